@@ -153,11 +153,6 @@ class TrainConfig:
     batch_size: int = _setting(16, "pairs a step (R17)")
     epochs: int = _setting(150, "passes over the training pairs (R17)")
     max_steps: int = _setting(0, "stop after so many steps; 0: by epochs")
-    max_minutes: float = _setting(
-        0.0,
-        "stop after so many minutes of training (evaluations not counted);"
-        " 0: no limit; the schedule then runs over this time",
-    )
     learning_rate: float = _setting(1e-5, "Adam's learning rate (R17)")
     schedule: str = _setting(
         "constant",
@@ -186,13 +181,13 @@ class TrainConfig:
     stop_gradient_targets: bool = _setting(
         True, "keep the generative loss from moving its targets (R16)"
     )
-    mining_start: float = _setting(
-        -1.0,
-        "epoch from which batches hold each other's nearest wrong places;"
-        " negative: never (R18)",
+    mining_start: int = _setting(
+        -1,
+        "epoch (from 0) after which batches hold each other's nearest wrong"
+        " places; negative: never (R18)",
     )
-    mining_every: float = _setting(
-        4.0, "epochs between recomputations of the nearest wrong places"
+    mining_every: int = _setting(
+        4, "epochs between recomputations of the nearest wrong places"
     )
     mining_neighbours: int = _setting(
         32, "how many nearest wrong places of each place batches draw from"
@@ -214,8 +209,11 @@ class TrainConfig:
     deterministic: bool = _setting(
         False, "deterministic operations: slower, equal to the bit"
     )
-    evaluate_every: float = _setting(
-        1.0, "epochs between evaluations on the validation split; 0: at the end"
+    evaluate_every: int = _setting(
+        1, "epochs between evaluations on the validation split; 0: at the end"
+    )
+    checkpoint_minutes: float = _setting(
+        10.0, "minutes between checkpoints; evaluations write one as well"
     )
     evaluation_batch_size: int = _setting(64, "images a step at evaluation")
     log_every: int = _setting(10, "steps between lines of metrics.jsonl")
@@ -229,13 +227,13 @@ class TrainConfig:
             "learning_rate",
             "gamma",
             "mining_every",
+            "checkpoint_minutes",
             "mining_neighbours",
             "evaluation_batch_size",
             "log_every",
         )
         for name in (
             "max_steps",
-            "max_minutes",
             "clip_norm",
             "hard_negatives_per_query",
             "generative_weight",

@@ -1,0 +1,1 @@
+"""Keras layers of MGTL, one public layer a file."""

@@ -1,0 +1,95 @@
+"""MIFE: each view's image to its azimuth tokens (Eq. 1, R3 to R5)."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+from mgtl_tf.layers.vgg16 import VGG16Features
+
+VIEWS = ("ground", "satellite")
+
+
+@keras.saving.register_keras_serializable("mgtl_tf")
+class ModalityIndependentFeatures(keras.layers.Layer):
+    """Two independent VGG-16 branches and the one map that they share.
+
+    F* = FC(mean over height of f_MIFE(I)) (Eq. 1, section 2.3). The map
+    512 -> C is one for both branches: its 196,992 parameters are what Table
+    2 leaves over (R5). With `channels=None` there is no map and the tokens
+    are the height means themselves ("VGG16 only", R11b).
+
+    Args:
+        channels: C, or None.
+        width_multiplier, poolings, normalization, dropout: of VGG16Features.
+
+    Call arguments:
+        images: RGB, 0..255, [B, H, W, 3].
+        view: "ground" or "satellite": which branch.
+        training: whether dropout acts and batch statistics are used.
+
+    Output:
+        tokens [B, T, C], T the width of the feature map.
+    """
+
+    def __init__(
+        self,
+        channels=384,
+        width_multiplier=1.0,
+        poolings=5,
+        normalization="none",
+        dropout=0.2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.width_multiplier = width_multiplier
+        self.poolings = poolings
+        self.normalization = normalization
+        self.dropout = dropout
+
+    def build(self, input_shape):
+        """Builds both branches and the shared map for [B, H, W, 3]."""
+        self.branches = {view: self._branch(view) for view in VIEWS}
+        for branch in self.branches.values():
+            branch.build(input_shape)
+        if self.channels is None:
+            self.compact = None
+            return
+        self.compact = keras.layers.Dense(
+            self.channels, name="compact", dtype=self.dtype_policy
+        )
+        features = self.branches["ground"].compute_output_shape(input_shape)
+        self.compact.build((features[0], features[2], features[3]))
+
+    def _branch(self, view):
+        return VGG16Features(
+            self.width_multiplier,
+            self.poolings,
+            self.normalization,
+            self.dropout,
+            name=view,
+            dtype=self.dtype_policy,
+        )
+
+    def call(self, images, view="ground", training=None):
+        """Tokens [B, T, C] of one view's images [B, H, W, 3]."""
+        features = self.branches[view](images, training=training)
+        tokens = ops.mean(features, axis=1)  # [B, h, w, C'] -> [B, T, C']
+        return tokens if self.compact is None else self.compact(tokens)
+
+    def compute_output_shape(self, input_shape, view="ground"):
+        """[B, T, C] for [B, H, W, 3]."""
+        features = self.branches[view].compute_output_shape(input_shape)
+        return (features[0], features[2], self.channels or features[3])
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "channels": self.channels,
+            "width_multiplier": self.width_multiplier,
+            "poolings": self.poolings,
+            "normalization": self.normalization,
+            "dropout": self.dropout,
+        }

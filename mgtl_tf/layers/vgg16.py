@@ -1,0 +1,134 @@
+"""The convolutional part of VGG-16, with SAME poolings (R2 to R4)."""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
+"""Output channels of every convolution, block by block."""
+
+CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
+"""What VGG-16's weights expect subtracted, grey levels (R2)."""
+
+# Short trainings must not outlast the memory of the moving averages: at 0.9
+# they are within 1 % of the last batches' statistics after 44 steps.
+NORMALIZATION_MOMENTUM = 0.9
+
+
+@keras.saving.register_keras_serializable("mgtl_tf")
+class VGG16Features(keras.layers.Layer):
+    """RGB image to VGG-16's last feature map.
+
+    Thirteen 3x3 SAME convolutions with ReLU in five blocks, each of the
+    first `poolings` blocks closed by a 2x2 SAME pooling, so that odd sizes
+    round up: 112 x 616 becomes 4 x 20 (R1). Keras' own VGG16 pools with
+    VALID and would give 3 x 19.
+
+    Args:
+        width_multiplier: scales the channels of every convolution.
+        poolings: how many of the five poolings are kept.
+        normalization: "none" (the paper) or "batch", after each convolution.
+        dropout: rate after the convolutions of blocks 4 and 5 while training.
+
+    Call arguments:
+        images: RGB, 0..255, [B, H, W, 3].
+        training: whether dropout acts and batch statistics are used.
+
+    Output:
+        [B, h, w, C], h = ceil(H / 2^poolings), C = 512 * width_multiplier.
+    """
+
+    def __init__(
+        self,
+        width_multiplier=1.0,
+        poolings=5,
+        normalization="none",
+        dropout=0.2,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.width_multiplier = width_multiplier
+        self.poolings = poolings
+        self.normalization = normalization
+        self.dropout = dropout
+
+    def build(self, input_shape):
+        """Makes the layers in the order in which `call` applies them."""
+        stages = []
+        for index, widths in enumerate(BLOCKS):
+            for place, width in enumerate(widths):
+                name = f"block{index + 1}_conv{place + 1}"
+                stages += self._convolution(name, width, index >= 3)
+            if index < self.poolings:
+                stages.append(self._pooling(f"block{index + 1}_pool"))
+        shape = tuple(input_shape)
+        for stage in stages:
+            stage.build(shape)
+            shape = stage.compute_output_shape(shape)
+        self.stages = stages
+
+    def _pooling(self, name):
+        return keras.layers.MaxPooling2D(
+            padding="same", name=name, dtype=self.dtype_policy
+        )
+
+    def _convolution(self, name, width, droppable):
+        common = {"dtype": self.dtype_policy}
+        yield keras.layers.Conv2D(
+            max(1, round(width * self.width_multiplier)),
+            3,
+            padding="same",
+            name=name,
+            **common,
+        )
+        if self.normalization == "batch":
+            yield keras.layers.BatchNormalization(
+                momentum=NORMALIZATION_MOMENTUM, name=name + "_bn", **common
+            )
+        yield keras.layers.ReLU(name=name + "_relu", **common)
+        if droppable and self.dropout:
+            yield keras.layers.Dropout(
+                self.dropout, name=name + "_drop", **common
+            )
+
+    @property
+    def convolutions(self):
+        """The thirteen Conv2D layers, first to last."""
+        return [s for s in self.stages if isinstance(s, keras.layers.Conv2D)]
+
+    def call(self, images, training=None):
+        """The feature map [B, h, w, C] of images [B, H, W, 3]."""
+        features = self._scaled(images)
+        for stage in self.stages:
+            if isinstance(
+                stage, (keras.layers.BatchNormalization, keras.layers.Dropout)
+            ):
+                features = stage(features, training=training)
+            else:
+                features = stage(features)
+        return features
+
+    def _scaled(self, images):
+        # In float32: bfloat16 resolves 0..255 only to whole grey levels.
+        bgr = ops.flip(ops.cast(images, "float32"), axis=-1)
+        means = ops.convert_to_tensor(CAFFE_MEANS_BGR, "float32")
+        return ops.cast(bgr - means, self.compute_dtype)
+
+    def compute_output_shape(self, input_shape):
+        """[B, h, w, C] for [B, H, W, 3]."""
+        height, width = input_shape[1:3]
+        for _ in range(self.poolings):
+            height, width = -(-height // 2), -(-width // 2)
+        channels = max(1, round(BLOCKS[-1][-1] * self.width_multiplier))
+        return (input_shape[0], height, width, channels)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "width_multiplier": self.width_multiplier,
+            "poolings": self.poolings,
+            "normalization": self.normalization,
+            "dropout": self.dropout,
+        }
