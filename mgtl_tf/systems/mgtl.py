@@ -117,6 +117,11 @@ class MutualGenerativeTransformer(keras.Model):
             strict=True,
         )
 
+    @property
+    def backbones(self):
+        """Both VGG16Features, which pretrained weights may start."""
+        return [self.features.branches[view] for view in VIEWS]
+
     def encode_ground(self, images):
         """Descriptors of panoramas: [B, H, W, 3] RGB 0..255 to [B, D]."""
         return self._encode(images, "ground", training=False)[0]

@@ -1,0 +1,41 @@
+# make demo   a world, a trained model, a gallery, located panoramas, a page
+# make test   the test suite
+# make check  ruff, ruff format, mypy and the tests: what CI runs
+# Each sets up .venv first where it is missing or older than the pins.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO ?= demo
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check install
+
+help:
+	@sed -n 's/^# //p' Makefile | head -4
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt setup.py
+	$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(not (3, 11) <= v < (3, 14) and "Python 3.11, 3.12 or 3.13 is needed; this is %d.%d: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/python -m experiments.make_world --output_dir=$(DEMO)/world
+	$(BIN)/python -m experiments.train --preset=procedural --data_dir=$(DEMO)/world --run_dir=$(DEMO)/run
+	$(BIN)/python -m experiments.evaluate --run_dir=$(DEMO)/run
+	$(BIN)/python -m experiments.export --run_dir=$(DEMO)/run --output_dir=$(DEMO)/run/export
+	$(BIN)/python -m experiments.index --model=$(DEMO)/run/export --images=$(DEMO)/world/gallery --locations=$(DEMO)/world/locations.csv --output_dir=$(DEMO)/gallery
+	$(BIN)/python -m experiments.locate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --picture=$(DEMO)/located.jpg $(DEMO)/world/streetview/panos/0000001.jpg
+	@echo "Open $(DEMO)/run/report/report.html and $(DEMO)/located.jpg"
+
+test: install
+	$(BIN)/python -m pytest -q
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q

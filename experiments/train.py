@@ -1,0 +1,42 @@
+"""Trains a model, evaluates it, keeps the best; again: goes on.
+
+    python -m experiments.train --preset=procedural --data_dir=world \
+        --run_dir=runs/first
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+from absl import logging
+
+from experiments import flags as config_flags
+from mgtl_tf.errors import UserError
+from polar.program import run
+
+config_flags.define_config()
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir",
+    None,
+    "folder for config, checkpoints, metrics and report; one that holds an"
+    " unfinished run goes on with it",
+    required=True,
+)
+
+
+def main(argv: list[str]) -> int:
+    """Reads the flags and trains; 0 when finished, 130 when interrupted."""
+    del argv
+    config = config_flags.run_config()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    from mgtl_tf.workflows.train import train
+
+    if train(config, _RUN_DIR.value):
+        return 0
+    logging.warning("stopped early; the same command goes on from here")
+    return 130
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

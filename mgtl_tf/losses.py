@@ -1,0 +1,170 @@
+"""The losses: tensors in, one float32 scalar out (Eq. 7, 8; R13 to R16).
+
+Everything is computed in float32 whatever the inputs' dtype, and every mean
+is taken over what is really there (tensor shapes and masks), never over the
+configured batch size.
+"""
+
+from __future__ import annotations
+
+from keras import ops
+
+DISTANCES = ("squared", "euclidean")
+# Squared distances below this are rounding: sqrt's slope there is noise.
+_SMALLEST_SQUARED_DISTANCE = 1e-6
+_NEVER = -1e9
+
+
+def soft_margin_triplet_loss(
+    ground,
+    satellite,
+    gamma=10.0,
+    negatives=None,
+    hard_negatives_per_query=None,
+    distance="squared",
+):
+    """Weighted soft-margin triplet loss over a batch (Eq. 7, R13 to R15).
+
+    Formula: the mean of softplus(gamma (d_pos - d_neg)), where d_pos is a
+    query's distance to its true match and d_neg that to a wrong one, over
+    all allowed (query, wrong) pairs of both directions: 2 B (B - 1) of them
+    without a mask. Zero, with zero gradients, where no pair is allowed.
+
+    Args:
+        ground: unit descriptors [B, D]; row i and row i of `satellite` are
+            a true pair.
+        satellite: unit descriptors [B, D].
+        gamma: steepness, per unit of distance.
+        negatives: bool [B, B], True where ground i and satellite j may be a
+            negative pair (R15); default all. The diagonal never is one.
+        hard_negatives_per_query: keep only so many nearest wrong ones of
+            each query, in each direction (R14); default all.
+        distance: "squared" (2 - 2 cos, R13) or "euclidean", its root.
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ValueError: for an unknown distance, for shapes that do not fit, or
+            for `hard_negatives_per_query` below 1.
+    """
+    _check(ground, satellite, negatives, hard_negatives_per_query, distance)
+    distances = _distances(ground, satellite, distance)  # [B, B]
+    true = ops.diagonal(distances)  # [B]
+    allowed = _allowed(negatives, ops.shape(distances)[0])
+    # Rows are ground queries, columns satellite queries.
+    to_satellite = gamma * (ops.expand_dims(true, 1) - distances)
+    to_ground = gamma * (ops.expand_dims(true, 0) - distances)
+    parts = [
+        _kept(to_satellite, allowed, hard_negatives_per_query),
+        _kept(
+            ops.transpose(to_ground),
+            ops.transpose(allowed),
+            hard_negatives_per_query,
+        ),
+    ]
+    total = sum(
+        ops.sum(ops.where(kept, ops.softplus(x), 0.0)) for x, kept in parts
+    )
+    count = sum(ops.sum(ops.cast(kept, "float32")) for _, kept in parts)
+    return total / ops.maximum(count, 1.0)
+
+
+def generative_loss(generated, targets, stop_gradient_targets=True):
+    """How far generated knowledge is from what it should equal (Eq. 8, R16).
+
+    Formula: the sum over steps l and over both views of
+    MSE(generated_l, target_l); MSE is the mean over B, T and C.
+
+    Args:
+        generated: list of knowledge tensors [B, T, C], of every step and
+            both directions, in any order.
+        targets: list of the same length: the normalised tokens [B, T, C]
+            of the other view and the same step.
+        stop_gradient_targets: whether the targets count as constants; when
+            they do not, collapsing the tokens lowers this loss (R16).
+
+    Returns:
+        float32 scalar; zero for empty lists (a system without CMI).
+
+    Raises:
+        ValueError: where the lists or a pair's shapes differ.
+    """
+    if len(generated) != len(targets):
+        raise ValueError(
+            f"generated holds {len(generated)} tensors and targets"
+            f" {len(targets)}; each needs its partner"
+        )
+    total = ops.zeros((), "float32")
+    for i, (value, target) in enumerate(zip(generated, targets, strict=True)):
+        if tuple(value.shape) != tuple(target.shape):
+            raise ValueError(
+                f"generated[{i}] has shape {tuple(value.shape)} and"
+                f" targets[{i}] {tuple(target.shape)}; they must be equal"
+            )
+        target = ops.cast(target, "float32")
+        if stop_gradient_targets:
+            target = ops.stop_gradient(target)
+        total += ops.mean(ops.square(ops.cast(value, "float32") - target))
+    return total
+
+
+def _check(ground, satellite, negatives, hardest, distance):
+    if distance not in DISTANCES:
+        raise ValueError(
+            f"distance={distance!r}: must be one of {', '.join(DISTANCES)}"
+        )
+    if hardest is not None and hardest < 1:
+        raise ValueError(
+            f"hard_negatives_per_query={hardest}: must be 1 or more, or None"
+        )
+    shapes = tuple(ground.shape), tuple(satellite.shape)
+    if len(shapes[0]) != 2 or shapes[0] != shapes[1]:
+        raise ValueError(
+            f"ground {shapes[0]} and satellite {shapes[1]} must both be [B, D]"
+        )
+    batch = shapes[0][0]
+    if negatives is not None and batch is not None:
+        mask = tuple(negatives.shape)
+        if mask not in {(batch, batch), (None, None)}:
+            raise ValueError(
+                f"negatives {mask} must be [B, B] = {(batch, batch)}"
+            )
+
+
+def _distances(ground, satellite, distance):
+    """Distances [B, B] of every ground (row) to every satellite (column)."""
+    ground = ops.cast(ground, "float32")
+    satellite = ops.cast(satellite, "float32")
+    squared = 2.0 - 2.0 * ops.matmul(ground, ops.transpose(satellite))
+    if distance == "squared":
+        return squared
+    # The root's slope at zero is infinite; here it becomes a line below the
+    # threshold, so equal descriptors keep finite gradients.
+    squared = ops.maximum(squared, 0.0)
+    floor = ops.maximum(squared, _SMALLEST_SQUARED_DISTANCE)
+    return squared / ops.sqrt(floor)
+
+
+def _allowed(negatives, batch):
+    """bool [B, B]: the mask, or all, without the diagonal."""
+    wrong = ops.logical_not(ops.cast(ops.eye(batch), "bool"))
+    if negatives is None:
+        return wrong
+    return ops.logical_and(ops.cast(negatives, "bool"), wrong)
+
+
+def _kept(exponents, allowed, hardest):
+    """The exponents that count, row by row, and a mask of the same shape."""
+    if hardest is None:
+        # Masked before softplus: what is not allowed gets no gradient.
+        return ops.where(allowed, exponents, 0.0), allowed
+    # The true distance is the same along a row, so the largest exponents
+    # are the nearest wrong ones.
+    batch = exponents.shape[1]
+    if batch is None:
+        count = ops.minimum(hardest, ops.shape(exponents)[1])
+    else:
+        count = min(hardest, batch)
+    values, _ = ops.top_k(ops.where(allowed, exponents, _NEVER), count)
+    return values, values > 0.5 * _NEVER

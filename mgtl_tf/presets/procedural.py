@@ -1,0 +1,39 @@
+"""A small MGTL from random weights on the procedural world: `make demo`.
+
+    python -m experiments.make_world --output_dir=demo/world
+    python -m experiments.train --preset=procedural \
+        --data_dir=demo/world --run_dir=demo/run
+"""
+
+from mgtl_tf.config import DataConfig
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.config import TrainConfig
+
+PRESET = RunConfig(
+    model=ModelConfig(
+        image_size=(32, 160),
+        recurrent_steps=3,
+        channels=96,
+        width_multiplier=0.25,
+        poolings=3,
+        backbone_normalization="batch",
+        backbone_dropout=0.0,
+    ),
+    data=DataConfig(
+        dataset="procedural",
+        same_place_metres=5.0,
+        roll_and_mirror=True,
+    ),
+    train=TrainConfig(
+        batch_size=32,
+        epochs=4,
+        learning_rate=1e-3,
+        schedule="cosine",
+        warmup=0.03,
+        clip_norm=1.0,
+        backbone_weights="none",
+        dtype_policy="auto",
+        evaluation_batch_size=50,
+    ),
+)

@@ -1,0 +1,28 @@
+"""Name to preset: the one place where a new preset is registered."""
+
+from __future__ import annotations
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.presets import cvact
+from mgtl_tf.presets import cvusa
+from mgtl_tf.presets import procedural
+
+PRESETS: dict[str, RunConfig] = {
+    "procedural": procedural.PRESET,
+    "cvusa": cvusa.PRESET,
+    "cvact": cvact.PRESET,
+}
+
+
+def load_preset(name: str) -> RunConfig:
+    """The settings of that name.
+
+    Raises:
+        UserError: for an unknown name, with the known ones.
+    """
+    if name not in PRESETS:
+        raise UserError(
+            f"--preset={name}: unknown; choose one of {', '.join(PRESETS)}"
+        )
+    return PRESETS[name]

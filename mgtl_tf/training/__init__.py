@@ -1,0 +1,1 @@
+"""The inner step, the outer loop, and what a run writes."""

@@ -1,0 +1,73 @@
+"""What machine a run is on, and what that decides."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Without these a CPU emulates bfloat16: convolution gradients then take
+# about fifteen times as long as in float32.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def resolve_dtype_policy(name: str) -> str:
+    """`auto` made definite: mixed_bfloat16 where the hardware computes it."""
+    if name != "auto":
+        return name
+    gpus = tf.config.list_physical_devices("GPU")
+    native = _gpus_have_bfloat16(gpus) if gpus else _cpu_has_bfloat16()
+    return "mixed_bfloat16" if native else "float32"
+
+
+def _gpus_have_bfloat16(gpus: list) -> bool:
+    details = [tf.config.experimental.get_device_details(g) for g in gpus]
+    capability = [d.get("compute_capability", (0, 0)) for d in details]
+    return min(capability) >= (8, 0)
+
+
+def _cpu_has_bfloat16() -> bool:
+    path = Path("/proc/cpuinfo")
+    words = set(path.read_text().split()) if path.is_file() else set()
+    return bool(words & _BFLOAT16_FLAGS)
+
+
+def set_determinism(seed: int, deterministic: bool) -> None:
+    """Seeds Python, NumPy and TensorFlow, and fixes operations if asked."""
+    keras.utils.set_random_seed(seed)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def describe() -> dict[str, Any]:
+    """Versions and hardware, for the report and the run folder."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "numpy": np.__version__,
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpus": [
+            tf.config.experimental.get_device_details(g).get("device_name", "?")
+            for g in gpus
+        ],
+        "command": " ".join(sys.orig_argv[1:]),
+    }
+
+
+def _processor() -> str:
+    path = Path("/proc/cpuinfo")
+    if path.is_file():
+        for line in path.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,213 @@
+"""The outer loop: epochs of steps, logs, evaluations, checkpoints, stops.
+
+It calls what it is given and knows no files: the inner step, the order of
+the data, the evaluation and the checkpoints come in from outside.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from absl import logging
+from tqdm import tqdm
+
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.meter import Meter
+from mgtl_tf.training.schedule import learning_rate
+from mgtl_tf.training.step import TrainStep
+
+Batches = Callable[[Progress], Iterable[dict[str, Any]]]
+Evaluation = dict[str, Any]
+
+
+class TrainingLoop:
+    """Trains until the config's end, or until asked to stop.
+
+    Args:
+        config: lengths, intervals, learning rate.
+        steps_per_epoch: whole batches in an epoch (R17).
+        step: the inner step.
+        batches: the rest of the epoch at a `Progress`; may set
+            `progress.neighbours`.
+        evaluate: the validation result, a dictionary ready for JSON with
+            `["ground_to_satellite"]["r@1"]`; None where there is nothing to
+            evaluate on.
+        checkpoints, log: where state and figures go.
+        stop_requested: asked after every step.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        steps_per_epoch: int,
+        step: TrainStep,
+        batches: Batches,
+        evaluate: Callable[[], Evaluation] | None,
+        checkpoints: Checkpoints,
+        log: MetricsLog,
+        stop_requested: Callable[[], bool] = lambda: False,
+    ):
+        self.config = config
+        self.steps_per_epoch = steps_per_epoch
+        self.step = step
+        self.batches = batches
+        self.evaluate = evaluate
+        self.checkpoints = checkpoints
+        self.log = log
+        self.stop_requested = stop_requested
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run: `epochs`, cut at `max_steps`."""
+        steps = self.config.epochs * self.steps_per_epoch
+        return min(steps, self.config.max_steps or steps)
+
+    def run(self, progress: Progress) -> bool:
+        """Trains on from `progress`, which is moved along.
+
+        Returns:
+            Whether the run reached its end; False if it was asked to stop,
+            its state saved.
+
+        Raises:
+            UserError: at a log line whose loss is not finite; the last
+                checkpoint is then from before it.
+        """
+        self._saved = time.monotonic()
+        meter = Meter(self.config.batch_size)
+        with self._bar(progress) as bar:
+            while progress.step < self.total_steps:
+                if not self._epoch(progress, meter, bar):
+                    self.checkpoints.save_last(progress)
+                    return False
+        return True
+
+    def _bar(self, progress: Progress) -> tqdm:
+        return tqdm(
+            total=self.total_steps,
+            initial=progress.step,
+            unit="step",
+            desc="train",
+            dynamic_ncols=True,
+        )
+
+    def _epoch(self, progress: Progress, meter: Meter, bar: tqdm) -> bool:
+        """The rest of an epoch; False where a stop was asked for."""
+        for batch in meter.watch(self.batches(progress)):
+            meter.add(self.step(batch, self._learning_rate(progress.step)))
+            progress.step += 1
+            progress.epoch_step += 1
+            bar.update()
+            finished = progress.step >= self.total_steps
+            if finished or progress.step % self.config.log_every == 0:
+                self._report(progress, meter, bar)
+            if finished:
+                break
+            if self.stop_requested():
+                return False
+            if time.monotonic() - self._saved > self._interval:
+                self._save(progress)
+        if progress.epoch_step >= self.steps_per_epoch:
+            progress.epoch, progress.epoch_step = progress.epoch + 1, 0
+        self._close_epoch(progress, meter, bar)
+        return True
+
+    @property
+    def _interval(self) -> float:
+        return 60.0 * self.config.checkpoint_minutes
+
+    def _learning_rate(self, step: int) -> float:
+        c = self.config
+        return learning_rate(
+            step, self.total_steps, c.learning_rate, c.schedule, c.warmup
+        )
+
+    def _report(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        values, seconds = meter.flush()
+        if not all(math.isfinite(v) for v in values.values()):
+            raise UserError(
+                f"training stopped at step {progress.step}: the loss is not"
+                f" finite ({values['loss']}); lower --learning_rate, set"
+                " --clip_norm, or use --dtype_policy=float32"
+            )
+        progress.seconds += seconds
+        self.log.write(
+            "train",
+            progress.step,
+            {
+                "epoch": progress.epoch,
+                **values,
+                "learning_rate": self._learning_rate(progress.step - 1),
+                "seconds": progress.seconds,
+            },
+        )
+        bar.set_postfix(
+            loss=f"{values['loss']:.4f}",
+            triplet=f"{values['triplet_loss']:.4f}",
+            generative=f"{values['generative_loss']:.3f}",
+            pairs_per_second=f"{values['pairs_per_second']:.1f}",
+        )
+        self._warn_of_collapse(progress, values)
+
+    def _warn_of_collapse(self, progress: Progress, values: dict) -> None:
+        # Fresh networks begin with all descriptors close together, so the
+        # first tenth of a run says nothing.
+        early = progress.step < 0.1 * self.total_steps
+        if not early and values["negative_distance"] < 0.01:
+            logging.warning(
+                "step %d: descriptors collapse (mean squared distance of wrong"
+                " pairs %.5f, of true pairs %.5f): a low generative loss"
+                " means nothing now",
+                progress.step,
+                values["negative_distance"],
+                values["positive_distance"],
+            )
+
+    def _close_epoch(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        every = self.config.evaluate_every
+        finished = progress.step >= self.total_steps
+        due = every > 0 and progress.epoch % every == 0
+        if self.evaluate is not None and (finished or due):
+            self._evaluate(progress, bar)
+        if finished or due:
+            self._save(progress)
+        meter.skip()
+
+    def _evaluate(self, progress: Progress, bar: tqdm) -> None:
+        began = time.monotonic()
+        result = self.evaluate()
+        result["evaluation_seconds"] = time.monotonic() - began
+        recall = result["ground_to_satellite"]["r@1"]
+        # Ties go to the later model: on a saturated split the training goes
+        # on to improve what recall no longer shows.
+        if recall >= progress.best:
+            progress.best = recall
+            self.checkpoints.save_best(progress)
+        self.log.write(
+            "evaluation",
+            progress.step,
+            {"epoch": progress.epoch, "seconds": progress.seconds, **result},
+        )
+        bar.write(
+            f"step {progress.step}: r@1 {100 * recall:.2f} % of"
+            f" {result['gallery_size']}, best {100 * progress.best:.2f} %,"
+            f" trained {progress.seconds / 60:.1f} min"
+        )
+
+    def _save(self, progress: Progress) -> None:
+        self.checkpoints.save_last(progress)
+        self._saved = time.monotonic()
+
+
+def epoch_generator(seed: int, epoch: int) -> np.random.Generator:
+    """The random numbers that order an epoch: the same after a resume."""
+    return np.random.default_rng([seed, epoch])

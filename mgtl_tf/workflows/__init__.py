@@ -1,0 +1,1 @@
+"""The rooms put together: what each program of experiments/ does."""

@@ -1,0 +1,97 @@
+"""Which places share a batch in each epoch, and those batches (R17, R18)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from mgtl_tf import evaluation
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data import mining
+from mgtl_tf.data.pipeline import train_batches
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.records import positions
+from mgtl_tf.data.sources import PairSource
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.loop import epoch_generator
+from mgtl_tf.workflows.inputs import validation_batches
+
+
+class EpochBatches:
+    """The rest of an epoch's batches, shuffled or mined.
+
+    The order is a function of the seed, the epoch and `neighbours` alone,
+    all of which a checkpoint holds: a resumed epoch goes on with the very
+    batches that were left.
+
+    Args:
+        config: of the run.
+        model: whose descriptors say which places are near (R18).
+        source: the pixels.
+        pairs: the records, in the order of the source's rows.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        model: keras.Model,
+        source: PairSource,
+        pairs: Sequence[Pair],
+    ):
+        self.config = config
+        self.model = model
+        self.source = source
+        self.positions = positions(pairs)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Whole batches in an epoch; what is left over is dropped (R17)."""
+        return len(self.source) // self.config.train.batch_size
+
+    def __call__(self, progress: Progress) -> tf.data.Dataset:
+        """Batches of `progress.epoch` from `progress.epoch_step` on."""
+        if progress.epoch_step == 0 and self._mining_is_due(progress.epoch):
+            progress.neighbours = self._mine()
+        return train_batches(
+            self.source,
+            self._compose(progress),
+            augment=self.config.data.roll_and_mirror,
+            color_jitter=self.config.data.color_jitter,
+            seed=self.config.train.seed,
+            epoch=progress.epoch,
+            first_step=progress.epoch_step,
+            positions=self.positions,
+            same_place_metres=self.config.data.same_place_metres,
+        )
+
+    def _mining_is_due(self, epoch: int) -> bool:
+        train = self.config.train
+        since = epoch - train.mining_start
+        return train.mining_start >= 0 <= since and (
+            since % train.mining_every == 0
+        )
+
+    def _mine(self) -> np.ndarray:
+        logging.info("looking for every place's nearest wrong places")
+        ground, satellite = evaluation.embed(
+            self.model, validation_batches(self.config, self.source)
+        )
+        return mining.nearest_wrong_places(
+            ground,
+            satellite,
+            self.positions,
+            self.config.data.same_place_metres,
+            self.config.train.mining_neighbours,
+        )
+
+    def _compose(self, progress: Progress) -> np.ndarray:
+        """Rows of every batch of the epoch, int [steps, B]."""
+        random = epoch_generator(self.config.train.seed, progress.epoch)
+        size = self.config.train.batch_size
+        if progress.neighbours is None:
+            return mining.shuffled_batches(len(self.source), size, random)
+        return mining.mined_batches(progress.neighbours, size, random)

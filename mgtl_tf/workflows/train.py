@@ -1,0 +1,149 @@
+"""Training a run, or going on with one, from records to report."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import keras
+from absl import logging
+
+from mgtl_tf import evaluation
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.records import Dataset
+from mgtl_tf.errors import UserError
+from mgtl_tf.systems import build_model
+from mgtl_tf.systems.backbone_weights import load_backbone_weights
+from mgtl_tf.training import environment
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.step import TrainStep
+from mgtl_tf.training.step import make_optimizer
+from mgtl_tf.training.stops import StopSignals
+from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.run_report import write_run_report
+
+
+def train(config: RunConfig, run_dir: Path | str) -> bool:
+    """Trains a model; a run folder that holds an unfinished run goes on.
+
+    Restoring order: the newest checkpoint of the run folder; else the
+    backbone weights of the config; else random weights of its seed.
+
+    Args:
+        config: of the run; it must equal the one that a non-empty run
+            folder was begun with.
+        run_dir: where config.json, checkpoints/, metrics.jsonl,
+            tensorboard/, cache/ and report/ go.
+
+    Returns:
+        True when the run is finished, False when a signal stopped it early
+        (its state is saved).
+
+    Raises:
+        UserError: for data, flags or a run folder that do not fit.
+    """
+    run_dir = Path(run_dir)
+    dataset = read_dataset(config.data.dataset, config.data.data_dir)
+    for note in dataset.notes:
+        logging.warning("%s: %s", config.data.data_dir, note)
+    _require_a_batch(config, dataset)
+    config = _settle(config, run_dir)
+    environment.set_determinism(config.train.seed, config.train.deterministic)
+    model = build_model(config.model, config.train.dtype_policy)
+    checkpoints = Checkpoints(run_dir, model, make_optimizer(config.train))
+    with StopSignals() as signals:
+        loop, progress = _prepare(config, run_dir, dataset, checkpoints)
+        loop.stop_requested = signals.requested
+        finished = loop.run(progress)
+    loop.log.close()
+    if finished:
+        write_run_report(run_dir, dataset)
+    return finished
+
+
+def _require_a_batch(config: RunConfig, dataset: Dataset) -> None:
+    pairs, batch_size = len(dataset.train), config.train.batch_size
+    if pairs < batch_size:
+        raise UserError(
+            f"--batch_size={batch_size}: the training split of"
+            f" {config.data.data_dir} has only {pairs} pairs; give at most"
+            f" --batch_size={pairs}"
+        )
+
+
+def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
+    """The config with `auto` resolved, saved, or checked against the saved."""
+    path = run_dir / "config.json"
+    if path.is_file():
+        saved = RunConfig.load(run_dir)
+        if config.train.dtype_policy == "auto":
+            config = config.replace(dtype_policy=saved.train.dtype_policy)
+        # Data may have moved since; everything else decides the result.
+        config = config.replace(data_dir=config.data.data_dir)
+        moved = saved.replace(data_dir=config.data.data_dir)
+        if different := moved.differences(config):
+            raise UserError(
+                f"--run_dir={run_dir}: holds a run of another config"
+                f" ({'; '.join(different)}); give the same flags to resume"
+                " it, or another --run_dir"
+            )
+        return config
+    policy = environment.resolve_dtype_policy(config.train.dtype_policy)
+    config = config.replace(dtype_policy=policy)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    details = json.dumps(environment.describe(), indent=2) + "\n"
+    (run_dir / "environment.json").write_text(details)
+    beside = path.with_suffix(".tmp")
+    beside.write_text(config.to_json())
+    beside.replace(path)
+    return config
+
+
+def _prepare(
+    config: RunConfig,
+    run_dir: Path,
+    dataset: Dataset,
+    checkpoints: Checkpoints,
+) -> tuple[TrainingLoop, Progress]:
+    model = checkpoints.model
+    step = TrainStep(model, checkpoints.optimizer, config.train)
+    progress = _restore(config, checkpoints)
+    source = open_source(config, dataset.train, run_dir / "cache" / "train")
+    batches = EpochBatches(config, model, source, dataset.train)
+    held_out = open_source(
+        config, dataset.validation, run_dir / "cache" / "validation"
+    )
+
+    def evaluate() -> evaluation.Result:
+        return evaluation.evaluate_model(
+            model,
+            validation_batches(config, held_out),
+            dataset.validation,
+        )
+
+    loop = TrainingLoop(
+        config.train,
+        batches.steps_per_epoch,
+        step,
+        batches,
+        evaluate if dataset.validation else None,
+        checkpoints,
+        MetricsLog(run_dir, progress.step),
+    )
+    return loop, progress
+
+
+def _restore(config: RunConfig, checkpoints: Checkpoints) -> Progress:
+    progress = checkpoints.restore_last()
+    if progress is not None:
+        logging.info("going on from step %d", progress.step)
+        return progress
+    load_backbone_weights(checkpoints.model, config.train.backbone_weights)
+    return Progress()

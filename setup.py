@@ -1,0 +1,40 @@
+"""Installs mgtl_tf, polar and experiments; requirements.txt holds the pins."""
+
+from pathlib import Path
+
+from setuptools import find_packages
+from setuptools import setup
+
+HERE = Path(__file__).parent
+
+
+def pins() -> list[str]:
+    """The requirement lines of requirements.txt, without its comments."""
+    lines = (HERE / "requirements.txt").read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+setup(
+    name="mgtl_tf",
+    version="0.1.0",
+    description="MGTL and the harness around it: cross-view geo-localization",
+    long_description=(HERE / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11,<3.14",
+    packages=find_packages(
+        include=["mgtl_tf*", "polar*", "experiments*", "benchmarks*"]
+    ),
+    package_data={"mgtl_tf": ["retrieval/templates/*"]},
+    install_requires=pins(),
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]==2.21.0"],
+        "dev": [
+            "ruff==0.17.6",
+            "mypy==2.4.1",
+            "pytest==9.2.0",
+            "pytest-xdist==3.8.0",
+            "hypothesis==6.170.15",
+        ],
+    },
+)
