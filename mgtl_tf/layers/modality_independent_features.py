@@ -78,9 +78,9 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         tokens = ops.mean(features, axis=1)  # [B, h, w, C'] -> [B, T, C']
         return tokens if self.compact is None else self.compact(tokens)
 
-    def compute_output_shape(self, input_shape, view="ground"):
-        """[B, T, C] for [B, H, W, 3]."""
-        features = self.branches[view].compute_output_shape(input_shape)
+    def compute_output_shape(self, input_shape):
+        """[B, T, C] for [B, H, W, 3], of either view."""
+        features = self.branches["ground"].compute_output_shape(input_shape)
         return (features[0], features[2], self.channels or features[3])
 
     def get_config(self):

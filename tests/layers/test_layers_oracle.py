@@ -1,0 +1,161 @@
+"""Layers against NumPy and SciPy written from the paper's equations."""
+
+import keras
+import numpy as np
+import pytest
+import scipy.special
+from keras import ops
+
+from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
+from mgtl_tf.layers.knowledge_supported_transformer import (
+    KnowledgeSupportedTransformer,
+)
+from mgtl_tf.layers.positional_encoding import sinusoids
+from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR
+from mgtl_tf.layers.vgg16 import VGG16Features
+
+
+def _gelu(x):
+    return x * 0.5 * (1 + scipy.special.erf(x / np.sqrt(2)))
+
+
+def _norm(x):
+    mean = x.mean(-1, keepdims=True)
+    return (x - mean) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
+
+
+def _randomise(layer, random):
+    layer.set_weights(
+        [
+            random.normal(size=w.shape) / np.sqrt(w.shape[0])
+            for w in layer.get_weights()
+        ]
+    )
+
+
+def _dense(x, layer):
+    kernel, bias = (np.asarray(w, "float64") for w in layer.get_weights())
+    return x @ kernel + bias
+
+
+def test_sinusoids_by_hand():
+    table = sinusoids(3, 4)
+    expected = [
+        [np.sin(t), np.cos(t), np.sin(t / 100), np.cos(t / 100)]
+        for t in range(3)
+    ]
+    np.testing.assert_allclose(table, expected, atol=1e-7)
+    with pytest.raises(ValueError, match="channels=3"):
+        sinusoids(2, 3)
+
+
+@pytest.mark.parametrize("ffn", ["mlp", "none"])
+def test_gkst_is_equations_4_and_5(ffn):
+    random = np.random.default_rng(1)
+    heads, size, positions, sources = 3, 4, 5, 7
+    channels = heads * size
+    layer = KnowledgeSupportedTransformer(heads=heads, ffn=ffn, mlp_ratio=2)
+    layer.build((None, positions, channels), (None, sources, channels))
+    for name in ("query", "key", "value", "output_map"):
+        _randomise(getattr(layer, name), random)
+    if ffn == "mlp":
+        _randomise(layer.mlp.widen, random)
+        _randomise(layer.mlp.narrow, random)
+    tokens = random.normal(size=(2, positions, channels))
+    knowledge = random.normal(size=(2, sources, channels))
+
+    query = _dense(tokens, layer.query)
+    key, value = _dense(knowledge, layer.key), _dense(knowledge, layer.value)
+    concatenated = np.zeros_like(query)
+    for head in range(heads):
+        own = slice(head * size, (head + 1) * size)
+        logits = query[..., own] @ key[..., own].swapaxes(1, 2) / np.sqrt(size)
+        weights = scipy.special.softmax(logits, axis=-1)
+        concatenated[..., own] = weights @ value[..., own]
+    updated = _dense(concatenated, layer.output_map) + tokens
+    tail = _norm(updated)
+    if ffn == "mlp":
+        hidden = _gelu(_dense(tail, layer.mlp.widen))
+        tail = _dense(hidden, layer.mlp.narrow)
+    result = ops.convert_to_numpy(
+        layer(tokens.astype("float32"), knowledge.astype("float32"))
+    )
+    np.testing.assert_allclose(result, updated + tail, atol=1e-4)
+
+
+def test_gkst_starts_as_the_identity_with_zero_residuals():
+    layer = KnowledgeSupportedTransformer(heads=2, residual_init="zeros")
+    tokens = np.random.default_rng(2).normal(size=(2, 3, 4)).astype("float32")
+    np.testing.assert_array_equal(layer(tokens, 5 * tokens), tokens)
+
+
+def test_gkst_refuses_heads_that_do_not_divide():
+    with pytest.raises(ValueError, match="heads=5"):
+        KnowledgeSupportedTransformer(heads=5)(
+            np.zeros((1, 2, 12), "float32"), np.zeros((1, 2, 12), "float32")
+        )
+
+
+def test_attention_weights_are_float32_and_sum_to_one():
+    layer = KnowledgeSupportedTransformer(heads=2, dtype="mixed_bfloat16")
+    tokens = np.random.default_rng(3).normal(size=(2, 6, 8)).astype("float32")
+    layer(tokens, tokens)
+    weights = layer.attention_weights(
+        ops.cast(tokens, "bfloat16"), ops.cast(tokens, "bfloat16")
+    )
+    assert weights.dtype == "float32"
+    np.testing.assert_allclose(ops.sum(weights, -1), 1, atol=1e-6)
+
+
+def test_cmi_is_encoder_then_decoder_of_two_maps_each():
+    random = np.random.default_rng(4)
+    layer = CrossModalInteraction(ratio=2)
+    layer.build((None, 3, 6))
+    tokens = expected = random.normal(size=(2, 3, 6))
+    for part in (layer.encoder, layer.decoder):
+        _randomise(part.widen, random)
+        _randomise(part.narrow, random)
+        hidden = _gelu(_dense(expected, part.widen))
+        expected = _dense(hidden, part.narrow)
+    result = ops.convert_to_numpy(layer(tokens.astype("float32")))
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_naive_generator_sees_only_four_neighbours_on_each_side():
+    # Four convolutions of three azimuths reach four to either side.
+    layer = CrossModalInteraction(ratio=1, local=True)
+    tokens = np.random.default_rng(5).normal(size=(1, 15, 4)).astype("float32")
+    before = ops.convert_to_numpy(layer(tokens))
+    tokens[0, 7] += 1
+    moved = np.abs(ops.convert_to_numpy(layer(tokens)) - before).max(-1)[0]
+    assert (moved > 0).tolist() == [3 <= t <= 11 for t in range(15)]
+
+
+def test_vgg16_equals_keras_own_where_poolings_agree():
+    """At 64 x 64 SAME and VALID pooling are one."""
+    ours = VGG16Features(dropout=0.2)
+    ours.build((None, 64, 64, 3))
+    theirs = keras.applications.VGG16(
+        include_top=False, weights=None, input_shape=(64, 64, 3)
+    )
+    for convolution in ours.convolutions:
+        source = theirs.get_layer(convolution.name)
+        convolution.set_weights(source.get_weights())
+    images = np.random.default_rng(6).uniform(0, 255, (2, 64, 64, 3))
+    prepared = images[..., ::-1] - np.array(CAFFE_MEANS_BGR)
+    expected = ops.convert_to_numpy(theirs(prepared.astype("float32")))
+    result = ops.convert_to_numpy(ours(images.astype("float32")))
+    np.testing.assert_allclose(
+        result, expected, atol=2e-3 * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "poolings", "expected"),
+    [((112, 616), 5, (4, 20)), ((32, 160), 3, (4, 20)), ((7, 9), 0, (7, 9))],
+)
+def test_vgg16_sizes_round_up(size, poolings, expected):
+    layer = VGG16Features(width_multiplier=1 / 64, poolings=poolings)
+    layer.build((None, *size, 3))
+    shape = layer.compute_output_shape((None, *size, 3))
+    assert shape == (None, *expected, 8)

@@ -1,0 +1,151 @@
+"""MGTL: the paper's parameter counts, independence, ablations."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import mgtl_tf
+
+TINY = {
+    "image_size": (16, 40),
+    "width_multiplier": 1 / 32,
+    "poolings": 2,
+    "channels": 12,
+    "heads": 3,
+    "recurrent_steps": 2,
+}
+
+
+def _tiny(**fields):
+    return mgtl_tf.build_model(mgtl_tf.ModelConfig(**{**TINY, **fields}))
+
+
+def _images(seed, batch=2):
+    random = np.random.default_rng(seed)
+    return random.uniform(0, 255, (batch, 16, 40, 3)).astype("float32")
+
+
+# Table 2: 29.42M, 50.92M, 79.27M, cut after two decimals.
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"recurrent_steps": 0}, 29_429_376),
+        ({"knowledge": "none"}, 50_921_472),
+        ({}, 79_279_104),
+    ],
+)
+def test_parameters_of_table_2(fields, expected):
+    model = mgtl_tf.build_model(mgtl_tf.ModelConfig(**fields))
+    count = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    assert count == expected
+
+
+@pytest.mark.parametrize("steps", [1, 3, 9])
+def test_every_step_adds_the_same_parameters(steps):
+    """R7 to R10 by hand: per step two GKST, two CMI and two norms."""
+    c = 384
+    perceptron = 2 * 4 * c * c + 4 * c + c
+    gkst = 4 * (c * c + c) + 2 * c + perceptron
+    per_step = 2 * (gkst + 2 * perceptron + 2 * c)
+    backbone_and_map = 29_429_376 + 512 * c + c
+    config = mgtl_tf.ModelConfig(recurrent_steps=steps)
+    assert mgtl_tf.build_model(config).count_params() == (
+        backbone_and_map + steps * per_step + 2 * 2 * c
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "dimension", "generated"),
+    [
+        ({}, 10 * 12, 4),
+        ({"knowledge": "none"}, 10 * 12, 0),
+        ({"knowledge": "conv"}, 10 * 12, 4),
+        ({"ffn": "none"}, 10 * 12, 4),
+        ({"residual_init": "zeros"}, 10 * 12, 4),
+        ({"recurrent_steps": 0}, 10 * 16, 0),
+        ({"backbone_normalization": "batch"}, 10 * 12, 4),
+    ],
+)
+def test_outputs_of_every_ablation(fields, dimension, generated):
+    model = _tiny(**fields)
+    outputs = model(
+        {"ground": _images(0), "satellite": _images(1)}, training=True
+    )
+    for view in ("ground", "satellite"):
+        assert tuple(outputs[view].shape) == (2, dimension)
+        norms = np.linalg.norm(outputs[view], axis=1)
+        np.testing.assert_allclose(norms, 1, atol=1e-5)
+    assert len(outputs["generated"]) == len(outputs["targets"]) == generated
+    for knowledge, target in zip(
+        outputs["generated"], outputs["targets"], strict=True
+    ):
+        assert tuple(knowledge.shape) == tuple(target.shape) == (2, 10, 12)
+
+
+def test_targets_belong_to_the_other_view():
+    """L_G comes from the satellite and should equal ground tokens (R16)."""
+    model = _tiny()
+    inputs = {"ground": _images(0), "satellite": _images(1)}
+    before = model(inputs)
+    after = model({**inputs, "satellite": _images(2)})
+
+    def moved(name):
+        return [
+            not np.array_equal(a, b)
+            for a, b in zip(before[name], after[name], strict=True)
+        ]
+
+    assert moved("generated") == [True, True, False, False]
+    assert moved("targets") == [False, False, True, True]
+
+
+def test_each_descriptor_depends_on_its_own_image_alone():
+    model = _tiny(backbone_normalization="batch")
+    ground, satellite = _images(0), _images(1)
+    outputs = model({"ground": ground, "satellite": satellite})
+    np.testing.assert_allclose(
+        model.encode_ground(ground), outputs["ground"], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        model.encode_satellite(satellite), outputs["satellite"], atol=1e-6
+    )
+    # A place's descriptor does not depend on what else is in the batch.
+    np.testing.assert_allclose(
+        model.encode_ground(ground[:1]), outputs["ground"][:1], atol=1e-6
+    )
+
+
+def test_turning_the_panorama_matters():
+    """Positions keep the azimuth (R6, R11)."""
+    model = _tiny()
+    ground = _images(0)
+    turned = np.roll(ground, 20, axis=2)
+    difference = model.encode_ground(ground) - model.encode_ground(turned)
+    assert np.abs(difference).max() > 1e-3
+
+
+def test_save_and_reload(tmp_path):
+    model = _tiny()
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.config == model.config
+    np.testing.assert_array_equal(
+        again.encode_ground(_images(0)), model.encode_ground(_images(0))
+    )
+
+
+def test_same_seed_same_weights():
+    weights = []
+    for _ in range(2):
+        keras.utils.set_random_seed(7)
+        weights.append(_tiny().get_weights())
+    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
+
+
+def test_mixed_bfloat16_descriptors_are_float32_units():
+    config = mgtl_tf.ModelConfig(**TINY)
+    model = mgtl_tf.build_model(config, "mixed_bfloat16")
+    descriptor = model.encode_ground(_images(0))
+    assert descriptor.dtype == "float32"
+    np.testing.assert_allclose(ops.norm(descriptor, axis=1), 1, atol=1e-5)

@@ -1,0 +1,126 @@
+"""The configuration: checks, JSON, replacement by field name."""
+
+import dataclasses
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mgtl_tf.config import DataConfig
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.presets import PRESETS
+from mgtl_tf.presets import load_preset
+
+
+def test_defaults_are_the_papers():
+    model, train = ModelConfig(), TrainConfig()
+    assert model.image_size == (112, 616)
+    assert (model.recurrent_steps, model.channels, model.heads) == (6, 384, 6)
+    assert (train.batch_size, train.epochs) == (16, 150)
+    assert train.learning_rate == 1e-5
+    assert train.gamma == 10.0
+    assert train.generative_weight == 0.05
+    assert train.schedule == "constant"
+    assert train.mining_start < 0
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_json_round_trip(name):
+    config = load_preset(name)
+    assert RunConfig.from_json(config.to_json()) == config
+
+
+@given(
+    heads=st.integers(1, 8),
+    width=st.integers(1, 8),
+    steps=st.integers(0, 9),
+    size=st.tuples(st.integers(1, 500), st.integers(1, 500)),
+    rate=st.floats(1e-9, 1.0),
+)
+def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
+    config = RunConfig().replace(
+        heads=heads,
+        channels=2 * heads * width,
+        recurrent_steps=steps,
+        image_size=size,
+        learning_rate=rate,
+    )
+    assert RunConfig.from_json(config.to_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value"),
+    [
+        (ModelConfig, "heads", 5),
+        (ModelConfig, "image_size", (0, 616)),
+        (ModelConfig, "image_size", (112,)),
+        (ModelConfig, "system", "unknown"),
+        (ModelConfig, "poolings", 6),
+        (ModelConfig, "recurrent_steps", -1),
+        (ModelConfig, "recurrent_steps", 2.5),
+        (ModelConfig, "recurrent_steps", True),
+        (ModelConfig, "backbone_dropout", 1.0),
+        (DataConfig, "ground_crop", (0.7, 0.3)),
+        (DataConfig, "same_place_metres", -1.0),
+        (TrainConfig, "learning_rate", float("nan")),
+        (TrainConfig, "learning_rate", 0.0),
+        (TrainConfig, "batch_size", 1),
+        (TrainConfig, "seed", -1),
+        (TrainConfig, "schedule", "linear"),
+    ],
+)
+def test_refused_values_name_field_and_value(kind, field, value):
+    with pytest.raises(UserError) as error:
+        kind(**{field: value})
+    assert f"--{field}={value}" in str(error.value)
+    assert "must be" in str(error.value)
+
+
+def test_odd_channels_are_refused():
+    with pytest.raises(UserError, match="--channels=3: must be an even"):
+        ModelConfig(channels=3, heads=3)
+
+
+def test_unknown_keys_are_refused_by_name():
+    data = json.loads(RunConfig().to_json())
+    data["train"]["learning_rat"] = 1.0
+    with pytest.raises(UserError, match="learning_rat"):
+        RunConfig.from_json(json.dumps(data))
+    with pytest.raises(UserError, match="not valid JSON"):
+        RunConfig.from_json("{")
+    with pytest.raises(UserError, match="expected a JSON object"):
+        RunConfig.from_json("[1]")
+
+
+def test_replace_reaches_every_part_and_refuses_unknown_names():
+    config = RunConfig().replace(seed=3, data_dir="x", channels=96)
+    assert config.train.seed == 3
+    assert config.data.data_dir == "x"
+    assert config.model.channels == 96
+    with pytest.raises(UserError, match="colour"):
+        config.replace(colour=1)
+
+
+def test_differences_name_the_fields():
+    a = RunConfig()
+    b = a.replace(seed=1, recurrent_steps=3)
+    assert a.differences(b) == ["recurrent_steps: 6 -> 3", "seed: 0 -> 1"]
+    assert a.differences(a) == []
+
+
+def test_field_names_are_unique_across_parts():
+    names = [
+        f.name
+        for kind in (ModelConfig, DataConfig, TrainConfig)
+        for f in dataclasses.fields(kind)
+    ]
+    assert len(names) == len(set(names))
+
+
+def test_load_names_the_missing_file(tmp_path):
+    with pytest.raises(UserError, match="config.json"):
+        RunConfig.load(tmp_path)

@@ -1,0 +1,132 @@
+"""One table, every layer: config, shapes, tracing, precision, saving."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import ops
+
+from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
+from mgtl_tf.layers.knowledge_supported_transformer import (
+    KnowledgeSupportedTransformer,
+)
+from mgtl_tf.layers.modality_independent_features import (
+    ModalityIndependentFeatures,
+)
+from mgtl_tf.layers.perceptron import Perceptron
+from mgtl_tf.layers.positional_encoding import PositionalEncoding
+from mgtl_tf.layers.vgg16 import VGG16Features
+
+TOKENS = (5, 12)  # T, C
+IMAGE = (17, 23, 3)  # odd sizes: SAME poolings round up
+SMALL = {"width_multiplier": 1 / 32, "poolings": 2, "dropout": 0.0}
+
+# layer class, arguments, shapes of its inputs and its output without B
+TABLE = [
+    (PositionalEncoding, {}, [TOKENS], TOKENS),
+    (Perceptron, {"ratio": 2}, [TOKENS], TOKENS),
+    (Perceptron, {"ratio": 2, "kernel_size": 3}, [TOKENS], TOKENS),
+    (Perceptron, {"last_initializer": "zeros"}, [TOKENS], TOKENS),
+    (CrossModalInteraction, {"ratio": 2}, [TOKENS], TOKENS),
+    (CrossModalInteraction, {"ratio": 2, "local": True}, [TOKENS], TOKENS),
+    (KnowledgeSupportedTransformer, {"heads": 3}, [TOKENS, TOKENS], TOKENS),
+    (
+        KnowledgeSupportedTransformer,
+        {"heads": 2, "ffn": "none", "residual_init": "zeros"},
+        [TOKENS, TOKENS],
+        TOKENS,
+    ),
+    (VGG16Features, SMALL, [IMAGE], (5, 6, 16)),
+    (VGG16Features, {**SMALL, "normalization": "batch"}, [IMAGE], (5, 6, 16)),
+    (
+        ModalityIndependentFeatures,
+        {**SMALL, "channels": 8, "normalization": "batch"},
+        [IMAGE],
+        (6, 8),
+    ),
+    (ModalityIndependentFeatures, {**SMALL, "channels": None}, [IMAGE], (6, 16)),
+]
+IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
+every_layer = pytest.mark.parametrize(
+    ("kind", "arguments", "inputs", "output"), TABLE, ids=IDS
+)
+
+
+def _inputs(shapes, batch=2):
+    random = np.random.default_rng(0)
+    scale = 255.0 if shapes[0] == IMAGE else 1.0
+    return [
+        (scale * random.random((batch, *shape))).astype("float32")
+        for shape in shapes
+    ]
+
+
+@every_layer
+def test_config_round_trip(kind, arguments, inputs, output):
+    layer = kind(**arguments)
+    again = kind.from_config(layer.get_config())
+    assert again.get_config() == layer.get_config()
+    for name, value in arguments.items():
+        assert getattr(layer, name) == value
+
+
+@every_layer
+@pytest.mark.parametrize("batch", [1, 3])
+def test_output_shape(kind, arguments, inputs, output, batch):
+    result = kind(**arguments)(*_inputs(inputs, batch))
+    assert tuple(result.shape) == (batch, *output)
+
+
+@every_layer
+def test_symbolic_shape_agrees(kind, arguments, inputs, output):
+    symbols = [keras.Input(shape) for shape in inputs]
+    assert kind(**arguments)(*symbols).shape == (None, *output)
+
+
+@every_layer
+def test_traced_equals_eager(kind, arguments, inputs, output):
+    layer, values = kind(**arguments), _inputs(inputs)
+    eager = ops.convert_to_numpy(layer(*values))
+    traced = tf.function(lambda *v: layer(*v))(*values).numpy()
+    np.testing.assert_allclose(traced, eager, rtol=2e-4, atol=2e-4)
+
+
+@every_layer
+def test_bfloat16_policy(kind, arguments, inputs, output):
+    single = kind(**arguments)
+    half = kind(**arguments, dtype="mixed_bfloat16")
+    values = _inputs(inputs)
+    expected = ops.convert_to_numpy(single(*values))
+    half.build(*[v.shape for v in values])
+    half.set_weights(single.get_weights())
+    result = half(*values)
+    assert keras.backend.standardize_dtype(result.dtype) == "bfloat16"
+    for weight in half.weights:
+        if "seed" not in weight.path:
+            assert weight.dtype == "float32"
+    result = ops.convert_to_numpy(ops.cast(result, "float32"))
+    scale = np.abs(expected).max()
+    assert np.abs(result - expected).max() <= 0.05 * scale
+
+
+@every_layer
+def test_save_and_reload(kind, arguments, inputs, output, tmp_path):
+    symbols = [keras.Input(shape) for shape in inputs]
+    model = keras.Model(symbols, kind(**arguments)(*symbols))
+    model.save(tmp_path / "layer.keras")
+    again = keras.models.load_model(tmp_path / "layer.keras")
+    values = _inputs(inputs)
+    np.testing.assert_array_equal(again(values), model(values))
+
+
+@every_layer
+def test_gradients_reach_every_weight(kind, arguments, inputs, output):
+    layer, values = kind(**arguments), _inputs(inputs)
+    layer(*values)
+    with tf.GradientTape() as tape:
+        loss = ops.sum(ops.square(layer(*values)))
+    gradients = tape.gradient(loss, layer.trainable_weights)
+    if kind is ModalityIndependentFeatures:  # one call reads one view
+        pairs = zip(layer.trainable_weights, gradients, strict=True)
+        gradients = [g for w, g in pairs if "/satellite/" not in w.path]
+    assert all(g is not None for g in gradients)
