@@ -1,0 +1,304 @@
+"""How well queries find their places: ranks, recall, metres (R20 to R22).
+
+Pure functions of descriptor matrices. Nearness is the squared Euclidean
+distance, which orders unit vectors as the cosine does and is right for other
+vectors too. Everything is computed in tiles, so that no [Q, N] matrix is
+ever held.
+
+Ties count against the model: a network that gives all images one descriptor
+ranks every query last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
+
+_QUERY_ROWS = 1024
+_GALLERY_ROWS = 8192
+_FLOAT64_ROWS = 256
+# Squares of larger values overflow in float32.
+_LARGEST_NORM = 1e18
+# Two equal rows may get different float32 products with one query, because a
+# matrix product sums edge tiles and the last rows in another order. The
+# spread grows as sqrt(D); for constant vectors, the worst kind, it reached
+# 1.9 sqrt(D) roundings of 2^-24 with OpenBLAS. Distances nearer than twice
+# that are ties: at D = 7,680 that is 4e-5 of a squared distance in 0..4, far
+# below what separates places, far above what a collapsed network's noise is.
+_ROUNDINGS = 4.0
+_UNIT_ROUNDOFF = 2.0**-24
+
+
+def recall(
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    truth: ArrayLike | None = None,
+    ks: Sequence[int | str] = DEFAULT_KS,
+) -> dict[str, float | int]:
+    """Recall at K, with ties counted against the model (R20 to R22).
+
+    Args:
+        queries: descriptors [Q, D].
+        gallery: descriptors [N, D].
+        truth: int [Q], each query's true gallery row; default row i for
+            query i, where Q = N.
+        ks: whole numbers K, or shares of the gallery such as "1%": K =
+            floor(0.01 N), at least 1 (R21).
+
+    Returns:
+        {"r@1": 0..1, ..., "r@1%": 0..1, "ties": queries whose true match
+        ties with a wrong one, "mean_rank", "median_rank": from 1}.
+
+    Raises:
+        ValueError: for values that are not finite (naming the row), shapes
+            or indices that do not fit, or an unreadable K.
+    """
+    place, ties = ranks(queries, gallery, truth)
+    size = len(np.asarray(gallery))
+    result: dict[str, float | int] = {
+        f"r@{k}": float(np.mean(place <= _count(k, size))) for k in ks
+    }
+    result["ties"] = int(np.count_nonzero(ties))
+    result["mean_rank"] = float(np.mean(place))
+    result["median_rank"] = float(np.median(place))
+    return result
+
+
+def ranks(
+    queries: ArrayLike, gallery: ArrayLike, truth: ArrayLike | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where each query's true match stands in the gallery (R20).
+
+    Args:
+        queries, gallery, truth: as of `recall`.
+
+    Returns:
+        rank: int64 [Q], 1 + the number of wrong gallery rows at least as
+            near as the true one; 1 is first.
+        ties: int64 [Q], how many of those are equally near.
+
+    Raises:
+        ValueError: as `recall`.
+    """
+    pair = _Matrices.of(queries, gallery)
+    rows = _true_rows(truth, len(pair.queries), len(pair.gallery))
+    true, slack = _true_scores(pair, rows)
+    at_least_as_near = np.zeros(len(rows), np.int64)
+    nearer = np.zeros(len(rows), np.int64)
+    for q, n, scores, slacks in pair.tiles():
+        own = np.flatnonzero((rows[q] >= n.start) & (rows[q] < n.stop))
+        scores[own, rows[q][own] - n.start] = np.inf
+        lowest = np.subtract(scores, slacks)
+        at_least_as_near[q] += _per_row(lowest <= (true + slack)[q, None])
+        highest = np.add(scores, slacks, out=slacks)
+        nearer[q] += _per_row(highest < (true - slack)[q, None])
+    return 1 + at_least_as_near, at_least_as_near - nearer
+
+
+def within_metres(
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    query_positions: ArrayLike,
+    gallery_positions: ArrayLike,
+    metres: float = 25.0,
+) -> float:
+    """Share of queries whose first answer lies within so many metres (R22).
+
+    Where several answers tie for the first place, all of them must.
+
+    Args:
+        queries, gallery: descriptors [Q, D] and [N, D].
+        query_positions: [Q, P], Cartesian metres, P of 2 or 3.
+        gallery_positions: [N, P].
+        metres: the radius, inclusive.
+
+    Returns:
+        the share, 0..1.
+
+    Raises:
+        ValueError: as `recall`, and for positions that do not fit.
+    """
+    pair = _Matrices.of(queries, gallery)
+    here = _positions("query_positions", query_positions, len(pair.queries))
+    there = _positions(
+        "gallery_positions", gallery_positions, len(pair.gallery)
+    )
+    if here.shape[1] != there.shape[1]:
+        raise ValueError(
+            f"query_positions {here.shape} and gallery_positions"
+            f" {there.shape} must have the same number of axes"
+        )
+    close = np.full(len(here), np.inf, np.float32)
+    far = np.full(len(here), np.inf, np.float32)
+    for q, n, scores, slacks in pair.tiles():
+        is_close = _near(here[q], there[n], metres)
+        # The worst case of rounding: close ones later, far ones earlier.
+        highest = np.where(is_close, scores + slacks, np.inf)
+        close[q] = np.minimum(close[q], highest.min(axis=1))
+        lowest = np.where(is_close, np.inf, scores - slacks)
+        far[q] = np.minimum(far[q], lowest.min(axis=1))
+    return float(np.mean(close < far))
+
+
+@dataclass(frozen=True)
+class _Matrices:
+    """Two checked descriptor matrices and their rows' lengths (float64)."""
+
+    queries: np.ndarray
+    gallery: np.ndarray
+    query_norms: np.ndarray
+    gallery_norms: np.ndarray
+
+    @classmethod
+    def of(cls, queries: ArrayLike, gallery: ArrayLike) -> _Matrices:
+        q, g = np.asarray(queries), np.asarray(gallery)
+        for name, matrix in (("queries", q), ("gallery", g)):
+            if matrix.ndim != 2 or not matrix.size:
+                raise ValueError(
+                    f"{name} has shape {matrix.shape}; must be [rows, D],"
+                    " with at least one row and column"
+                )
+        if q.shape[1] != g.shape[1]:
+            raise ValueError(
+                f"queries {q.shape} and gallery {g.shape} must have the same"
+                " number of columns D"
+            )
+        return cls(q, g, _norms("queries", q), _norms("gallery", g))
+
+    def slack_factor(self) -> float:
+        """How far rounding moves a score, per product of lengths."""
+        roundings = _ROUNDINGS * np.sqrt(self.queries.shape[1])
+        return 0.5 * float(roundings) * _UNIT_ROUNDOFF
+
+    def tiles(self) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
+        """Rows q and n, scores [q, n] and what rounding may have done.
+
+        A score is |g|^2 / 2 - q.g, half the squared distance less a
+        constant of the query; the smaller, the nearer.
+        """
+        factor = self.slack_factor()
+        for q in _slices(len(self.queries), _QUERY_ROWS):
+            rows = np.asarray(self.queries[q], np.float32)
+            lengths = self.query_norms[q, None].astype(np.float32)
+            for n in _slices(len(self.gallery), _GALLERY_ROWS):
+                columns = np.asarray(self.gallery[n], np.float32)
+                norms = self.gallery_norms[n]
+                half = (0.5 * norms**2).astype(np.float32)
+                scores = rows @ columns.T
+                np.subtract(half, scores, out=scores)
+                slacks = lengths + norms.astype(np.float32)
+                slacks *= (0.5 * factor * norms).astype(np.float32)
+                yield q, n, scores, slacks
+
+
+def _true_scores(
+    pair: _Matrices, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Scores of the true matches and their slack, float32 [Q]."""
+    products = np.empty(len(rows))
+    for q in _slices(len(rows), _FLOAT64_ROWS):
+        products[q] = np.einsum(
+            "ij,ij->i",
+            pair.queries[q].astype(np.float64),
+            pair.gallery[rows[q]].astype(np.float64),
+        )
+    norms = pair.gallery_norms[rows]
+    slack = 0.5 * pair.slack_factor() * norms * (pair.query_norms + norms)
+    score = 0.5 * norms**2 - products
+    return score.astype(np.float32), slack.astype(np.float32)
+
+
+def _norms(name: str, matrix: np.ndarray) -> np.ndarray:
+    """Lengths of the rows; the one place where values are checked."""
+    norms = np.empty(len(matrix))
+    for rows in _slices(len(matrix), _FLOAT64_ROWS):
+        values = matrix[rows].astype(np.float64)
+        norms[rows] = np.sqrt(np.einsum("ij,ij->i", values, values))
+    # Written so that NaN, of which every comparison is false, is caught.
+    wrong = np.flatnonzero(~(norms < _LARGEST_NORM))
+    if wrong.size:
+        raise ValueError(
+            f"{name}: row {wrong[0]} holds values that are not finite, or too"
+            f" large for float32 ({wrong.size} such rows of {len(matrix)})"
+        )
+    return norms
+
+
+def _true_rows(
+    truth: ArrayLike | None, queries: int, gallery: int
+) -> np.ndarray:
+    if truth is None:
+        if queries != gallery:
+            raise ValueError(
+                f"{queries} queries and {gallery} gallery rows: truth, each"
+                " query's true gallery row, must be given"
+            )
+        return np.arange(queries)
+    rows = np.asarray(truth)
+    if rows.shape != (queries,) or rows.dtype.kind not in "iu":
+        raise ValueError(
+            f"truth is {rows.dtype} {rows.shape}; must be whole numbers"
+            f" [Q] = ({queries},)"
+        )
+    wrong = np.flatnonzero((rows < 0) | (rows >= gallery))
+    if wrong.size:
+        raise ValueError(
+            f"truth[{wrong[0]}] = {rows[wrong[0]]}: must be at least 0 and"
+            f" below {gallery}, the number of gallery rows"
+        )
+    return rows.astype(np.int64)
+
+
+def _count(k: int | str, size: int) -> int:
+    """K as a number of gallery rows."""
+    try:
+        if isinstance(k, str) and k.endswith("%"):
+            # Exact: 0.29 * 100 would be cut to 28 in floating point.
+            share = Fraction(k[:-1]) / 100
+            count = max(1, int(share * size)) if share > 0 else 0
+        else:
+            count = k if isinstance(k, int | np.integer) else 0
+    except (ValueError, ZeroDivisionError):
+        count = 0
+    if count < 1:
+        raise ValueError(
+            f"ks holds {k!r}; each must be a whole number of 1 or more, or a"
+            ' share such as "1%"'
+        )
+    return int(count)
+
+
+def _positions(name: str, values: ArrayLike, rows: int) -> np.ndarray:
+    positions = np.asarray(values, np.float64)
+    if positions.ndim != 2 or len(positions) != rows:
+        raise ValueError(
+            f"{name} has shape {positions.shape}; must be [{rows}, 2 or 3]"
+        )
+    wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    if wrong.size:
+        raise ValueError(f"{name}: row {wrong[0]} is not finite")
+    return positions
+
+
+def _near(here: np.ndarray, there: np.ndarray, metres: float) -> np.ndarray:
+    """bool [q, n], whether two places lie within so many metres."""
+    squared = np.zeros((len(here), len(there)))
+    for a, b in zip(here.T, there.T, strict=True):
+        squared += (a[:, None] - b) ** 2
+    return squared <= metres**2
+
+
+def _per_row(mask: np.ndarray) -> np.ndarray:
+    return np.count_nonzero(mask, axis=1)
+
+
+def _slices(length: int, size: int) -> Iterator[slice]:
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
