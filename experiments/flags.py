@@ -27,10 +27,11 @@ def define_config(*parts: type) -> None:
         parts: which records; all three by default. A flag that is not given
             leaves the preset's value.
     """
-    flags.DEFINE_string(
+    flags.DEFINE_enum(
         "preset",
         None,
-        f"settings to begin from: {', '.join(PRESETS)}",
+        list(PRESETS),
+        "settings to begin from; every other flag changes one of them",
         required=True,
     )
     for part in parts or _PARTS:
@@ -90,6 +91,9 @@ def run_config() -> RunConfig:
     """The preset with the given flags laid over it.
 
     Raises:
-        UserError: for an unknown preset or a refused value.
+        flags.IllegalFlagValueError: for a refused value.
     """
-    return load_preset(FLAGS.preset).replace(**given_fields())
+    try:
+        return load_preset(FLAGS.preset).replace(**given_fields())
+    except UserError as error:
+        raise flags.IllegalFlagValueError(str(error)) from error

@@ -1,7 +1,7 @@
 """Trains a model, evaluates it, keeps the best; again: goes on.
 
-    python -m experiments.train --preset=procedural --data_dir=world \
-        --run_dir=runs/first
+    python -m experiments.train --preset=procedural
+        --data_dir=demo/world --run_dir=demo/run
 """
 
 from __future__ import annotations

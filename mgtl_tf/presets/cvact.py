@@ -1,6 +1,6 @@
 """CVACT in the paper's setting (sections 2.3 and 3.1, R1 to R17).
 
-    python -m experiments.train --preset=cvact --data_dir=CVACT \
+    python -m experiments.train --preset=cvact --data_dir=CVACT
         --run_dir=runs/cvact
 
 Paper: 85.35 / 94.45 / 96.06 / 98.48 % at r@1 / 5 / 10 / 1% on CVACT_val,

@@ -1,6 +1,6 @@
 """CVUSA in the paper's setting (sections 2.3 and 3.1, R1 to R17).
 
-    python -m experiments.train --preset=cvusa --data_dir=CVUSA \
+    python -m experiments.train --preset=cvusa --data_dir=CVUSA
         --run_dir=runs/cvusa
 
 Paper: 94.11 / 98.30 / 99.03 / 99.74 % at r@1 / 5 / 10 / 1%, 150 epochs,

@@ -1,0 +1,1 @@
+"""A seeded make-believe town, seen from above and from its streets."""

@@ -1,0 +1,71 @@
+"""What every program of this project does around its `main`.
+
+Exit status: what `main` returns (0 done); 1 the work failed, with one line
+on stderr; 2 wrong flags, likewise; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from absl import app
+from absl import flags
+
+
+def run(
+    main: Callable[[list[str]], int | None],
+    errors: tuple[type[BaseException], ...] = (),
+) -> None:
+    """Runs a program and leaves the process with its exit status.
+
+    Args:
+        main: gets the arguments that are no flags, program name first.
+        errors: types whose message is shown as one line, without a
+            traceback. Errors of the operating system are treated so as well.
+    """
+
+    def guarded(argv: list[str]) -> int:
+        try:
+            return main(argv) or 0
+        except flags.Error as error:
+            return _complain(str(error), 2)
+        except KeyboardInterrupt:
+            return _complain("interrupted", 130)
+        except errors as error:
+            return _complain(str(error), 1)
+        except OSError as error:
+            if error.filename is None and error.strerror is None:
+                raise
+            name = f"{error.filename}: " if error.filename else ""
+            return _complain(f"{name}{error.strerror or error}", 1)
+
+    app.run(guarded, flags_parser=_parse)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    values = flags.FLAGS
+    program = f"python -m {_module()}"
+    values.set_default("logtostderr", True)
+    try:
+        rest = values(argv)
+    except flags.Error as error:
+        line = " ".join(str(error).split())
+        sys.exit(_complain(f"{line} ({program} --help lists all flags)", 2))
+    if values.help or values.helpshort:
+        print(sys.modules["__main__"].__doc__ or "", end="\n\n")
+        for module in values.flags_by_module_dict():
+            if not module.startswith("absl."):
+                print(values.module_help(module))
+        sys.exit(0)
+    return rest
+
+
+def _module() -> str:
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else sys.argv[0]
+
+
+def _complain(line: str, status: int) -> int:
+    print("error: " + " ".join(line.split()), file=sys.stderr)
+    return status
