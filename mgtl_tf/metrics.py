@@ -21,8 +21,9 @@ from numpy.typing import ArrayLike
 
 DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
 
-_QUERY_ROWS = 1024
-_GALLERY_ROWS = 8192
+# Tall enough tiles for a matrix product to reach its peak.
+_QUERY_ROWS = 2048
+_GALLERY_ROWS = 4096
 _FLOAT64_ROWS = 256
 # Squares of larger values overflow in float32.
 _LARGEST_NORM = 1e18
@@ -95,10 +96,11 @@ def ranks(
     for q, n, scores, slacks in pair.tiles():
         own = np.flatnonzero((rows[q] >= n.start) & (rows[q] < n.stop))
         scores[own, rows[q][own] - n.start] = np.inf
-        lowest = np.subtract(scores, slacks)
-        at_least_as_near[q] += _per_row(lowest <= (true + slack)[q, None])
-        highest = np.add(scores, slacks, out=slacks)
-        nearer[q] += _per_row(highest < (true - slack)[q, None])
+        scores -= slacks  # as near as rounding allows
+        at_least_as_near[q] += _per_row(scores <= (true + slack)[q, None])
+        slacks *= 2
+        scores += slacks  # and as far
+        nearer[q] += _per_row(scores < (true - slack)[q, None])
     return 1 + at_least_as_near, at_least_as_near - nearer
 
 
@@ -181,9 +183,11 @@ class _Matrices:
         """Rows q and n, scores [q, n] and what rounding may have done.
 
         A score is |g|^2 / 2 - q.g, half the squared distance less a
-        constant of the query; the smaller, the nearer.
+        constant of the query; the smaller, the nearer. Both arrays are
+        overwritten by the next tile.
         """
         factor = self.slack_factor()
+        buffers = np.empty((2, _QUERY_ROWS * _GALLERY_ROWS), np.float32)
         for q in _slices(len(self.queries), _QUERY_ROWS):
             rows = np.asarray(self.queries[q], np.float32)
             lengths = self.query_norms[q, None].astype(np.float32)
@@ -191,9 +195,13 @@ class _Matrices:
                 columns = np.asarray(self.gallery[n], np.float32)
                 norms = self.gallery_norms[n]
                 half = (0.5 * norms**2).astype(np.float32)
-                scores = rows @ columns.T
+                shape = len(rows), len(columns)
+                scores, slacks = buffers[:, : shape[0] * shape[1]].reshape(
+                    2, *shape
+                )
+                np.matmul(rows, columns.T, out=scores)
                 np.subtract(half, scores, out=scores)
-                slacks = lengths + norms.astype(np.float32)
+                np.add(lengths, norms.astype(np.float32), out=slacks)
                 slacks *= (0.5 * factor * norms).astype(np.float32)
                 yield q, n, scores, slacks
 
