@@ -44,21 +44,25 @@ def run(
 
 
 def _parse(argv: list[str]) -> list[str]:
-    values = flags.FLAGS
-    program = f"python -m {_module()}"
-    values.set_default("logtostderr", True)
-    try:
-        rest = values(argv)
-    except flags.Error as error:
-        line = " ".join(str(error).split())
-        sys.exit(_complain(f"{line} ({program} --help lists all flags)", 2))
-    if values.help or values.helpshort:
-        print(sys.modules["__main__"].__doc__ or "", end="\n\n")
-        for module in values.flags_by_module_dict():
-            if not module.startswith("absl."):
-                print(values.module_help(module))
+    # Before absl's own --help, which hides flags that a helper defined.
+    if {"-h", "-help", "--help", "--helpshort"} & set(argv[1:]):
+        print(_help())
         sys.exit(0)
-    return rest
+    flags.FLAGS.set_default("logtostderr", True)
+    try:
+        return flags.FLAGS(argv)
+    except flags.Error as error:
+        line = f"{error} (python -m {_module()} --help lists all flags)"
+        sys.exit(_complain(line, 2))
+
+
+def _help() -> str:
+    own = [
+        flags.FLAGS.module_help(module)
+        for module in flags.FLAGS.flags_by_module_dict()
+        if not module.startswith("absl")
+    ]
+    return "\n".join([sys.modules["__main__"].__doc__ or "", *own])
 
 
 def _module() -> str:

@@ -1,0 +1,95 @@
+"""The paper's full-size train step against this machine's matrix peak.
+
+    python -m benchmarks.train_step [--dtype_policy=auto] [--batch_size=4]
+
+Counted are only VGG-16's multiply-adds, 3 x 42.3 G a pair (forward, and
+backward to inputs and to weights); the transformers, the losses, Adam and
+the batch's preparation come on top and lower the ratio. The peak is the
+best rate of large matrix products in the step's precision, measured between
+the steps of the same run.
+"""
+
+from __future__ import annotations
+
+import time
+
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import app
+from absl import flags
+from absl import logging
+
+import mgtl_tf
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.training import environment
+from mgtl_tf.training.step import TrainStep
+from mgtl_tf.training.step import make_optimizer
+
+_POLICY = flags.DEFINE_enum(
+    "dtype_policy",
+    "auto",
+    ["auto", "float32", "mixed_bfloat16"],
+    "precision; auto: what a run with --dtype_policy=auto would take",
+)
+_BATCH = flags.DEFINE_integer("batch_size", 4, "pairs a step", lower_bound=2)
+_STEPS = flags.DEFINE_integer("steps", 5, "timed steps", lower_bound=1)
+
+GIGA_MACS_PER_PAIR = 3 * 42.3
+SIZES = (1024, 2048, 4096)
+
+
+def seconds(function, *arguments) -> float:
+    """Wall time of one call whose result is waited for."""
+    began = time.perf_counter()
+    np.asarray(tf.nest.flatten(function(*arguments))[0])
+    return time.perf_counter() - began
+
+
+def matrix_rate(dtype: str) -> float:
+    """Best GFLOP/s of square products over a few sizes."""
+    product = tf.function(lambda a: tf.cast((a @ a)[:1, :1], tf.float32))
+    rates = []
+    for size in SIZES:
+        matrix = tf.cast(tf.random.normal((size, size)), dtype)
+        product(matrix)
+        best = min(seconds(product, matrix) for _ in range(3))
+        rates.append(2 * size**3 / best / 1e9)
+    return max(rates)
+
+
+def full_size_step(policy: str, batch_size: int):
+    """The step of the paper's network and one random batch for it."""
+    keras.utils.set_random_seed(0)
+    model = mgtl_tf.build_model(dtype=policy)
+    config = TrainConfig(batch_size=batch_size, dtype_policy=policy)
+    step = TrainStep(model, make_optimizer(config), config)
+    image = tf.random.uniform((batch_size, 112, 616, 3), 0, 255)
+    negatives = ~np.eye(batch_size, dtype=bool)
+    batch = {"ground": image, "satellite": image, "negatives": negatives}
+    return step, batch
+
+
+def main(argv: list[str]) -> None:
+    """Prints one line a step and the median ratio."""
+    del argv
+    policy = environment.resolve_dtype_policy(_POLICY.value)
+    dtype = "bfloat16" if policy == "mixed_bfloat16" else "float32"
+    step, batch = full_size_step(policy, _BATCH.value)
+    logging.info("tracing")
+    step(batch, 1e-5)
+    ratios = []
+    for _ in range(_STEPS.value):
+        peak = matrix_rate(dtype)
+        taken = seconds(step, batch, 1e-5)
+        rate = 2 * GIGA_MACS_PER_PAIR * _BATCH.value / taken
+        ratios.append(rate / peak)
+        print(
+            f"{policy}: {taken / _BATCH.value:.2f} s a pair, {rate:.0f} GFLOP/s"
+            f" of {peak:.0f} in {dtype} products: ratio {ratios[-1]:.2f}"
+        )
+    print(f"median ratio {np.median(ratios):.2f} (goal 0.75)")
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,1 @@
+"""Records, readers, pixels, and the order in which training sees them."""

@@ -1,0 +1,170 @@
+"""The decoded cache: every pair's network inputs, decoded once.
+
+A folder with `ground.npy` and `satellite.npy` (uint8 [N, H, W, 3]) and
+`manifest.json`, which says what they were made of. The manifest is written
+last, so a folder without one is unfinished.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from mgtl_tf.data.preprocess import SAMPLING_RULE
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.sources import VIEWS
+from mgtl_tf.data.sources import CacheSource
+from mgtl_tf.data.sources import FileSource
+from mgtl_tf.errors import UserError
+
+_CHUNK = 16
+_LISTED = 10
+
+
+def build_cache(
+    pairs: Sequence[Pair],
+    image_size: tuple[int, int],
+    ground_crop: tuple[float, float],
+    folder: Path | str,
+    progress: bool = True,
+    processes: int | None = None,
+) -> CacheSource:
+    """The cache of these pairs, made now unless it is there already.
+
+    Args:
+        pairs: row n of the cache is pairs[n].
+        image_size: H, W in pixels.
+        ground_crop: top and bottom of a panorama's rows, as fractions.
+        folder: where it is, or goes; a cache of other settings or of files
+            that have changed is made anew.
+        progress: whether to show a bar.
+        processes: how many decode at a time; default one a core.
+
+    Raises:
+        UserError: naming the files that cannot be read (the first ten);
+            nothing is then left under the final name.
+    """
+    folder = Path(folder)
+    manifest = _manifest(pairs, image_size, ground_crop)
+    if _read_manifest(folder) == manifest:
+        return CacheSource(folder)
+    beside = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    try:
+        source = FileSource(pairs, image_size, ground_crop)
+        _fill(source, beside, folder.name, progress, processes)
+        (beside / "manifest.json").write_text(json.dumps(manifest, indent=2))
+        shutil.rmtree(folder, ignore_errors=True)
+        os.replace(beside, folder)
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder}: cannot be written ({reason})") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return CacheSource(folder)
+
+
+def _manifest(
+    pairs: Sequence[Pair],
+    image_size: tuple[int, int],
+    ground_crop: tuple[float, float],
+) -> dict[str, Any]:
+    """What a cache is made of; equal manifests mean equal pixels."""
+    digest = hashlib.sha256()
+    for pair in pairs:
+        for path in (pair.ground, pair.aerial):
+            status = path.stat()
+            line = f"{pair.id} {status.st_size} {status.st_mtime_ns}\n"
+            digest.update(line.encode())
+    return {
+        "pairs": len(pairs),
+        "image_size": list(image_size),
+        "ground_crop": list(ground_crop),
+        "sampling_rule": SAMPLING_RULE,
+        "sources": digest.hexdigest(),
+    }
+
+
+def _read_manifest(folder: Path) -> dict[str, Any] | None:
+    path = folder / "manifest.json"
+    try:
+        return json.loads(path.read_text()) if path.is_file() else None
+    except json.JSONDecodeError:
+        return None
+
+
+def _fill(
+    source: FileSource,
+    folder: Path,
+    name: str,
+    progress: bool,
+    processes: int | None,
+) -> None:
+    shape = (len(source), *source.image_size, 3)
+    arrays = [
+        np.lib.format.open_memmap(folder / f"{v}.npy", "w+", np.uint8, shape)
+        for v in VIEWS
+    ]
+    unreadable: list[str] = []
+    with tqdm(
+        total=len(source),
+        desc=f"decode {name}",
+        unit="pair",
+        disable=not progress,
+        dynamic_ncols=True,
+    ) as bar:
+        for rows, views, errors in _decoded(source, processes):
+            for array, view in zip(arrays, views, strict=True):
+                array[rows] = view
+            unreadable += errors
+            bar.update(len(rows) + len(errors))
+    for array in arrays:
+        array.flush()
+    if unreadable:
+        more = len(unreadable) - _LISTED
+        tail = f"; and {more} more" if more > 0 else ""
+        raise UserError("; ".join(unreadable[:_LISTED]) + tail)
+
+
+def _decoded(source: FileSource, processes: int | None):
+    chunks = np.array_split(
+        np.arange(len(source)), max(1, -(-len(source) // _CHUNK))
+    )
+    count = min(processes or os.cpu_count() or 1, len(chunks))
+    load = partial(_load, source)
+    if count == 1:
+        yield from map(load, chunks)
+        return
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(count, initializer=cv2.setNumThreads, initargs=(1,)) as p:
+        yield from p.imap_unordered(load, chunks)
+
+
+def _load(source: FileSource, rows: np.ndarray):
+    """Readable rows, both views of them, and the unreadable ones' reasons."""
+    good, views, errors = [], [], []
+    for row in rows:
+        try:
+            ground, satellite = source.load([row])
+        except UserError as error:
+            errors.append(str(error))
+            continue
+        good.append(row)
+        views.append((ground[0], satellite[0]))
+    shape = (0, *source.image_size, 3)
+    empty = np.zeros(shape, np.uint8)
+    both = [np.stack(v) for v in zip(*views, strict=True)] or [empty, empty]
+    return np.array(good, dtype=np.int64), both, errors

@@ -1,0 +1,35 @@
+"""Name to reader: the one place where a new data set is registered."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from mgtl_tf.data.cvact import read_cvact
+from mgtl_tf.data.cvusa import read_cvusa
+from mgtl_tf.data.records import Dataset
+from mgtl_tf.errors import UserError
+
+READERS: dict[str, Callable[[Path | str], Dataset]] = {
+    # The procedural world is written in CVUSA's layout, in sizes of its own.
+    "procedural": functools.partial(read_cvusa, published=False),
+    "cvusa": read_cvusa,
+    "cvact": read_cvact,
+}
+
+
+def read_dataset(name: str, root: Path | str) -> Dataset:
+    """The pairs of a data set on disk.
+
+    Raises:
+        UserError: for an unknown name, no folder, or a folder that does not
+            hold what the data set must.
+    """
+    if name not in READERS:
+        raise UserError(
+            f"--dataset={name}: unknown; choose one of {', '.join(READERS)}"
+        )
+    if not str(root):
+        raise UserError(f"--data_dir is needed: the folder that holds {name}")
+    return READERS[name](root)

@@ -1,0 +1,55 @@
+"""What a data set is: pairs of files with, perhaps, a position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A panorama and the aerial image of the same place.
+
+    `position` is Cartesian, in metres (two or three numbers, float64), so
+    that the Euclidean distance of two positions is the distance of their
+    places; `coordinates` are latitude and longitude in degrees. Both are
+    None where the data set does not tell.
+    """
+
+    id: str
+    ground: Path
+    aerial: Path
+    position: tuple[float, ...] | None = None
+    coordinates: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Both splits, in the order of the data set's own lists.
+
+    `notes` are lines that a user should see: what is smaller than
+    published, or known to be missing.
+    """
+
+    name: str
+    train: tuple[Pair, ...]
+    validation: tuple[Pair, ...]
+    notes: tuple[str, ...] = ()
+
+
+def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
+    """Positions in metres, float64 [N, 2 or 3]; None unless all are known."""
+    known = [p.position for p in pairs if p.position is not None]
+    if not known or len(known) != len(pairs):
+        return None
+    return np.array(known, dtype=np.float64)
+
+
+def count_note(split: str, found: int, published: int) -> tuple[str, ...]:
+    """A note where a split has another size than the published one."""
+    if found == published:
+        return ()
+    return (f"{found:,} {split} pairs (published: {published:,})",)

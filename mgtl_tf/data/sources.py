@@ -1,0 +1,90 @@
+"""Where a batch's pixels come from: the files, or the decoded cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mgtl_tf.data.preprocess import load_ground
+from mgtl_tf.data.preprocess import load_satellite
+from mgtl_tf.data.records import Pair
+
+VIEWS = ("ground", "satellite")
+
+
+class PairSource(Protocol):
+    """Network inputs of pairs, by row."""
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n].
+
+        Returns:
+            RGB uint8 [n, H, W, 3] each.
+        """
+
+
+class FileSource:
+    """Decodes, crops, resizes and warps the files at every reading.
+
+    Args:
+        pairs: the records; row n is pairs[n].
+        image_size: H, W in pixels.
+        ground_crop: top and bottom of a panorama's rows, as fractions.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        image_size: tuple[int, int],
+        ground_crop: tuple[float, float] = (0.0, 1.0),
+    ):
+        self.pairs = tuple(pairs)
+        self.image_size = image_size
+        self.ground_crop = ground_crop
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return len(self.pairs)
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n].
+
+        Raises:
+            UserError: for a file that cannot be read.
+        """
+        pairs = [self.pairs[row] for row in rows]
+        size, crop = self.image_size, self.ground_crop
+        ground = [load_ground(p.ground, size, crop) for p in pairs]
+        satellite = [load_satellite(p.aerial, size) for p in pairs]
+        return np.stack(ground), np.stack(satellite)
+
+
+class CacheSource:
+    """Reads the memory-mapped arrays that `build_cache` wrote.
+
+    Args:
+        folder: holds ground.npy and satellite.npy.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.arrays = {
+            view: np.load(
+                Path(folder) / f"{view}.npy", mmap_mode="r", allow_pickle=False
+            )
+            for view in VIEWS
+        }
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return len(self.arrays["ground"])
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n]."""
+        ground, satellite = (self.arrays[view][rows] for view in VIEWS)
+        return ground, satellite
