@@ -1,0 +1,81 @@
+"""The polar transform as a Keras layer, for graphs without OpenCV."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("polar")
+class PolarTransform(keras.layers.Layer):
+    """Warps square aerial images so that their columns are azimuths.
+
+    The same equation as `polar.geometry`, bilinear, zero outside, computed
+    in float32 under every dtype policy: bfloat16 could not even number the
+    columns of an image.
+
+    Args:
+        height, width: H and W of the result, pixels.
+
+    Call arguments:
+        images: [B, S, S, 3], any real dtype, north up; S may be unknown
+            until the graph runs.
+
+    Output:
+        float32 [B, H, W, 3]; north in the centre column.
+    """
+
+    def __init__(self, height=112, width=616, **kwargs):
+        super().__init__(**kwargs)
+        self.height = height
+        self.width = width
+
+    def call(self, images):
+        """The polar images [B, H, W, 3] of aerial images [B, S, S, 3]."""
+        images = ops.cast(images, "float32")
+        side = ops.shape(images)[1]
+        row, column = self._source(ops.cast(side, "float32"))
+        top, left = ops.floor(row), ops.floor(column)
+        below, right = row - top, column - left  # weights, [H, W]
+        return (
+            self._pixels(images, side, top, left, (1 - below) * (1 - right))
+            + self._pixels(images, side, top, left + 1, (1 - below) * right)
+            + self._pixels(images, side, top + 1, left, below * (1 - right))
+            + self._pixels(images, side, top + 1, left + 1, below * right)
+        )
+
+    def _source(self, side):
+        """Source rows and columns [H, W]; float64 until S is multiplied."""
+        share = (self.height - 1 - np.arange(self.height)) / self.height
+        angle = 2 * np.pi * np.arange(self.width) / self.width
+        south = 0.5 + 0.5 * share[:, None] * np.cos(angle)
+        east = 0.5 - 0.5 * share[:, None] * np.sin(angle)
+        return (
+            side * ops.convert_to_tensor(south, "float32"),
+            side * ops.convert_to_tensor(east, "float32"),
+        )
+
+    def _pixels(self, images, side, row, column, weight):
+        """Weighted pixels at whole positions; those outside weigh nothing."""
+        row, column = ops.cast(row, "int32"), ops.cast(column, "int32")
+        inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+        weight = weight * ops.cast(inside, "float32")
+        place = ops.clip(row, 0, side - 1) * side
+        place = place + ops.clip(column, 0, side - 1)  # [H, W]
+        flat = ops.reshape(images, (ops.shape(images)[0], -1, 3))
+        return ops.take(flat, place, axis=1) * weight[..., None]
+
+    def compute_output_spec(self, images):
+        """Float32 [B, H, W, 3], whatever the policy."""
+        return keras.KerasTensor(
+            (images.shape[0], self.height, self.width, 3), "float32"
+        )
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "height": self.height,
+            "width": self.width,
+        }
