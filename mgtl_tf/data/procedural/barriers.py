@@ -41,6 +41,15 @@ class Poles:
     radius: np.ndarray
     colour: np.ndarray
 
+    def take(self, rows: np.ndarray) -> Poles:
+        """Some of the poles, by index or mask."""
+        return Poles(
+            *(
+                getattr(self, field.name)[rows]
+                for field in dataclasses.fields(self)
+            )
+        )
+
 
 def make_barriers(
     rng: np.random.Generator, streets: list[Street], occupancy: Occupancy

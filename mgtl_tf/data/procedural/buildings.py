@@ -58,9 +58,7 @@ def make_buildings(
     return stack_boxes(rows)
 
 
-def paint_boxes(
-    canvas: Canvas, boxes: Boxes, rng: np.random.Generator
-) -> None:
+def paint_boxes(canvas: Canvas, boxes: Boxes, rng: np.random.Generator) -> None:
     """Raises the boxes' tops on the surface raster."""
     speckle = rng.normal(0, 0.035, (64, 64)).astype(np.float32)
     for index in range(len(boxes)):

@@ -49,9 +49,7 @@ class Canvas:
         """Fills a polygon [N, 2] of the ground."""
         points = [self.pixels(metres)]
         cv2.fillPoly(self.ground, points, as_colour(colour), shift=_SHIFT)
-        cv2.fillPoly(
-            self.ground_material, points, int(material), shift=_SHIFT
-        )
+        cv2.fillPoly(self.ground_material, points, int(material), shift=_SHIFT)
 
     def line(
         self,

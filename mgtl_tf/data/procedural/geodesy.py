@@ -48,7 +48,9 @@ def to_degrees(metres: np.ndarray, map_index: int) -> np.ndarray:
     vertical = curvature * (1 - ECCENTRICITY_SQUARED) * sine + cosine * north
     turn = np.arctan2(east, axial)
     return np.degrees(
-        np.stack([_latitude(np.hypot(axial, east), vertical), longitude + turn], 1)
+        np.stack(
+            [_latitude(np.hypot(axial, east), vertical), longitude + turn], 1
+        )
     )
 
 

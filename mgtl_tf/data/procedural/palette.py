@@ -89,7 +89,9 @@ def pick(
     Returns:
         float32 [count, 3].
     """
-    base = np.asarray(colours, np.float32)[rng.integers(len(colours), size=count)]
+    base = np.asarray(colours, np.float32)[
+        rng.integers(len(colours), size=count)
+    ]
     level = rng.normal(0.0, spread, (count, 1))
     hue = rng.normal(0.0, spread / 5, (count, 3))
     return np.clip(base * (1 + level + hue), 8, 250).astype(np.float32)

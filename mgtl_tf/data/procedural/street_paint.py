@@ -36,9 +36,7 @@ def paint_streets(
                 Material.PAVING,
             )
     for street in streets:
-        canvas.line(
-            street.points, street.width, street.colour, street.material
-        )
+        canvas.line(street.points, street.width, street.colour, street.material)
     for street in streets:
         _mark(canvas, street)
 

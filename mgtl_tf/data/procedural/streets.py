@@ -96,7 +96,9 @@ def along(
     """Points [K, 2] and unit tangents [K, 2] at distances along a polyline."""
     lengths = arc_lengths(points)
     tangents = np.gradient(points, axis=0)
-    tangents /= np.maximum(np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9)
+    tangents /= np.maximum(
+        np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9
+    )
     place = np.stack(
         [np.interp(distances, lengths, axis) for axis in points.T], 1
     )

@@ -102,9 +102,7 @@ def make_trees(
     )
 
 
-def paint_trees(
-    canvas: Canvas, trees: Trees, rng: np.random.Generator
-) -> None:
+def paint_trees(canvas: Canvas, trees: Trees, rng: np.random.Generator) -> None:
     """Raises the crowns on the surface raster, their rims ragged."""
     bumps = rng.normal(0, 1, (96, 96)).astype(np.float32)
     for index in range(len(trees.radius)):
@@ -152,9 +150,7 @@ def _avenues(rng: np.random.Generator, streets: list[Street]) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _scattered(
-    rng: np.random.Generator, land: Land, side: float
-) -> np.ndarray:
+def _scattered(rng: np.random.Generator, land: Land, side: float) -> np.ndarray:
     """Trees between the streets, denser in parks and gardens."""
     count = int(side * side / SQUARE_METRES_A_CANDIDATE)
     points = rng.uniform(0, side, (count, 2))

@@ -1,0 +1,93 @@
+"""Makes a seeded town and pictures of it, in the layout of CVUSA.
+
+    python -m experiments.make_world --output_dir=demo/world
+
+The same command goes on with a world that was interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+
+from absl import flags
+from absl import logging
+
+from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.data.procedural.settings import cvusa_form
+from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.world import make_world
+from polar.program import run
+
+_DEFAULT = WorldSettings()
+
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "folder to write the world to", required=True
+)
+_TRAIN_PAIRS = flags.DEFINE_integer(
+    "train_pairs", _DEFAULT.train_pairs, "pairs to train on, of several maps"
+)
+_VAL_PAIRS = flags.DEFINE_integer(
+    "val_pairs", _DEFAULT.val_pairs, "pairs to evaluate on, of one other map"
+)
+_AERIAL_SIZE = flags.DEFINE_integer(
+    "aerial_size", _DEFAULT.aerial_size, "side of an aerial image, pixels"
+)
+_GROUND_SIZE = flags.DEFINE_string(
+    "ground_size",
+    f"{_DEFAULT.ground_height}x{_DEFAULT.ground_width}",
+    "height x width of a panorama, pixels; the width spans 360 degrees",
+)
+_SEED = flags.DEFINE_integer("seed", _DEFAULT.seed, "which world")
+_PROCESSES = flags.DEFINE_integer(
+    "processes", None, "how many work at once; default: one a core"
+)
+_FULL = flags.DEFINE_boolean(
+    "full",
+    False,
+    "CVUSA's own counts and sizes: 35532 + 8884 pairs, 750x750 and 224x1232",
+)
+_APPEARANCE_CHANGE = flags.DEFINE_float(
+    "appearance_change",
+    _DEFAULT.appearance_change,
+    "how far light and season of the two views differ; 0 not at all",
+)
+_NOISE = flags.DEFINE_float(
+    "noise", _DEFAULT.noise, "strength of sensor noise and JPEG loss"
+)
+
+
+def main(argv: list[str]) -> None:
+    """Reads the flags and makes the world."""
+    del argv
+    height, width = _size(_GROUND_SIZE.value)
+    settings = WorldSettings(
+        seed=_SEED.value,
+        train_pairs=_TRAIN_PAIRS.value,
+        val_pairs=_VAL_PAIRS.value,
+        aerial_size=_AERIAL_SIZE.value,
+        ground_height=height,
+        ground_width=width,
+        appearance_change=_APPEARANCE_CHANGE.value,
+        noise=_NOISE.value,
+    )
+    if _FULL.value:
+        settings = cvusa_form(settings)
+    processes = _PROCESSES.value
+    if processes is None:
+        processes = len(os.sched_getaffinity(0))
+    sheet = make_world(settings, _OUTPUT_DIR.value, processes)
+    logging.info("finished: see %s", sheet)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """Height and width from text such as 64x320."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal()):
+        raise flags.IllegalFlagValueError(
+            f"--ground_size={text}: give height x width, such as 64x320"
+        )
+    return int(height), int(width)
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

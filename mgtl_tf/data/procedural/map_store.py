@@ -1,0 +1,64 @@
+"""Maps on disk, so that all processes look at one copy of the rasters."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import typing
+from pathlib import Path
+
+import numpy as np
+
+from mgtl_tf.data.procedural.world import TownMap
+
+
+def save_map(town: TownMap, folder: Path) -> None:
+    """Writes a map; the folder appears when it is complete.
+
+    Args:
+        town: the map.
+        folder: replaced if it exists.
+    """
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    for name, value in _flatten("", town).items():
+        np.save(partial / f"{name}.npy", value, allow_pickle=False)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+
+
+def load_map(folder: Path) -> TownMap:
+    """Opens a map; its rasters stay on disk and are read as needed."""
+    return _build(TownMap, "", folder)
+
+
+def _flatten(prefix: str, value: object) -> dict[str, np.ndarray]:
+    """Arrays by dotted name of a dataclass and those inside it."""
+    if not dataclasses.is_dataclass(value):
+        return {prefix: np.asarray(value)}
+    arrays: dict[str, np.ndarray] = {}
+    for field in dataclasses.fields(value):
+        name = f"{prefix}.{field.name}" if prefix else field.name
+        arrays.update(_flatten(name, getattr(value, field.name)))
+    return arrays
+
+
+def _build(kind: type, prefix: str, folder: Path):
+    """A dataclass from the files that `_flatten` named."""
+    hints = typing.get_type_hints(kind)
+    values = {}
+    for field in dataclasses.fields(kind):
+        name = f"{prefix}.{field.name}" if prefix else field.name
+        hint = hints[field.name]
+        if dataclasses.is_dataclass(hint):
+            values[field.name] = _build(hint, name, folder)
+            continue
+        array = np.load(
+            folder / f"{name}.npy", mmap_mode="r", allow_pickle=False
+        )
+        # A plain view: cv2 and slicing are quicker on it than on a memmap.
+        values[field.name] = (
+            array.item() if array.ndim == 0 else array.view(np.ndarray)
+        )
+    return kind(**values)
