@@ -1,0 +1,167 @@
+"""Warping a folder of aerial images: parallel, resumable, whole files only."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from polar.transform import polar_transform
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+_JPEG_END = b"\xff\xd9"
+
+
+class ConversionError(Exception):
+    """A folder that cannot be converted, told in one line."""
+
+
+def convert_folder(
+    input_dir: Path | str,
+    output_dir: Path | str,
+    height: int = 112,
+    width: int = 616,
+    image_format: str = "png",
+    processes: int | None = None,
+    progress: bool = True,
+) -> list[str]:
+    """Writes the polar image of every aerial image below a folder.
+
+    Files keep their relative paths; those whose result is already there and
+    newer are passed over, so that the same call goes on after a stop.
+
+    Args:
+        input_dir: searched with its subfolders for JPEG and PNG files.
+        output_dir: made if needed.
+        height, width: of the polar images, pixels.
+        image_format: "png" (exact) or "jpg".
+        processes: how many work at a time; default one a core.
+        progress: whether to show a bar.
+
+    Returns:
+        One line for each file that could not be converted, sorted.
+
+    Raises:
+        ConversionError: where there is no such folder, no image in it, or
+            the results of another size in `output_dir`.
+    """
+    source, target = Path(input_dir), Path(output_dir)
+    if not source.is_dir():
+        raise ConversionError(f"--input_dir={source}: no such folder")
+    files = sorted(
+        p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES
+    )
+    if not files:
+        raise ConversionError(
+            f"--input_dir={source}: holds no image ({', '.join(SUFFIXES)})"
+        )
+    jobs = [
+        (p, (target / p.relative_to(source)).with_suffix(f".{image_format}"))
+        for p in files
+    ]
+    _settle(target, {"height": height, "width": width})
+    waiting = [job for job in jobs if not _is_done(*job)]
+    convert = partial(_convert, height=height, width=width)
+    with tqdm(
+        total=len(jobs),
+        initial=len(jobs) - len(waiting),
+        desc="polar",
+        unit="image",
+        disable=not progress,
+        dynamic_ncols=True,
+    ) as bar:
+        failures = []
+        for failure in _parallel(convert, waiting, processes):
+            bar.update()
+            if failure:
+                failures.append(failure)
+    return sorted(failures)
+
+
+def _settle(folder: Path, settings: dict[str, int]) -> None:
+    """Notes the settings beside the results; refuses results of others."""
+    path = folder / "polar.json"
+    folder.mkdir(parents=True, exist_ok=True)
+    if path.is_file():
+        found = json.loads(path.read_text())
+        if found != settings:
+            raise ConversionError(
+                f"--output_dir={folder}: holds images made with {found}, not"
+                f" {settings}; name another folder"
+            )
+        return
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(settings))
+    os.replace(beside, path)
+
+
+def _is_done(source: Path, target: Path) -> bool:
+    return (
+        target.is_file()
+        and target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+    )
+
+
+def _parallel(
+    convert: partial, jobs: list, processes: int | None
+) -> Iterator[str | None]:
+    count = min(processes or os.cpu_count() or 1, max(len(jobs), 1))
+    if count == 1:
+        yield from map(convert, jobs)
+        return
+    with multiprocessing.get_context("spawn").Pool(
+        count, initializer=cv2.setNumThreads, initargs=(1,)
+    ) as pool:
+        yield from pool.imap_unordered(convert, jobs, chunksize=8)
+
+
+def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
+    """Converts one file; its failure as a line."""
+    source, target = job
+    try:
+        image = _read(source)
+        warped = polar_transform(image, height, width)
+        _write(target, warped)
+    except (ValueError, cv2.error) as error:
+        return f"{source}: {' '.join(str(error).split())}"
+    except OSError as error:
+        return f"{error.filename or source}: {error.strerror or error}"
+    return None
+
+
+def _read(path: Path) -> np.ndarray:
+    data = path.read_bytes()
+    # OpenCV fills what a cut JPEG lacks with grey and says nothing.
+    cut = not data.rstrip(b"\0").endswith(_JPEG_END)
+    if data.startswith(b"\xff\xd8") and cut:
+        raise ValueError("is cut off (JPEG)")
+    image = None
+    if data:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("is empty or damaged and cannot be decoded")
+    if image.shape[0] != image.shape[1]:
+        raise ValueError(
+            f"{image.shape[1]} x {image.shape[0]} pixels: must be square"
+        )
+    return image
+
+
+def _write(path: Path, image: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    done, data = cv2.imencode(path.suffix, image)
+    if not done:
+        raise ValueError(f"cannot be encoded as {path.suffix}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        beside.write_bytes(data.tobytes())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
