@@ -1,0 +1,165 @@
+"""The polar transform against a float64 NumPy oracle and closed forms."""
+
+import itertools
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+import polar
+from polar.geometry import aerial_to_polar
+from polar.geometry import polar_to_aerial
+
+REAL = Path(__file__).parents[3] / "shared/data/real_pairs"
+
+
+def oracle(image, height, width):
+    """The written equation, pixel by pixel weights in float64."""
+    side = len(image)
+    i, j = np.mgrid[:height, :width].astype(np.float64)
+    radius = (side / 2) * (height - 1 - i) / height
+    row = side / 2 + radius * np.cos(2 * np.pi * j / width)
+    column = side / 2 - radius * np.sin(2 * np.pi * j / width)
+    top, left = np.floor(row).astype(int), np.floor(column).astype(int)
+    padded = np.zeros((side + 3, side + 3, 3))
+    padded[1 : side + 1, 1 : side + 1] = image
+    result = np.zeros((height, width, 3))
+    for down, right in itertools.product((0, 1), (0, 1)):
+        weight = np.abs(1 - down - (row - top)) * np.abs(
+            1 - right - (column - left)
+        )
+        pixels = padded[top + down + 1, left + right + 1]
+        result += weight[..., None] * pixels
+    return result
+
+
+def _noise(side, seed=0):
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (side, side, 3), dtype=np.uint8)
+
+
+sizes = st.tuples(st.integers(1, 90), st.integers(1, 40), st.integers(1, 90))
+
+
+@settings(max_examples=30, deadline=None)
+@given(size=sizes, seed=st.integers(0, 9))
+def test_opencv_within_one_grey_level(size, seed):
+    side, height, width = size
+    image = _noise(side, seed)
+    expected = oracle(image, height, width)
+    result = polar.polar_transform(image, height, width)
+    assert result.dtype == np.uint8
+    assert np.abs(result - expected).max() <= 1
+    single = polar.polar_transform(image.astype(np.float32), height, width)
+    assert single.dtype == np.float32
+    assert np.abs(single - expected).max() <= 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(size=sizes, seed=st.integers(0, 9))
+def test_layer_within_one_grey_level(size, seed):
+    side, height, width = size
+    image = _noise(side, seed)
+    layer = polar.PolarTransform(height, width)
+    result = keras.ops.convert_to_numpy(layer(image[None]))[0]
+    assert np.abs(result - oracle(image, height, width)).max() <= 1
+
+
+@pytest.mark.parametrize("side", [750, 1200])
+def test_benchmark_sizes(side):
+    image = _noise(side)
+    expected = oracle(image, 112, 616)
+    assert np.abs(polar.polar_transform(image) - expected).max() <= 1
+    layer = polar.PolarTransform()
+    result = keras.ops.convert_to_numpy(layer(image[None]))[0]
+    assert np.abs(result - expected).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "path", sorted(REAL.glob("CVUSA/bingmap/19/*.jpg")) or [None]
+)
+def test_real_aerial_images(path):
+    if path is None:
+        pytest.skip("../shared/data/real_pairs is not here")
+    image = cv2.imread(str(path))
+    result = polar.polar_transform(image)
+    assert np.abs(result - oracle(image, 112, 616)).max() <= 1
+
+
+def test_directions():
+    """Left edge south, W/4 west, centre north, 3W/4 east."""
+    side, height, width = 101, 25, 80
+    image = np.zeros((side, side, 3), np.uint8)
+    for value, (row, column) in {
+        50: (80, 50),
+        100: (50, 20),
+        150: (20, 50),
+        200: (50, 80),
+    }.items():
+        image[row - 2 : row + 3, column - 2 : column + 3] = value
+    bright = polar.polar_transform(image, height, width).max(axis=(0, 2))
+    for value, column in {50: 0, 100: 20, 150: 40, 200: 60}.items():
+        assert bright[column] == value
+
+
+def test_bottom_row_is_the_camera_and_top_row_is_far():
+    side = 750
+    rows, columns = polar_to_aerial(
+        np.array([0, 111])[:, None], np.arange(616), side, 112, 616
+    )
+    radius = np.hypot(rows - side / 2, columns - side / 2)
+    np.testing.assert_allclose(radius[1], 0)
+    np.testing.assert_allclose(radius[0], 375 * 111 / 112)
+
+
+@given(
+    row=st.floats(0, 110.9),
+    column=st.floats(0, 615.9),
+    side=st.integers(2, 2000),
+)
+def test_inverse(row, column, side):
+    aerial = polar_to_aerial(row, column, side, 112, 616)
+    back = aerial_to_polar(*aerial, side, 112, 616)
+    np.testing.assert_allclose(back[0], row, atol=1e-6)
+    turned = (back[1] - column + 308) % 616 - 308
+    np.testing.assert_allclose(turned, 0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype"),
+    [((4, 5, 3), np.uint8), ((3,), np.uint8), ((4, 4, 3), np.float64)],
+)
+def test_refused_images(shape, dtype):
+    with pytest.raises(ValueError, match="must be"):
+        polar.polar_transform(np.zeros(shape, dtype))
+
+
+def test_layer_traces_with_unknown_sizes_and_saves(tmp_path):
+    layer = polar.PolarTransform(8, 24)
+    traced = tf.function(
+        layer, input_signature=[tf.TensorSpec([None, None, None, 3])]
+    )
+    for side in (16, 33):
+        image = _noise(side).astype(np.float32)
+        np.testing.assert_allclose(
+            traced(image[None])[0], oracle(image, 8, 24), atol=0.05
+        )
+    model = keras.Sequential([keras.Input((16, 16, 3)), layer])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    image = _noise(16)[None]
+    np.testing.assert_array_equal(again(image), layer(image))
+
+
+def test_layer_is_float32_under_mixed_policies():
+    image = _noise(300)
+    layer = polar.PolarTransform(20, 50, dtype="mixed_bfloat16")
+    result = layer(image[None])
+    assert result.dtype == "float32"
+    assert np.abs(result[0] - oracle(image, 20, 50)).max() <= 1
