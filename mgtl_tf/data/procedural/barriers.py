@@ -15,8 +15,6 @@ from mgtl_tf.data.procedural.palette import BARRIERS
 from mgtl_tf.data.procedural.palette import HEDGES
 from mgtl_tf.data.procedural.palette import pick
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import left_of
 
 PIECE_METRES = 6.0
@@ -71,10 +69,10 @@ def make_poles(
     for street in streets:
         if rng.random() < 0.3:
             continue
-        length = arc_lengths(street.points)[-1]
+        length = street.length
         gap = rng.uniform(16, 34)
         distances = np.arange(rng.uniform(3, gap), length, gap)
-        place, tangents = along(street.points, distances)
+        place, tangents = street.along(distances)
         offset = street.half_corridor + 0.5
         side = rng.choice([-1.0, 1.0])
         points.append(place + left_of(tangents) * offset * side)
@@ -99,7 +97,7 @@ def _run(
     rows: list[dict],
 ) -> None:
     """One barrier along a part of one side of a street."""
-    length = arc_lengths(street.points)[-1]
+    length = street.length
     kind = (Kind.WALL, Kind.HEDGE, Kind.FENCE)[int(rng.integers(3))]
     family = HEDGES if kind == Kind.HEDGE else BARRIERS
     colour = pick(rng, family, 1, 0.08)[0]
@@ -107,7 +105,7 @@ def _run(
     offset = side * (street.half_corridor + rng.uniform(0.7, 1.6))
     first, last = np.sort(rng.uniform(0, length, 2))
     ends = np.arange(first, last, PIECE_METRES)
-    points, tangents = along(street.points, ends)
+    points, tangents = street.along(ends)
     points = points + left_of(tangents) * offset
     for start, end in zip(points[:-1], points[1:], strict=True):
         reach = end - start

@@ -17,8 +17,6 @@ from mgtl_tf.data.procedural.palette import ROOFS
 from mgtl_tf.data.procedural.palette import Material
 from mgtl_tf.data.procedural.palette import pick
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import left_of
 
 # Chance that a lot is built on, by its parcel's use.
@@ -95,13 +93,16 @@ def _build_row(
     rows: list[dict],
 ) -> None:
     """Walks one side of a street and builds where there is room."""
-    length = arc_lengths(street.points)[-1]
+    length = street.length
     distance = float(rng.uniform(4, 16))
     while distance < length - 4:
-        place, tangent = along(street.points, np.array([distance]))
+        place, tangent = street.along(np.array([distance]))
         normal = left_of(tangent)[0] * side
         look = place[0] + normal * (street.half_corridor + 9)
         use = Use(int(land.use_at(look[None])[0]))
+        if rng.random() > BUILT[use]:
+            distance += float(rng.uniform(8, 16))
+            continue
         design = _design(rng, use)
         half = design["half"]
         setback = street.half_corridor + rng.uniform(1.5, 8.0) + half[1]
@@ -109,12 +110,14 @@ def _build_row(
         angle += float(rng.normal(0, 0.05))
         centre = place[0] + normal * setback
         outline = corners(centre, half, angle, 1.0)
-        if rng.random() < BUILT[use] and occupancy.is_free(outline):
-            occupancy.take_polygon(outline)
-            rows.append({**design, "centre": centre, "angle": angle})
-            if rng.random() < 0.35:
-                _add_wing(rng, rows, normal, occupancy)
-        distance += float(half[0] + rng.uniform(4, 13))
+        if not occupancy.is_free(outline):
+            distance += 5.0
+            continue
+        occupancy.take_polygon(outline)
+        rows.append({**design, "centre": centre, "angle": angle})
+        if rng.random() < 0.35:
+            _add_wing(rng, rows, normal, occupancy)
+        distance += float(half[0] + rng.uniform(9, 18))
 
 
 def _design(rng: np.random.Generator, use: Use) -> dict:

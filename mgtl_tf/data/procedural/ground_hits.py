@@ -47,8 +47,8 @@ def _steps_below(rays: Rays, horizon: np.ndarray) -> np.ndarray:
     address = first_hit * rays.columns + np.arange(rays.columns)
     cells = (rays.rows + 1) * rays.columns
     started = np.bincount(address.ravel(), minlength=cells)
-    hit = np.cumsum(started.reshape(-1, rays.columns), axis=0)[:-1]
-    return (len(horizon) - hit).astype(np.int32)
+    started = started.astype(np.int32).reshape(-1, rays.columns)
+    return len(horizon) - np.cumsum(started, axis=0, dtype=np.int32)[:-1]
 
 
 def _between(
@@ -59,15 +59,20 @@ def _between(
     On level ground slope is -height / distance, so this is exact there.
     """
     last = len(horizon) - 1
-    column = np.arange(rays.columns)
+    distance = np.full(steps.shape, np.inf, np.float32)
+    # Half of the rows see nothing but sky: leave them out.
+    first = int(np.argmax((steps <= last).any(1)))
+    steps, slopes = steps[first:], rays.slopes[first:, None]
+    column = np.arange(rays.columns, dtype=np.int32)
     after = np.minimum(steps, last)
     before = np.maximum(after - 1, 0)
-    low = horizon.ravel()[before * rays.columns + column]
-    high = horizon.ravel()[after * rays.columns + column]
+    low = np.take(horizon, before * rays.columns + column)
+    high = np.take(horizon, after * rays.columns + column)
     inverse = 1 / reach
     gap = np.maximum(high - low, np.float32(1e-7))
-    share = np.clip((rays.slopes[:, None] - low) / gap, 0, 1)
-    near, far = inverse[before], inverse[after]
-    distance = 1 / (near + share * (far - near))
-    distance[steps > last] = np.inf
+    share = np.clip((slopes - low) / gap, 0, 1)
+    near, far = np.take(inverse, before), np.take(inverse, after)
+    hit = 1 / (near + share * (far - near))
+    hit[steps > last] = np.inf
+    distance[first:] = hit
     return distance

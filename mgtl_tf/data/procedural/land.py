@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 
+import cv2
 import numpy as np
 from scipy.spatial import Voronoi
 from scipy.spatial import cKDTree
@@ -16,6 +18,7 @@ from mgtl_tf.data.procedural.palette import Material
 from mgtl_tf.data.procedural.palette import pick
 
 CELL_METRES = 62.0
+TILE = 512
 
 
 class Use(enum.IntEnum):
@@ -48,7 +51,11 @@ class Land:
 
     def use_at(self, points: np.ndarray) -> np.ndarray:
         """The use at points [K, 2], int [K]."""
-        return self.uses[cKDTree(self.seeds).query(points)[1]]
+        return self.uses[self._tree.query(points)[1]]
+
+    @functools.cached_property
+    def _tree(self) -> cKDTree:
+        return cKDTree(self.seeds)
 
 
 def make_land(rng: np.random.Generator, side: float) -> Land:
@@ -84,14 +91,36 @@ def roughen(canvas: Canvas, rng: np.random.Generator) -> None:
     """Mottles the ground: patches of metres and grain of a cell."""
     count = canvas.height.shape[0]
     cells = [9 / canvas.step, 2.5 / canvas.step, 1.0]
-    level = octaves(rng, count, count, cells)
-    calm = canvas.ground_material >= Material.WATER
-    level *= np.where(calm, np.float32(0.025), np.float32(0.06))
-    level += 1
-    for channel in range(3):
-        shaded = canvas.ground[..., channel] * level
-        np.clip(shaded, 0, 255, out=shaded)
-        canvas.ground[..., channel] = shaded
+    tile = octaves(rng, min(count, TILE), min(count, TILE), cells)
+    repeats = -(-count // len(tile))
+    strength = np.full(len(Material), 0.025, np.float32)
+    strength[: Material.WATER] = 0.06
+    for row in range(repeats):
+        for column in range(repeats):
+            _roughen_tile(canvas, row, column, tile, strength)
+
+
+def _roughen_tile(
+    canvas: Canvas,
+    row: int,
+    column: int,
+    tile: np.ndarray,
+    strength: np.ndarray,
+) -> None:
+    """Mottles one square of the ground, in place."""
+    size = len(tile)
+    part = (
+        slice(row * size, (row + 1) * size),
+        slice(column * size, (column + 1) * size),
+    )
+    material = canvas.ground_material[part]
+    # Neighbouring tiles are mirrored, so that no seam shows.
+    noise = tile[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
+    level = noise[: material.shape[0], : material.shape[1]]
+    level = 1 + level * np.take(strength, material)
+    canvas.ground[part] = cv2.multiply(
+        canvas.ground[part], cv2.merge([level] * 3), dtype=cv2.CV_8U
+    )
 
 
 def _material(rng: np.random.Generator, use: int) -> Material:

@@ -9,7 +9,8 @@ from mgtl_tf.data.procedural.appearance import Appearance
 
 # Metres at which the way to the sun is probed: close together near the
 # ground point, where low things cast, wider where only houses reach up.
-PROBES = (0.6, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.4, 7.8, 9.4, 11.3, 13.5, 16.0, 19.0, 22.5, 26.5)  # fmt: skip
+PROBES = (0.6, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.4, 7.8, 9.4)
+PROBES += (11.3, 13.5, 16.0, 19.0, 22.5, 26.5)
 
 
 def shadows(

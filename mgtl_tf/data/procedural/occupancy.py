@@ -32,7 +32,7 @@ class Occupancy:
         cv2.fillPoly(self.taken, [self._pixels(metres)], 1)
 
     def is_free(self, metres: np.ndarray) -> bool:
-        """Whether a convex polygon [N, 2] lies on the map and on free ground."""
+        """Whether a convex polygon [N, 2] lies on the map and free."""
         points = self._pixels(metres)
         low, high = points.min(0), points.max(0) + 1
         if np.any(low < 0) or np.any(high > self.taken.shape[0]):
@@ -43,7 +43,7 @@ class Occupancy:
         return not np.any(window & shape)
 
     def free_points(self, metres: np.ndarray) -> np.ndarray:
-        """Whether each of the points [N, 2] is on the map and free, bool [N]."""
+        """Whether each of the points [N, 2] lies so, bool [N]."""
         column, row = self._pixels(metres).T
         count = self.taken.shape[0]
         inside = (row >= 0) & (row < count) & (column >= 0) & (column < count)

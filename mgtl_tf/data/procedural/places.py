@@ -6,8 +6,6 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import left_of
 
 
@@ -89,12 +87,12 @@ def _walk(
     rng: np.random.Generator, street: Street, spacing: tuple[float, float]
 ) -> np.ndarray:
     """Points on one of a street's lanes, a random stride apart, [K, 2]."""
-    length = arc_lengths(street.points)[-1]
+    length = street.length
     low, high = spacing[0] * 1.08, spacing[1] * 0.88
     strides = rng.uniform(low, high, int(length / low) + 1)
     distances = np.cumsum(strides)
     distances = distances[distances < length]
-    points, tangents = along(street.points, distances)
+    points, tangents = street.along(distances)
     lane = 0.0 if street.lanes == 1 else street.width / 4
     lane *= rng.choice([-1.0, 1.0])
     return points + left_of(tangents) * min(lane, 2.5)

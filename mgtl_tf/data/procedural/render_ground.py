@@ -221,10 +221,13 @@ def _detail(
 def _hazed(
     colours: np.ndarray, distance: np.ndarray, day: Appearance
 ) -> np.ndarray:
-    """Colours [..., 3] seen through the air over distances [...]."""
+    """Colours [..., 3], changed in place, seen through metres of air."""
     clear = np.exp(distance * np.float32(-1 / day.haze))[..., None]
     haze = sky.haze_colour(day)
-    return haze + (colours - haze) * clear
+    colours -= haze
+    colours *= clear
+    colours += haze
+    return colours
 
 
 def _in_sight(things, eye: np.ndarray):

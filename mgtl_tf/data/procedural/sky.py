@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import cv2
 import numpy as np
 
 from mgtl_tf.data.procedural.appearance import Appearance
 from mgtl_tf.data.procedural.noise import octaves
 from mgtl_tf.data.procedural.rays import Rays
 
-ZENITH = np.array([92, 138, 206], np.float32)
+ZENITH = np.array([108, 150, 210], np.float32)
 HORIZON = np.array([206, 220, 232], np.float32)
 CLOUD = np.array([226, 227, 230], np.float32)
 FAR_HILLS = np.array([116, 130, 138], np.float32)
@@ -40,6 +43,10 @@ def draw_sky(
     Returns:
         float32 [rows, columns, 3].
     """
+    fine = rays.samples
+    # Clouds are soft: one ray a pixel is enough, whatever the rest takes.
+    rays = dataclasses.replace(rays, samples=1)
+    wanted, rows = rows, -(-rows // fine)
     slopes = rays.slopes[:rows, None]
     up = np.clip(slopes / np.float32(0.7), 0, 1)[..., None]
     haze = haze_colour(appearance)
@@ -51,4 +58,8 @@ def draw_sky(
     degrees = np.degrees(rays.azimuths + heading) % 360
     ridge = np.tan(skyline)[degrees.astype(np.int32) % 360]
     hills = 0.5 * FAR_HILLS + 0.5 * haze
-    return np.where((slopes < ridge)[..., None], hills, sky)
+    sky[slopes < ridge] = hills
+    if fine > 1:
+        size = (rays.columns * fine, rows * fine)
+        sky = cv2.resize(sky, size, interpolation=cv2.INTER_NEAREST)
+    return sky[:wanted]

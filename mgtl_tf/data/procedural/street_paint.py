@@ -9,8 +9,6 @@ from mgtl_tf.data.procedural.palette import GROUND
 from mgtl_tf.data.procedural.palette import Material
 from mgtl_tf.data.procedural.palette import pick
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import left_of
 
 DASH_METRES = 3.0
@@ -43,11 +41,11 @@ def paint_streets(
 
 def _mark(canvas: Canvas, street: Street) -> None:
     """Centre dashes, edge lines and crossings, clear of the junctions."""
-    length = arc_lengths(street.points)[-1]
+    length = street.length
     if length < 3 * JUNCTION_METRES or street.lanes == 1:
         return
     inner = np.arange(JUNCTION_METRES, length - JUNCTION_METRES, 1.0)
-    points, tangents = along(street.points, inner)
+    points, tangents = street.along(inner)
     for first in range(0, len(points) - 3, int(2 * DASH_METRES)):
         dash = points[first : first + int(DASH_METRES) + 1]
         canvas.line(dash, 0.25, WHITE, Material.MARKING)
@@ -64,7 +62,7 @@ def _mark(canvas: Canvas, street: Street) -> None:
 
 def _zebra(canvas: Canvas, street: Street, place: float) -> None:
     """A crossing of white bars, 3 m long and 0.5 m wide."""
-    centre, tangent = along(street.points, np.array([place]))
+    centre, tangent = street.along(np.array([place]))
     normal = left_of(tangent)
     bars = np.arange(-street.width / 2 + 0.6, street.width / 2 - 0.3, 1.0)
     for bar in bars:

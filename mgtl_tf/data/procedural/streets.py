@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -39,6 +40,29 @@ class Street:
     edge_lines: bool
     zebra: tuple[bool, bool]
     avenue: float
+
+    @functools.cached_property
+    def course(self) -> tuple[np.ndarray, np.ndarray]:
+        """Metres from the start [N] and unit tangents [N, 2] of points."""
+        steps = np.hypot(*np.diff(self.points, axis=0).T)
+        tangents = np.gradient(self.points, axis=0)
+        tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+        return np.concatenate([[0.0], np.cumsum(steps)]), tangents
+
+    @property
+    def length(self) -> float:
+        """Metres from end to end."""
+        return float(self.course[0][-1])
+
+    def along(self, distances: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Points [K, 2] and unit tangents [K, 2] at metres from the start."""
+        lengths, tangents = self.course
+        distances = np.atleast_1d(distances)
+        values = np.empty((4, len(distances)))
+        for row, axis in enumerate((*self.points.T, *tangents.T)):
+            values[row] = np.interp(distances, lengths, axis)
+        heading = values[2:] / np.hypot(values[2], values[3])
+        return values[:2].T, heading.T
 
     @property
     def half_corridor(self) -> float:
@@ -82,31 +106,6 @@ def make_streets(
                 streets.append(_furnish(rng, points, is_main))
     streets.sort(key=lambda street: street.width)
     return streets
-
-
-def arc_lengths(points: np.ndarray) -> np.ndarray:
-    """Metres along a polyline [N, 2], from 0, float64 [N]."""
-    steps = np.hypot(*np.diff(points, axis=0).T)
-    return np.concatenate([[0.0], np.cumsum(steps)])
-
-
-def along(
-    points: np.ndarray, distances: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Points [K, 2] and unit tangents [K, 2] at distances along a polyline."""
-    lengths = arc_lengths(points)
-    tangents = np.gradient(points, axis=0)
-    tangents /= np.maximum(
-        np.linalg.norm(tangents, axis=1, keepdims=True), 1e-9
-    )
-    place = np.stack(
-        [np.interp(distances, lengths, axis) for axis in points.T], 1
-    )
-    heading = np.stack(
-        [np.interp(distances, lengths, axis) for axis in tangents.T], 1
-    )
-    heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)
-    return place, heading
 
 
 def left_of(tangents: np.ndarray) -> np.ndarray:

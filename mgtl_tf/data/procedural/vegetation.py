@@ -15,8 +15,6 @@ from mgtl_tf.data.procedural.palette import LEAVES
 from mgtl_tf.data.procedural.palette import Material
 from mgtl_tf.data.procedural.palette import pick
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import left_of
 
 SQUARE_METRES_A_CANDIDATE = 55.0
@@ -137,14 +135,14 @@ def _avenues(rng: np.random.Generator, streets: list[Street]) -> np.ndarray:
     for street in streets:
         if not street.avenue:
             continue
-        length = arc_lengths(street.points)[-1]
+        length = street.length
         for side in (-1.0, 1.0):
             if rng.random() < 0.3:
                 continue
             distances = np.arange(rng.uniform(2, 10), length, street.avenue)
             distances = distances + rng.normal(0, 1.2, len(distances))
             distances = distances[rng.random(len(distances)) < 0.8]
-            place, tangents = along(street.points, distances)
+            place, tangents = street.along(distances)
             offset = side * (street.half_corridor + rng.uniform(0.9, 1.6))
             points.append(place + left_of(tangents) * offset)
     return np.concatenate(points)

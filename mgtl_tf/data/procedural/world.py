@@ -24,8 +24,6 @@ from mgtl_tf.data.procedural.places import make_places
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.street_paint import paint_streets
 from mgtl_tf.data.procedural.streets import Street
-from mgtl_tf.data.procedural.streets import along
-from mgtl_tf.data.procedural.streets import arc_lengths
 from mgtl_tf.data.procedural.streets import make_streets
 from mgtl_tf.data.procedural.terrain import Terrain
 from mgtl_tf.data.procedural.terrain import make_terrain
@@ -177,8 +175,8 @@ def _lanes(streets: list[Street]) -> Lanes:
     """A point every 2 m of every street, clear of its ends."""
     points, tangents, widths = [], [], []
     for street in streets:
-        length = arc_lengths(street.points)[-1]
-        place, heading = along(street.points, np.arange(7, length - 7, 2.0))
+        length = street.length
+        place, heading = street.along(np.arange(7, length - 7, 2.0))
         points.append(place)
         tangents.append(heading)
         widths.append(np.full(len(place), street.width / 2))
