@@ -1,0 +1,208 @@
+"""Batches for training and for evaluation: the order of operations.
+
+Training: the places of each batch are decided beforehand (mining.py), so
+there is nothing to shuffle; a whole batch is loaded as uint8 by one call,
+because a call into Python for every image would cost more than the images;
+it is turned and mirrored as uint8, which moves a quarter of the bytes, then
+cast, then recoloured; prefetching comes last, so that it holds ready batches.
+
+Evaluation: every pair once, in order, the last batch padded to the full
+size and marked, so that the encoders are traced once and no pair is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from collections.abc import Iterator
+from typing import TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.data.augment import color_jitter as jitter
+from mgtl_tf.data.augment import turn_and_mirror
+from mgtl_tf.data.sources import PairSource
+from mgtl_tf.errors import UserError
+
+Batch = TypeVar("Batch")
+
+_PREFETCHED_BATCHES = 4
+
+
+def train_batches(
+    source: PairSource,
+    batches: np.ndarray,
+    *,
+    augment: bool,
+    seed: int,
+    epoch: int,
+    first_step: int = 0,
+    color_jitter: float = 0.0,
+    positions: np.ndarray | None = None,
+    same_place_metres: float = 0.0,
+) -> tf.data.Dataset:
+    """One epoch's batches, a function of the arguments alone.
+
+    Args:
+        source: the pixels.
+        batches: int [steps, B], source rows of every batch of the epoch.
+        augment: whether each pair's world is turned and mirrored at random.
+        seed, epoch: with the step they decide all random numbers, so a
+            resumed epoch goes on as it would have gone.
+        first_step: batches before it are left out.
+        color_jitter: strength of each view's own colour changes; 0: none.
+        positions: [N, P] Cartesian metres, or None where unknown.
+        same_place_metres: nearer places are no negatives (R15).
+
+    Returns:
+        Dataset of {"ground", "satellite": float32 [B, H, W, 3] RGB 0..255,
+        "negatives": bool [B, B], True where the pair may be a negative}.
+
+    Raises:
+        ValueError: for shapes that do not fit the source.
+    """
+    batches = _checked(batches, len(source), positions)
+    batch_size = batches.shape[1]
+    load = _Loader(source, batch_size)
+
+    def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.constant(batches)[step]
+        ground, satellite = load(rows)
+        random = _seed(seed, epoch, step)
+        if augment:
+            ground, satellite = turn_and_mirror(ground, satellite, random[0])
+        ground = tf.cast(ground, tf.float32)
+        satellite = tf.cast(satellite, tf.float32)
+        if color_jitter:
+            ground = jitter(ground, color_jitter, random[1])
+            satellite = jitter(satellite, color_jitter, random[2])
+        negatives = _negatives(rows, batch_size, positions, same_place_metres)
+        return {
+            "ground": ground,
+            "satellite": satellite,
+            "negatives": negatives,
+        }
+
+    steps = tf.data.Dataset.range(first_step, len(batches))
+    return _mapped(steps, prepare)
+
+
+def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
+    """All pairs of a source once, in order.
+
+    Args:
+        source: the pixels; N pairs.
+        batch_size: B; the last batch is padded with copies of the last pair.
+
+    Returns:
+        Dataset of ceil(N / B) batches {"ground", "satellite": float32 [B,
+        H, W, 3] RGB 0..255, "valid": bool [B], False for padding}.
+
+    Raises:
+        ValueError: for an empty source or a batch size below 1.
+    """
+    count = len(source)
+    if not count:
+        raise ValueError("the source holds no pair to evaluate")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: must be 1 or more")
+    load = _Loader(source, batch_size)
+
+    def prepare(start: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = start + tf.range(batch_size, dtype=tf.int64)
+        ground, satellite = load(tf.minimum(rows, count - 1))
+        return {
+            "ground": tf.cast(ground, tf.float32),
+            "satellite": tf.cast(satellite, tf.float32),
+            "valid": rows < count,
+        }
+
+    return _mapped(tf.data.Dataset.range(0, count, batch_size), prepare)
+
+
+def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches; a source's `UserError` comes out as itself.
+
+    tf.data wraps what Python code inside it raises into an error of its
+    own, in many lines.
+
+    Raises:
+        UserError: where the source raised one.
+    """
+    try:
+        yield from batches
+    except tf.errors.OpError as error:
+        found = re.search(r"UserError: (.+)", str(error.message))
+        if not found:
+            raise
+        raise UserError(found.group(1).strip()) from error
+
+
+class _Loader:
+    """A source as a graph operation: rows int [B] to uint8 images."""
+
+    def __init__(self, source: PairSource, batch_size: int):
+        self._source = source
+        # Read once: a traced step needs to know H and W.
+        image = source.load(np.zeros(1, np.int64))[0]
+        self._shape = (batch_size, *image.shape[1:])
+
+    def __call__(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ground, satellite = tf.numpy_function(
+            self._source.load, [rows], (tf.uint8, tf.uint8)
+        )
+        return (
+            tf.ensure_shape(ground, self._shape),
+            tf.ensure_shape(satellite, self._shape),
+        )
+
+
+def _mapped(steps: tf.data.Dataset, prepare) -> tf.data.Dataset:
+    batches = steps.map(
+        prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return batches.prefetch(_PREFETCHED_BATCHES)
+
+
+def _seed(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
+    """int32 [3, 2]: three seeds that only (seed, epoch, step) decide."""
+    base = tf.constant([seed % 2**31, epoch], tf.int32)
+    step_seed = tf.random.fold_in(base, tf.cast(step, tf.int32))
+    return tf.random.split(step_seed, 3)
+
+
+def _negatives(
+    rows: tf.Tensor,
+    batch_size: int,
+    positions: np.ndarray | None,
+    same_place_metres: float,
+) -> tf.Tensor:
+    """bool [B, B]: apart by the radius or more, and not the pair itself."""
+    wrong = tf.logical_not(tf.eye(batch_size, dtype=tf.bool))
+    if positions is None:
+        return wrong
+    # float64: in float32, UTM northings are half a metre coarse.
+    here = tf.gather(tf.constant(positions, tf.float64), rows)  # [B, P]
+    apart = tf.norm(here[:, None] - here[None], axis=2)
+    return tf.logical_and(wrong, apart >= same_place_metres)
+
+
+def _checked(
+    batches: np.ndarray, count: int, positions: np.ndarray | None
+) -> np.ndarray:
+    batches = np.asarray(batches, np.int64)
+    if batches.ndim != 2 or not batches.size:
+        raise ValueError(
+            f"batches has shape {batches.shape}; must be [steps, B], neither 0"
+        )
+    if batches.min() < 0 or batches.max() >= count:
+        raise ValueError(
+            f"batches holds rows {batches.min()} to {batches.max()}; the"
+            f" source has rows 0 to {count - 1}"
+        )
+    if positions is not None and len(positions) != count:
+        raise ValueError(
+            f"positions has {len(positions)} rows and the source {count}"
+        )
+    return batches
