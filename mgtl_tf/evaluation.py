@@ -1,0 +1,195 @@
+"""From a model and eval batches to descriptors, and from those to recall."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf import metrics
+from mgtl_tf.data.pipeline import raising_user_errors
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.records import positions
+from mgtl_tf.errors import UserError
+
+Result = dict[str, Any]
+
+# Directions, the reported one first (R22).
+DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
+METRES = 25.0
+
+# A model is evaluated many times while it trains: one trace serves all.
+_ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def embed(
+    model: keras.Model,
+    batches: Iterable[dict[str, Any]],
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptors of all pairs, each view by its own encoder (R12).
+
+    Args:
+        model: of `build_model`.
+        batches: of `eval_batches`: {"ground", "satellite": [B, H, W, 3],
+            "valid": bool [B]}; padding is left out of the answer.
+        progress: called with the number of pairs done since its last call,
+            as the `update` of a tqdm bar is.
+
+    Returns:
+        ground and satellite descriptors, float32 [N, D] each.
+
+    Raises:
+        UserError: for an image file that cannot be read.
+        ValueError: where there is no batch.
+    """
+    encode = _encoder(model)
+    ground: list[np.ndarray] = []
+    satellite: list[np.ndarray] = []
+    for batch in raising_user_errors(batches):
+        valid = np.asarray(batch["valid"])
+        views = encode(batch["ground"], batch["satellite"])
+        ground.append(views[0].numpy()[valid])
+        satellite.append(views[1].numpy()[valid])
+        if progress is not None:
+            progress(int(valid.sum()))
+    if not ground:
+        raise ValueError("there is no batch to embed")
+    return _joined(ground), _joined(satellite)
+
+
+def evaluate(
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    places: np.ndarray | None = None,
+    ks: Sequence[int | str] = metrics.DEFAULT_KS,
+    metres: float = METRES,
+) -> Result:
+    """Recall in both directions (R20 to R22), ready for JSON.
+
+    Args:
+        ground, satellite: descriptors [N, D], row i of both of place i.
+        places: positions [N, P] in Cartesian metres, or None.
+        ks: as of `metrics.recall`.
+        metres: radius within which a first answer is counted as right.
+
+    Returns:
+        {"ground_to_satellite": {"r@1": 0..1, ..., "ties", "mean_rank",
+        "median_rank", and with `places` "within_25m": 0..1},
+        "satellite_to_ground": {the same}, "gallery_size": N}.
+
+    Raises:
+        ValueError: as `metrics.recall`.
+    """
+    result: Result = {}
+    views = (ground, satellite), (satellite, ground)
+    for name, (queries, gallery) in zip(DIRECTIONS, views, strict=True):
+        values = metrics.recall(queries, gallery, ks=ks)
+        if places is not None:
+            values[f"within_{metres:g}m"] = metrics.within_metres(
+                queries, gallery, places, places, metres
+            )
+        result[name] = values
+    result["gallery_size"] = len(ground)
+    return result
+
+
+def evaluate_model(
+    model: keras.Model,
+    batches: Iterable[dict[str, Any]],
+    pairs: Sequence[Pair],
+    progress: Callable[[int], Any] | None = None,
+) -> Result:
+    """`embed`, then `evaluate` with the positions that the pairs tell.
+
+    Args:
+        model, batches, progress: as of `embed`.
+        pairs: the records of the batches, in their order.
+
+    Raises:
+        UserError: for a file that cannot be read, or where the model's
+            descriptors are not finite, naming the pair.
+        ValueError: where pairs and batches differ in number.
+    """
+    ground, satellite = embed(model, batches, progress)
+    if len(ground) != len(pairs):
+        raise ValueError(
+            f"{len(pairs)} pairs and {len(ground)} descriptors: the batches"
+            " are of other pairs"
+        )
+    for view, descriptors in (("ground", ground), ("satellite", satellite)):
+        _require_finite(view, descriptors, pairs)
+    return evaluate(ground, satellite, positions(pairs))
+
+
+def format_table(result: Result) -> str:
+    """The result as a text table of a few lines, one a direction."""
+    columns = list(result[DIRECTIONS[0]])
+    rows = [["", *(_title(c) for c in columns)]]
+    for direction in DIRECTIONS:
+        values = result[direction]
+        cells = [_cell(c, values[c]) for c in columns]
+        rows.append([direction.replace("_", " "), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        row[0].ljust(widths[0])
+        + "".join(
+            "  " + cell.rjust(width)
+            for cell, width in zip(row[1:], widths[1:], strict=True)
+        )
+        for row in rows
+    ]
+    return "\n".join([*lines, f"gallery: {result['gallery_size']:,} places"])
+
+
+def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    if model not in _ENCODERS:
+        # Weak, or the function would keep its own dictionary key alive.
+        reference = weakref.ref(model)
+
+        @tf.function
+        def encode(ground, satellite):
+            alive = reference()
+            return (
+                tf.cast(alive.encode_ground(ground), tf.float32),
+                tf.cast(alive.encode_satellite(satellite), tf.float32),
+            )
+
+        _ENCODERS[model] = encode
+    return _ENCODERS[model]
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """One array; the parts are let go, a large split fills much memory."""
+    joined = np.concatenate(parts)
+    parts.clear()
+    return joined
+
+
+def _require_finite(
+    view: str, descriptors: np.ndarray, pairs: Sequence[Pair]
+) -> None:
+    # A sum is finite only where every number is, and needs no mask [N, D].
+    wrong = np.flatnonzero(~np.isfinite(descriptors.sum(axis=1)))
+    if wrong.size:
+        raise UserError(
+            f"pair {pairs[wrong[0]].id}: its {view} descriptor is not finite"
+            f" ({wrong.size} of {len(pairs)} are not): the weights diverged;"
+            " use an earlier checkpoint or a lower --learning_rate"
+        )
+
+
+def _title(column: str) -> str:
+    return column.replace("within_", "within ").replace("_", " ")
+
+
+def _cell(column: str, value: float | int) -> str:
+    if column.startswith(("r@", "within_")):
+        return f"{100 * value:.2f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
