@@ -11,30 +11,15 @@ ranks every query last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
+from mgtl_tf.nearness import Nearness
 
-# Tall enough tiles for a matrix product to reach its peak.
-_QUERY_ROWS = 2048
-_GALLERY_ROWS = 4096
-_FLOAT64_ROWS = 256
-# Squares of larger values overflow in float32.
-_LARGEST_NORM = 1e18
-# Two equal rows may get different float32 products with one query, because a
-# matrix product sums edge tiles and the last rows in another order. The
-# spread grows as sqrt(D); for constant vectors, the worst kind, it reached
-# 1.9 sqrt(D) roundings of 2^-24 with OpenBLAS. Distances nearer than twice
-# that are ties: at D = 7,680 that is 4e-5 of a squared distance in 0..4, far
-# below what separates places, far above what a collapsed network's noise is.
-_ROUNDINGS = 4.0
-_UNIT_ROUNDOFF = 2.0**-24
+DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
 
 
 def recall(
@@ -88,9 +73,9 @@ def ranks(
     Raises:
         ValueError: as `recall`.
     """
-    pair = _Matrices.of(queries, gallery)
+    pair = Nearness.of(queries, gallery)
     rows = _true_rows(truth, len(pair.queries), len(pair.gallery))
-    true, slack = _true_scores(pair, rows)
+    true, slack = pair.scores_of(rows)
     at_least_as_near = np.zeros(len(rows), np.int64)
     nearer = np.zeros(len(rows), np.int64)
     for q, n, scores, slacks in pair.tiles():
@@ -127,7 +112,7 @@ def within_metres(
     Raises:
         ValueError: as `recall`, and for positions that do not fit.
     """
-    pair = _Matrices.of(queries, gallery)
+    pair = Nearness.of(queries, gallery)
     here = _positions("query_positions", query_positions, len(pair.queries))
     there = _positions(
         "gallery_positions", gallery_positions, len(pair.gallery)
@@ -147,96 +132,6 @@ def within_metres(
         lowest = np.where(is_close, np.inf, scores - slacks)
         far[q] = np.minimum(far[q], lowest.min(axis=1))
     return float(np.mean(close < far))
-
-
-@dataclass(frozen=True)
-class _Matrices:
-    """Two checked descriptor matrices and their rows' lengths (float64)."""
-
-    queries: np.ndarray
-    gallery: np.ndarray
-    query_norms: np.ndarray
-    gallery_norms: np.ndarray
-
-    @classmethod
-    def of(cls, queries: ArrayLike, gallery: ArrayLike) -> _Matrices:
-        q, g = np.asarray(queries), np.asarray(gallery)
-        for name, matrix in (("queries", q), ("gallery", g)):
-            if matrix.ndim != 2 or not matrix.size:
-                raise ValueError(
-                    f"{name} has shape {matrix.shape}; must be [rows, D],"
-                    " with at least one row and column"
-                )
-        if q.shape[1] != g.shape[1]:
-            raise ValueError(
-                f"queries {q.shape} and gallery {g.shape} must have the same"
-                " number of columns D"
-            )
-        return cls(q, g, _norms("queries", q), _norms("gallery", g))
-
-    def slack_factor(self) -> float:
-        """How far rounding moves a score, per product of lengths."""
-        roundings = _ROUNDINGS * np.sqrt(self.queries.shape[1])
-        return 0.5 * float(roundings) * _UNIT_ROUNDOFF
-
-    def tiles(self) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
-        """Rows q and n, scores [q, n] and what rounding may have done.
-
-        A score is |g|^2 / 2 - q.g, half the squared distance less a
-        constant of the query; the smaller, the nearer. Both arrays are
-        overwritten by the next tile.
-        """
-        factor = self.slack_factor()
-        buffers = np.empty((2, _QUERY_ROWS * _GALLERY_ROWS), np.float32)
-        for q in _slices(len(self.queries), _QUERY_ROWS):
-            rows = np.asarray(self.queries[q], np.float32)
-            lengths = self.query_norms[q, None].astype(np.float32)
-            for n in _slices(len(self.gallery), _GALLERY_ROWS):
-                columns = np.asarray(self.gallery[n], np.float32)
-                norms = self.gallery_norms[n]
-                half = (0.5 * norms**2).astype(np.float32)
-                shape = len(rows), len(columns)
-                scores, slacks = buffers[:, : shape[0] * shape[1]].reshape(
-                    2, *shape
-                )
-                np.matmul(rows, columns.T, out=scores)
-                np.subtract(half, scores, out=scores)
-                np.add(lengths, norms.astype(np.float32), out=slacks)
-                slacks *= (0.5 * factor * norms).astype(np.float32)
-                yield q, n, scores, slacks
-
-
-def _true_scores(
-    pair: _Matrices, rows: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Scores of the true matches and their slack, float32 [Q]."""
-    products = np.empty(len(rows))
-    for q in _slices(len(rows), _FLOAT64_ROWS):
-        products[q] = np.einsum(
-            "ij,ij->i",
-            pair.queries[q].astype(np.float64),
-            pair.gallery[rows[q]].astype(np.float64),
-        )
-    norms = pair.gallery_norms[rows]
-    slack = 0.5 * pair.slack_factor() * norms * (pair.query_norms + norms)
-    score = 0.5 * norms**2 - products
-    return score.astype(np.float32), slack.astype(np.float32)
-
-
-def _norms(name: str, matrix: np.ndarray) -> np.ndarray:
-    """Lengths of the rows; the one place where values are checked."""
-    norms = np.empty(len(matrix))
-    for rows in _slices(len(matrix), _FLOAT64_ROWS):
-        values = matrix[rows].astype(np.float64)
-        norms[rows] = np.sqrt(np.einsum("ij,ij->i", values, values))
-    # Written so that NaN, of which every comparison is false, is caught.
-    wrong = np.flatnonzero(~(norms < _LARGEST_NORM))
-    if wrong.size:
-        raise ValueError(
-            f"{name}: row {wrong[0]} holds values that are not finite, or too"
-            f" large for float32 ({wrong.size} such rows of {len(matrix)})"
-        )
-    return norms
 
 
 def _true_rows(
@@ -305,8 +200,3 @@ def _near(here: np.ndarray, there: np.ndarray, metres: float) -> np.ndarray:
 
 def _per_row(mask: np.ndarray) -> np.ndarray:
     return np.count_nonzero(mask, axis=1)
-
-
-def _slices(length: int, size: int) -> Iterator[slice]:
-    for start in range(0, length, size):
-        yield slice(start, min(start + size, length))

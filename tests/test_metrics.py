@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from mgtl_tf import metrics
+from mgtl_tf import nearness
 from mgtl_tf.metrics import ranks
 from mgtl_tf.metrics import recall
 from mgtl_tf.metrics import within_metres
@@ -31,9 +32,9 @@ def brute_force(queries, gallery, truth):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(metrics, "_QUERY_ROWS", 7)
-    monkeypatch.setattr(metrics, "_GALLERY_ROWS", 5)
-    monkeypatch.setattr(metrics, "_FLOAT64_ROWS", 3)
+    monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
+    monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
+    monkeypatch.setattr(nearness, "_FLOAT64_ROWS", 3)
 
 
 def test_hand_made_case():
