@@ -92,14 +92,16 @@ def expose(
     Returns:
         uint8 [H, W, 3].
     """
-    level = np.maximum(image * appearance.gains, 0) * np.float32(1 / 255)
+    level = np.maximum(image * (appearance.gains * np.float32(1 / 255)), 0)
     level = cv2.pow(level, appearance.gamma)
     # A soft shoulder in place of hard clipping keeps white walls white.
-    level = level * 255 / (1 + np.maximum(level - 0.8, 0) * 0.6)
-    grain = np.empty(image.shape, np.float32)
+    bright = np.maximum(level - np.float32(0.8), 0)
+    level = cv2.divide(level, 1 + bright * np.float32(0.6))
+    grain = np.zeros_like(image)
     cv2.setRNGSeed(int(rng.integers(1 << 31)))
-    cv2.randn(grain, 0, appearance.noise)
-    return np.clip(level + grain + 0.5, 0, 255).astype(np.uint8)
+    cv2.randn(grain, np.zeros(1), np.ones(1))
+    level = cv2.addWeighted(level, 255, grain, appearance.noise, 0.5)
+    return np.clip(level, 0, 255, out=level).astype(np.uint8)
 
 
 def _tints(rng: np.random.Generator, change: float) -> np.ndarray:

@@ -14,6 +14,7 @@ from mgtl_tf.data.procedural.world import TownMap
 
 REACH_METRES = 42.0
 CLEAR_METRES = 7.0
+GLASS = np.array([46, 52, 60], np.float32)
 
 
 def draw_cars(
@@ -49,7 +50,7 @@ def draw_cars(
     base = town.terrain.at(middle[:, 0], middle[:, 1])[0]
     paint = pick(rng, CARS, count, 0.06)
     body = _boxes(middle, (2.1, 0.9), angle, base, 0.95, paint, paint)
-    glass = np.broadcast_to(np.float32([46, 52, 60]), paint.shape)
+    glass = np.broadcast_to(GLASS, paint.shape)
     cabin = _boxes(middle, (1.15, 0.78), angle, base, 1.5, glass, paint)
     return join_boxes(body, cabin)
 

@@ -10,6 +10,7 @@ import numpy as np
 from mgtl_tf.data.procedural import files
 from mgtl_tf.data.procedural.pairs import as_jpeg
 from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.errors import UserError
 from polar.transform import polar_transform
 
 SHEET = "contact_sheet.jpg"
@@ -42,11 +43,9 @@ def write_contact_sheet(root: Path, settings: WorldSettings) -> Path:
 def _tile(root: Path, number: int) -> np.ndarray:
     """One place: panorama over polar view, the aerial image at the right."""
     aerial_path, ground_path = files.picture_paths(root, number)
-    aerial = cv2.imread(str(aerial_path))[..., ::-1]
-    ground = cv2.imread(str(ground_path))[..., ::-1]
+    aerial, ground = _read(aerial_path), _read(ground_path)
     width = round(TILE_HEIGHT * ground.shape[1] / ground.shape[0])
     size = (width, TILE_HEIGHT)
-    aerial = np.ascontiguousarray(aerial)
     upper = cv2.resize(ground, size, interpolation=cv2.INTER_CUBIC)
     lower = polar_transform(aerial, TILE_HEIGHT, width)
     square = (2 * TILE_HEIGHT,) * 2
@@ -55,3 +54,11 @@ def _tile(root: Path, number: int) -> np.ndarray:
     return cv2.copyMakeBorder(
         tile, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
     )
+
+
+def _read(path: Path) -> np.ndarray:
+    """An image of the world's own, uint8 [H, W, 3] RGB."""
+    image = cv2.imread(str(path))
+    if image is None:
+        raise UserError(f"{path}: damaged; delete it and run this again")
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

@@ -30,15 +30,15 @@ def march(
         float32 [rows, columns], metres to the ground, inf where the ray
         meets none.
     """
-    reach = np.geomspace(FIRST_METRES, LAST_METRES, MARCH_STEPS)
-    reach = reach.astype(np.float32)[:, None]
+    steps = np.geomspace(FIRST_METRES, LAST_METRES, MARCH_STEPS)
+    reach = steps.astype(np.float32)[:, None]
     looks = rays.azimuths + np.float32(heading)
     east = eye[0] + reach * np.sin(looks)
     north = eye[1] + reach * np.cos(looks)
     slope = (terrain.at(east, north) - np.float32(eye[2])) / reach
     horizon = np.maximum.accumulate(slope, axis=0)
-    steps = _steps_below(rays, horizon)
-    return _between(rays, horizon, reach[:, 0], steps)
+    passed = _steps_below(rays, horizon)
+    return _between(rays, horizon, reach[:, 0], passed)
 
 
 def _steps_below(rays: Rays, horizon: np.ndarray) -> np.ndarray:
@@ -46,8 +46,8 @@ def _steps_below(rays: Rays, horizon: np.ndarray) -> np.ndarray:
     first_hit = rays.first_row_below(horizon)
     address = first_hit * rays.columns + np.arange(rays.columns)
     cells = (rays.rows + 1) * rays.columns
-    started = np.bincount(address.ravel(), minlength=cells)
-    started = started.astype(np.int32).reshape(-1, rays.columns)
+    count = np.bincount(address.ravel(), minlength=cells).astype(np.int32)
+    started = count.reshape(-1, rays.columns)
     return len(horizon) - np.cumsum(started, axis=0, dtype=np.int32)[:-1]
 
 

@@ -9,8 +9,8 @@ from mgtl_tf.data.procedural.appearance import Appearance
 
 # Metres at which the way to the sun is probed: close together near the
 # ground point, where low things cast, wider where only houses reach up.
-PROBES = (0.6, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.4, 7.8, 9.4)
-PROBES += (11.3, 13.5, 16.0, 19.0, 22.5, 26.5)
+PROBES = [0.6, 1.2, 1.8, 2.5, 3.3, 4.2, 5.2, 6.4, 7.8, 9.4]
+PROBES += [11.3, 13.5, 16.0, 19.0, 22.5, 26.5]
 
 
 def shadows(
@@ -75,10 +75,37 @@ def lit(
     """
     level = sunshine * np.float32(appearance.sunlight)
     level += np.float32(appearance.skylight)
-    shaded = np.take(appearance.tints, material, axis=0)
-    shaded *= colour
-    shaded *= level[..., None]
-    return shaded
+    table = np.zeros((1, 256, 3), np.float32)
+    table[0, : len(appearance.tints)] = appearance.tints
+    tints = cv2.LUT(cv2.merge([material] * 3), table)
+    return scaled(cv2.multiply(colour, tints, dtype=cv2.CV_32F), level)
+
+
+def scaled(colours: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """Colours float32 [..., 3] times level [...].
+
+    NumPy takes six times as long to spread a level over three channels.
+    """
+    factor = cv2.merge([np.asarray(level, np.float32).reshape(-1, 1)] * 3)
+    product = cv2.multiply(colours.reshape(-1, 1, 3), factor)
+    return product.reshape(colours.shape)
+
+
+def hazed(
+    colours: np.ndarray, distance: np.ndarray, haze: np.ndarray, reach: float
+) -> np.ndarray:
+    """Colours float32 [..., 3] seen through metres [...] of air.
+
+    Args:
+        colours: of the things.
+        distance: float32 [...], metres.
+        haze: float32 [3], what they fade into.
+        reach: metres at which 63 per cent of the way is done.
+    """
+    clear = np.exp(distance * np.float32(-1 / reach))
+    own = scaled(colours, clear).reshape(-1, 1, 3)
+    air = cv2.merge([(1 - clear).reshape(-1, 1) * part for part in haze])
+    return cv2.add(own, air).reshape(colours.shape)
 
 
 _EAST = np.array([[-1, 0, 1]], np.float32)

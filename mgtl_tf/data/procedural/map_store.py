@@ -44,7 +44,7 @@ def _flatten(prefix: str, value: object) -> dict[str, np.ndarray]:
     return arrays
 
 
-def _build(kind: type, prefix: str, folder: Path):
+def _build(kind: typing.Any, prefix: str, folder: Path) -> typing.Any:
     """A dataclass from the files that `_flatten` named."""
     hints = typing.get_type_hints(kind)
     values = {}

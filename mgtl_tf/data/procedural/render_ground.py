@@ -16,6 +16,7 @@ from mgtl_tf.data.procedural.boxes import Boxes
 from mgtl_tf.data.procedural.boxes import join_boxes
 from mgtl_tf.data.procedural.canvas import Canvas
 from mgtl_tf.data.procedural.ground_hits import march
+from mgtl_tf.data.procedural.light import hazed
 from mgtl_tf.data.procedural.light import lit
 from mgtl_tf.data.procedural.light import shadows
 from mgtl_tf.data.procedural.rays import Rays
@@ -128,7 +129,7 @@ def _ground(
             np.maximum(np.abs(east[part]), np.abs(north[part])) < inner - 1
         )
         image[part] = np.where(is_near[..., None], fine, image[part])
-    return _hazed(image, reach, day)
+    return hazed(image, reach, sky.haze_colour(day), day.haze)
 
 
 def _lit_ground(
@@ -187,7 +188,8 @@ def _add_obstacles(
     colours = shading.span_colours(spans, boxes, trees, poles, day)[first]
     row = pixel // rays.columns
     _detail(colours, rays, spans, first, row, boxes, eye, day)
-    colours = _hazed(colours, spans.depth[first], day)
+    haze = sky.haze_colour(day)
+    colours = hazed(colours, spans.depth[first], haze, day.haze)
     image.reshape(-1, 3)[pixel] = colours
 
 
@@ -215,19 +217,8 @@ def _detail(
     share = 2 * (row[crown] + np.float32(0.5) - spans.top[hit]) / span - 1
     level = shading.crown_light(spans, hit, share.astype(np.float32), day)
     leaf = strips.speckle(row[crown] * 8191 + spans.column[hit])
-    colours[crown] *= (level * (np.float32(0.86) + leaf * 0.28))[:, None]
-
-
-def _hazed(
-    colours: np.ndarray, distance: np.ndarray, day: Appearance
-) -> np.ndarray:
-    """Colours [..., 3], changed in place, seen through metres of air."""
-    clear = np.exp(distance * np.float32(-1 / day.haze))[..., None]
-    haze = sky.haze_colour(day)
-    colours -= haze
-    colours *= clear
-    colours += haze
-    return colours
+    level *= np.float32(0.86) + leaf * np.float32(0.28)
+    colours[crown] *= level[:, None]
 
 
 def _in_sight(things, eye: np.ndarray):
