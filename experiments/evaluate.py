@@ -1,15 +1,14 @@
 """Recall of a trained run, on its own data or on another data set.
 
-    python -m experiments.evaluate --run_dir=runs/first
+python -m experiments.evaluate --run_dir=runs/first
 """
 
 from __future__ import annotations
 
-import os
-
 from absl import flags
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.quiet import load_tensorflow
 from polar.program import run
 
 _RUN_DIR = flags.DEFINE_string(
@@ -34,8 +33,9 @@ _CHECKPOINT = flags.DEFINE_enum(
 
 def main(argv: list[str]) -> int:
     """Reads the flags, evaluates, prints the table."""
-    del argv
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    load_tensorflow()
     from mgtl_tf.workflows.evaluate import evaluate_run
 
     table = evaluate_run(

@@ -1,18 +1,17 @@
 """Trains a model, evaluates it, keeps the best; again: goes on.
 
-    python -m experiments.train --preset=procedural
-        --data_dir=demo/world --run_dir=demo/run
+python -m experiments.train --preset=procedural
+    --data_dir=demo/world --run_dir=demo/run
 """
 
 from __future__ import annotations
-
-import os
 
 from absl import flags
 from absl import logging
 
 from experiments import flags as config_flags
 from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.quiet import load_tensorflow
 from polar.program import run
 
 config_flags.define_config()
@@ -27,9 +26,10 @@ _RUN_DIR = flags.DEFINE_string(
 
 def main(argv: list[str]) -> int:
     """Reads the flags and trains; 0 when finished, 130 when interrupted."""
-    del argv
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     config = config_flags.run_config()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    load_tensorflow()
     from mgtl_tf.workflows.train import train
 
     if train(config, _RUN_DIR.value):

@@ -85,7 +85,9 @@ class ModelConfig:
         if min(self.image_size) < 1:
             raise _wrong(self, "image_size", "two positive whole numbers")
         if self.channels % self.heads:
-            raise _wrong(self, "heads", f"a divisor of channels={self.channels}")
+            raise _wrong(
+                self, "heads", f"a divisor of channels={self.channels}"
+            )
         if self.channels % 2:
             raise _wrong(self, "channels", "an even number (R6: sine, cosine)")
         if self.recurrent_steps < 0:
@@ -379,7 +381,9 @@ def _describe(hint: Any) -> str:
     if typing.get_origin(hint) is tuple:
         kinds = typing.get_args(hint)
         return f"{len(kinds)} values of type {kinds[0].__name__}"
-    return f"a finite {hint.__name__}" if hint is float else f"a {hint.__name__}"
+    return (
+        f"a finite {hint.__name__}" if hint is float else f"a {hint.__name__}"
+    )
 
 
 def _require_positive(config: Any, *names: str) -> None:

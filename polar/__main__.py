@@ -1,6 +1,6 @@
 """Warps a folder of aerial images so that their columns are azimuths.
 
-    python -m polar --input_dir=CVUSA/bingmap/19 --output_dir=CVUSA/polarmap/19
+python -m polar --input_dir=CVUSA/bingmap/19 --output_dir=CVUSA/polarmap/19
 """
 
 from __future__ import annotations

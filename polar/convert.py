@@ -55,9 +55,7 @@ def convert_folder(
     source, target = Path(input_dir), Path(output_dir)
     if not source.is_dir():
         raise ConversionError(f"--input_dir={source}: no such folder")
-    files = sorted(
-        p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES
-    )
+    files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise ConversionError(
             f"--input_dir={source}: holds no image ({', '.join(SUFFIXES)})"

@@ -40,7 +40,9 @@ def aerial_to_polar(
     west = side / 2 - np.asarray(column, float)
     radius = np.hypot(south, west)
     angle = np.mod(np.arctan2(west, south), 2 * np.pi)
-    return height - 1 - radius * height / (side / 2), angle * width / (2 * np.pi)
+    return height - 1 - radius * height / (side / 2), angle * width / (
+        2 * np.pi
+    )
 
 
 def sampling_grid(

@@ -23,7 +23,11 @@ class Perceptron(keras.layers.Layer):
     """
 
     def __init__(
-        self, ratio=4, kernel_size=1, last_initializer="glorot_uniform", **kwargs
+        self,
+        ratio=4,
+        kernel_size=1,
+        last_initializer="glorot_uniform",
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.ratio = ratio

@@ -63,7 +63,9 @@ class MutualGenerativeTransformer(keras.Model):
         # Views by steps: every step of a view has layers of its own (R10).
         self.norms = {v: [self._norm(v, i) for i in steps] for v in VIEWS}
         self.generators = {v: [self._cmi(v, i) for i in steps] for v in VIEWS}
-        self.transformers = {v: [self._gkst(v, i) for i in steps] for v in VIEWS}
+        self.transformers = {
+            v: [self._gkst(v, i) for i in steps] for v in VIEWS
+        }
         # "VGG16 only" has no norm: only the backbones are counted (R11b).
         final = VIEWS if config.recurrent_steps else ()
         self.final_norms = {v: self._norm(v, "final") for v in final}
@@ -143,9 +145,7 @@ class MutualGenerativeTransformer(keras.Model):
             "ground": ground,
             "satellite": satellite,
             "generated": ground_knowledge + satellite_knowledge,
-            "targets": (
-                ground_tokens + satellite_tokens if generates else []
-            ),
+            "targets": (ground_tokens + satellite_tokens if generates else []),
         }
 
     def _encode(self, images, view, training):

@@ -35,6 +35,8 @@ def open_source(
     return build_cache(pairs, size, crop, cache_dir)
 
 
-def validation_batches(config: RunConfig, source: PairSource) -> tf.data.Dataset:
+def validation_batches(
+    config: RunConfig, source: PairSource
+) -> tf.data.Dataset:
     """All pairs of a source once, in batches for `evaluation.embed`."""
     return eval_batches(source, config.train.evaluation_batch_size)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from collections.abc import Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
+from tqdm import tqdm
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data import mining
+from mgtl_tf.data.pipeline import raising_user_errors
 from mgtl_tf.data.pipeline import train_batches
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
@@ -52,10 +54,13 @@ class EpochBatches:
         """Whole batches in an epoch; what is left over is dropped (R17)."""
         return len(self.source) // self.config.train.batch_size
 
-    def __call__(self, progress: Progress) -> tf.data.Dataset:
+    def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
         """Batches of `progress.epoch` from `progress.epoch_step` on."""
         if progress.epoch_step == 0 and self._mining_is_due(progress.epoch):
             progress.neighbours = self._mine()
+        return raising_user_errors(self._batches(progress))
+
+    def _batches(self, progress: Progress) -> tf.data.Dataset:
         return train_batches(
             self.source,
             self._compose(progress),
@@ -76,10 +81,14 @@ class EpochBatches:
         )
 
     def _mine(self) -> np.ndarray:
-        logging.info("looking for every place's nearest wrong places")
-        ground, satellite = evaluation.embed(
-            self.model, validation_batches(self.config, self.source)
-        )
+        with tqdm(
+            total=len(self.source), desc="mine", unit="pair", leave=False
+        ) as bar:
+            ground, satellite = evaluation.embed(
+                self.model,
+                validation_batches(self.config, self.source),
+                bar.update,
+            )
         return mining.nearest_wrong_places(
             ground,
             satellite,

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 
-import keras
 from absl import logging
 
 from mgtl_tf import evaluation

@@ -1,0 +1,38 @@
+"""Writes a trained run's best model as a SavedModel for TensorFlow alone.
+
+python -m experiments.export --run_dir=runs/first --output_dir=export
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.quiet import load_tensorflow
+from polar.program import run
+
+_RUN_DIR = flags.DEFINE_string(
+    "run_dir", None, "folder that experiments.train wrote", required=True
+)
+_OUTPUT_DIR = flags.DEFINE_string(
+    "output_dir", None, "new folder for the SavedModel", required=True
+)
+_CHECKPOINT = flags.DEFINE_enum(
+    "checkpoint", "best", ["best", "last"], "which checkpoint of the run"
+)
+
+
+def main(argv: list[str]) -> int:
+    """Reads the flags, exports, tells where."""
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    load_tensorflow()
+    from mgtl_tf.workflows.export import export_run
+
+    folder = export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value)
+    print(f"SavedModel written to {folder}")
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

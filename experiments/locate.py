@@ -1,0 +1,63 @@
+"""Tells where panoramas were taken: the gallery's most similar places.
+
+    python -m experiments.locate --model=export --gallery=index \
+        --picture=located.jpg panorama.jpg
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.quiet import load_tensorflow
+from polar.program import run
+
+_MODEL = flags.DEFINE_string(
+    "model", None, "folder that experiments.export wrote", required=True
+)
+_GALLERY = flags.DEFINE_string(
+    "gallery", None, "folder that experiments.index wrote", required=True
+)
+_TOP_K = flags.DEFINE_integer(
+    "top_k", 5, "how many places for each image", lower_bound=1
+)
+_FORMAT = flags.DEFINE_enum(
+    "format", "table", ["table", "json", "geojson"], "form of the answer"
+)
+_PICTURE = flags.DEFINE_string(
+    "picture", None, "file (.jpg or .png) for the query over its five places"
+)
+_TRUTH = flags.DEFINE_string(
+    "truth",
+    None,
+    "id of the true place, framed in the picture; default: the image's own"
+    " stem where the gallery has such an id",
+)
+
+
+def main(argv: list[str]) -> int:
+    """Reads flags and images, locates, prints the answer."""
+    if len(argv) < 2:
+        raise flags.Error("IMAGE: none given; name one panorama or more")
+    load_tensorflow()
+    from mgtl_tf.workflows.locate import locate_images
+
+    answer, pictures = locate_images(
+        _MODEL.value,
+        _GALLERY.value,
+        argv[1:],
+        _TOP_K.value,
+        _FORMAT.value,
+        _PICTURE.value,
+        _TRUTH.value,
+    )
+    print(answer)
+    for picture in pictures:
+        print(f"picture: {picture}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

@@ -1,0 +1,58 @@
+"""Importing TensorFlow without its start-up lines.
+
+TensorFlow's libraries write to the process's stderr while they start,
+before any setting can reach them. A program whose failure is one line on
+stderr loads TensorFlow through here.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow and looks for its devices, silently.
+
+    TF_CPP_MIN_LOG_LEVEL=0 in the environment lets everything be seen. What
+    was held back is shown when the import fails.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
+        return
+    with _stderr_held_back():
+        import tensorflow as tf
+
+        tf.config.list_logical_devices()
+
+
+@contextmanager
+def _stderr_held_back() -> Iterator[None]:
+    # The descriptor itself, not sys.stderr: the lines come from C++.
+    try:
+        own = sys.stderr.fileno()
+    except (OSError, ValueError, AttributeError):
+        yield
+        return
+    sys.stderr.flush()
+    kept = os.dup(own)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), own)
+        try:
+            yield
+        except BaseException:
+            os.dup2(kept, own)
+            _show(held, own)
+            raise
+        finally:
+            os.dup2(kept, own)
+            os.close(kept)
+
+
+def _show(held: BinaryIO, descriptor: int) -> None:
+    held.seek(0)
+    os.write(descriptor, held.read())

@@ -1,0 +1,53 @@
+"""The page about a finished run, from its folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from mgtl_tf import evaluation
+from mgtl_tf.data.records import Dataset
+from mgtl_tf.data.records import positions
+from mgtl_tf.retrieval.report import ReportData
+from mgtl_tf.retrieval.report import write_report
+from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import validation_batches
+
+
+def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
+    """Writes `report/report.html` about the best checkpoint of a run.
+
+    Args:
+        run_dir: what experiments.train wrote.
+        dataset: the run's data; its validation pairs are the examples.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: for a run or an image that cannot be read.
+    """
+    run_dir = Path(run_dir)
+    config, model = load_model(run_dir, "best")
+    data = ReportData(
+        config=config,
+        environment=json.loads((run_dir / "environment.json").read_text()),
+        records=read_metrics(run_dir),
+    )
+    pairs = dataset.validation
+    if pairs:
+        source = open_source(config, pairs, run_dir / "cache" / "validation")
+        ground, satellite = evaluation.embed(
+            model, validation_batches(config, source)
+        )
+        data = dataclasses.replace(
+            data,
+            result=evaluation.evaluate(ground, satellite, positions(pairs)),
+            ground=ground,
+            satellite=satellite,
+            pairs=pairs,
+        )
+    return write_report(run_dir / "report", data)
