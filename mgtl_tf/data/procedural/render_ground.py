@@ -184,6 +184,8 @@ def _add_obstacles(
     )
     nearest = strips.paint_spans(rays, spans, depth)
     pixel = np.flatnonzero(nearest.ravel() >= 0)
+    if not len(pixel):
+        return
     first = nearest.ravel()[pixel]
     colours = shading.span_colours(spans, boxes, trees, poles, day)[first]
     row = pixel // rays.columns
