@@ -93,7 +93,7 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
 
     Args:
         source: the pixels; N pairs.
-        batch_size: B; the last batch is padded with copies of the last pair.
+        batch_size: B; the last batch is padded with black images.
 
     Returns:
         Dataset of ceil(N / B) batches {"ground", "satellite": float32 [B,
@@ -107,15 +107,16 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
         raise ValueError("the source holds no pair to evaluate")
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: must be 1 or more")
-    load = _Loader(source, batch_size)
+    load = _Loader(source, None)
 
     def prepare(start: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = start + tf.range(batch_size, dtype=tf.int64)
-        ground, satellite = load(tf.minimum(rows, count - 1))
+        valid = rows < count
+        ground, satellite = load(tf.boolean_mask(rows, valid))
         return {
-            "ground": tf.cast(ground, tf.float32),
-            "satellite": tf.cast(satellite, tf.float32),
-            "valid": rows < count,
+            "ground": tf.cast(_padded(ground, batch_size), tf.float32),
+            "satellite": tf.cast(_padded(satellite, batch_size), tf.float32),
+            "valid": valid,
         }
 
     return _mapped(tf.data.Dataset.range(0, count, batch_size), prepare)
@@ -142,7 +143,7 @@ def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
 class _Loader:
     """A source as a graph operation: rows int [B] to uint8 images."""
 
-    def __init__(self, source: PairSource, batch_size: int):
+    def __init__(self, source: PairSource, batch_size: int | None):
         self._source = source
         # Read once: a traced step needs to know H and W.
         image = source.load(np.zeros(1, np.int64))[0]
@@ -156,6 +157,13 @@ class _Loader:
             tf.ensure_shape(ground, self._shape),
             tf.ensure_shape(satellite, self._shape),
         )
+
+
+def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:
+    """[n, H, W, 3] with black images after it, [B, H, W, 3]."""
+    missing = batch_size - tf.shape(images)[0]
+    padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    return tf.ensure_shape(padded, (batch_size, *images.shape[1:]))
 
 
 def _mapped(steps: tf.data.Dataset, prepare) -> tf.data.Dataset:

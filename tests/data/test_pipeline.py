@@ -137,7 +137,9 @@ def test_places_nearer_than_the_radius_are_no_negatives():
 @pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (1, 4), (5, 1)])
 def test_evaluation_sees_every_pair_once_in_full_batches(count, size):
     source = Arrays(count)
-    found = listed(eval_batches(source, size))
+    batches = eval_batches(source, size)
+    assert batches.element_spec["ground"].shape == (size, 3, 8, 3)
+    found = listed(batches)
     assert len(found) == -(-count // size)
     assert all(b["ground"].shape == (size, 3, 8, 3) for b in found)
     valid = np.concatenate([b["valid"] for b in found])
@@ -145,6 +147,16 @@ def test_evaluation_sees_every_pair_once_in_full_batches(count, size):
     for view in ("ground", "satellite"):
         images = np.concatenate([b[view] for b in found])
         np.testing.assert_array_equal(images[valid], getattr(source, view))
+
+
+def test_padding_is_not_read_from_files():
+    source, read = Arrays(5), []
+    load = source.load
+    source.load = lambda rows: (read.extend(rows.tolist()), load(rows))[1]
+    batches = eval_batches(source, 4)
+    read.clear()  # the size was looked up
+    listed(batches)
+    assert sorted(read) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("training", [True, False])
