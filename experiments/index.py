@@ -13,7 +13,6 @@ import sys
 from absl import flags
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.workflows.quiet import load_tensorflow
 from polar.program import run
 
 _MODEL = flags.DEFINE_string(
@@ -44,7 +43,6 @@ def main(argv: list[str]) -> int:
     """Reads the flags, indexes, tells what was indexed and what was not."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
-    load_tensorflow()
     from mgtl_tf.workflows.index import index_gallery
 
     count, skipped = index_gallery(

@@ -11,7 +11,6 @@ import sys
 from absl import flags
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.workflows.quiet import load_tensorflow
 from polar.program import run
 
 _MODEL = flags.DEFINE_string(
@@ -41,7 +40,6 @@ def main(argv: list[str]) -> int:
     """Reads flags and images, locates, prints the answer."""
     if len(argv) < 2:
         raise flags.Error("IMAGE: none given; name one panorama or more")
-    load_tensorflow()
     from mgtl_tf.workflows.locate import locate_images
 
     answer, pictures = locate_images(

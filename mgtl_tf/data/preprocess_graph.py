@@ -44,7 +44,7 @@ def ground_image(
         tf.cast(tf.round(fraction * height), tf.int32)
         for fraction in ground_crop
     )
-    return resize(image[top:bottom], image_size)
+    return resize(image[top : tf.maximum(bottom, top + 1)], image_size)
 
 
 def satellite_image(
@@ -82,9 +82,10 @@ def resize(image: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     rows = _axis_weights(tf.shape(image)[0], height)
     columns = _axis_weights(tf.shape(image)[1], width)
     image = tf.cast(image, tf.float32)
-    image = tf.einsum("hr,rwc->hwc", rows, image)
-    image = tf.einsum("wk,hkc->hwc", columns, image)
-    return _whole_levels(tf.ensure_shape(image, (height, width, 3)))
+    # Rounded after each axis, as OpenCV does on uint8 images.
+    image = _whole_levels(tf.einsum("hr,rwc->hwc", rows, image))
+    image = _whole_levels(tf.einsum("wk,hkc->hwc", columns, image))
+    return tf.ensure_shape(image, (height, width, 3))
 
 
 def _axis_weights(length: tf.Tensor, size: int) -> tf.Tensor:

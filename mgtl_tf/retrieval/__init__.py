@@ -1,0 +1,1 @@
+"""From descriptors to places: gallery index, search, pictures, report."""

@@ -1,0 +1,113 @@
+"""An exported model, opened for use: image bytes to descriptors."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import MODEL_JSON
+from mgtl_tf.quiet import load_tensorflow
+
+
+class UnreadableImage(Exception):
+    """Bytes that the model can't take; the message says why, in a phrase."""
+
+
+class Encoder:
+    """The two signatures of a SavedModel that experiments.export wrote.
+
+    Args:
+        folder: of the SavedModel.
+
+    Attributes:
+        model_hash: names the weights and the preprocessing; an index holds
+            the hash of the model that it was built with.
+        dimension: D, length of a descriptor.
+        details: model.json, as a dict.
+
+    Raises:
+        UserError: where the folder is missing, incomplete or broken.
+    """
+
+    def __init__(self, folder: Path | str):
+        self.folder = Path(folder)
+        self.details = _read_details(self.folder)
+        self.model_hash: str = self.details["model_hash"]
+        self.dimension: int = self.details["dimension"]
+        self._signatures = _load(self.folder)
+
+    def encode_ground(self, images: Sequence[bytes]) -> np.ndarray:
+        """Descriptors of panoramas: B encoded images to float32 [B, D].
+
+        Raises:
+            UnreadableImage: where one of them is no whole image.
+        """
+        return self._encode("encode_ground", images)
+
+    def encode_satellite(self, images: Sequence[bytes]) -> np.ndarray:
+        """Descriptors of square, north-up aerial images, float32 [B, D].
+
+        Raises:
+            UnreadableImage: where one of them is no whole square image.
+        """
+        return self._encode("encode_satellite", images)
+
+    def _encode(self, signature: str, images: Sequence[bytes]) -> np.ndarray:
+        import tensorflow as tf
+
+        try:
+            answer = self._signatures[signature](
+                image_bytes=tf.constant(list(images), tf.string)
+            )
+        except tf.errors.InvalidArgumentError as error:
+            raise UnreadableImage(_reason(str(error))) from error
+        return answer["descriptor"].numpy()
+
+
+def _read_details(folder: Path) -> dict[str, Any]:
+    remedy = "give the folder that experiments.export wrote"
+    if not folder.is_dir():
+        raise UserError(f"--model={folder}: no such folder; {remedy}")
+    path = folder / MODEL_JSON
+    if not path.is_file() or not (folder / "saved_model.pb").is_file():
+        raise UserError(
+            f"--model={folder}: holds no saved_model.pb with {MODEL_JSON};"
+            f" {remedy}"
+        )
+    try:
+        details = json.loads(path.read_text())
+        if not isinstance(details["model_hash"], str):
+            raise TypeError("model_hash is no text")
+        if not isinstance(details["dimension"], int):
+            raise TypeError("dimension is no whole number")
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{path}: damaged ({error}); export again") from error
+    return details
+
+
+def _load(folder: Path) -> Any:
+    # Only now, so that wrong paths are told without the seconds it takes.
+    load_tensorflow()
+    import tensorflow as tf
+
+    try:
+        signatures = tf.saved_model.load(str(folder)).signatures
+        return {n: signatures[n] for n in ("encode_ground", "encode_satellite")}
+    # TensorFlow tells broken files by many types, bare ones among them.
+    except Exception as error:
+        line = str(error).strip().splitlines() or [type(error).__name__]
+        raise UserError(
+            f"--model={folder}: can't be loaded ({line[0]}); export again"
+        ) from error
+
+
+def _reason(text: str) -> str:
+    """TensorFlow's long message as a phrase."""
+    found = re.search(r"an aerial image must be square[^\]]*", text)
+    return found[0] if found else "not a whole JPEG or PNG image"

@@ -1,0 +1,61 @@
+"""Which queries tell how good a model is: its best, median and worst."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mgtl_tf.data.records import Pair
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.answers import locate
+from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.places import Place
+
+ANSWERS = 5
+"""How many answers an example shows."""
+
+
+def choose_examples(
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    pairs: Sequence[Pair],
+    ranks: np.ndarray,
+    each: int = 2,
+) -> dict[str, list[Located]]:
+    """Example queries and their answers; no query is shown twice.
+
+    Queries are ordered by the rank of their true place, then by how similar
+    it is. "best" are the first, "median" those in the middle, "worst" the
+    last: an honest page shows failures too.
+
+    Args:
+        ground, satellite: descriptors of the pairs, float32 [Q, D].
+        pairs: of the rows.
+        ranks: int [Q], of each query's true place, from 1.
+        each: how many of each kind, fewer where there are few pairs.
+    """
+    similarity = np.einsum("qd,qd->q", ground, satellite)
+    order = np.lexsort((-similarity, ranks))
+    middle = max(0, (len(order) - each) // 2)
+    chosen = {
+        "best": order[:each],
+        "worst": order[::-1][:each],
+        "median": order[middle : middle + each],
+    }
+    places = [Place(p.id, p.aerial, p.coordinates) for p in pairs]
+    index = Index(Path("."), places, satellite, "")
+    seen: set[int] = set()
+    examples = {}
+    for kind, rows in chosen.items():
+        fresh = [int(row) for row in rows if int(row) not in seen]
+        seen.update(fresh)
+        examples[kind] = locate(
+            [pairs[row].ground for row in fresh],
+            ground[fresh],
+            index,
+            ANSWERS,
+            [pairs[row].id for row in fresh],
+        )
+    return {kind: examples[kind] for kind in ("best", "median", "worst")}

@@ -1,0 +1,77 @@
+"""Pictures of queries and pairs, checked by what can be seen in them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.data.records import Pair
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.answers import Answer
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.pictures import draw_located
+from mgtl_tf.retrieval.pictures import draw_polar_pairs
+from mgtl_tf.retrieval.pictures import require_picture_name
+from mgtl_tf.retrieval.places import Place
+
+GREEN = np.array([0x16, 0xA3, 0x4A])
+
+
+@pytest.fixture
+def query(tmp_path):
+    cv2.imwrite(str(tmp_path / "q$1$.jpg"), np.full((60, 200, 3), 90, "u1"))
+    answers = []
+    for i in range(5):
+        image = tmp_path / f"{i}.png"
+        cv2.imwrite(str(image), np.full((50, 50, 3), 40 * i, "u1"))
+        place = Place(f"{i}_$x$", image, (1.0, 2.0) if i % 2 else None)
+        answers.append(Answer(i + 1, place, 0.9 - 0.1 * i))
+    return Located(tmp_path / "q$1$.jpg", tuple(answers), "3_$x$", 4)
+
+
+def green_columns(picture):
+    """Where the picture has the colour of the true place's frame."""
+    near = np.abs(picture.astype(int) - GREEN).max(axis=2) < 40
+    return np.flatnonzero(near.sum(axis=0) > 40) / picture.shape[1]
+
+
+def test_the_true_place_is_framed(query, tmp_path):
+    draw_located(query, tmp_path / "out.jpg")
+    columns = green_columns(read_image(tmp_path / "out.jpg"))
+    # The fourth of five crops.
+    assert columns.size and 0.58 < columns.min() < columns.max() < 0.82
+    unknown = Located(query.image, query.answers)
+    draw_located(unknown, tmp_path / "out.png")
+    assert not green_columns(read_image(tmp_path / "out.png")).size
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_gallery_of_one(query, tmp_path):
+    few = Located(query.image, query.answers[:1], "elsewhere", 7)
+    draw_located(few, tmp_path / "out.png", (0.25, 0.75))
+    assert read_image(tmp_path / "out.png").shape[2] == 3
+
+
+def test_pair_sheet_grows_with_the_pairs(query, tmp_path):
+    pairs = [
+        Pair("a", query.image, query.answers[i].place.image) for i in (1, 2)
+    ]
+    draw_polar_pairs(pairs, tmp_path / "two.jpg")
+    draw_polar_pairs(pairs[:1], tmp_path / "one.jpg")
+    two, one = (read_image(tmp_path / f"{n}.jpg") for n in ("two", "one"))
+    assert two.shape[0] == 2 * one.shape[0]
+
+
+def test_unreadable_image_is_named_and_nothing_is_left(query, tmp_path):
+    query.answers[2].place.image.unlink()
+    with pytest.raises(UserError, match="2.png"):
+        draw_located(query, tmp_path / "out.jpg")
+    assert not list(tmp_path.glob("*out*"))
+
+
+def test_names_that_cannot_be_written(tmp_path):
+    require_picture_name(tmp_path / "a.JPG")
+    with pytest.raises(UserError, match="must end in .jpg"):
+        require_picture_name(tmp_path / "a.txt")
+    with pytest.raises(UserError, match="folder does not exist"):
+        require_picture_name(tmp_path / "none" / "a.jpg")
