@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,32 +138,36 @@ def _fill(
 
 
 def _decoded(source: FileSource, processes: int | None):
-    chunks = np.array_split(
-        np.arange(len(source)), max(1, -(-len(source) // _CHUNK))
-    )
-    count = min(processes or os.cpu_count() or 1, len(chunks))
-    load = partial(_load, source)
-    if count == 1:
-        yield from map(load, chunks)
+    size, crop = source.image_size, source.ground_crop
+    # Each job carries its own few pairs: the whole list would be sent along
+    # with every one of them.
+    jobs = [
+        (start, FileSource(source.pairs[start : start + _CHUNK], size, crop))
+        for start in range(0, len(source), _CHUNK)
+    ]
+    count = min(processes or os.cpu_count() or 1, len(jobs))
+    if count <= 1:
+        yield from map(_load, jobs)
         return
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
     context = multiprocessing.get_context("spawn")
     with context.Pool(count, initializer=cv2.setNumThreads, initargs=(1,)) as p:
-        yield from p.imap_unordered(load, chunks)
+        yield from p.imap_unordered(_load, jobs)
 
 
-def _load(source: FileSource, rows: np.ndarray):
+def _load(job: tuple[int, FileSource]):
     """Readable rows, both views of them, and the unreadable ones' reasons."""
+    start, source = job
     good, views, errors = [], [], []
-    for row in rows:
+    for row in range(len(source)):
         try:
-            ground, satellite = source.load([row])
+            views.append(source.load(np.array([row])))
+            good.append(start + row)
         except UserError as error:
             errors.append(str(error))
-            continue
-        good.append(row)
-        views.append((ground[0], satellite[0]))
-    shape = (0, *source.image_size, 3)
-    empty = np.zeros(shape, np.uint8)
-    both = [np.stack(v) for v in zip(*views, strict=True)] or [empty, empty]
-    return np.array(good, dtype=np.int64), both, errors
+    if not good:
+        empty = np.zeros((0, *source.image_size, 3), np.uint8)
+        return np.zeros(0, np.int64), (empty, empty), errors
+    ground, satellite = zip(*views, strict=True)
+    both = np.concatenate(ground), np.concatenate(satellite)
+    return np.array(good), both, errors
