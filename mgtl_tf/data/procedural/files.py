@@ -80,6 +80,13 @@ def write_beside(path: Path, data: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
+def sweep(root: Path) -> None:
+    """Removes what a killed run left half-written."""
+    for folder in (root, root / AERIAL, root / GROUND, root / "splits"):
+        for path in folder.glob(".*.partial"):
+            path.unlink(missing_ok=True)
+
+
 def open_folder(root: Path, settings: WorldSettings) -> None:
     """Begins a folder, or checks that an existing one is this very world.
 

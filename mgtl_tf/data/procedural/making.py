@@ -51,6 +51,7 @@ def make_pictures(
         processes: how many work at once; 1 works in this process.
         progress: whether to show a progress bar.
     """
+    files.sweep(root)
     shares = files.plan_maps(settings)
     missing = {share.index: _missing(root, share) for share in shares}
     finished = files.is_finished(root)
