@@ -70,7 +70,9 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         table = scipy.io.loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds on broken files
-        raise UserError(f"{path}: not a readable MATLAB file ({error})") from None
+        raise UserError(
+            f"{path}: not a readable MATLAB file ({error})"
+        ) from None
     for field in ("panoIds", "utm", "trainSet", "valSet"):
         if field not in table:
             raise UserError(f"{path}: holds no field {field}")

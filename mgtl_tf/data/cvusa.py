@@ -101,8 +101,7 @@ def _pair(
         return Pair(name, ground, aerial)
     if not name.isdigit() or not 1 <= int(name) <= len(table):
         raise UserError(
-            f"{where}: id {name!r} has no row among the {len(table)} of"
-            " all.csv"
+            f"{where}: id {name!r} has no row among the {len(table)} of all.csv"
         )
     latitude, longitude, x, y, z = table[int(name) - 1].tolist()
     return Pair(name, ground, aerial, (x, y, z), (latitude, longitude))
@@ -117,7 +116,9 @@ def _read_locations(root: Path) -> np.ndarray | None:
         table = np.loadtxt(path, delimiter=",", usecols=(0, 1), ndmin=2)
     except ValueError as error:
         reason = str(error).split(";")[0].rstrip(".")
-        raise UserError(f"{path}: not a table of positions ({reason})") from None
+        raise UserError(
+            f"{path}: not a table of positions ({reason})"
+        ) from None
     bad = ~(np.abs(table) <= (90, 180)).all(axis=1)
     if bad.any():
         raise UserError(

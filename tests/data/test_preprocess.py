@@ -86,9 +86,7 @@ def test_decoding_equals_tensorflows(tmp_path):
     """The SavedModel decodes with TensorFlow; both must see one image."""
     smooth = cv2.GaussianBlur(_noise(97, 131), (9, 9), 3)
     path = _write(tmp_path / "j.jpg", smooth)
-    theirs = tf.io.decode_jpeg(
-        path.read_bytes(), dct_method="INTEGER_ACCURATE"
-    )
+    theirs = tf.io.decode_jpeg(path.read_bytes(), dct_method="INTEGER_ACCURATE")
     difference = read_image(path).astype(int) - theirs.numpy().astype(int)
     assert np.abs(difference).max() <= 1
 

@@ -161,9 +161,7 @@ def test_cvact_tolerates_only_the_known_missing_pair(tmp_path):
     (images / "streetview" / f"{KNOWN_MISSING}_grdView.jpg").unlink()
     with pytest.raises(UserError, match="does not exist"):
         read_cvact(tmp_path)  # half of it missing is damage
-    (
-        images / "satview_polish" / f"{KNOWN_MISSING}_satView_polish.jpg"
-    ).unlink()
+    (images / "satview_polish" / f"{KNOWN_MISSING}_satView_polish.jpg").unlink()
     dataset = read_cvact(tmp_path)
     assert [p.id for p in dataset.train] == ["a"]
     assert any(KNOWN_MISSING in note for note in dataset.notes)
