@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.workflows.quiet import load_tensorflow
+from mgtl_tf.quiet import load_tensorflow
 from polar.program import run
 
 _RUN_DIR = flags.DEFINE_string(

@@ -11,7 +11,7 @@ from absl import logging
 
 from experiments import flags as config_flags
 from mgtl_tf.errors import UserError
-from mgtl_tf.workflows.quiet import load_tensorflow
+from mgtl_tf.quiet import load_tensorflow
 from polar.program import run
 
 config_flags.define_config()

@@ -44,7 +44,12 @@ TABLE = [
         [IMAGE],
         (6, 8),
     ),
-    (ModalityIndependentFeatures, {**SMALL, "channels": None}, [IMAGE], (6, 16)),
+    (
+        ModalityIndependentFeatures,
+        {**SMALL, "channels": None},
+        [IMAGE],
+        (6, 16),
+    ),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
 every_layer = pytest.mark.parametrize(

@@ -11,6 +11,4 @@ half of the rows is used. Not yet run here on the whole data set.
 from mgtl_tf.config import DataConfig
 from mgtl_tf.config import RunConfig
 
-PRESET = RunConfig(
-    data=DataConfig(dataset="cvact", ground_crop=(0.25, 0.75))
-)
+PRESET = RunConfig(data=DataConfig(dataset="cvact", ground_crop=(0.25, 0.75)))

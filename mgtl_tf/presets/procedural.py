@@ -1,8 +1,8 @@
 """A small MGTL from random weights on the procedural world: `make demo`.
 
-    python -m experiments.make_world --output_dir=demo/world
-    python -m experiments.train --preset=procedural
-        --data_dir=demo/world --run_dir=demo/run
+python -m experiments.make_world --output_dir=demo/world
+python -m experiments.train --preset=procedural
+    --data_dir=demo/world --run_dir=demo/run
 """
 
 from mgtl_tf.config import DataConfig

@@ -1,0 +1,233 @@
+"""The programs themselves on a tiny world: train, stop, resume, evaluate."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.training.logs import read_metrics
+
+ROOT = Path(__file__).parents[1]
+REAL = ROOT.parent / "shared/data/real_pairs"
+TINY = [
+    "--preset=procedural",
+    "--image_size=16,40",
+    "--width_multiplier=0.0625",
+    "--poolings=2",
+    "--channels=12",
+    "--heads=2",
+    "--recurrent_steps=1",
+    "--batch_size=4",
+    "--evaluation_batch_size=3",
+    "--dtype_policy=float32",
+    "--deterministic",
+    "--log_every=1",
+]
+
+
+def program(name, *arguments, check=0):
+    """Runs `python -m experiments.NAME`; fails on another exit status."""
+    result = subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert result.returncode == check, result.stderr[-3000:]
+    return result
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("world") / "world"
+    program(
+        "make_world",
+        f"--output_dir={folder}",
+        "--train_pairs=10",
+        "--val_pairs=7",
+        "--aerial_size=48",
+        "--ground_size=32x160",
+        "--processes=1",
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(world, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run") / "run"
+    flags = [*TINY, f"--data_dir={world}", "--epochs=3", "--mining_start=1"]
+    flags += ["--mining_every=1", "--mining_neighbours=3"]
+    program("train", *flags, f"--run_dir={folder}")
+    return folder, flags
+
+
+def _weights(run_dir):
+    path = max((run_dir / "checkpoints").glob("last-*")) / "weights.npz"
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def test_a_run_leaves_everything_it_promises(run):
+    folder, _ = run
+    config = RunConfig.load(folder)
+    assert config.model.image_size == (16, 40)
+    assert (folder / "report" / "report.html").is_file()
+    assert any((folder / "tensorboard").iterdir())
+    records = read_metrics(folder)
+    training = [r for r in records if r["kind"] == "train"]
+    # 10 pairs in batches of 4: two whole batches an epoch (R17).
+    assert [r["step"] for r in training] == [1, 2, 3, 4, 5, 6]
+    for name in ("loss", "positive_distance", "pairs_per_second"):
+        assert all(np.isfinite(r[name]) for r in training)
+    evaluations = [r for r in records if r["kind"] == "evaluation"]
+    assert [r["step"] for r in evaluations] == [2, 4, 6]
+    assert evaluations[-1]["gallery_size"] == 7
+    assert "within_25m" in evaluations[-1]["ground_to_satellite"]
+
+
+def test_the_same_command_again_has_nothing_left_to_do(run):
+    folder, flags = run
+    before = _weights(folder)
+    program("train", *flags, f"--run_dir={folder}")
+    after = _weights(folder)
+    assert all(np.array_equal(before[n], after[n]) for n in before)
+
+
+def test_another_config_is_refused_with_the_fields(run):
+    folder, flags = run
+    result = program(
+        "train", *flags, "--seed=5", f"--run_dir={folder}", check=1
+    )
+    assert "seed: 0 -> 5" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path, number):
+    """Bit for bit: order, mining, augmentation, optimizer, weights."""
+    folder, flags = run
+    target = tmp_path / "run"
+    command = [sys.executable, "-m", "experiments.train", *flags]
+    process = subprocess.Popen(
+        [*command, f"--run_dir={target}"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 120
+    while not read_metrics(target) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode in (0, 130), errors[-2000:]
+    program("train", *flags, f"--run_dir={target}")
+    expected, found = _weights(folder), _weights(target)
+    assert expected.keys() == found.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], name)
+    steps = [r["step"] for r in read_metrics(target) if r["kind"] == "train"]
+    assert steps == [1, 2, 3, 4, 5, 6]
+
+
+def test_evaluate_prints_the_table_and_writes_it(run):
+    folder, _ = run
+    result = program("evaluate", f"--run_dir={folder}")
+    assert "r@1" in result.stdout and "satellite to ground" in result.stdout
+    path = folder / "evaluation-procedural-validation.json"
+    values = json.loads(path.read_text())
+    best = max(
+        r["ground_to_satellite"]["r@1"]
+        for r in read_metrics(folder)
+        if r["kind"] == "evaluation"
+    )
+    assert values["ground_to_satellite"]["r@1"] == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "status", "said"),
+    [
+        ("train", ["--preset=cvusa", "--data_dir=no", "--run_dir=r"], 1, "no"),
+        ("train", ["--preset=moon", "--run_dir=r"], 2, "moon"),
+        ("train", ["--preset=cvusa", "--run_dir=r", "--colour=1"], 2, "colour"),
+        ("train", ["--preset=cvusa", "--run_dir=r", "--heads=5"], 2, "heads"),
+        (
+            "train",
+            ["--preset=cvusa", "--run_dir=r", "--image_size=1,2,3"],
+            2,
+            "image_size",
+        ),
+        ("train", ["--preset=cvusa"], 2, "run_dir"),
+        ("evaluate", ["--run_dir=nothing_here"], 1, "nothing_here"),
+        ("evaluate", ["--run_dir=a", "--split=all"], 2, "split"),
+    ],
+)
+def test_mistakes_get_one_line(name, arguments, status, said):
+    result = program(name, *arguments, check=status)
+    lines = [x for x in result.stderr.splitlines() if x.strip()]
+    assert len(lines) == 1, result.stderr
+    assert said in lines[0]
+    assert not (ROOT / "r").exists()
+
+
+def test_truncated_image_stops_before_training(world, tmp_path):
+    copy = tmp_path / "world"
+    for path in world.rglob("*"):
+        if path.is_file():
+            target = copy / path.relative_to(world)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(path.read_bytes())
+    victim = copy / "streetview/panos/0000002.jpg"
+    victim.write_bytes(victim.read_bytes()[:900])
+    flags = [*TINY, f"--data_dir={copy}", f"--run_dir={tmp_path / 'run'}"]
+    result = program("train", *flags, check=1)
+    assert "0000002.jpg: is cut off" in result.stderr
+    assert "Traceback" not in result.stderr
+    # And where files are decoded while training.
+    flags[-1] = f"--run_dir={tmp_path / 'run2'}"
+    result = program("train", *flags, "--cache=none", check=1)
+    assert "0000002.jpg: is cut off" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_batch_larger_than_the_data(world, tmp_path):
+    flags = [*TINY, f"--data_dir={world}", f"--run_dir={tmp_path / 'run'}"]
+    result = program("train", *flags, "--batch_size=11", check=1)
+    assert "--batch_size=11" in result.stderr
+
+
+@pytest.mark.skipif(
+    not REAL.is_dir(), reason="../shared/data/real_pairs is not here"
+)
+@pytest.mark.parametrize(
+    ("preset", "folder", "batch"),
+    [("cvusa", REAL / "CVUSA", 5), ("cvact", REAL, 4)],
+)
+def test_real_files_train_and_evaluate(preset, folder, batch, tmp_path):
+    """The benchmarks' own layouts, with a network of a test's size."""
+    size = [a for a in TINY if not a.startswith(("--preset", "--batch"))]
+    program(
+        "train",
+        f"--preset={preset}",
+        f"--data_dir={folder}",
+        f"--run_dir={tmp_path / 'run'}",
+        *size,
+        f"--batch_size={batch}",
+        "--backbone_weights=none",
+        "--backbone_normalization=batch",
+        "--max_steps=2",
+    )
+    result = program("evaluate", f"--run_dir={tmp_path / 'run'}")
+    assert f"gallery: {5 if preset == 'cvusa' else 6} places" in result.stdout
+    page = tmp_path / "run" / "report" / "report.html"
+    pictures = [p for p in page.parent.iterdir() if p.suffix != ".html"]
+    assert all(cv2.imread(str(p)) is not None for p in pictures)

@@ -1,0 +1,112 @@
+"""One train step: the sum of its parts, the true gradient, a falling loss."""
+
+import keras
+import numpy as np
+import pytest
+
+import mgtl_tf
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.step import TrainStep
+from mgtl_tf.training.step import make_optimizer
+
+TINY = mgtl_tf.ModelConfig(
+    image_size=(16, 40),
+    width_multiplier=1 / 16,
+    poolings=2,
+    channels=12,
+    heads=3,
+    recurrent_steps=2,
+    backbone_dropout=0.0,
+    backbone_normalization="batch",
+)
+
+
+def _batch(size=4):
+    random = np.random.default_rng(0)
+    ground = random.uniform(0, 255, (size, 16, 40, 3)).astype("float32")
+    noise = random.normal(0, 10, ground.shape)
+    return {
+        "ground": ground,
+        "satellite": (ground + noise).astype("float32"),
+        "negatives": ~np.eye(size, dtype=bool),
+    }
+
+
+def _step(**fields):
+    keras.utils.set_random_seed(1)
+    config = TrainConfig(batch_size=4, learning_rate=1e-3, **fields)
+    model = mgtl_tf.build_model(TINY)
+    return model, TrainStep(model, make_optimizer(config), config)
+
+
+def test_reported_figures_follow_from_the_descriptors():
+    model, step = _step(generative_weight=0.3)
+    batch = _batch()
+    outputs = model(batch, training=True)
+    values = {k: float(v) for k, v in step(batch, 0.0).items()}
+    ground, satellite = (
+        np.asarray(outputs[v], "float64") for v in ("ground", "satellite")
+    )
+    distances = 2 - 2 * ground @ satellite.T
+    true, wrong = np.diag(distances), ~np.eye(4, dtype=bool)
+    margins = np.concatenate(
+        [
+            (true[:, None] - distances)[wrong],
+            (true[None] - distances)[wrong],
+        ]
+    )
+    triplet = np.mean(np.logaddexp(0, 10 * margins))
+    pairs = zip(outputs["generated"], outputs["targets"], strict=True)
+    generative = sum(
+        np.mean((np.asarray(a) - np.asarray(b)) ** 2) for a, b in pairs
+    )
+    assert values["triplet_loss"] == pytest.approx(triplet, rel=1e-3)
+    assert values["generative_loss"] == pytest.approx(generative, rel=1e-3)
+    assert values["loss"] == pytest.approx(triplet + 0.3 * generative, rel=1e-3)
+    assert values["positive_distance"] == pytest.approx(true.mean(), rel=1e-3)
+    assert values["negative_distance"] == pytest.approx(
+        distances[wrong].mean(), rel=1e-3
+    )
+
+
+def test_loss_halves():
+    _, step = _step()
+    batch = _batch()
+    first = float(step(batch, 1e-3)["triplet_loss"])
+    for _ in range(40):
+        last = float(step(batch, 1e-3)["triplet_loss"])
+    assert last < first / 2
+
+
+def test_zero_learning_rate_changes_no_trainable_weight():
+    model, step = _step()
+    before = [np.array(v) for v in model.trainable_variables]
+    step(_batch(), 0.0)
+    for a, b in zip(before, model.trainable_variables, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_learning_rate_does_not_retrace():
+    _, step = _step()
+    for rate in (1e-3, 2e-3, 0.0):
+        step(_batch(), rate)
+    assert step._traced.experimental_get_tracing_count() == 1
+
+
+def test_places_that_may_not_be_negatives_are_left_out():
+    """With one allowed pair the loss is that pair's alone (R15)."""
+    model, step = _step(generative_weight=0.0)
+    batch = _batch()
+    batch["negatives"] = np.zeros((4, 4), bool)
+    batch["negatives"][0, 2] = True
+    outputs = model(batch, training=True)
+    distances = (
+        2
+        - 2 * np.asarray(outputs["ground"]) @ np.asarray(outputs["satellite"]).T
+    )
+    expected = [
+        np.logaddexp(0, 10 * (distances[0, 0] - distances[0, 2])),
+        np.logaddexp(0, 10 * (distances[2, 2] - distances[0, 2])),
+    ]
+    loss = float(step(batch, 0.0)["loss"])
+    assert loss == pytest.approx(np.mean(expected), rel=1e-3)
