@@ -17,6 +17,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent import futures
+from concurrent.futures import process
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,7 @@ from mgtl_tf.data.procedural.pairs import ground_picture
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.world import TownMap
 from mgtl_tf.data.procedural.world import make_map
+from mgtl_tf.errors import UserError
 
 ROWS_A_TASK = 16
 # Intermediate files; the folder goes when the world is finished.
@@ -179,6 +181,11 @@ def _workers(processes: int) -> Iterator[futures.Executor]:
     )
     try:
         yield pool
+    except process.BrokenProcessPool as error:
+        raise UserError(
+            f"--processes={processes}: one of them was killed, perhaps for"
+            " want of memory; the same command with fewer goes on"
+        ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
