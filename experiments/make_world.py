@@ -39,7 +39,7 @@ _GROUND_SIZE = flags.DEFINE_string(
 )
 _SEED = flags.DEFINE_integer("seed", _DEFAULT.seed, "which world")
 _PROCESSES = flags.DEFINE_integer(
-    "processes", None, "how many work at once; default: one a core"
+    "processes", 0, "how many work at once; 0: one a core", lower_bound=0
 )
 _FULL = flags.DEFINE_boolean(
     "full",
@@ -72,11 +72,16 @@ def main(argv: list[str]) -> None:
     )
     if _FULL.value:
         settings = cvusa_form(settings)
-    processes = _PROCESSES.value
-    if processes is None:
-        processes = len(os.sched_getaffinity(0))
+    processes = _PROCESSES.value or _cores()
     sheet = make_world(settings, _OUTPUT_DIR.value, processes)
     logging.info("finished: see %s", sheet)
+
+
+def _cores() -> int:
+    """The cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _size(text: str) -> tuple[int, int]:

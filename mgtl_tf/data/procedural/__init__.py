@@ -1,1 +1,13 @@
-"""A seeded make-believe town, seen from above and from its streets."""
+"""A seeded make-believe town, seen from above and from its streets.
+
+settings -> what stands where (terrain, streets, land, buildings, barriers,
+vegetation, places) -> world (one map and its rasters, drawn on a canvas) ->
+what a camera sees (appearance = its day; render_aerial; render_ground with
+rays, ground_hits, spans, shading, sky; light and cars for both) -> pairs ->
+files, making (processes, resuming) and contact_sheet.
+
+Val is map 0, train are maps 1, 2, ...: other streets and houses, the same
+palette. Lengths are metres, east and north of a map's south-west corner;
+azimuths are radians clockwise from north. An aerial image spans 60 m a side;
+the panorama's camera stands 2.2 m above the ground.
+"""
