@@ -53,9 +53,8 @@ def test_a_gallery_of_one(query, tmp_path):
 
 
 def test_pair_sheet_grows_with_the_pairs(query, tmp_path):
-    pairs = [
-        Pair("a", query.image, query.answers[i].place.image) for i in (1, 2)
-    ]
+    aerials = [answer.place.image for answer in query.answers]
+    pairs = [Pair("a", query.image, aerial) for aerial in aerials[1:3]]
     draw_polar_pairs(pairs, tmp_path / "two.jpg")
     draw_polar_pairs(pairs[:1], tmp_path / "one.jpg")
     two, one = (read_image(tmp_path / f"{n}.jpg") for n in ("two", "one"))

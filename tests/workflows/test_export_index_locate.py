@@ -1,0 +1,257 @@
+"""From a checkpoint to an answer: the three programs, as a user runs them."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.data.preprocess import load_ground
+from mgtl_tf.data.preprocess import load_satellite
+from mgtl_tf.errors import UserError
+from mgtl_tf.systems import build_model
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.workflows.export import export_run
+from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.locate import locate_images
+
+ROOT = Path(__file__).parents[2]
+SIZE = (32, 160)
+# Trained in bfloat16: the export must compute in float32 all the same.
+CONFIG = RunConfig(
+    model=ModelConfig(
+        image_size=SIZE,
+        width_multiplier=0.125,
+        poolings=3,
+        channels=24,
+        heads=2,
+        recurrent_steps=1,
+    ),
+    train=TrainConfig(dtype_policy="mixed_bfloat16"),
+)
+
+
+def picture(path, height, width, seed):
+    noise = np.random.default_rng(seed).normal(128, 90, (height, width, 3))
+    smooth = cv2.GaussianBlur(noise, (0, 0), 3) * 4 - 384
+    cv2.imwrite(str(path), np.clip(smooth, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with a run, aerial images, panoramas and locations."""
+    root = tmp_path_factory.mktemp("world")
+    for name in ("aerial", "ground"):
+        (root / name).mkdir()
+    for i in range(1, 7):
+        picture(root / f"aerial/{i:03d}.jpg", 90, 90, i)
+        picture(root / f"ground/{i:03d}.jpg", 40, 200, 100 + i)
+    whole = (root / "aerial/005.jpg").read_bytes()
+    (root / "aerial/005.jpg").write_bytes(whole[: len(whole) // 2])
+    picture(root / "aerial/006.jpg", 80, 90, 6)
+    (root / "where.csv").write_text(
+        "id,latitude,longitude\n001,38.5,-77.25\n003,-33.0,151.0\n"
+    )
+    keras.utils.set_random_seed(1)
+    model = build_model(CONFIG.model, "mixed_bfloat16")
+    run = root / "run"
+    saving = Checkpoints(run, model, keras.optimizers.Adam())
+    saving.save_best(Progress(step=3))
+    (run / "config.json").write_text(CONFIG.to_json())
+    twin = build_model(CONFIG.model, "float32")
+    twin.set_weights(model.get_weights())
+    return root, twin
+
+
+def program(name, *arguments):
+    return subprocess.run(
+        [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def built(world):
+    """The world after experiments.export and experiments.index."""
+    root, _ = world
+    export = program(
+        "export", f"--run_dir={root}/run", f"--output_dir={root}/export"
+    )
+    assert export.returncode == 0, export.stderr
+    index = program(
+        "index",
+        f"--model={root}/export",
+        f"--images={root}/aerial",
+        f"--locations={root}/where.csv",
+        f"--output_dir={root}/index",
+    )
+    return root, index
+
+
+def test_index_holds_the_readable_and_lists_the_others(built):
+    _, index = built
+    assert index.returncode == 1
+    assert "4 places indexed" in index.stdout
+    left_out = [
+        line for line in index.stderr.splitlines() if "left out" in line
+    ]
+    assert len(left_out) == 2
+    assert left_out[0].endswith("005.jpg: not a whole JPEG or PNG image")
+    assert left_out[1].endswith(
+        "006.jpg: an aerial image must be square, not 80 x 90"
+    )
+    assert "Traceback" not in index.stderr
+
+
+def test_locate_answers_as_the_model_does(built, world):
+    root, model = world
+    located = program(
+        "locate",
+        f"--model={root}/export",
+        f"--gallery={root}/index",
+        "--format=json",
+        "--top_k=4",
+        f"--picture={root}/located.jpg",
+        root / "ground/003.jpg",
+    )
+    assert located.returncode == 0, located.stderr
+    # Nothing else on either stream: TensorFlow's start-up lines included.
+    assert located.stderr == f"picture: {root}/located.jpg\n"
+    (answer,) = json.loads(located.stdout)
+    ground = load_ground(root / "ground/003.jpg", SIZE)[None]
+    aerial = [
+        load_satellite(root / f"aerial/00{i}.jpg", SIZE) for i in range(1, 5)
+    ]
+    query = model.encode_ground(np.float32(ground)).numpy()[0]
+    gallery = model.encode_satellite(np.float32(aerial)).numpy()
+    found = answer["answers"]
+    similarities = {a["id"]: a["similarity"] for a in found}
+    expected = {f"00{i}": s for i, s in enumerate(gallery @ query, 1)}
+    assert similarities == pytest.approx(expected, abs=1e-4)
+    assert list(similarities.values()) == sorted(similarities.values())[::-1]
+    assert [a["rank"] for a in found] == [1, 2, 3, 4]
+    assert answer["truth"] == "003"
+    assert answer["truth_rank"] == 1 + list(similarities).index("003")
+    places = {a["id"]: (a["latitude"], a["longitude"]) for a in found}
+    assert places["003"] == (-33.0, 151.0)
+    assert places["002"] == (None, None)
+    assert cv2.imread(str(root / "located.jpg")).shape[1] > 1000
+
+
+def locate(root, *images, **options):
+    return locate_images(
+        root / "export", root / "index", list(images), **options
+    )
+
+
+def test_several_images_and_the_other_formats(built):
+    root, _ = built
+    images = [root / "ground/001.jpg", root / "ground/006.jpg"]
+    table, pictures = locate(root, *images, top_k=2, picture=root / "p.png")
+    assert [p.name for p in pictures] == ["p-1-001.png", "p-2-006.png"]
+    assert all(p.is_file() for p in pictures)
+    assert len(table.splitlines()) == 10
+    text, pictures = locate(root, images[0], output_format="geojson")
+    assert pictures == []
+    points = [f["geometry"] for f in json.loads(text)["features"]]
+    assert {"type": "Point", "coordinates": [-77.25, 38.5]} in points
+
+
+def test_wrong_requests_are_one_line_and_write_nothing(built):
+    root, _ = built
+    whole = (root / "ground/001.jpg").read_bytes()
+    cut = root / "cut.jpg"
+    cut.write_bytes(whole[: len(whole) // 2])
+    good = root / "ground/001.jpg"
+    before = sorted(root.rglob("*"))
+    cases = [
+        ([root / "none.jpg"], {}, "none.jpg: No such file"),
+        ([cut], {}, "cut.jpg: not a whole JPEG or PNG image"),
+        ([good, cut], {"picture": root / "x.jpg"}, "cut.jpg: not a whole"),
+        ([root], {}, "Is a directory"),
+        ([], {}, "IMAGE: none given"),
+        ([good], {"truth": "Atlantis"}, "--truth=Atlantis: no such place"),
+        ([good, good], {"truth": "001"}, "goes with one IMAGE"),
+        ([good], {"picture": root / "x.gif"}, "must end in"),
+        ([good], {"picture": root / "none/x.jpg"}, "folder does not exist"),
+    ]
+    for images, options, message in cases:
+        with pytest.raises(UserError, match=message) as error:
+            locate(root, *images, **options)
+        assert "\n" not in str(error.value)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_wrong_models_and_galleries(built, tmp_path):
+    root, _ = built
+    image = [root / "ground/001.jpg"]
+    for model, message in (
+        (tmp_path / "none", "no such folder"),
+        (root / "aerial", "holds no saved_model.pb"),
+    ):
+        with pytest.raises(UserError, match=message):
+            index_gallery(model, [root / "aerial"], tmp_path / "index")
+        with pytest.raises(UserError, match=message):
+            locate_images(model, root / "index", image)
+    with pytest.raises(UserError, match="no such folder"):
+        locate_images(root / "export", tmp_path / "none", image)
+    with pytest.raises(UserError, match="no config.json"):
+        export_run(tmp_path, tmp_path / "export")
+    assert list(tmp_path.iterdir()) == []
+
+
+def copy_export(root, folder):
+    for path in (root / "export").rglob("*"):
+        if path.is_file():
+            copy = folder / path.relative_to(root / "export")
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    return folder
+
+
+def test_index_of_another_model(built, tmp_path):
+    root, _ = built
+    other = copy_export(root, tmp_path / "other")
+    details = json.loads((other / "model.json").read_text())
+    details["model_hash"] = "0" * 64
+    (other / "model.json").write_text(json.dumps(details))
+    with pytest.raises(UserError, match="built with another model"):
+        locate_images(other, root / "index", [root / "ground/001.jpg"])
+
+
+@pytest.mark.parametrize(
+    "name", ["saved_model.pb", "variables/variables.index", "model.json"]
+)
+def test_damaged_export(built, tmp_path, name):
+    root, _ = built
+    broken = copy_export(root, tmp_path / "broken")
+    data = (broken / name).read_bytes()
+    (broken / name).write_bytes(data[: len(data) // 2])
+    with pytest.raises(UserError, match="export again") as error:
+        index_gallery(broken, [root / "aerial"], tmp_path / "index")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "index").exists()
+
+
+def test_programs_tell_wrong_paths_in_one_line():
+    for name, arguments, status in (
+        ("index", ["--model=none", "--images=none", "--output_dir=o"], 1),
+        ("locate", ["--model=none", "--gallery=none", "none.jpg"], 1),
+        ("locate", ["--model=none", "--gallery=none"], 2),
+        ("locate", ["--model=m", "--gallery=g", "--top_k=0", "a.jpg"], 2),
+        ("index", ["--model=m", "--images=i", "--output_dir=o", "more"], 2),
+    ):
+        done = program(name, *arguments)
+        assert done.returncode == status, (name, done.stderr)
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+        assert done.stdout == ""
