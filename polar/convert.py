@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +12,11 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from polar.image_files import decode
+from polar.parallel import in_parallel
 from polar.transform import polar_transform
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-_JPEG_END = b"\xff\xd9"
 
 
 class ConversionError(Exception):
@@ -67,19 +67,25 @@ def convert_folder(
     _settle(target, {"height": height, "width": width})
     waiting = [job for job in jobs if not _is_done(*job)]
     convert = partial(_convert, height=height, width=width)
-    with tqdm(
+    bar = tqdm(
         total=len(jobs),
         initial=len(jobs) - len(waiting),
         desc="polar",
         unit="image",
         disable=not progress,
         dynamic_ncols=True,
-    ) as bar:
-        failures = []
-        for failure in _parallel(convert, waiting, processes):
-            bar.update()
-            if failure:
-                failures.append(failure)
+    )
+    failures = []
+    try:
+        with bar:
+            for failure in in_parallel(convert, waiting, processes):
+                bar.update()
+                failures += [failure] if failure else []
+    except BrokenProcessPool:
+        raise ConversionError(
+            f"--processes={processes}: one of them was killed, perhaps for"
+            " want of memory; the same command with fewer goes on"
+        ) from None
     return sorted(failures)
 
 
@@ -107,19 +113,6 @@ def _is_done(source: Path, target: Path) -> bool:
     )
 
 
-def _parallel(
-    convert: partial, jobs: list, processes: int | None
-) -> Iterator[str | None]:
-    count = min(processes or os.cpu_count() or 1, max(len(jobs), 1))
-    if count == 1:
-        yield from map(convert, jobs)
-        return
-    with multiprocessing.get_context("spawn").Pool(
-        count, initializer=cv2.setNumThreads, initargs=(1,)
-    ) as pool:
-        yield from pool.imap_unordered(convert, jobs, chunksize=8)
-
-
 def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
     """Converts one file; its failure as a line."""
     source, target = job
@@ -135,16 +128,7 @@ def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
 
 
 def _read(path: Path) -> np.ndarray:
-    data = path.read_bytes()
-    # OpenCV fills what a cut JPEG lacks with grey and says nothing.
-    cut = not data.rstrip(b"\0").endswith(_JPEG_END)
-    if data.startswith(b"\xff\xd8") and cut:
-        raise ValueError("is cut off (JPEG)")
-    image = None
-    if data:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("is empty or damaged and cannot be decoded")
+    image = decode(path.read_bytes())
     if image.shape[0] != image.shape[1]:
         raise ValueError(
             f"{image.shape[1]} x {image.shape[0]} pixels: must be square"
@@ -154,7 +138,9 @@ def _read(path: Path) -> np.ndarray:
 
 def _write(path: Path, image: np.ndarray) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    done, data = cv2.imencode(path.suffix, image)
+    done, data = cv2.imencode(
+        path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    )
     if not done:
         raise ValueError(f"cannot be encoded as {path.suffix}")
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")

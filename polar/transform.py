@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import threading
 
 import cv2
 import numpy as np
 
 from polar.geometry import sampling_grid
+
+_memory = threading.local()
 
 
 def polar_transform(
@@ -34,7 +37,17 @@ def polar_transform(
         )
     if image.dtype not in (np.uint8, np.float32):
         raise ValueError(f"image of {image.dtype}: must be uint8 or float32")
-    columns, rows = _maps(image.shape[0], height, width)
+    maps = _maps(image.shape[0], height, width)
+    if image.dtype != np.uint8 or image.shape[2:] != (3,):
+        return _remap(image, *maps)
+    # OpenCV reads four bytes a pixel in one go, three one by one.
+    result = _remap(_with_fourth_channel(image), *maps)
+    return cv2.cvtColor(result, cv2.COLOR_RGBA2RGB)
+
+
+def _remap(
+    image: np.ndarray, columns: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
     return cv2.remap(
         image,
         columns,
@@ -43,6 +56,16 @@ def polar_transform(
         borderMode=cv2.BORDER_CONSTANT,
         borderValue=0,
     )
+
+
+def _with_fourth_channel(image: np.ndarray) -> np.ndarray:
+    """[S, S, 4], valid until this thread's next call."""
+    # Memory fresh from the system costs more than all the rest.
+    shape = (*image.shape[:2], 4)
+    kept = getattr(_memory, "image", None)
+    if kept is None or kept.shape != shape:
+        kept = _memory.image = np.empty(shape, np.uint8)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2RGBA, dst=kept)
 
 
 @functools.lru_cache(maxsize=8)

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from tqdm import tqdm
 
@@ -26,6 +25,7 @@ from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.data.sources import CacheSource
 from mgtl_tf.data.sources import FileSource
 from mgtl_tf.errors import UserError
+from polar.parallel import in_parallel
 
 _CHUNK = 16
 _LISTED = 10
@@ -58,10 +58,12 @@ def build_cache(
     manifest = _manifest(pairs, image_size, ground_crop)
     if _read_manifest(folder) == manifest:
         return CacheSource(folder)
+    _require_cache_or_nothing(folder)
     beside = folder.with_name(f".{folder.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir(parents=True)
     try:
+        beside.mkdir(parents=True)
+        _require_room(beside, len(pairs), image_size)
         source = FileSource(pairs, image_size, ground_crop)
         _fill(source, beside, folder.name, progress, processes)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=2))
@@ -70,9 +72,39 @@ def build_cache(
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder}: cannot be written ({reason})") from error
+    except BrokenProcessPool as error:
+        raise UserError(
+            f"{folder}: a decoding process was killed, perhaps for want of"
+            " memory; stop other programs and try again"
+        ) from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return CacheSource(folder)
+
+
+def _require_cache_or_nothing(folder: Path) -> None:
+    """Refuses to replace what is no cache."""
+    known = {"manifest.json", *(f"{view}.npy" for view in VIEWS)}
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a cache needs a folder")
+    if folder.exists() and {p.name for p in folder.iterdir()} - known:
+        raise UserError(
+            f"{folder}: holds other files than a cache; name another folder"
+        )
+
+
+def _require_room(
+    folder: Path, count: int, image_size: tuple[int, int]
+) -> None:
+    # A mapped file grows as it is written; on a full disk the system would
+    # then kill the program without a word.
+    needed = len(VIEWS) * count * image_size[0] * image_size[1] * 3
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise UserError(
+            f"{folder.parent}: the cache needs {needed / 1e9:.1f} GB, the disk"
+            f" has {free / 1e9:.1f} GB left; --cache=none decodes every time"
+        )
 
 
 def _manifest(
@@ -145,14 +177,7 @@ def _decoded(source: FileSource, processes: int | None):
         (start, FileSource(source.pairs[start : start + _CHUNK], size, crop))
         for start in range(0, len(source), _CHUNK)
     ]
-    count = min(processes or os.cpu_count() or 1, len(jobs))
-    if count <= 1:
-        yield from map(_load, jobs)
-        return
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(count, initializer=cv2.setNumThreads, initargs=(1,)) as p:
-        yield from p.imap_unordered(_load, jobs)
+    return in_parallel(_load, jobs, processes)
 
 
 def _load(job: tuple[int, FileSource]):

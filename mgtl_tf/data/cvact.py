@@ -45,9 +45,12 @@ def read_cvact(root: Path | str) -> Dataset:
     path = root / _MARKER
     table = _load(path)
     ids = [str(name).strip() for name in np.atleast_1d(table["panoIds"])]
-    utm = np.asarray(table["utm"], dtype=np.float64).reshape(-1, 2)
-    if len(ids) != len(utm):
-        raise UserError(f"{path}: {len(ids)} panoIds but {len(utm)} utm rows")
+    utm = np.atleast_2d(np.asarray(table["utm"], dtype=np.float64))
+    if utm.shape != (len(ids), 2) or not np.isfinite(utm).all():
+        raise UserError(
+            f"{path}: utm {list(utm.shape)} is not two finite numbers for each"
+            f" of {len(ids)} panoIds"
+        )
     coordinates = from_utm(utm)
     splits, notes = {}, []
     for name, field, index in (

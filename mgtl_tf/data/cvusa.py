@@ -76,7 +76,8 @@ def _read_split(
     if not path.is_file():
         raise UserError(f"{path}: missing; the download is incomplete")
     pairs: dict[str, Pair] = {}
-    with path.open(newline="") as file:
+    # A wrong byte becomes a name that no file has, and is told so.
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         for number, row in enumerate(csv.reader(file), start=1):
             pair = _pair(root, row, f"{path}, row {number}", table)
             if pair.id in pairs:
@@ -112,17 +113,26 @@ def _read_locations(root: Path) -> np.ndarray | None:
     path = next((root / t for t in _TABLES if (root / t).is_file()), None)
     if path is None:
         return None
-    try:
-        table = np.loadtxt(path, delimiter=",", usecols=(0, 1), ndmin=2)
-    except ValueError as error:
-        reason = str(error).split(";")[0].rstrip(".")
-        raise UserError(
-            f"{path}: not a table of positions ({reason})"
-        ) from None
-    bad = ~(np.abs(table) <= (90, 180)).all(axis=1)
-    if bad.any():
-        raise UserError(
-            f"{path}, row {bad.argmax() + 1}: not a latitude and longitude"
-        )
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        table = np.array(
+            [
+                _latitude_longitude(row, f"{path}, row {number}")
+                for number, row in enumerate(csv.reader(file), start=1)
+            ],
+            dtype=np.float64,
+        ).reshape(-1, 2)
     metres = earth_centred(table[:, 0], table[:, 1])
     return np.concatenate([table, metres], axis=1)
+
+
+def _latitude_longitude(row: list[str], where: str) -> tuple[float, float]:
+    try:
+        latitude, longitude = map(float, row[:2])
+    except ValueError:
+        latitude = longitude = np.nan
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise UserError(
+            f"{where}: {','.join(row)!r} does not begin with a latitude and"
+            " a longitude in degrees"
+        )
+    return latitude, longitude

@@ -9,9 +9,7 @@ import numpy as np
 
 from mgtl_tf.errors import UserError
 from polar import polar_transform
-
-_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
-_PNG_START, _PNG_END = b"\x89PNG", b"IEND\xaeB`\x82"
+from polar.image_files import decode
 
 # Changes with every change of how files become pixels, so that caches made
 # by another rule are made anew.
@@ -64,28 +62,10 @@ def read_image(path: Path | str) -> np.ndarray:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
-    if reason := _why_not_whole(data):
-        raise UserError(f"{path}: {reason}")
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise UserError(f"{path}: cannot be decoded ({error.err})") from error
-    if image is None:
-        raise UserError(f"{path}: is damaged and cannot be decoded")
-    return image
-
-
-def _why_not_whole(data: bytes) -> str | None:
-    # OpenCV fills what a cut JPEG lacks with grey and says nothing.
-    tail = data.rstrip(b"\0")
-    if not data:
-        return "is empty"
-    if data.startswith(_JPEG_START):
-        return None if tail.endswith(_JPEG_END) else "is cut off (JPEG)"
-    if data.startswith(_PNG_START):
-        return None if tail.endswith(_PNG_END) else "is cut off (PNG)"
-    return "is neither JPEG nor PNG"
+        return decode(data)
+    except ValueError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

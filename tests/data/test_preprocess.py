@@ -116,10 +116,25 @@ def test_unreadable_files_are_refused_by_name(tmp_path, data, said):
     assert "bad.jpg" in str(error.value)
 
 
-def test_padding_after_the_end_is_no_damage(tmp_path):
-    path = _write(tmp_path / "p.jpg", _noise(20, 20))
-    path.write_bytes(path.read_bytes() + bytes(512))
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("tail", [bytes(512), b"SEFT of a phone\xff"])
+def test_data_after_the_end_is_no_damage(tmp_path, suffix, tail):
+    path = _write(tmp_path / f"p{suffix}", _noise(20, 20))
+    path.write_bytes(path.read_bytes() + tail)
     assert read_image(path).shape == (20, 20, 3)
+
+
+def test_a_thumbnails_end_is_not_the_images(tmp_path):
+    path = _write(tmp_path / "p.jpg", _noise(60, 60))
+    data = path.read_bytes()
+    thumbnail = _write(tmp_path / "t.jpg", _noise(8, 8)).read_bytes()
+    length = (len(thumbnail) + 2).to_bytes(2, "big")
+    data = data[:2] + b"\xff\xe1" + length + thumbnail + data[2:]
+    path.write_bytes(data + b"phone")
+    assert read_image(path).shape == (60, 60, 3)
+    path.write_bytes(data[: len(data) * 2 // 3])
+    with pytest.raises(UserError, match="cut off"):
+        read_image(path)
 
 
 def test_aerial_that_is_not_square(tmp_path):
@@ -180,3 +195,20 @@ def test_cache_names_every_bad_file_and_leaves_nothing(pairs, tmp_path):
     assert "g1.png: is empty" in str(error.value)
     assert "a3.png: is neither" in str(error.value)
     assert [p for p in Path(tmp_path).iterdir() if p.is_dir()] == []
+
+
+def test_cache_never_replaces_other_files(pairs, tmp_path):
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="precious: holds other files"):
+        build_cache(pairs, (8, 20), (0.0, 1.0), folder, False, 1)
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(UserError, match="is a file"):
+        build_cache(pairs, (8, 20), (0.0, 1.0), folder / "thesis.tex", False, 1)
+
+
+def test_cache_too_large_for_the_disk_is_refused_first(pairs, tmp_path):
+    with pytest.raises(UserError, match=r"needs .* GB, the disk has"):
+        build_cache(pairs, (10**7, 10**7), (0.0, 1.0), tmp_path / "c", False, 1)
+    assert not (tmp_path / "c").exists()

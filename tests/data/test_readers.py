@@ -112,7 +112,12 @@ def test_cvusa_broken_rows_are_named(tmp_path, line, said):
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("1,2\nx,3", "not a table"), ("1,2\n95,3\n1,1", "row 2")],
+    [
+        ("1,2\nx,3", "row 2: 'x,3' does not"),
+        ("1,2\n95,3\n1,1", "row 2"),
+        ("1,2\n1,nan", "row 2"),
+        ("1\n", "row 1"),
+    ],
 )
 def test_cvusa_broken_positions_are_named(tmp_path, text, said):
     make_cvusa(tmp_path)
@@ -173,6 +178,12 @@ def test_cvact_tolerates_only_the_known_missing_pair(tmp_path):
 def test_cvact_index_outside_the_table_is_named(tmp_path):
     make_cvact(tmp_path, ["a", "b"], train=[1, 3], val=[2])
     with pytest.raises(UserError, match="trainInd row 2 is 3, outside 1..2"):
+        read_cvact(tmp_path)
+
+
+def test_cvact_positions_that_do_not_fit(tmp_path):
+    make_cvact(tmp_path, ["a", "b"], [1], [2], utm=[[1.0, 2.0]] * 3)
+    with pytest.raises(UserError, match=r"utm \[3, 2\] is not two"):
         read_cvact(tmp_path)
 
 

@@ -1,6 +1,7 @@
 """The polar transform against a float64 NumPy oracle and closed forms."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -138,6 +139,33 @@ def test_inverse(row, column, side):
 def test_refused_images(shape, dtype):
     with pytest.raises(ValueError, match="must be"):
         polar.polar_transform(np.zeros(shape, dtype))
+
+
+def test_any_memory_layout_and_grey_images():
+    image = _noise(40)
+    whole = polar.polar_transform(image, 9, 30)
+    np.testing.assert_array_equal(
+        polar.polar_transform(image[..., ::-1], 9, 30), whole[..., ::-1]
+    )
+    turned = np.asfortranarray(image)
+    np.testing.assert_array_equal(polar.polar_transform(turned, 9, 30), whole)
+    np.testing.assert_array_equal(
+        polar.polar_transform(image[..., 0], 9, 30), whole[..., 0]
+    )
+
+
+def test_results_outlive_further_calls_and_threads_share_nothing():
+    images = [_noise(side, side) for side in (30, 30, 41, 30)]
+    alone = [polar.polar_transform(image, 9, 30) for image in images]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(
+            pool.map(
+                lambda n: polar.polar_transform(images[n % 4], 9, 30),
+                range(200),
+            )
+        )
+    for n, result in enumerate(together):
+        np.testing.assert_array_equal(result, alone[n % 4])
 
 
 def test_layer_traces_with_unknown_sizes_and_saves(tmp_path):

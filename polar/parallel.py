@@ -1,0 +1,83 @@
+"""Work spread over processes, each as fast as one core allows."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from concurrent import futures
+from itertools import islice
+from typing import TypeVar
+
+import cv2
+
+Job = TypeVar("Job")
+Result = TypeVar("Result")
+
+# Jobs handed out ahead for each process: none waits for work, and results
+# do not pile up in memory.
+_AHEAD = 4
+
+
+def in_parallel(
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    processes: int | None = None,
+) -> Iterator[Result]:
+    """Results of every job, as they come.
+
+    Args:
+        function: importable by name; gets one job.
+        jobs: all of them, each small: it is sent to its process.
+        processes: how many work at a time; default one a core. With one,
+            the work is done right here.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: when a process died.
+    """
+    count = min(processes or os.cpu_count() or 1, len(jobs))
+    if count <= 1:
+        yield from map(function, jobs)
+        return
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    pool = futures.ProcessPoolExecutor(
+        count,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+    )
+    try:
+        queue = iter(jobs)
+        running = {
+            pool.submit(function, job) for job in islice(queue, _AHEAD * count)
+        }
+        while running:
+            done, running = futures.wait(
+                running, return_when=futures.FIRST_COMPLETED
+            )
+            for job in islice(queue, len(done)):
+                running.add(pool.submit(function, job))
+            for task in done:
+                yield task.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Runs first in each process."""
+    cv2.setNumThreads(1)
+    # Ctrl-C is the parent's to handle: it lets begun jobs finish.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
+def _leave_with_parent() -> None:
+    """Ends this process when its parent is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

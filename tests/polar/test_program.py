@@ -1,0 +1,89 @@
+"""Exit statuses and single lines of every program, whatever goes wrong."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = '''"""A program that fails as told."""
+from absl import flags
+from polar.program import run
+
+class Known(Exception):
+    pass
+
+_HOW = flags.DEFINE_string("how", "", "how to fail")
+
+def main(argv):
+    if _HOW.value == "usage":
+        raise flags.Error("too many arguments")
+    if _HOW.value == "known":
+        raise Known("data.csv, row 3: no number;\\n  mend it")
+    if _HOW.value == "file":
+        open("/nowhere/file.txt")
+    if _HOW.value == "interrupt":
+        raise KeyboardInterrupt
+    if _HOW.value == "bug":
+        raise ZeroDivisionError("a mistake of ours")
+    return 3 if _HOW.value == "status" else None
+
+if __name__ == "__main__":
+    run(main, errors=(Known,))
+'''
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory):
+    path = tmp_path_factory.mktemp("program") / "failing.py"
+    path.write_text(PROGRAM)
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, path, *arguments],
+            env={"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("argument", "status", "said"),
+    [
+        ("--how=usage", 2, "too many arguments"),
+        ("--hou=known", 2, "hou"),
+        ("--how=known", 1, "data.csv, row 3: no number; mend it"),
+        ("--how=file", 1, "/nowhere/file.txt: No such file"),
+        ("--how=interrupt", 130, "interrupted"),
+    ],
+)
+def test_one_line_and_the_status(call, argument, status, said):
+    result = call(argument)
+    assert result.returncode == status
+    assert result.stderr.count("\n") == 1
+    assert result.stderr.startswith("error: ")
+    assert said in result.stderr
+
+
+def test_done_and_own_status(call):
+    done = call()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert call("--how=status").returncode == 3
+
+
+def test_our_own_mistakes_keep_their_traceback(call):
+    result = call("--how=bug")
+    assert result.returncode not in (0, 2, 130)
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize("flag", ["--help", "-h", "--helpshort"])
+def test_help_tells_purpose_and_flags(call, flag):
+    result = call(flag)
+    assert result.returncode == 0
+    assert "A program that fails as told." in result.stdout
+    assert "--how: how to fail" in result.stdout
