@@ -7,7 +7,9 @@ The same command goes on with a world that was interrupted.
 
 from __future__ import annotations
 
+import dataclasses
 import os
+from typing import Any
 
 from absl import flags
 from absl import logging
@@ -44,7 +46,8 @@ _PROCESSES = flags.DEFINE_integer(
 _FULL = flags.DEFINE_boolean(
     "full",
     False,
-    "CVUSA's own counts and sizes: 35532 + 8884 pairs, 750x750 and 224x1232",
+    "CVUSA's own counts and sizes: 35532 + 8884 pairs, 750x750 and 224x1232;"
+    " other flags given change that",
 )
 _APPEARANCE_CHANGE = flags.DEFINE_float(
     "appearance_change",
@@ -59,22 +62,30 @@ _NOISE = flags.DEFINE_float(
 def main(argv: list[str]) -> None:
     """Reads the flags and makes the world."""
     del argv
-    height, width = _size(_GROUND_SIZE.value)
-    settings = WorldSettings(
-        seed=_SEED.value,
-        train_pairs=_TRAIN_PAIRS.value,
-        val_pairs=_VAL_PAIRS.value,
-        aerial_size=_AERIAL_SIZE.value,
-        ground_height=height,
-        ground_width=width,
-        appearance_change=_APPEARANCE_CHANGE.value,
-        noise=_NOISE.value,
-    )
-    if _FULL.value:
-        settings = cvusa_form(settings)
     processes = _PROCESSES.value or _cores()
-    sheet = make_world(settings, _OUTPUT_DIR.value, processes)
+    sheet = make_world(_settings(), _OUTPUT_DIR.value, processes)
     logging.info("finished: see %s", sheet)
+
+
+def _settings() -> WorldSettings:
+    """The world that the flags describe; what was typed goes over --full."""
+    given: dict[str, Any] = {
+        flag.name: flag.value
+        for flag in (
+            _SEED,
+            _TRAIN_PAIRS,
+            _VAL_PAIRS,
+            _AERIAL_SIZE,
+            _APPEARANCE_CHANGE,
+            _NOISE,
+        )
+        if flag.present
+    }
+    if _GROUND_SIZE.present:
+        height, width = _size(_GROUND_SIZE.value)
+        given.update(ground_height=height, ground_width=width)
+    form = cvusa_form(_DEFAULT) if _FULL.value else _DEFAULT
+    return dataclasses.replace(form, **given)
 
 
 def _cores() -> int:

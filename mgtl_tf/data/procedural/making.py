@@ -15,6 +15,7 @@ import os
 import shutil
 import signal
 import threading
+from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
 from concurrent.futures import process
@@ -155,7 +156,7 @@ def _run(
 class _Here(futures.Executor):
     """Does each task at once, in this process."""
 
-    def submit(self, fn, /, *args, **kwargs):
+    def submit(self, fn: Callable, /, *args, **kwargs) -> futures.Future:
         """A future that is done."""
         future: futures.Future = futures.Future()
         future.set_result(fn(*args, **kwargs))

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from mgtl_tf.data.cvusa import read_cvusa
+from mgtl_tf.data.procedural.files import plan_maps
 from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.data.procedural.settings import cvusa_form
 from mgtl_tf.errors import UserError
 from mgtl_tf.workflows.world import make_world
 
@@ -160,6 +162,17 @@ def test_a_strange_folder_is_refused(tmp_path):
 def test_impossible_settings_are_named(change, named):
     with pytest.raises(UserError, match=named):
         WorldSettings(**change)
+
+
+def test_the_full_form_is_cvusas_own():
+    full = cvusa_form(WorldSettings(seed=5))
+    assert (full.train_pairs, full.val_pairs, full.seed) == (35532, 8884, 5)
+    sizes = full.aerial_size, full.ground_height, full.ground_width
+    assert sizes == (750, 224, 1232)
+    shares = plan_maps(full)
+    ids = [n for s in shares for n in range(s.first_id, s.first_id + s.count)]
+    assert ids == list(range(1, 44417))
+    assert [s.count for s in shares if s.index == 0] == [8884]
 
 
 def test_the_program_ends_as_the_contract_says(made, tmp_path):
