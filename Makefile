@@ -27,7 +27,7 @@ demo: install
 	$(BIN)/python -m experiments.train --preset=procedural --data_dir=$(DEMO)/world --run_dir=$(DEMO)/run
 	$(BIN)/python -m experiments.evaluate --run_dir=$(DEMO)/run
 	$(BIN)/python -m experiments.export --run_dir=$(DEMO)/run --output_dir=$(DEMO)/run/export
-	$(BIN)/python -m experiments.index --model=$(DEMO)/run/export --images=$(DEMO)/world/gallery --locations=$(DEMO)/world/locations.csv --output_dir=$(DEMO)/gallery
+	$(BIN)/python -m experiments.index --model=$(DEMO)/run/export --images=$(DEMO)/world/splits/val-19zl.csv --locations=$(DEMO)/world/locations.csv --output_dir=$(DEMO)/gallery
 	$(BIN)/python -m experiments.locate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --picture=$(DEMO)/located.jpg $(DEMO)/world/streetview/panos/0000001.jpg
 	@echo "Open $(DEMO)/run/report/report.html and $(DEMO)/located.jpg"
 

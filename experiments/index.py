@@ -21,7 +21,8 @@ _MODEL = flags.DEFINE_string(
 _IMAGES = flags.DEFINE_multi_string(
     "images",
     None,
-    "folder of square aerial images, north up, or one such file; may be"
+    "folder of square aerial images, north up, one such file, or a CSV list"
+    " whose first column names them (CVUSA's splits/val-19zl.csv); may be"
     " given several times",
     required=True,
 )

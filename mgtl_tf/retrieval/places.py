@@ -45,7 +45,8 @@ def find_places(
     """The places of image files and folders of them, folders by name.
 
     Args:
-        images: files, or folders (not what lies in folders inside).
+        images: files, folders (not what lies in folders inside), or CSV
+            lists whose first column names files.
         locations: CSV with a header that names at least the columns id,
             latitude, longitude; rows of other ids are passed over.
 
@@ -75,6 +76,8 @@ def find_places(
 
 
 def _image_files(path: Path) -> Iterable[Path]:
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return _listed_files(path)
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -86,6 +89,24 @@ def _image_files(path: Path) -> Iterable[Path]:
         raise UserError(
             f"--images={path}: holds no {', '.join(IMAGE_SUFFIXES)} file"
         )
+    return files
+
+
+def _listed_files(path: Path) -> list[Path]:
+    """The first column of a list such as CVUSA's splits/val-19zl.csv."""
+    # CVUSA's lists lie in splits/ and name files from the folder above.
+    folders = (path.parent, path.parent.parent)
+    files = []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        for number, row in enumerate(csv.reader(file), start=1):
+            name = row[0] if row else ""
+            found = [f / name for f in folders if (f / name).is_file()]
+            if not found:
+                raise UserError(
+                    f"--images={path}: row {number} names {name!r}, no file"
+                    " beside the list or in the folder above"
+                )
+            files.append(found[0])
     return files
 
 

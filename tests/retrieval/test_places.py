@@ -79,3 +79,21 @@ def test_locations_that_are_missing_or_no_text(tmp_path):
     (tmp_path / "where.csv").write_bytes(b"\xff\xfe\x00id")
     with pytest.raises(UserError, match="no CSV text"):
         read_locations(tmp_path / "where.csv")
+
+
+def test_a_list_names_files_beside_it_or_one_folder_up(tmp_path):
+    for name in ("bingmap/19/0000002.jpg", "bingmap/19/0000001.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    listed = tmp_path / "splits" / "val-19zl.csv"
+    listed.parent.mkdir()
+    listed.write_text(
+        "bingmap/19/0000002.jpg,streetview/panos/0000002.jpg,x.png\n"
+        "bingmap/19/0000001.jpg,streetview/panos/0000001.jpg,x.png\n"
+    )
+    assert [p.id for p in find_places([listed])] == ["0000002", "0000001"]
+    with listed.open("a") as file:
+        file.write("bingmap/19/0000003.jpg,a,b\n")
+    with pytest.raises(UserError, match="row 3 names .*0000003"):
+        find_places([listed])
