@@ -6,6 +6,7 @@ python -m experiments.export --run_dir=runs/first --output_dir=export
 from __future__ import annotations
 
 from absl import flags
+from absl import logging
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
@@ -27,6 +28,8 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     load_tensorflow()
+    # Saving tells of every file, by its temporary name.
+    logging.set_verbosity(logging.WARNING)
     from mgtl_tf.workflows.export import export_run
 
     folder = export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value)

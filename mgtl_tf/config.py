@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,9 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from mgtl_tf.config_checks import check_fields
+from mgtl_tf.config_checks import refused
+from mgtl_tf.config_checks import require_positive
 from mgtl_tf.errors import UserError
 
 
@@ -77,25 +79,25 @@ class ModelConfig:
         ("glorot", "zeros"),
     )
 
-    def __post_init__(self):
-        _check(self)
-        _require_positive(
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require_positive(
             self, "channels", "heads", "mlp_ratio", "width_multiplier"
         )
         if min(self.image_size) < 1:
-            raise _wrong(self, "image_size", "two positive whole numbers")
+            raise refused(self, "image_size", "two positive whole numbers")
         if self.channels % self.heads:
-            raise _wrong(
+            raise refused(
                 self, "heads", f"a divisor of channels={self.channels}"
             )
         if self.channels % 2:
-            raise _wrong(self, "channels", "an even number (R6: sine, cosine)")
+            raise refused(self, "channels", "an even number (R6: sine, cosine)")
         if self.recurrent_steps < 0:
-            raise _wrong(self, "recurrent_steps", "0 or more")
+            raise refused(self, "recurrent_steps", "0 or more")
         if not 0 <= self.poolings <= 5:
-            raise _wrong(self, "poolings", "0 to 5")
+            raise refused(self, "poolings", "0 to 5")
         if not 0 <= self.backbone_dropout < 1:
-            raise _wrong(self, "backbone_dropout", "at least 0 and below 1")
+            raise refused(self, "backbone_dropout", "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -133,15 +135,15 @@ class DataConfig:
         0.0, "strength of each view's own colour changes while training"
     )
 
-    def __post_init__(self):
-        _check(self)
+    def __post_init__(self) -> None:
+        check_fields(self)
         top, bottom = self.ground_crop
         if not 0 <= top < bottom <= 1:
-            raise _wrong(self, "ground_crop", "0 <= top < bottom <= 1")
+            raise refused(self, "ground_crop", "0 <= top < bottom <= 1")
         if self.same_place_metres < 0:
-            raise _wrong(self, "same_place_metres", "0 or more metres")
+            raise refused(self, "same_place_metres", "0 or more metres")
         if self.color_jitter < 0:
-            raise _wrong(self, "color_jitter", "0 (off) or more")
+            raise refused(self, "color_jitter", "0 (off) or more")
 
 
 @dataclass(frozen=True)
@@ -220,9 +222,9 @@ class TrainConfig:
     evaluation_batch_size: int = _setting(64, "images a step at evaluation")
     log_every: int = _setting(10, "steps between lines of metrics.jsonl")
 
-    def __post_init__(self):
-        _check(self)
-        _require_positive(
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require_positive(
             self,
             "batch_size",
             "epochs",
@@ -243,11 +245,11 @@ class TrainConfig:
             "seed",
         ):
             if getattr(self, name) < 0:
-                raise _wrong(self, name, "0 or more")
+                raise refused(self, name, "0 or more")
         if self.batch_size < 2:
-            raise _wrong(self, "batch_size", "2 or more: negatives are needed")
+            raise refused(self, "batch_size", "2 or more: negatives are needed")
         if not 0 <= self.warmup < 1:
-            raise _wrong(self, "warmup", "at least 0 and below 1")
+            raise refused(self, "warmup", "at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -347,50 +349,3 @@ def _refuse_unknown(data: Any, known: Mapping, origin: str) -> None:
             raise UserError(
                 f"{origin}: unknown field {key!r}; known: {', '.join(known)}"
             )
-
-
-def _check(config: Any) -> None:
-    """Refuses a value of the wrong type, not finite, or not a choice."""
-    hints = typing.get_type_hints(type(config))
-    for f in dataclasses.fields(config):
-        value, hint = getattr(config, f.name), hints[f.name]
-        if not _fits(value, hint):
-            raise _wrong(config, f.name, _describe(hint))
-        choices = f.metadata["choices"]
-        if choices and value not in choices:
-            raise _wrong(config, f.name, "one of " + ", ".join(choices))
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    if typing.get_origin(hint) is tuple:
-        kinds = typing.get_args(hint)
-        return (
-            isinstance(value, tuple)
-            and len(value) == len(kinds)
-            and all(_fits(v, k) for v, k in zip(value, kinds, strict=True))
-        )
-    if hint is float:
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        return number and math.isfinite(value)
-    if hint is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, hint)
-
-
-def _describe(hint: Any) -> str:
-    if typing.get_origin(hint) is tuple:
-        kinds = typing.get_args(hint)
-        return f"{len(kinds)} values of type {kinds[0].__name__}"
-    return (
-        f"a finite {hint.__name__}" if hint is float else f"a {hint.__name__}"
-    )
-
-
-def _require_positive(config: Any, *names: str) -> None:
-    for name in names:
-        if getattr(config, name) <= 0:
-            raise _wrong(config, name, "more than 0")
-
-
-def _wrong(config: Any, name: str, remedy: str) -> UserError:
-    return UserError(f"--{name}={getattr(config, name)}: must be {remedy}")

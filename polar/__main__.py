@@ -27,7 +27,10 @@ _WIDTH = flags.DEFINE_integer(
 )
 _FORMAT = flags.DEFINE_enum("format", "png", ["png", "jpg"], "written as")
 _PROCESSES = flags.DEFINE_integer(
-    "processes", None, "how many work at a time; default one a core"
+    "processes",
+    None,
+    "how many work at a time; default one a core",
+    lower_bound=1,
 )
 
 

@@ -49,12 +49,18 @@ def convert_folder(
         One line for each file that could not be converted, sorted.
 
     Raises:
-        ConversionError: where there is no such folder, no image in it, or
-            the results of another size in `output_dir`.
+        ConversionError: where there is no such folder, no image in it, two
+            whose results would share a name, results of another size in
+            `output_dir`, or that folder lies in `input_dir`.
     """
     source, target = Path(input_dir), Path(output_dir)
     if not source.is_dir():
         raise ConversionError(f"--input_dir={source}: no such folder")
+    if target.resolve().is_relative_to(source.resolve()):
+        raise ConversionError(
+            f"--output_dir={target}: lies in --input_dir, whose images it"
+            " could overwrite; name a folder outside"
+        )
     files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise ConversionError(
@@ -64,6 +70,7 @@ def convert_folder(
         (p, (target / p.relative_to(source)).with_suffix(f".{image_format}"))
         for p in files
     ]
+    _require_one_result_each(jobs)
     _settle(target, {"height": height, "width": width})
     waiting = [job for job in jobs if not _is_done(*job)]
     convert = partial(_convert, height=height, width=width)
@@ -87,6 +94,16 @@ def convert_folder(
             " want of memory; the same command with fewer goes on"
         ) from None
     return sorted(failures)
+
+
+def _require_one_result_each(jobs: list[tuple[Path, Path]]) -> None:
+    first: dict[Path, Path] = {}
+    for source, result in jobs:
+        if first.setdefault(result, source) != source:
+            raise ConversionError(
+                f"{source}: its result would have the name of"
+                f" {first[result].name}'s; rename one of the two"
+            )
 
 
 def _settle(folder: Path, settings: dict[str, int]) -> None:

@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 ROAD = [
     ["polar"],
     ["mgtl_tf.errors", "mgtl_tf.quiet"],
-    ["mgtl_tf.folders", "mgtl_tf.config"],
+    ["mgtl_tf.folders", "mgtl_tf.config_checks"],
+    ["mgtl_tf.config"],
     ["mgtl_tf.presets"],
     ["mgtl_tf.data"],
     ["mgtl_tf.layers"],

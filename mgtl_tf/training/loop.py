@@ -177,14 +177,16 @@ class TrainingLoop:
         finished = progress.step >= self.total_steps
         due = every > 0 and progress.epoch % every == 0
         if self.evaluate is not None and (finished or due):
-            self._evaluate(progress, bar)
+            self._evaluate(self.evaluate, progress, bar)
         if finished or due:
             self._save(progress)
         meter.skip()
 
-    def _evaluate(self, progress: Progress, bar: tqdm) -> None:
+    def _evaluate(
+        self, evaluate: Callable[[], Evaluation], progress: Progress, bar: tqdm
+    ) -> None:
         began = time.monotonic()
-        result = self.evaluate()
+        result = evaluate()
         result["evaluation_seconds"] = time.monotonic() - began
         recall = result["ground_to_satellite"]["r@1"]
         # Ties go to the later model: on a saturated split the training goes

@@ -65,6 +65,21 @@ def test_resize_is_area_mean_or_bilinear_per_axis(old, new):
     assert np.abs(single - expected).max() <= 0.1
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "method"),
+    [
+        ((224, 1232), (112, 616), "area"),
+        ((416, 1664), (112, 616), "area"),
+        ((97, 300), (96, 154), "area"),
+        ((60, 200), (112, 616), "bilinear"),
+    ],
+)
+def test_resize_agrees_with_tensorflow(old, new, method):
+    image = _noise(*old)
+    theirs = tf.image.resize(image, new, method=method).numpy()
+    assert np.abs(resize(image, *new) - np.rint(theirs)).max() <= 1
+
+
 def test_ground_crop_keeps_the_middle_half(tmp_path):
     image = np.zeros((832, 1664, 3), np.uint8)
     image[208:624] = 200

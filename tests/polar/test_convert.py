@@ -81,8 +81,21 @@ def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(ConversionError, match="no such folder"):
         convert_folder(tmp_path / "no", tmp_path / "out")
     with pytest.raises(ConversionError, match="holds no image"):
-        convert_folder(tmp_path, tmp_path / "out")
+        (tmp_path / "empty").mkdir()
+        convert_folder(tmp_path / "empty", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("inside", [".", "polar"])
+def test_sources_are_never_overwritten(folder, inside):
+    with pytest.raises(ConversionError, match="name a folder outside"):
+        convert_folder(folder, folder / inside, progress=False)
+
+
+def test_two_images_of_one_name_are_refused(folder):
+    (folder / "a.png").write_bytes((folder / "deep/b.png").read_bytes())
+    with pytest.raises(ConversionError, match="rename one of the two"):
+        _convert(folder)
 
 
 def _program(*arguments):
