@@ -18,7 +18,7 @@ from mgtl_tf.retrieval.search import search
 
 @dataclass(frozen=True)
 class Answer:
-    """One of the most similar places: rank from 1, cosine similarity."""
+    """A place and how it answers a query: rank from 1, cosine similarity."""
 
     rank: int
     place: Place
@@ -29,15 +29,24 @@ class Answer:
 class Located:
     """A query image and its answers, most similar first.
 
-    `truth` is the id of the place where the image was taken, `truth_rank`
-    where it stands in the whole gallery, ties counted against it (R20);
-    None where the true place isn't known.
+    `true_answer` is the place where the image was taken, with its rank in
+    the whole gallery, ties counted against it (R20); None where that place
+    isn't known.
     """
 
     image: Path
     answers: tuple[Answer, ...]
-    truth: str | None = None
-    truth_rank: int | None = None
+    true_answer: Answer | None = None
+
+    @property
+    def truth(self) -> str | None:
+        """The true place's id."""
+        return None if self.true_answer is None else self.true_answer.place.id
+
+    @property
+    def truth_rank(self) -> int | None:
+        """The true place's rank."""
+        return None if self.true_answer is None else self.true_answer.rank
 
 
 def locate(
@@ -57,7 +66,7 @@ def locate(
         truths: ids of places in the gallery, None where unknown.
     """
     rows, similarities = search(queries, index.descriptors, top_k)
-    true_ranks = _true_ranks(queries, index, truths)
+    true_answers = _true_answers(queries, index, truths)
     return [
         Located(
             image,
@@ -67,24 +76,24 @@ def locate(
                     zip(rows[i], similarities[i], strict=True), 1
                 )
             ),
-            truths[i],
-            true_ranks[i],
+            true_answers[i],
         )
         for i, image in enumerate(images)
     ]
 
 
-def _true_ranks(
+def _true_answers(
     queries: np.ndarray, index: Index, truths: Sequence[str | None]
-) -> list[int | None]:
+) -> list[Answer | None]:
     rows = {place.id: row for row, place in enumerate(index.places)}
     known = [i for i, truth in enumerate(truths) if truth is not None]
-    found: list[int | None] = [None] * len(truths)
+    found: list[Answer | None] = [None] * len(truths)
     if known:
-        truth = np.array([rows[str(truths[i])] for i in known])
-        rank, _ = ranks(queries[known], index.descriptors, truth)
-        for i, value in zip(known, rank, strict=True):
-            found[i] = int(value)
+        true_rows = np.array([rows[str(truths[i])] for i in known])
+        rank, _ = ranks(queries[known], index.descriptors, true_rows)
+        for i, row, place in zip(known, true_rows, rank, strict=True):
+            similarity = float(queries[i] @ index.descriptors[row])
+            found[i] = Answer(int(place), index.places[row], similarity)
     return found
 
 

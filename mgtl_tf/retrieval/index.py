@@ -45,11 +45,6 @@ class Index:
     descriptors: np.ndarray
     model_hash: str
 
-    def row(self, place: str) -> int | None:
-        """The row of a place's id; None where the gallery lacks it."""
-        ids = (i for i, p in enumerate(self.places) if p.id == place)
-        return next(ids, None)
-
     def require_model(self, model_hash: str, model: Path | str) -> None:
         """Refuses a model whose descriptors do not compare with these.
 

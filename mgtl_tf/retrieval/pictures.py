@@ -32,6 +32,7 @@ _DIRECTIONS = ("south", "west", "north", "east", "south")
 # The paper's own input shape, so that both views are as wide as high alike.
 _POLAR_SIZE = (224, 1232)
 _DOTS_PER_INCH = 110
+_LONGEST_NAME = 22
 
 
 def require_picture_name(path: Path | str) -> None:
@@ -60,7 +61,8 @@ def draw_located(
     answer is right, streets of both stand in the same columns.
 
     Args:
-        query: with its answers; the true one, if known, is framed green.
+        query: with its answers; the true one, if known, is framed green, and
+            stands behind the others where it is not among them.
         path: .jpg or .png.
         ground_crop: rows of the panorama that the model saw, as fractions.
 
@@ -68,17 +70,20 @@ def draw_located(
         UserError: for an image file that cannot be read.
     """
     panorama = _cropped(read_image(query.image), ground_crop)
-    aerials = [read_image(a.place.image) for a in query.answers]
+    answers = list(query.answers)
+    if query.true_answer and query.truth not in {a.place.id for a in answers}:
+        answers.append(query.true_answer)
+    aerials = [read_image(answer.place.image) for answer in answers]
     figure = _new_figure(12.0, 7.9)
     grid = figure.add_gridspec(3, 1, height_ratios=(1.8, 1.8, 2.8))
     upper, lower = (figure.add_subplot(grid[row]) for row in (0, 1))
-    _show_panorama(upper, panorama, f"Query: {query.image.name}")
+    _show_panorama(upper, panorama, f"Query: {_short(query.image.name)}")
     _title(upper, _verdict(query), "right", _QUIET_COLOR)
     polar = polar_transform(aerials[0], *_POLAR_SIZE)
-    first = f"Answer 1, {query.answers[0].place.id}"
+    first = f"Answer 1, {_short(answers[0].place.id)}"
     _show_panorama(lower, polar, f"{first}, unrolled around its centre")
-    row = grid[2].subgridspec(1, max(len(aerials), 5))
-    for i, answer in enumerate(query.answers):
+    row = grid[2].subgridspec(1, max(len(answers), 5))
+    for i, answer in enumerate(answers):
         axis = figure.add_subplot(row[i])
         _show_answer(axis, answer, aerials[i], answer.place.id == query.truth)
     _save(figure, path)
@@ -118,11 +123,17 @@ def draw_polar_pairs(
 
 
 def _verdict(query: Located) -> str:
-    if query.truth is None:
+    if query.true_answer is None:
         return "true place unknown"
-    if query.truth_rank is None:
-        return f"true place: {query.truth}"
-    return f"true place {query.truth}: rank {query.truth_rank:,}"
+    return f"true place: rank {query.true_answer.rank:,}"
+
+
+def _short(name: str) -> str:
+    """A name that fits over its picture; begin and end tell the most."""
+    half = _LONGEST_NAME // 2
+    if len(name) <= _LONGEST_NAME:
+        return name
+    return f"{name[: half - 1]}…{name[-half:]}"
 
 
 def _show_panorama(axis: Axes, image: np.ndarray, title: str) -> None:
@@ -146,7 +157,7 @@ def _show_answer(
     color = _TRUE_COLOR if is_true else _FRAME_COLOR
     _show_aerial(axis, aerial, color, 5.0 if is_true else 1.0)
     axis.set_title(
-        f"{answer.rank}.  {answer.place.id}",
+        f"{answer.rank:,}.  {_short(answer.place.id)}",
         fontsize=10,
         fontweight="bold",
         parse_math=False,

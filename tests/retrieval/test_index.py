@@ -50,8 +50,6 @@ def test_comes_back_as_it_was_built(tmp_path, places):
     assert index.model_hash == encoder.model_hash
     assert index.descriptors.dtype == np.float32
     np.testing.assert_array_equal(index.descriptors[:, 0], range(1, 8))
-    assert index.row("7") == 6
-    assert index.row("8") is None
 
 
 def test_index_and_images_may_move_together(tmp_path, places):

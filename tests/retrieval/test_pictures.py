@@ -26,7 +26,7 @@ def query(tmp_path):
         cv2.imwrite(str(image), np.full((50, 50, 3), 40 * i, "u1"))
         place = Place(f"{i}_$x$", image, (1.0, 2.0) if i % 2 else None)
         answers.append(Answer(i + 1, place, 0.9 - 0.1 * i))
-    return Located(tmp_path / "q$1$.jpg", tuple(answers), "3_$x$", 4)
+    return Located(tmp_path / "q$1$.jpg", tuple(answers), answers[3])
 
 
 def green_columns(picture):
@@ -46,8 +46,19 @@ def test_the_true_place_is_framed(query, tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_true_place_beyond_the_answers_is_shown_behind_them(query, tmp_path):
+    beyond = Answer(1234, query.answers[4].place, 0.1)
+    draw_located(
+        Located(query.image, query.answers[:4] + query.answers[:1], beyond),
+        tmp_path / "out.png",
+    )
+    columns = green_columns(read_image(tmp_path / "out.png"))
+    # The last of six crops.
+    assert columns.size and columns.min() > 0.82
+
+
 def test_a_gallery_of_one(query, tmp_path):
-    few = Located(query.image, query.answers[:1], "elsewhere", 7)
+    few = Located(query.image, query.answers[:1])
     draw_located(few, tmp_path / "out.png", (0.25, 0.75))
     assert read_image(tmp_path / "out.png").shape[2] == 3
 
