@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import keras
 from absl import logging
+from tqdm import tqdm
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
@@ -56,8 +59,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     environment.set_determinism(config.train.seed, config.train.deterministic)
     model = build_model(config.model, config.train.dtype_policy)
     checkpoints = Checkpoints(run_dir, model, make_optimizer(config.train))
+    loop, progress = _prepare(config, run_dir, dataset, checkpoints)
     with StopSignals() as signals:
-        loop, progress = _prepare(config, run_dir, dataset, checkpoints)
         loop.stop_requested = signals.requested
         finished = loop.run(progress)
     loop.log.close()
@@ -115,27 +118,37 @@ def _prepare(
     progress = _restore(config, checkpoints)
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
     batches = EpochBatches(config, model, source, dataset.train)
-    held_out = open_source(
-        config, dataset.validation, run_dir / "cache" / "validation"
-    )
-
-    def evaluate() -> evaluation.Result:
-        return evaluation.evaluate_model(
-            model,
-            validation_batches(config, held_out),
-            dataset.validation,
-        )
-
+    evaluate = _evaluation(config, run_dir, dataset, model)
     loop = TrainingLoop(
         config.train,
         batches.steps_per_epoch,
         step,
         batches,
-        evaluate if dataset.validation else None,
+        evaluate,
         checkpoints,
         MetricsLog(run_dir, progress.step),
     )
     return loop, progress
+
+
+def _evaluation(
+    config: RunConfig, run_dir: Path, dataset: Dataset, model: keras.Model
+) -> Callable[[], evaluation.Result] | None:
+    """What measures the model on the validation split, if there is one."""
+    pairs = dataset.validation
+    if not pairs:
+        return None
+    source = open_source(config, pairs, run_dir / "cache" / "validation")
+
+    def evaluate() -> evaluation.Result:
+        with tqdm(
+            total=len(pairs), desc="evaluate", unit="pair", leave=False
+        ) as bar:
+            return evaluation.evaluate_model(
+                model, validation_batches(config, source), pairs, bar.update
+            )
+
+    return evaluate
 
 
 def _restore(config: RunConfig, checkpoints: Checkpoints) -> Progress:
