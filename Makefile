@@ -28,8 +28,8 @@ demo: install
 	$(BIN)/python -m experiments.evaluate --run_dir=$(DEMO)/run
 	$(BIN)/python -m experiments.export --run_dir=$(DEMO)/run --output_dir=$(DEMO)/run/export
 	$(BIN)/python -m experiments.index --model=$(DEMO)/run/export --images=$(DEMO)/world/splits/val-19zl.csv --locations=$(DEMO)/world/locations.csv --output_dir=$(DEMO)/gallery
-	$(BIN)/python -m experiments.locate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --picture=$(DEMO)/located.jpg $(DEMO)/world/streetview/panos/0000001.jpg
-	@echo "Open $(DEMO)/run/report/report.html and $(DEMO)/located.jpg"
+	$(BIN)/python -m experiments.locate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --picture=$(DEMO)/located.jpg $(DEMO)/world/$$(sed -n 500p $(DEMO)/world/splits/val-19zl.csv | cut -d, -f2)
+	@echo "Now open $(DEMO)/run/report/report.html, $(DEMO)/located.jpg and $(DEMO)/world/contact_sheet.jpg"
 
 test: install
 	$(BIN)/python -m pytest -q
