@@ -79,15 +79,15 @@ class TrainingLoop:
             its state saved.
 
         Raises:
-            UserError: at a log line whose loss is not finite; the last
-                checkpoint is then from before it.
+            UserError: at a log line whose loss is not finite; no checkpoint
+                holds such a step.
         """
         self._saved = time.monotonic()
         meter = Meter(self.config.batch_size)
         with self._bar(progress) as bar:
             while progress.step < self.total_steps:
                 if not self._epoch(progress, meter, bar):
-                    self.checkpoints.save_last(progress)
+                    self._save(progress, meter, bar)
                     return False
         return True
 
@@ -102,20 +102,21 @@ class TrainingLoop:
 
     def _epoch(self, progress: Progress, meter: Meter, bar: tqdm) -> bool:
         """The rest of an epoch; False where a stop was asked for."""
+        if self.stop_requested():
+            return False
         for batch in meter.watch(self.batches(progress)):
             meter.add(self.step(batch, self._learning_rate(progress.step)))
             progress.step += 1
             progress.epoch_step += 1
             bar.update()
-            finished = progress.step >= self.total_steps
-            if finished or progress.step % self.config.log_every == 0:
+            if progress.step % self.config.log_every == 0:
                 self._report(progress, meter, bar)
-            if finished:
+            if progress.step >= self.total_steps:
                 break
             if self.stop_requested():
                 return False
             if time.monotonic() - self._saved > self._interval:
-                self._save(progress)
+                self._save(progress, meter, bar)
         if progress.epoch_step >= self.steps_per_epoch:
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
         self._close_epoch(progress, meter, bar)
@@ -132,6 +133,8 @@ class TrainingLoop:
         )
 
     def _report(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        if not meter.steps:
+            return
         values, seconds = meter.flush()
         if not all(math.isfinite(v) for v in values.values()):
             raise UserError(
@@ -144,7 +147,8 @@ class TrainingLoop:
             "train",
             progress.step,
             {
-                "epoch": progress.epoch,
+                # Of the last step, also where the epoch is just closed.
+                "epoch": (progress.step - 1) // self.steps_per_epoch,
                 **values,
                 "learning_rate": self._learning_rate(progress.step - 1),
                 "seconds": progress.seconds,
@@ -176,10 +180,12 @@ class TrainingLoop:
         every = self.config.evaluate_every
         finished = progress.step >= self.total_steps
         due = every > 0 and progress.epoch % every == 0
-        if self.evaluate is not None and (finished or due):
+        if not (finished or due):
+            return
+        self._report(progress, meter, bar)
+        if self.evaluate is not None:
             self._evaluate(self.evaluate, progress, bar)
-        if finished or due:
-            self._save(progress)
+        self._save(progress, meter, bar)
         meter.skip()
 
     def _evaluate(
@@ -205,7 +211,10 @@ class TrainingLoop:
             f" trained {progress.seconds / 60:.1f} min"
         )
 
-    def _save(self, progress: Progress) -> None:
+    def _save(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        # Reported first: a loss that is not finite is never saved, and the
+        # seconds of a resumed run are those of all its steps.
+        self._report(progress, meter, bar)
         self.checkpoints.save_last(progress)
         self._saved = time.monotonic()
 

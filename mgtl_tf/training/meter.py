@@ -27,6 +27,11 @@ class Meter:
         self._waited = 0.0
         self._began = time.monotonic()
 
+    @property
+    def steps(self) -> int:
+        """How many steps came since the last line."""
+        return len(self._steps)
+
     def watch(self, batches: Iterable) -> Iterator:
         """The batches, while the time spent waiting for each is summed."""
         iterator = iter(batches)
