@@ -74,7 +74,8 @@ class Checkpoints:
     def _save(self, kind: str, progress: Progress, arrays: dict) -> None:
         final = self.folder / f"{kind}-{progress.step:08d}"
         beside = self.folder / f".{final.name}.tmp"
-        shutil.rmtree(beside, ignore_errors=True)
+        for killed in self.folder.glob(f".{kind}-*"):
+            shutil.rmtree(killed, ignore_errors=True)
         beside.mkdir(parents=True)
         arrays = {"weights": _arrays(self.model.variables), **arrays}
         try:
@@ -83,7 +84,7 @@ class Checkpoints:
             if kind == "last" and progress.neighbours is not None:
                 np.save(beside / "neighbours.npy", progress.neighbours)
             (beside / "state.json").write_text(_state_json(progress))
-            shutil.rmtree(final, ignore_errors=True)
+            _discard(final)
             os.replace(beside, final)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
@@ -93,7 +94,7 @@ class Checkpoints:
             ) from error
         for old in _found(self.folder, kind):
             if old != final:
-                shutil.rmtree(old, ignore_errors=True)
+                _discard(old)
 
     def restore_last(self) -> Progress | None:
         """Restores the newest `last` checkpoint; None where there is none.
@@ -134,6 +135,14 @@ def load_model(
     model = build_model(config.model, config.train.dtype_policy)
     _assign(model.variables, found[-1] / "weights.npz")
     return config, model
+
+
+def _discard(folder: Path) -> None:
+    """Removes a checkpoint; one half removed never has a final name."""
+    if folder.exists():
+        hidden = folder.with_name(f".{folder.name}.old")
+        os.replace(folder, hidden)
+        shutil.rmtree(hidden, ignore_errors=True)
 
 
 def _found(folder: Path, kind: str) -> list[Path]:

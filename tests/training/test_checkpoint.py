@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, restored exactly, refused when foreign."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -75,6 +76,30 @@ def test_unfinished_folders_are_not_taken_for_checkpoints(tmp_path):
     checkpoints.save_last(Progress(3))
     (tmp_path / "checkpoints" / ".last-00000009.tmp").mkdir()
     assert checkpoints.restore_last().step == 3
+
+
+def test_what_a_kill_left_is_swept_away(tmp_path, monkeypatch):
+    checkpoints = _checkpoints(tmp_path)
+    checkpoints.save_last(Progress(3))
+    (tmp_path / "checkpoints" / ".last-00000002.tmp").mkdir()
+
+    remove = shutil.rmtree
+
+    def killed(folder, **options):
+        if folder.name.endswith(".old"):
+            raise KeyboardInterrupt
+        remove(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", killed)
+    with pytest.raises(KeyboardInterrupt):
+        checkpoints.save_last(Progress(4))
+    monkeypatch.undo()
+    # Half removed, the older one has no longer a name that is read.
+    assert _names(tmp_path)[-1] == "last-00000004"
+    assert "last-00000003" not in _names(tmp_path)
+    assert checkpoints.restore_last().step == 4
+    checkpoints.save_last(Progress(5))
+    assert _names(tmp_path) == ["last-00000005"]
 
 
 def test_failed_write_keeps_the_checkpoint_before(tmp_path, monkeypatch):
