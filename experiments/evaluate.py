@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from absl import flags
 
+from mgtl_tf.config import DATASETS
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
 from polar.program import run
@@ -17,7 +18,7 @@ _RUN_DIR = flags.DEFINE_string(
 _DATASET = flags.DEFINE_enum(
     "dataset",
     None,
-    ["procedural", "cvusa", "cvact"],
+    DATASETS,
     "layout of --data_dir; default: the run's own",
 )
 _DATA_DIR = flags.DEFINE_string(

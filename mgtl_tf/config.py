@@ -21,6 +21,9 @@ from mgtl_tf.config_checks import refused
 from mgtl_tf.config_checks import require_positive
 from mgtl_tf.errors import UserError
 
+DATASETS = ("procedural", "cvusa", "cvact")
+"""Layouts of data_dir that a reader is there for."""
+
 
 def _setting(default: Any, text: str, choices: tuple = ()) -> Any:
     return field(default=default, metadata={"help": text, "choices": choices})
@@ -111,7 +114,7 @@ class DataConfig:
     dataset: str = _setting(
         "cvusa",
         "layout of data_dir; procedural is a made world in CVUSA's layout",
-        ("procedural", "cvusa", "cvact"),
+        DATASETS,
     )
     data_dir: str = _setting("", "folder that holds the data set")
     ground_crop: tuple[float, float] = _setting(
@@ -187,7 +190,7 @@ class TrainConfig:
     )
     mining_start: int = _setting(
         -1,
-        "epoch (from 0) after which batches hold each other's nearest wrong"
+        "epoch (from 0) from which on batches hold each other's nearest wrong"
         " places; negative: never (R18)",
     )
     mining_every: int = _setting(
@@ -246,6 +249,8 @@ class TrainConfig:
         ):
             if getattr(self, name) < 0:
                 raise refused(self, name, "0 or more")
+        if self.seed >= 2**32:
+            raise refused(self, "seed", "below 2^32")
         if self.batch_size < 2:
             raise refused(self, "batch_size", "2 or more: negatives are needed")
         if not 0 <= self.warmup < 1:

@@ -123,9 +123,28 @@ def evaluate_model(
             f"{len(pairs)} pairs and {len(ground)} descriptors: the batches"
             " are of other pairs"
         )
-    for view, descriptors in (("ground", ground), ("satellite", satellite)):
-        _require_finite(view, descriptors, pairs)
+    require_finite(ground, satellite, pairs)
     return evaluate(ground, satellite, positions(pairs))
+
+
+def require_finite(
+    ground: np.ndarray, satellite: np.ndarray, pairs: Sequence[Pair]
+) -> None:
+    """Refuses descriptors [N, D] of a model whose weights diverged.
+
+    Raises:
+        UserError: naming the first pair whose descriptor is not finite.
+    """
+    for view, descriptors in (("ground", ground), ("satellite", satellite)):
+        # A sum is finite only where every number is: no mask [N, D].
+        wrong = np.flatnonzero(~np.isfinite(descriptors.sum(axis=1)))
+        if wrong.size:
+            raise UserError(
+                f"pair {pairs[wrong[0]].id}: its {view} descriptor is not"
+                f" finite ({wrong.size} of {len(pairs)} are not): the weights"
+                " diverged; use an earlier checkpoint or a lower"
+                " --learning_rate"
+            )
 
 
 def format_table(result: Result) -> str:
@@ -170,19 +189,6 @@ def _joined(parts: list[np.ndarray]) -> np.ndarray:
     joined = np.concatenate(parts)
     parts.clear()
     return joined
-
-
-def _require_finite(
-    view: str, descriptors: np.ndarray, pairs: Sequence[Pair]
-) -> None:
-    # A sum is finite only where every number is, and needs no mask [N, D].
-    wrong = np.flatnonzero(~np.isfinite(descriptors.sum(axis=1)))
-    if wrong.size:
-        raise UserError(
-            f"pair {pairs[wrong[0]].id}: its {view} descriptor is not finite"
-            f" ({wrong.size} of {len(pairs)} are not): the weights diverged;"
-            " use an earlier checkpoint or a lower --learning_rate"
-        )
 
 
 def _title(column: str) -> str:

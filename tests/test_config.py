@@ -70,6 +70,7 @@ def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
         (TrainConfig, "learning_rate", 0.0),
         (TrainConfig, "batch_size", 1),
         (TrainConfig, "seed", -1),
+        (TrainConfig, "seed", 2**32),
         (TrainConfig, "schedule", "linear"),
     ],
 )

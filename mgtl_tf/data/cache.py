@@ -67,6 +67,8 @@ def build_cache(
         source = FileSource(pairs, image_size, ground_crop)
         _fill(source, beside, folder.name, progress, processes)
         (beside / "manifest.json").write_text(json.dumps(manifest, indent=2))
+        # First, so that one half removed is not taken for a whole one.
+        (folder / "manifest.json").unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(beside, folder)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,12 @@ def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
     if not known or len(known) != len(pairs):
         return None
     return np.array(known, dtype=np.float64)
+
+
+def ids_digest(pairs: Sequence[Pair]) -> str:
+    """What names these pairs in this order, wherever their files lie."""
+    names = "\n".join(pair.id for pair in pairs)
+    return hashlib.sha256(names.encode()).hexdigest()[:16]
 
 
 def count_note(split: str, found: int, published: int) -> tuple[str, ...]:

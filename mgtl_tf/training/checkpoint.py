@@ -32,7 +32,8 @@ class Progress:
 
     `step` counts from the start of the run, `epoch_step` within `epoch`;
     `best` is the highest validation r@1 so far (-1: none yet), `neighbours`
-    the nearest wrong places [N, k] that mined batches are composed from.
+    the nearest wrong places [N, k] that mined batches are composed from,
+    `data` names the training pairs, whose rows all this is about.
     """
 
     step: int = 0
@@ -40,6 +41,7 @@ class Progress:
     epoch_step: int = 0
     best: float = -1.0
     seconds: float = 0.0
+    data: str = ""
     neighbours: np.ndarray | None = None
 
 
@@ -109,6 +111,12 @@ class Checkpoints:
         _assign(self.model.variables, folder / "weights.npz")
         _assign(self.optimizer.variables, folder / "optimizer.npz")
         return _read_progress(folder)
+
+
+def has_checkpoint(run_dir: Path | str) -> bool:
+    """Whether a run folder holds any whole checkpoint."""
+    folder = Path(run_dir) / "checkpoints"
+    return any(_found(folder, kind) for kind in ("last", "best"))
 
 
 def load_model(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
+from tqdm import tqdm
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.cache import build_cache
@@ -40,3 +41,10 @@ def validation_batches(
 ) -> tf.data.Dataset:
     """All pairs of a source once, in batches for `evaluation.embed`."""
     return eval_batches(source, config.train.evaluation_batch_size)
+
+
+def pair_bar(doing: str, count: int) -> tqdm:
+    """A progress bar over pairs, gone when it is done."""
+    return tqdm(
+        total=count, desc=doing, unit="pair", leave=False, dynamic_ncols=True
+    )

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
@@ -20,6 +19,7 @@ from mgtl_tf.data.records import positions
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.loop import epoch_generator
+from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
 
 
@@ -47,6 +47,7 @@ class EpochBatches:
         self.config = config
         self.model = model
         self.source = source
+        self.pairs = pairs
         self.positions = positions(pairs)
 
     @property
@@ -81,14 +82,13 @@ class EpochBatches:
         )
 
     def _mine(self) -> np.ndarray:
-        with tqdm(
-            total=len(self.source), desc="mine", unit="pair", leave=False
-        ) as bar:
+        with pair_bar("mine", len(self.source)) as bar:
             ground, satellite = evaluation.embed(
                 self.model,
                 validation_batches(self.config, self.source),
                 bar.update,
             )
+        evaluation.require_finite(ground, satellite, self.pairs)
         return mining.nearest_wrong_places(
             ground,
             satellite,

@@ -14,6 +14,7 @@ from mgtl_tf.retrieval.report import write_report
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
 
 
@@ -40,9 +41,10 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     pairs = dataset.validation
     if pairs:
         source = open_source(config, pairs, run_dir / "cache" / "validation")
-        ground, satellite = evaluation.embed(
-            model, validation_batches(config, source)
-        )
+        with pair_bar("report", len(pairs)) as bar:
+            ground, satellite = evaluation.embed(
+                model, validation_batches(config, source), bar.update
+            )
         data = dataclasses.replace(
             data,
             result=evaluation.evaluate(ground, satellite, positions(pairs)),

@@ -7,25 +7,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import tensorflow as tf
 from absl import logging
-from tqdm import tqdm
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Dataset
+from mgtl_tf.data.records import ids_digest
 from mgtl_tf.errors import UserError
 from mgtl_tf.systems import build_model
 from mgtl_tf.systems.backbone_weights import load_backbone_weights
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.checkpoint import has_checkpoint
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.step import make_optimizer
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.run_report import write_run_report
@@ -38,8 +41,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     backbone weights of the config; else random weights of its seed.
 
     Args:
-        config: of the run; it must equal the one that a non-empty run
-            folder was begun with.
+        config: of the run; once a checkpoint was written it must equal the
+            one that the run was begun with, but for `data_dir`.
         run_dir: where config.json, checkpoints/, metrics.jsonl,
             tensorboard/, cache/ and report/ go.
 
@@ -62,11 +65,22 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     loop, progress = _prepare(config, run_dir, dataset, checkpoints)
     with StopSignals() as signals:
         loop.stop_requested = signals.requested
-        finished = loop.run(progress)
+        finished = _run(loop, progress)
     loop.log.close()
     if finished:
         write_run_report(run_dir, dataset)
     return finished
+
+
+def _run(loop: TrainingLoop, progress: Progress) -> bool:
+    try:
+        return loop.run(progress)
+    except tf.errors.ResourceExhaustedError as error:
+        raise UserError(
+            f"--batch_size={loop.config.batch_size}: more memory is needed"
+            " than there is; give a smaller one, here or (at an evaluation)"
+            f" --evaluation_batch_size={loop.config.evaluation_batch_size}"
+        ) from error
 
 
 def _require_a_batch(config: RunConfig, dataset: Dataset) -> None:
@@ -82,7 +96,9 @@ def _require_a_batch(config: RunConfig, dataset: Dataset) -> None:
 def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
     """The config with `auto` resolved, saved, or checked against the saved."""
     path = run_dir / "config.json"
-    if path.is_file():
+    # Before its first checkpoint a run has nothing that a config could not
+    # fit: a user who follows an error's remedy begins it anew.
+    if path.is_file() and has_checkpoint(run_dir):
         saved = RunConfig.load(run_dir)
         if config.train.dtype_policy == "auto":
             config = config.replace(dtype_policy=saved.train.dtype_policy)
@@ -115,7 +131,7 @@ def _prepare(
 ) -> tuple[TrainingLoop, Progress]:
     model = checkpoints.model
     step = TrainStep(model, checkpoints.optimizer, config.train)
-    progress = _restore(config, checkpoints)
+    progress = _restore(config, checkpoints, dataset)
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
     batches = EpochBatches(config, model, source, dataset.train)
     evaluate = _evaluation(config, run_dir, dataset, model)
@@ -141,9 +157,7 @@ def _evaluation(
     source = open_source(config, pairs, run_dir / "cache" / "validation")
 
     def evaluate() -> evaluation.Result:
-        with tqdm(
-            total=len(pairs), desc="evaluate", unit="pair", leave=False
-        ) as bar:
+        with pair_bar("evaluate", len(pairs)) as bar:
             return evaluation.evaluate_model(
                 model, validation_batches(config, source), pairs, bar.update
             )
@@ -151,10 +165,19 @@ def _evaluation(
     return evaluate
 
 
-def _restore(config: RunConfig, checkpoints: Checkpoints) -> Progress:
+def _restore(
+    config: RunConfig, checkpoints: Checkpoints, dataset: Dataset
+) -> Progress:
     progress = checkpoints.restore_last()
+    names = ids_digest(dataset.train)
     if progress is not None:
+        if progress.data not in ("", names):
+            raise UserError(
+                f"--data_dir={config.data.data_dir}: its training pairs are"
+                " not those that the run was begun with; give that data, or"
+                " another --run_dir"
+            )
         logging.info("going on from step %d", progress.step)
         return progress
     load_backbone_weights(checkpoints.model, config.train.backbone_weights)
-    return Progress()
+    return Progress(data=names)

@@ -43,7 +43,7 @@ def test_restores_every_variable_and_the_progress(tmp_path):
     saved = _checkpoints(tmp_path)
     gradients = [np.ones(v.shape) for v in saved.model.trainable_variables]
     saved.optimizer.apply(gradients)
-    progress = Progress(7, 2, 1, 0.5, 12.5, np.arange(6).reshape(2, 3))
+    progress = Progress(7, 2, 1, 0.5, 12.5, "ab", np.arange(6).reshape(2, 3))
     saved.save_last(progress)
     again = _checkpoints(tmp_path, seed=1)
     restored = again.restore_last()
