@@ -8,7 +8,6 @@ The same command goes on with a world that was interrupted.
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import Any
 
 from absl import flags
@@ -18,6 +17,7 @@ from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.settings import cvusa_form
 from mgtl_tf.errors import UserError
 from mgtl_tf.workflows.world import make_world
+from polar.parallel import usable_cores
 from polar.program import run
 
 _DEFAULT = WorldSettings()
@@ -61,8 +61,9 @@ _NOISE = flags.DEFINE_float(
 
 def main(argv: list[str]) -> None:
     """Reads the flags and makes the world."""
-    del argv
-    processes = _PROCESSES.value or _cores()
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    processes = _PROCESSES.value or usable_cores()
     sheet = make_world(_settings(), _OUTPUT_DIR.value, processes)
     logging.info("finished: see %s", sheet)
 
@@ -85,14 +86,10 @@ def _settings() -> WorldSettings:
         height, width = _size(_GROUND_SIZE.value)
         given.update(ground_height=height, ground_width=width)
     form = cvusa_form(_DEFAULT) if _FULL.value else _DEFAULT
-    return dataclasses.replace(form, **given)
-
-
-def _cores() -> int:
-    """The cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    try:
+        return dataclasses.replace(form, **given)
+    except UserError as error:
+        raise flags.IllegalFlagValueError(str(error)) from error
 
 
 def _size(text: str) -> tuple[int, int]:

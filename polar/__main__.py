@@ -36,7 +36,8 @@ _PROCESSES = flags.DEFINE_integer(
 
 def main(argv: list[str]) -> int:
     """Reads the flags, converts, lists what could not be converted."""
-    del argv
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     failures = convert_folder(
         _INPUT.value,
         _OUTPUT.value,

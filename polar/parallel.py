@@ -40,7 +40,7 @@ def in_parallel(
     Raises:
         concurrent.futures.process.BrokenProcessPool: when a process died.
     """
-    count = min(processes or os.cpu_count() or 1, len(jobs))
+    count = min(processes or usable_cores(), len(jobs))
     if count <= 1:
         yield from map(function, jobs)
         return
@@ -65,6 +65,13 @@ def in_parallel(
                 yield task.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def usable_cores() -> int:
+    """The cores this process may use; a container may have few of many."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _begin_worker() -> None:

@@ -169,6 +169,8 @@ def test_evaluate_prints_the_table_and_writes_it(run):
         ("train", ["--preset=cvusa"], 2, "run_dir"),
         ("evaluate", ["--run_dir=nothing_here"], 1, "nothing_here"),
         ("evaluate", ["--run_dir=a", "--split=all"], 2, "split"),
+        ("make_world", ["--output_dir=r", "--seed=-1"], 2, "seed"),
+        ("make_world", ["--output_dir=r", "more"], 2, "more"),
     ],
 )
 def test_mistakes_get_one_line(name, arguments, status, said):

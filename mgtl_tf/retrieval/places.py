@@ -94,19 +94,24 @@ def _image_files(path: Path) -> Iterable[Path]:
 
 def _listed_files(path: Path) -> list[Path]:
     """The first column of a list such as CVUSA's splits/val-19zl.csv."""
+    # A wrong byte becomes a name that no file has, and is told so.
+    text = path.read_text(encoding="utf-8-sig", errors="replace")
     # CVUSA's lists lie in splits/ and name files from the folder above.
     folders = (path.parent, path.parent.parent)
     files = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            row = next(csv.reader([line]), [])
             name = row[0] if row else ""
             found = [f / name for f in folders if (f / name).is_file()]
-            if not found:
-                raise UserError(
-                    f"--images={path}: row {number} names {name!r}, no file"
-                    " beside the list or in the folder above"
-                )
-            files.append(found[0])
+        except (csv.Error, OSError):  # far too long for a name
+            found = []
+        if not found:
+            raise UserError(
+                f"--images={path}: row {number} names {line[:80]!r}, no file"
+                " beside the list or in the folder above"
+            )
+        files.append(found[0])
     return files
 
 

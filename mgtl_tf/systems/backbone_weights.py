@@ -59,10 +59,9 @@ def _imagenet() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     try:
         network = keras.applications.VGG16(include_top=False)
     except Exception as error:  # Keras raises bare Exception on a failed get
-        reason = str(error).splitlines()[0][:200]
         raise UserError(
             "--backbone_weights=imagenet: the download failed"
-            f" ({reason}); {_ALTERNATIVES}"
+            f" ({_first_line(error)}); {_ALTERNATIVES}"
         ) from error
     return _of_network(network)
 
@@ -81,11 +80,15 @@ def _from_file(source: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             return _of_network(network)
         return _of_hdf5(source)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = str(error).splitlines()[0][:200]
         raise UserError(
             f"--backbone_weights={source}: not VGG-16 weights that can be read"
-            f" ({reason}); {_ALTERNATIVES}"
+            f" ({_first_line(error)}); {_ALTERNATIVES}"
         ) from error
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][:200]
 
 
 def _of_network(network) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -25,7 +25,8 @@ def index_gallery(
 
     Args:
         model: folder that experiments.export wrote.
-        images: aerial image files, or folders of them.
+        images: aerial image files, folders of them, or CSV lists that name
+            them.
         output_dir: a new or empty folder, or an older index.
         locations: CSV with columns id, latitude, longitude.
         batch_size: images encoded together.

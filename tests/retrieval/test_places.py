@@ -39,6 +39,18 @@ def test_byte_order_mark_and_windows_lines(tmp_path):
     assert read_locations(path) == {"7": (1.5, 2.5)}
 
 
+def test_a_list_that_is_none_is_told_by_its_row(tmp_path):
+    path = tmp_path / "list.csv"
+    (tmp_path / "a.jpg").touch()
+    path.write_text('"a.jpg",b\na.jpg\n')
+    with pytest.raises(UserError, match="both have"):
+        find_places([path])
+    for wrong in (b"\xff\xfe\x00,", b"x" * 200_000, b"\n", b'"', b"../"):
+        path.write_bytes(b"a.jpg\n" + wrong)
+        with pytest.raises(UserError, match="row 2 names"):
+            find_places([path])
+
+
 def test_wrong_paths(tmp_path):
     with pytest.raises(UserError, match="no such file or folder"):
         find_places([tmp_path / "none"])
