@@ -32,8 +32,9 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     Raises:
         UserError: where `output_dir` holds something else.
     """
-    final = Path(output_dir)
-    require_replaceable(final, marker)
+    require_replaceable(output_dir, marker)
+    # Absolute: "." has no name to put another beside.
+    final = Path(os.path.abspath(output_dir))
     final.parent.mkdir(parents=True, exist_ok=True)
     beside = final.with_name(f".{final.name}.tmp-{os.getpid()}")
     shutil.rmtree(beside, ignore_errors=True)
