@@ -96,3 +96,34 @@ def test_other_data_is_read_as_that_data_set_is():
     assert config.data.data_dir == "there"
     own = RunConfig().replace(ground_crop=(0.1, 0.9), data_dir="here")
     assert on_data(own, "cvusa", None) == own
+
+
+def weights(run_dir):
+    path = max((run_dir / "checkpoints").glob("last-*")) / "weights.npz"
+    with np.load(path, allow_pickle=False) as file:
+        return [file[name] for name in file.files]
+
+
+def test_dropout_and_jitter_go_on_where_they_were(tmp_path, monkeypatch):
+    """The random states of layers are part of a checkpoint, as weights are."""
+    config = SMALL.replace(
+        data_dir=str(world(tmp_path / "world", 5)),
+        epochs=3,
+        recurrent_steps=0,
+        backbone_dropout=0.5,
+        roll_and_mirror=True,
+        color_jitter=0.3,
+        learning_rate=1e-2,
+    )
+    assert train(config, tmp_path / "whole")
+    asked = iter([False] * 5 + [True])
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "mgtl_tf.training.stops.StopSignals.requested",
+            lambda self: next(asked),
+        )
+        assert not train(config, tmp_path / "parts")
+    assert train(config, tmp_path / "parts")
+    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    for a, b in zip(expected, found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
