@@ -102,6 +102,12 @@ def test_the_same_command_again_has_nothing_left_to_do(run):
     assert all(np.array_equal(before[n], after[n]) for n in before)
 
 
+def test_pace_of_logs_and_saves_may_change(run):
+    folder, flags = run
+    pace = ["--log_every=7", "--checkpoint_minutes=1", "--evaluate_every=0"]
+    program("train", *flags, *pace, f"--run_dir={folder}")
+
+
 def test_another_config_is_refused_with_the_fields(run):
     folder, flags = run
     result = program(

@@ -33,6 +33,17 @@ from mgtl_tf.workflows.inputs import validation_batches
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.run_report import write_run_report
 
+# Data may have moved, and a resumed run may log and save at another pace;
+# every other field decides the weights.
+_FREE_TO_CHANGE = (
+    "data_dir",
+    "cache",
+    "log_every",
+    "checkpoint_minutes",
+    "evaluate_every",
+    "evaluation_batch_size",
+)
+
 
 def train(config: RunConfig, run_dir: Path | str) -> bool:
     """Trains a model; a run folder that holds an unfinished run goes on.
@@ -102,10 +113,9 @@ def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
         saved = RunConfig.load(run_dir)
         if config.train.dtype_policy == "auto":
             config = config.replace(dtype_policy=saved.train.dtype_policy)
-        # Data may have moved since; everything else decides the result.
-        config = config.replace(data_dir=config.data.data_dir)
-        moved = saved.replace(data_dir=config.data.data_dir)
-        if different := moved.differences(config):
+        given = {**vars(config.data), **vars(config.train)}
+        free = {name: given[name] for name in _FREE_TO_CHANGE}
+        if different := saved.replace(**free).differences(config):
             raise UserError(
                 f"--run_dir={run_dir}: holds a run of another config"
                 f" ({'; '.join(different)}); give the same flags to resume"
