@@ -58,7 +58,7 @@ class WorldSettings:
     position_error_max: float = 3.0
     heading_error_min: float = 1.0
     heading_error_max: float = 3.0
-    appearance_change: float = 1.0
+    appearance_change: float = 0.6
     noise: float = 1.0
     cars: float = 4.0
     supersampling: int = 2
