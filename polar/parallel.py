@@ -44,12 +44,7 @@ def in_parallel(
     if count <= 1:
         yield from map(function, jobs)
         return
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    pool = futures.ProcessPoolExecutor(
-        count,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-    )
+    pool = worker_pool(count)
     try:
         queue = iter(jobs)
         running = {
@@ -65,6 +60,19 @@ def in_parallel(
                 yield task.result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def worker_pool(processes: int) -> futures.ProcessPoolExecutor:
+    """Processes that use one core each and do not outlive this one.
+
+    Ctrl-C reaches only this process, which lets begun tasks finish.
+    """
+    # Spawned, not forked: TensorFlow's threads do not survive a fork.
+    return futures.ProcessPoolExecutor(
+        processes,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_begin_worker,
+    )
 
 
 def usable_cores() -> int:

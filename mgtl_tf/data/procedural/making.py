@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import multiprocessing
-import multiprocessing.connection
 import os
 import shutil
-import signal
-import threading
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
@@ -37,6 +33,7 @@ from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.world import TownMap
 from mgtl_tf.data.procedural.world import make_map
 from mgtl_tf.errors import UserError
+from polar.parallel import worker_pool
 
 ROWS_A_TASK = 16
 # Intermediate files; the folder goes when the world is finished.
@@ -175,11 +172,7 @@ def _workers(processes: int) -> Iterator[futures.Executor]:
             cv2.setNumThreads(threads)
             _opened.cache_clear()
         return
-    pool = futures.ProcessPoolExecutor(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
-    )
+    pool = worker_pool(processes)
     try:
         yield pool
     except process.BrokenProcessPool as error:
@@ -189,22 +182,6 @@ def _workers(processes: int) -> Iterator[futures.Executor]:
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Runs first in each worker process."""
-    cv2.setNumThreads(1)
-    # Ctrl-C is the parent's to handle: it lets the begun tasks finish.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
-
-
-def _leave_with_parent() -> None:
-    """Ends this worker when its parent is killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        multiprocessing.connection.wait([parent.sentinel])
-        os._exit(1)
 
 
 @functools.lru_cache(maxsize=2)
