@@ -12,6 +12,7 @@ from absl import logging
 from experiments import flags as config_flags
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.quiet import share_cores_between_views
 from polar.program import run
 
 config_flags.define_config()
@@ -29,6 +30,7 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     config = config_flags.run_config()
+    share_cores_between_views()
     load_tensorflow()
     from mgtl_tf.workflows.train import train
 

@@ -8,7 +8,7 @@ It differs from the paper where random weights, two cores and eight minutes
 ask for it: a narrow VGG-16 with batch normalisation and three poolings on
 images of 32 x 160, three steps, residual branches that start at zero (R19),
 a smaller lambda, hard negatives in the second half (R18), and a learning
-rate of 2.5e-3 that falls to zero.
+rate of 1.5e-3 that falls to zero.
 """
 
 from mgtl_tf.config import DataConfig
@@ -34,8 +34,9 @@ PRESET = RunConfig(
     ),
     train=TrainConfig(
         batch_size=32,
-        epochs=4,
-        learning_rate=2.5e-3,
+        epochs=5,
+        max_steps=850,
+        learning_rate=1.5e-3,
         schedule="cosine",
         warmup=0.05,
         clip_norm=1.0,

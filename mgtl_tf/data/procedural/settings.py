@@ -58,9 +58,9 @@ class WorldSettings:
     position_error_max: float = 3.0
     heading_error_min: float = 1.0
     heading_error_max: float = 3.0
-    appearance_change: float = 0.6
-    noise: float = 1.0
-    cars: float = 4.0
+    appearance_change: float = 0.5
+    noise: float = 0.8
+    cars: float = 3.0
     supersampling: int = 2
 
     def __post_init__(self) -> None:
