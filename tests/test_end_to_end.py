@@ -237,5 +237,7 @@ def test_real_files_train_and_evaluate(preset, folder, batch, tmp_path):
     result = program("evaluate", f"--run_dir={tmp_path / 'run'}")
     assert f"gallery: {5 if preset == 'cvusa' else 6} places" in result.stdout
     page = tmp_path / "run" / "report" / "report.html"
-    pictures = [p for p in page.parent.iterdir() if p.suffix != ".html"]
+    assert page.is_file()
+    pictures = sorted(page.parent.glob("*.jpg"))
+    assert pictures
     assert all(cv2.imread(str(p)) is not None for p in pictures)
