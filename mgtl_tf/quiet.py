@@ -16,7 +16,6 @@ from typing import BinaryIO
 
 from polar.parallel import usable_cores
 
-
 FEW_CORES = 4
 
 
