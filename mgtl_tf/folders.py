@@ -1,4 +1,4 @@
-"""Output folders that are whole or not there at all."""
+"""Output folders and files that are whole or not there at all."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ MODEL_JSON = "model.json"
 
 INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file beside its final name, then renames it."""
+    beside = path.with_suffix(".tmp")
+    beside.write_text(text)
+    os.replace(beside, path)
 
 
 @contextmanager

@@ -9,6 +9,8 @@ from typing import Any
 import tensorflow as tf
 from absl import logging
 
+from mgtl_tf.folders import write_whole
+
 
 class MetricsLog:
     """Appends records to `metrics.jsonl` and the same to TensorBoard.
@@ -59,9 +61,7 @@ def _drop_after(path: Path, step: int) -> None:
     if not path.is_file():
         return
     kept = [r for r in read_metrics(path.parent) if r["step"] <= step]
-    beside = path.with_suffix(".tmp")
-    beside.write_text("".join(json.dumps(r) + "\n" for r in kept))
-    beside.replace(path)
+    write_whole(path, "".join(json.dumps(r) + "\n" for r in kept))
 
 
 def _scalars(values: dict[str, Any], prefix: str):

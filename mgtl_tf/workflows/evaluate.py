@@ -11,6 +11,7 @@ from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import write_whole
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.workflows.inputs import open_source
@@ -59,9 +60,7 @@ def evaluate_run(
         )
     of = {"data_dir": config.data.data_dir, "checkpoint": checkpoint}
     path = Path(run_dir) / f"evaluation-{name}.json"
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps({**of, **result}, indent=2) + "\n")
-    beside.replace(path)
+    write_whole(path, json.dumps({**of, **result}, indent=2) + "\n")
     return evaluation.format_table(result)
 
 

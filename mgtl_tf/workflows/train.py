@@ -16,6 +16,7 @@ from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import ids_digest
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import write_whole
 from mgtl_tf.systems import build_model
 from mgtl_tf.systems.backbone_weights import load_backbone_weights
 from mgtl_tf.training import environment
@@ -53,7 +54,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
 
     Args:
         config: of the run; once a checkpoint was written it must equal the
-            one that the run was begun with, but for `data_dir`.
+            one that the run was begun with, but for where the data lie
+            and how often the run logs, evaluates and saves.
         run_dir: where config.json, checkpoints/, metrics.jsonl,
             tensorboard/, cache/ and report/ go.
 
@@ -126,10 +128,8 @@ def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
     config = config.replace(dtype_policy=policy)
     run_dir.mkdir(parents=True, exist_ok=True)
     details = json.dumps(environment.describe(), indent=2) + "\n"
-    (run_dir / "environment.json").write_text(details)
-    beside = path.with_suffix(".tmp")
-    beside.write_text(config.to_json())
-    beside.replace(path)
+    write_whole(run_dir / "environment.json", details)
+    write_whole(path, config.to_json())
     return config
 
 
