@@ -30,6 +30,7 @@ TINY = [
     "--dtype_policy=float32",
     "--deterministic",
     "--log_every=1",
+    "--evaluate_every=1",
 ]
 
 
