@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     config = config_flags.run_config()
     share_cores_between_views()
-    load_tensorflow()
+    load_tensorflow(devices=config.train.strategy != "multi_worker")
     from mgtl_tf.workflows.train import train
 
     if train(config, _RUN_DIR.value):

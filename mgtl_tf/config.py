@@ -157,7 +157,20 @@ class TrainConfig:
         UserError: naming the field, its value and the remedy.
     """
 
-    batch_size: int = _setting(16, "pairs a step (R17)")
+    batch_size: int = _setting(
+        16, "pairs a step, over all devices together (R17)"
+    )
+    micro_batch: int = _setting(
+        0,
+        "pairs that the network takes at a time, to save memory; negatives"
+        " are still those of the whole batch; 0: a device's whole share",
+    )
+    strategy: str = _setting(
+        "none",
+        "none: one device; mirrored: all GPUs of this machine; multi_worker:"
+        " all processes that TF_CONFIG names, one run folder for all",
+        ("none", "mirrored", "multi_worker"),
+    )
     epochs: int = _setting(150, "passes over the training pairs (R17)")
     max_steps: int = _setting(0, "stop after so many steps; 0: by epochs")
     learning_rate: float = _setting(1e-5, "Adam's learning rate (R17)")
@@ -206,9 +219,10 @@ class TrainConfig:
     )
     dtype_policy: str = _setting(
         "float32",
-        "float32, mixed_bfloat16, or auto: mixed_bfloat16 where the machine"
-        " computes it faster than float32",
-        ("auto", "float32", "mixed_bfloat16"),
+        "float32, mixed_bfloat16, mixed_float16 (with loss scaling), or auto:"
+        " mixed_bfloat16 where the machine computes it faster than float32,"
+        " mixed_float16 on GPUs that only have that",
+        ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     seed: int = _setting(
         0, "decides data order, initial weights and augmentation"
@@ -241,6 +255,7 @@ class TrainConfig:
         )
         for name in (
             "max_steps",
+            "micro_batch",
             "clip_norm",
             "hard_negatives_per_query",
             "generative_weight",

@@ -32,8 +32,12 @@ def share_cores_between_views() -> None:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores // 2))
 
 
-def load_tensorflow() -> None:
+def load_tensorflow(devices: bool = True) -> None:
     """Imports TensorFlow and looks for its devices, silently.
+
+    Args:
+        devices: whether devices are looked for; they must not be where
+            several workers compute together, as their servers start first.
 
     TF_CPP_MIN_LOG_LEVEL=0 in the environment lets everything be seen. What
     was held back is shown when the import fails.
@@ -49,7 +53,8 @@ def load_tensorflow() -> None:
     with _stderr_held_back():
         import tensorflow as tf
 
-        tf.config.list_logical_devices()
+        if devices:
+            tf.config.list_logical_devices()
 
 
 @contextmanager

@@ -15,7 +15,10 @@ _MIDDLE_GREY = 127.5
 
 
 def turn_and_mirror(
-    ground: tf.Tensor, satellite: tf.Tensor, seed: tf.Tensor
+    ground: tf.Tensor,
+    satellite: tf.Tensor,
+    seed: tf.Tensor,
+    share: tuple[int, int] = (0, 1),
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns the world of each pair at random, and mirrors every other one.
 
@@ -26,25 +29,26 @@ def turn_and_mirror(
     Args:
         ground, satellite: [B, H, W, 3], any dtype, the same W.
         seed: int32 [2].
+        share: (i, n) where these are the i-th of n equal parts of a batch:
+            each pair changes as it would in the whole batch.
 
     Returns:
         both views, columns moved alike within a pair.
     """
     batch, width = tf.shape(ground)[0], tf.shape(ground)[2]
     seeds = tf.random.split(seed, 2)
-    turns = tf.random.stateless_uniform(
-        [batch, 1], seeds[0], 0, width, dtype=tf.int32
-    )
-    mirrored = tf.random.stateless_uniform(
-        [batch, 1], seeds[1], 0, 2, dtype=tf.int32
-    )
+    turns = _draws((batch, 1), seeds[0], 0, width, tf.int32, share)
+    mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
     columns = (1 - 2 * mirrored) * tf.range(width) + turns  # [B, W]
     columns = tf.math.floormod(columns, width)
     return _take(ground, columns), _take(satellite, columns)
 
 
 def color_jitter(
-    images: tf.Tensor, strength: float, seed: tf.Tensor
+    images: tf.Tensor,
+    strength: float,
+    seed: tf.Tensor,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.Tensor:
     """Changes brightness, contrast and white balance of each image.
 
@@ -53,6 +57,7 @@ def color_jitter(
         strength: largest relative change of contrast, and of brightness as
             a share of 127.5; channels differ by half of it at most.
         seed: int32 [2].
+        share: as of `turn_and_mirror`.
 
     Returns:
         float32 [B, H, W, 3], kept within 0..255.
@@ -61,8 +66,8 @@ def color_jitter(
     seeds = tf.random.split(seed, 3)
 
     def change(seed: tf.Tensor, channels: int, largest: float) -> tf.Tensor:
-        shape = [batch, 1, 1, channels]
-        return tf.random.stateless_uniform(shape, seed, -largest, largest)
+        shape = (batch, 1, 1, channels)
+        return _draws(shape, seed, -largest, largest, tf.float32, share)
 
     # About middle grey, not the image's own mean: one pass over the pixels.
     contrast = 1.0 + change(seeds[0], 1, strength)
@@ -78,6 +83,16 @@ def color_jitter(
     rows = tf.reshape(images, [batch, height, 3 * width])
     rows = tf.clip_by_value(rows * gains + offsets, 0.0, 255.0)
     return tf.ensure_shape(tf.reshape(rows, tf.shape(images)), images.shape)
+
+
+def _draws(shape, seed, low, high, dtype, share):
+    """Uniform numbers for one part of a batch, drawn for all its parts."""
+    part, parts = share
+    batch = shape[0]
+    drawn = tf.random.stateless_uniform(
+        (batch * parts, *shape[1:]), seed, low, high, dtype
+    )
+    return drawn[part * batch : (part + 1) * batch]
 
 
 def _take(images: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:

@@ -41,6 +41,7 @@ def train_batches(
     color_jitter: float = 0.0,
     positions: np.ndarray | None = None,
     same_place_metres: float = 0.0,
+    share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -54,29 +55,35 @@ def train_batches(
         color_jitter: strength of each view's own colour changes; 0: none.
         positions: [N, P] Cartesian metres, or None where unknown.
         same_place_metres: nearer places are no negatives (R15).
+        share: (i, n): only the i-th of n equal parts of each batch's images
+            is read, for a worker that has n - 1 others beside it.
 
     Returns:
-        Dataset of {"ground", "satellite": float32 [B, H, W, 3] RGB 0..255,
-        "negatives": bool [B, B], True where the pair may be a negative}.
+        Dataset of {"ground", "satellite": float32 [B / n, H, W, 3] RGB
+        0..255, "negatives": bool [B, B], True where the pair may be a negative}.
 
     Raises:
         ValueError: for shapes that do not fit the source.
     """
     batches = _checked(batches, len(source), positions)
     batch_size = batches.shape[1]
-    load = _Loader(source, batch_size)
+    own_size = batch_size // share[1]
+    own = slice(share[0] * own_size, (share[0] + 1) * own_size)
+    load = _Loader(source, own_size)
 
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
-        ground, satellite = load(rows)
+        ground, satellite = load(rows[own])
         random = _seed(seed, epoch, step)
         if augment:
-            ground, satellite = turn_and_mirror(ground, satellite, random[0])
+            ground, satellite = turn_and_mirror(
+                ground, satellite, random[0], share
+            )
         ground = tf.cast(ground, tf.float32)
         satellite = tf.cast(satellite, tf.float32)
         if color_jitter:
-            ground = jitter(ground, color_jitter, random[1])
-            satellite = jitter(satellite, color_jitter, random[2])
+            ground = jitter(ground, color_jitter, random[1], share)
+            satellite = jitter(satellite, color_jitter, random[2], share)
         negatives = _negatives(rows, batch_size, positions, same_place_metres)
         return {
             "ground": ground,

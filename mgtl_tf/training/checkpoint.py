@@ -113,6 +113,16 @@ class Checkpoints:
         return _read_progress(folder)
 
 
+class UnsavedCheckpoints(Checkpoints):
+    """Those of a worker that is not the chief: read, never written."""
+
+    def save_last(self, progress: Progress) -> None:
+        """Does nothing; the chief saves the same."""
+
+    def save_best(self, progress: Progress) -> None:
+        """Does nothing; the chief saves the same."""
+
+
 def has_checkpoint(run_dir: Path | str) -> bool:
     """Whether a run folder holds any whole checkpoint."""
     folder = Path(run_dir) / "checkpoints"

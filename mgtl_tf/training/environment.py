@@ -18,18 +18,27 @@ _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def resolve_dtype_policy(name: str) -> str:
-    """`auto` made definite: mixed_bfloat16 where the hardware computes it."""
+    """`auto` made definite: the half precision that the hardware computes.
+
+    Returns:
+        mixed_bfloat16 on GPUs from compute capability 8.0 on and on
+        processors with bfloat16 instructions, mixed_float16 on GPUs from
+        7.0 on, else float32.
+    """
     if name != "auto":
         return name
     gpus = tf.config.list_physical_devices("GPU")
-    native = _gpus_have_bfloat16(gpus) if gpus else _cpu_has_bfloat16()
-    return "mixed_bfloat16" if native else "float32"
+    if gpus:
+        return _gpu_policy(gpus)
+    return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
 
 
-def _gpus_have_bfloat16(gpus: list) -> bool:
+def _gpu_policy(gpus: list) -> str:
     details = [tf.config.experimental.get_device_details(g) for g in gpus]
-    capability = [d.get("compute_capability", (0, 0)) for d in details]
-    return min(capability) >= (8, 0)
+    weakest = min(d.get("compute_capability", (0, 0)) for d in details)
+    if weakest >= (8, 0):
+        return "mixed_bfloat16"
+    return "mixed_float16" if weakest >= (7, 0) else "float32"
 
 
 def _cpu_has_bfloat16() -> bool:

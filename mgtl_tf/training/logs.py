@@ -45,6 +45,16 @@ class MetricsLog:
         self._board.close()
 
 
+class SilentLog:
+    """The log of a worker that is not the chief: nothing is written."""
+
+    def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """Does nothing; the chief writes the same."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+
 def read_metrics(run_dir: Path | str) -> list[dict[str, Any]]:
     """The records of a run, in order; an unfinished last line is left out."""
     path = Path(run_dir) / "metrics.jsonl"

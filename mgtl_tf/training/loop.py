@@ -21,6 +21,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.logs import SilentLog
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.schedule import learning_rate
 from mgtl_tf.training.step import TrainStep
@@ -43,6 +44,7 @@ class TrainingLoop:
             evaluate on.
         checkpoints, log: where state and figures go.
         stop_requested: asked after every step.
+        shows: whether there is a progress bar.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class TrainingLoop:
         batches: Batches,
         evaluate: Callable[[], Evaluation] | None,
         checkpoints: Checkpoints,
-        log: MetricsLog,
+        log: MetricsLog | SilentLog,
         stop_requested: Callable[[], bool] = lambda: False,
+        shows: bool = True,
     ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
@@ -64,6 +67,7 @@ class TrainingLoop:
         self.checkpoints = checkpoints
         self.log = log
         self.stop_requested = stop_requested
+        self.shows = shows
 
     @property
     def total_steps(self) -> int:
@@ -98,6 +102,7 @@ class TrainingLoop:
             unit="step",
             desc="train",
             dynamic_ncols=True,
+            disable=not self.shows,
         )
 
     def _epoch(self, progress: Progress, meter: Meter, bar: tqdm) -> bool:

@@ -8,6 +8,13 @@ from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.distribution import Distribution
+from mgtl_tf.training.distribution import gathered
+from mgtl_tf.training.distribution import mean_of_replicas
+from mgtl_tf.training.distribution import own_rows
+from mgtl_tf.training.distribution import share_of
+from mgtl_tf.training.gradients import gradients_at_once
+from mgtl_tf.training.gradients import gradients_in_pieces
 
 
 class TrainStep:
@@ -16,17 +23,22 @@ class TrainStep:
     Args:
         model: of `build_model`; its variables are updated.
         optimizer: a Keras optimizer, built on the model's variables here.
-        config: loss settings.
+        config: loss settings, and `micro_batch`.
+        distribution: in whose scope model and optimizer were made; by
+            default the one device there is.
 
     Call arguments:
-        batch: {"ground", "satellite": [B, H, W, 3] RGB 0..255, "negatives":
-            bool [B, B], True where a pair may be a negative (R15)}.
+        batch: {"ground", "satellite": [b, H, W, 3] RGB 0..255, the rows of
+            this worker (all B of them where there is one worker),
+            "negatives": bool [B, B], True where a pair may be a negative
+            (R15), the same on every worker}.
         learning_rate: float scalar tensor; a Python float would retrace.
 
     Output:
-        scalars, float32: "loss", its parts "triplet_loss" and
-        "generative_loss", and "positive_distance" and "negative_distance",
-        the mean squared distances (0..4) of true and of wrong pairs.
+        scalars, float32, of the global batch: "loss", its parts
+        "triplet_loss" and "generative_loss", and "positive_distance" and
+        "negative_distance", the mean squared distances (0..4) of true and
+        of wrong pairs.
     """
 
     def __init__(
@@ -34,11 +46,15 @@ class TrainStep:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         config: TrainConfig,
+        distribution: Distribution | None = None,
     ):
         self.model = model
         self.optimizer = optimizer
         self.config = config
-        optimizer.build(model.trainable_variables)
+        self.distribution = distribution or Distribution()
+        self.strategy = self.distribution.strategy
+        with self.distribution.scope():
+            optimizer.build(model.trainable_variables)
         self._traced = tf.function(self._step)
 
     def __call__(
@@ -49,48 +65,128 @@ class TrainStep:
 
     def _step(self, batch, learning_rate):
         self.optimizer.learning_rate.assign(learning_rate)
-        variables = self.model.trainable_variables
-        with tf.GradientTape() as tape:
-            outputs = self.model(batch, training=True)
-            parts = self._losses(outputs, batch["negatives"])
-        gradients = tape.gradient(parts["loss"], variables)
-        self.optimizer.apply(gradients, variables)
-        return {**parts, **_distances(outputs, batch["negatives"])}
-
-    def _losses(self, outputs, negatives):
-        config = self.config
-        triplet = losses.soft_margin_triplet_loss(
-            outputs["ground"],
-            outputs["satellite"],
-            gamma=config.gamma,
-            negatives=negatives,
-            hard_negatives_per_query=config.hard_negatives_per_query or None,
-            distance=config.distance,
-        )
-        generative = losses.generative_loss(
-            outputs["generated"],
-            outputs["targets"],
-            stop_gradient_targets=config.stop_gradient_targets,
-        )
+        results = self.strategy.run(self._replica_step, (batch,))
+        # Every replica gives the figures of the whole batch.
         return {
-            "loss": triplet + config.generative_weight * generative,  # Eq. 9
-            "triplet_loss": triplet,
+            name: self.strategy.experimental_local_results(value)[0]
+            for name, value in results.items()
+        }
+
+    def _replica_step(self, batch):
+        gradients, figures = self.replica_gradients(batch)
+        self._apply(gradients)
+        return figures
+
+    def replica_gradients(self, batch):
+        """In a replica: its part of the gradients, and the batch's figures.
+
+        Args:
+            batch: of its worker, as of the class.
+
+        Returns:
+            a list with one tensor for each trainable variable, whose sum
+            over replicas is the gradient of the global batch's loss, and
+            the class's scalars.
+        """
+        views = own_rows(batch, self.distribution)
+        figures = {}
+
+        def slopes(ground, satellite):
+            slopes, values = self._contrast(
+                ground, satellite, batch["negatives"]
+            )
+            figures.update(values)
+            return slopes
+
+        # A mean over pairs: each replica adds its part of it (Eq. 9).
+        weight = self._scaled(self.config.generative_weight)
+        weight /= self.distribution.replicas
+        arguments = self.model, views, slopes, self._generative, weight
+        piece = self.config.micro_batch
+        if piece and piece < views["ground"].shape[0]:
+            gradients, generative = gradients_in_pieces(*arguments, piece)
+        else:
+            gradients, generative = gradients_at_once(*arguments)
+        generative = mean_of_replicas(generative)
+        loss = (
+            figures["triplet_loss"] + self.config.generative_weight * generative
+        )
+        return gradients, {
+            "loss": loss,
+            **figures,
             "generative_loss": generative,
         }
 
+    def _contrast(self, ground, satellite, negatives):
+        """Slopes of the global loss at this replica's descriptors."""
+        ground = gathered(ground)
+        satellite = gathered(satellite)
+        with tf.GradientTape() as tape:
+            tape.watch([ground, satellite])
+            loss = losses.soft_margin_triplet_loss(
+                ground,
+                satellite,
+                gamma=self.config.gamma,
+                negatives=negatives,
+                hard_negatives_per_query=(
+                    self.config.hard_negatives_per_query or None
+                ),
+                distance=self.config.distance,
+            )
+            scaled = self._scaled(loss)
+        slopes = tape.gradient(scaled, [ground, satellite])
+        figures = {
+            "triplet_loss": loss,
+            **_distances(ground, satellite, negatives),
+        }
+        return [share_of(s) for s in slopes], figures
+
+    def _generative(self, outputs):
+        return losses.generative_loss(
+            outputs["generated"],
+            outputs["targets"],
+            stop_gradient_targets=self.config.stop_gradient_targets,
+        )
+
+    def _scaled(self, loss):
+        """The loss as gradients are taken of it: larger for float16."""
+        return self.optimizer.scale_loss(ops.convert_to_tensor(loss, "float32"))
+
+    def _apply(self, gradients):
+        """One update by the gradients' sum over replicas."""
+        replicas = self.distribution.replicas
+        if replicas > 1 and self._looks_at_gradients:
+            # Keras sums over replicas too, but only after clipping and
+            # after looking for overflow, which must see the sum.
+            gradients = mean_of_replicas(gradients)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+
+    @property
+    def _looks_at_gradients(self) -> bool:
+        scaling = keras.optimizers.LossScaleOptimizer
+        return bool(self.config.clip_norm) or isinstance(
+            self.optimizer, scaling
+        )
+
 
 def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Adam (R17), with the whole gradient's norm clipped where asked."""
-    return keras.optimizers.Adam(
+    """Adam (R17), with the whole gradient's norm clipped where asked.
+
+    Under mixed_float16, whose small gradients would be rounded to zero, the
+    loss is scaled by a factor that Keras adapts, and steps that overflow
+    are left out.
+    """
+    optimizer = keras.optimizers.Adam(
         config.learning_rate, global_clipnorm=config.clip_norm or None
     )
+    if config.dtype_policy == "mixed_float16":
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
-def _distances(outputs, negatives):
+def _distances(ground, satellite, negatives):
     """Mean squared distance of true pairs and of allowed wrong pairs."""
-    similarity = ops.matmul(
-        outputs["ground"], ops.transpose(outputs["satellite"])
-    )
+    similarity = ops.matmul(ground, ops.transpose(satellite))
     distances = 2.0 - 2.0 * similarity  # [B, B]
     wrong = ops.cast(negatives, "float32")
     return {

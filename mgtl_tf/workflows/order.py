@@ -18,6 +18,7 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.loop import epoch_generator
 from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
@@ -35,6 +36,8 @@ class EpochBatches:
         model: whose descriptors say which places are near (R18).
         source: the pixels.
         pairs: the records, in the order of the source's rows.
+        distribution: whose chief mines for all workers, and which share of
+            each batch this worker reads; by default it is alone.
     """
 
     def __init__(
@@ -43,8 +46,10 @@ class EpochBatches:
         model: keras.Model,
         source: PairSource,
         pairs: Sequence[Pair],
+        distribution: Distribution | None = None,
     ):
         self.config = config
+        self.distribution = distribution or Distribution()
         self.model = model
         self.source = source
         self.pairs = pairs
@@ -58,7 +63,7 @@ class EpochBatches:
     def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
         """Batches of `progress.epoch` from `progress.epoch_step` on."""
         if progress.epoch_step == 0 and self._mining_is_due(progress.epoch):
-            progress.neighbours = self._mine()
+            progress.neighbours = self._mined_for_all()
         return raising_user_errors(self._batches(progress))
 
     def _batches(self, progress: Progress) -> tf.data.Dataset:
@@ -72,6 +77,7 @@ class EpochBatches:
             first_step=progress.epoch_step,
             positions=self.positions,
             same_place_metres=self.config.data.same_place_metres,
+            share=(self.distribution.worker, self.distribution.workers),
         )
 
     def _mining_is_due(self, epoch: int) -> bool:
@@ -80,6 +86,18 @@ class EpochBatches:
         return train.mining_start >= 0 <= since and (
             since % train.mining_every == 0
         )
+
+    def _mined_for_all(self) -> np.ndarray:
+        """The chief's nearest wrong places, on every worker.
+
+        Machines round differently, and all must compose the same batches.
+        """
+        if self.distribution.is_chief:
+            return self.distribution.from_chief(self._mine())
+        places = len(self.source)
+        count = min(self.config.train.mining_neighbours, places - 1)
+        form = np.zeros((places, count), np.int64)
+        return self.distribution.from_chief(form)
 
     def _mine(self) -> np.ndarray:
         with pair_bar("mine", len(self.source)) as bar:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -22,8 +23,11 @@ from mgtl_tf.systems.backbone_weights import load_backbone_weights
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.checkpoint import UnsavedCheckpoints
 from mgtl_tf.training.checkpoint import has_checkpoint
+from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.logs import SilentLog
 from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.step import make_optimizer
@@ -43,6 +47,8 @@ _FREE_TO_CHANGE = (
     "checkpoint_minutes",
     "evaluate_every",
     "evaluation_batch_size",
+    "strategy",
+    "micro_batch",
 )
 
 
@@ -67,21 +73,42 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
         UserError: for data, flags or a run folder that do not fit.
     """
     run_dir = Path(run_dir)
+    # First of all: the servers of several workers start here.
+    distribution = Distribution(config.train.strategy)
+    distribution.check_batch(config.train.batch_size, config.train.micro_batch)
     dataset = read_dataset(config.data.dataset, config.data.data_dir)
     for note in dataset.notes:
         logging.warning("%s: %s", config.data.data_dir, note)
     _require_a_batch(config, dataset)
-    config = _settle(config, run_dir)
+    config = _settle(config, run_dir, distribution.is_chief)
     environment.set_determinism(config.train.seed, config.train.deterministic)
-    model = build_model(config.model, config.train.dtype_policy)
-    checkpoints = Checkpoints(run_dir, model, make_optimizer(config.train))
-    loop, progress = _prepare(config, run_dir, dataset, checkpoints)
+    with distribution.naming_lost_workers():
+        finished = _train(config, run_dir, dataset, distribution)
+    if finished and distribution.is_chief:
+        write_run_report(run_dir, dataset)
+    return finished
+
+
+def _train(
+    config: RunConfig,
+    run_dir: Path,
+    dataset: Dataset,
+    distribution: Distribution,
+) -> bool:
+    with distribution.scope():
+        model = build_model(config.model, config.train.dtype_policy)
+        optimizer = make_optimizer(config.train)
+    kind = Checkpoints if distribution.is_chief else UnsavedCheckpoints
+    checkpoints = kind(run_dir, model, optimizer)
+    loop, progress = _prepare(
+        config, run_dir, dataset, checkpoints, distribution
+    )
     with StopSignals() as signals:
-        loop.stop_requested = signals.requested
+        loop.stop_requested = lambda: distribution.any_worker(
+            signals.requested()
+        )
         finished = _run(loop, progress)
     loop.log.close()
-    if finished:
-        write_run_report(run_dir, dataset)
     return finished
 
 
@@ -106,7 +133,7 @@ def _require_a_batch(config: RunConfig, dataset: Dataset) -> None:
         )
 
 
-def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
+def _settle(config: RunConfig, run_dir: Path, is_chief: bool) -> RunConfig:
     """The config with `auto` resolved, saved, or checked against the saved."""
     path = run_dir / "config.json"
     # Before its first checkpoint a run has nothing that a config could not
@@ -126,6 +153,8 @@ def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
         return config
     policy = environment.resolve_dtype_policy(config.train.dtype_policy)
     config = config.replace(dtype_policy=policy)
+    if not is_chief:
+        return config
     run_dir.mkdir(parents=True, exist_ok=True)
     details = json.dumps(environment.describe(), indent=2) + "\n"
     write_whole(run_dir / "environment.json", details)
@@ -138,13 +167,20 @@ def _prepare(
     run_dir: Path,
     dataset: Dataset,
     checkpoints: Checkpoints,
+    distribution: Distribution,
 ) -> tuple[TrainingLoop, Progress]:
-    model = checkpoints.model
-    step = TrainStep(model, checkpoints.optimizer, config.train)
+    model, chief = checkpoints.model, distribution.is_chief
+    step = TrainStep(model, checkpoints.optimizer, config.train, distribution)
     progress = _restore(config, checkpoints, dataset)
+    _require_same_step(run_dir, progress, distribution)
+    # The chief decodes what is not in the cache yet; the others wait for it.
+    if not chief:
+        distribution.wait()
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
-    batches = EpochBatches(config, model, source, dataset.train)
-    evaluate = _evaluation(config, run_dir, dataset, model)
+    evaluate = _evaluation(config, run_dir, dataset, model) if chief else None
+    if chief:
+        distribution.wait()
+    batches = EpochBatches(config, model, source, dataset.train, distribution)
     loop = TrainingLoop(
         config.train,
         batches.steps_per_epoch,
@@ -152,9 +188,23 @@ def _prepare(
         batches,
         evaluate,
         checkpoints,
-        MetricsLog(run_dir, progress.step),
+        MetricsLog(run_dir, progress.step) if chief else SilentLog(),
+        shows=chief,
     )
     return loop, progress
+
+
+def _require_same_step(
+    run_dir: Path, progress: Progress, distribution: Distribution
+) -> None:
+    """Every worker must have gone on from the chief's checkpoint."""
+    chief = int(distribution.from_chief(np.array([progress.step]))[0])
+    if chief != progress.step:
+        raise UserError(
+            f"--run_dir={run_dir}: worker {distribution.worker} finds step"
+            f" {progress.step} there and the chief step {chief}; give all"
+            " workers the same folder"
+        )
 
 
 def _evaluation(

@@ -1,0 +1,213 @@
+"""One run over several devices or machines, by tf.distribute.
+
+Every replica takes its share of each batch; descriptors are gathered, so
+that the in-batch negatives are those of the global batch, and gradients are
+summed. One worker, the chief, writes, evaluates and mines.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import AbstractContextManager
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.errors import UserError
+
+_LOST_PEER = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+)
+
+
+class Distribution:
+    """A tf.distribute strategy by name, and this process's place in it.
+
+    For "multi_worker" it must come before anything else that TensorFlow
+    computes in the process: its servers start here.
+
+    Args:
+        name: "none", "mirrored" (all GPUs of this machine) or
+            "multi_worker" (all processes that TF_CONFIG names, each with
+            its machine's GPUs).
+
+    Attributes:
+        strategy: the tf.distribute.Strategy.
+        replicas: devices that share a batch, all workers together.
+        workers: processes, and `worker` this one's number among them.
+
+    Raises:
+        UserError: for a TF_CONFIG that does not fit "multi_worker".
+    """
+
+    def __init__(self, name: str = "none"):
+        self.name = name
+        self.workers, self.worker = 1, 0
+        if name == "multi_worker":
+            self.workers, self.worker = _place(os.environ.get("TF_CONFIG"))
+            self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
+        elif name == "mirrored":
+            self.strategy = tf.distribute.MirroredStrategy(_devices())
+        else:
+            self.strategy = tf.distribute.get_strategy()
+        self.replicas = self.strategy.num_replicas_in_sync
+
+    @property
+    def is_chief(self) -> bool:
+        """Whether this process writes files, evaluates and mines."""
+        return self.worker == 0
+
+    def scope(self) -> AbstractContextManager:
+        """Where model and optimizer must be made."""
+        return self.strategy.scope()
+
+    def check_batch(self, batch_size: int, micro_batch: int) -> None:
+        """Raises UserError unless replicas and pieces divide the batch."""
+        if batch_size % self.replicas:
+            raise UserError(
+                f"--batch_size={batch_size}: must be a multiple of the"
+                f" {self.replicas} replicas of --strategy={self.name}"
+            )
+        own = batch_size // self.replicas
+        if micro_batch and own % micro_batch:
+            raise UserError(
+                f"--micro_batch={micro_batch}: must divide the {own} pairs"
+                f" that each of {self.replicas} replica(s) takes of"
+                f" --batch_size={batch_size}"
+            )
+
+    def from_chief(self, value: np.ndarray) -> np.ndarray:
+        """The chief's array on every worker; the others' only give its form.
+
+        Workers wait here for each other.
+        """
+        if self.workers == 1:
+            return value
+
+        @tf.function
+        def shared(own):
+            return self.strategy.run(_first_replicas, (own,))
+
+        results = self.strategy.experimental_local_results(shared(value))
+        return results[0].numpy()
+
+    def wait(self) -> None:
+        """Returns once every worker has come here."""
+        self.from_chief(np.zeros(1, np.int64))
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether the flag is up on any worker; all must ask."""
+        if self.workers == 1:
+            return flag
+        if not hasattr(self, "_any"):
+            self._any = tf.function(
+                lambda own: self.strategy.run(_sum_of_replicas, (own,))
+            )
+        results = self._any(tf.constant(int(flag)))
+        return bool(self.strategy.experimental_local_results(results)[0] > 0)
+
+    @contextmanager
+    def naming_lost_workers(self):
+        """A context in which the loss of another worker is a UserError."""
+        try:
+            yield
+        except _LOST_PEER as error:
+            if self.workers == 1:
+                raise
+            raise UserError(
+                f"worker {self.worker} of {self.workers}: another worker"
+                " stopped or cannot be reached; look at its output, then"
+                " start all of them again: they go on from the last"
+                " checkpoint"
+            ) from error
+
+
+def own_rows(
+    batch: dict[str, Any], distribution: Distribution
+) -> dict[str, Any]:
+    """In a replica: its share of its worker's rows of every view."""
+    local = distribution.replicas // distribution.workers
+    if local == 1:
+        return batch
+    context = tf.distribute.get_replica_context()
+    index = context.replica_id_in_sync_group % local
+    size = batch["ground"].shape[0] // local
+    rows = slice(index * size, (index + 1) * size)
+    return {**batch, **{v: batch[v][rows] for v in ("ground", "satellite")}}
+
+
+def gathered(values: tf.Tensor) -> tf.Tensor:
+    """In a replica: the rows [b, D] of all replicas in order, [B, D].
+
+    No gradient passes: each replica carries the slope at its own rows back.
+    """
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    if replicas == 1:
+        return values
+    rows = context.all_gather(tf.stop_gradient(values), axis=0)
+    return tf.ensure_shape(rows, (replicas * values.shape[0], values.shape[1]))
+
+
+def share_of(values: tf.Tensor) -> tf.Tensor:
+    """In a replica: its own rows of what `gathered` gave."""
+    context = tf.distribute.get_replica_context()
+    replicas = context.num_replicas_in_sync
+    if replicas == 1:
+        return values
+    size = values.shape[0] // replicas
+    index = context.replica_id_in_sync_group
+    return values[index * size : (index + 1) * size]
+
+
+def mean_of_replicas(values: Any) -> Any:
+    """In a replica: the mean over replicas of each tensor."""
+    context = tf.distribute.get_replica_context()
+    if context.num_replicas_in_sync == 1:
+        return values
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
+
+
+def _sum_of_replicas(value):
+    context = tf.distribute.get_replica_context()
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+
+
+def _first_replicas(value):
+    context = tf.distribute.get_replica_context()
+    first = tf.equal(context.replica_id_in_sync_group, 0)
+    return _sum_of_replicas(tf.where(first, value, tf.zeros_like(value)))
+
+
+def _devices() -> list[str]:
+    """All GPUs; without any, the logical CPUs."""
+    kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
+    return [d.name for d in tf.config.list_logical_devices(kind)]
+
+
+def _place(text: str | None) -> tuple[int, int]:
+    """How many workers TF_CONFIG names, and which of them this is."""
+    remedy = (
+        'give every worker {"cluster": {"worker": ["host:port", ...]},'
+        ' "task": {"type": "worker", "index": 0, 1, ...}}'
+    )
+    if not text:
+        raise UserError(
+            f"--strategy=multi_worker: TF_CONFIG is not set; {remedy}"
+        )
+    try:
+        config = json.loads(text)
+        workers = config["cluster"]["worker"]
+        kind, index = config["task"]["type"], config["task"]["index"]
+        fits = kind == "worker" and 0 <= index < len(workers)
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"TF_CONFIG={text}: {error!r}; {remedy}") from error
+    if not fits or set(config["cluster"]) != {"worker"}:
+        raise UserError(f"TF_CONFIG={text}: not a worker's place; {remedy}")
+    return len(workers), index

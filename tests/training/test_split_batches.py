@@ -1,0 +1,46 @@
+"""A batch over replicas or in pieces: the loss and gradients of the whole."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SPLITS = ("pieces of 4", "two replicas", "two replicas in pieces of 2")
+
+
+@pytest.fixture(scope="module")
+def said():
+    result = subprocess.run(
+        [sys.executable, "-m", "tests.training.split_batches"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=400,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_there_are_two_replicas(said):
+    assert said["replicas"] == 2
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_gradients_are_those_of_the_whole_batch(said, split):
+    assert said[split] < 1e-5
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_replica_tells_the_figures_of_the_whole_batch(said, split):
+    figures = said["figures"]
+    assert figures[split] == pytest.approx(figures["whole"], rel=1e-5)
+
+
+def test_dropout_moves_on_once_a_piece_though_it_runs_twice(said):
+    whole, pieces = said["dropout states"]
+    # Two steps, of one piece and of two.
+    assert set(whole) == {2}
+    assert set(pieces) == {4}
