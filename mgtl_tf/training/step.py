@@ -8,6 +8,7 @@ from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.retrieval_loss import retrieval_loss
 
 
 class TrainStep:
@@ -24,9 +25,10 @@ class TrainStep:
         learning_rate: float scalar tensor; a Python float would retrace.
 
     Output:
-        scalars, float32: "loss", its parts "triplet_loss" and
-        "generative_loss", and "positive_distance" and "negative_distance",
-        the mean squared distances (0..4) of true and of wrong pairs.
+        scalars, float32: "loss", its parts "triplet_loss" (or
+        "info_nce_loss") and "generative_loss", and "positive_distance" and
+        "negative_distance", the mean squared distances (0..4) of true and of
+        wrong pairs.
     """
 
     def __init__(
@@ -59,13 +61,8 @@ class TrainStep:
 
     def _losses(self, outputs, negatives):
         config = self.config
-        triplet = losses.soft_margin_triplet_loss(
-            outputs["ground"],
-            outputs["satellite"],
-            gamma=config.gamma,
-            negatives=negatives,
-            hard_negatives_per_query=config.hard_negatives_per_query or None,
-            distance=config.distance,
+        name, retrieval = retrieval_loss(
+            outputs["ground"], outputs["satellite"], negatives, config
         )
         generative = losses.generative_loss(
             outputs["generated"],
@@ -73,17 +70,10 @@ class TrainStep:
             stop_gradient_targets=config.stop_gradient_targets,
         )
         return {
-            "loss": triplet + config.generative_weight * generative,  # Eq. 9
-            "triplet_loss": triplet,
+            "loss": retrieval + config.generative_weight * generative,  # Eq. 9
+            name: retrieval,
             "generative_loss": generative,
         }
-
-
-def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Adam (R17), with the whole gradient's norm clipped where asked."""
-    return keras.optimizers.Adam(
-        config.learning_rate, global_clipnorm=config.clip_norm or None
-    )
 
 
 def _distances(outputs, negatives):

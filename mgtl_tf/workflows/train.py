@@ -25,8 +25,8 @@ from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import has_checkpoint
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.step import make_optimizer
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
 from mgtl_tf.workflows.inputs import pair_bar
