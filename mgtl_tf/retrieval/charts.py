@@ -29,6 +29,7 @@ def draw_losses(records: Records, path: Path) -> None:
         {
             "loss": "total",
             "triplet_loss": "triplet (places apart)",
+            "info_nce_loss": "InfoNCE (places apart)",
             "generative_loss": "generative (knowledge), before its weight",
         },
     )
@@ -126,7 +127,7 @@ def _lines(
     steps = [record["step"] for record in records]
     marker = "o" if len(steps) == 1 else ""
     for (key, name), color in zip(names.items(), _COLORS, strict=False):
-        values = [record[key] for record in records]
+        values = [record.get(key, 0.0) for record in records]
         if not any(values):  # a loss part that this config has not
             continue
         axis.plot(steps, values, color=color, marker=marker, label=name)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Dataset
@@ -25,14 +24,15 @@ from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import has_checkpoint
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.optimizers import averaged_weights
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.run_report import write_run_report
+from mgtl_tf.workflows.validation import Validation
 
 # Data may have moved, and a resumed run may log and save at another pace;
 # every other field decides the weights.
@@ -43,6 +43,8 @@ _FREE_TO_CHANGE = (
     "checkpoint_minutes",
     "evaluate_every",
     "evaluation_batch_size",
+    "retrieval_pictures",
+    "profile_steps",
 )
 
 
@@ -144,35 +146,28 @@ def _prepare(
     progress = _restore(config, checkpoints, dataset)
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
     batches = EpochBatches(config, model, source, dataset.train)
-    evaluate = _evaluation(config, run_dir, dataset, model)
+    log = MetricsLog(run_dir, progress.step)
+    validation = None
+    if pairs := dataset.validation:
+
+        def show(pictures: np.ndarray) -> None:
+            log.write_pictures("retrieval", progress.step, pictures)
+
+        validation = Validation(config, run_dir, pairs, model, show)
     loop = TrainingLoop(
         config.train,
         batches.steps_per_epoch,
         step,
         batches,
-        evaluate,
+        validation,
         checkpoints,
-        MetricsLog(run_dir, progress.step),
+        log,
+        averaged=functools.partial(averaged_weights, checkpoints.optimizer),
+        profile=StepProfile(
+            run_dir / "tensorboard", config.train.profile_steps
+        ),
     )
     return loop, progress
-
-
-def _evaluation(
-    config: RunConfig, run_dir: Path, dataset: Dataset, model: keras.Model
-) -> Callable[[], evaluation.Result] | None:
-    """What measures the model on the validation split, if there is one."""
-    pairs = dataset.validation
-    if not pairs:
-        return None
-    source = open_source(config, pairs, run_dir / "cache" / "validation")
-
-    def evaluate() -> evaluation.Result:
-        with pair_bar("evaluate", len(pairs)) as bar:
-            return evaluation.evaluate_model(
-                model, validation_batches(config, source), pairs, bar.update
-            )
-
-    return evaluate
 
 
 def _restore(

@@ -129,7 +129,9 @@ def test_averages_follow_their_formula(momentum):
     wanted = found[0]
     for t in range(1, steps):
         m = min(momentum, t / (t + 10))
-        wanted = [m * a + (1 - m) * w for a, w in zip(wanted, found[t])]
+        wanted = [
+            m * a + (1 - m) * w for a, w in zip(wanted, found[t], strict=True)
+        ]
     assert_equal([optimizer.averages], [wanted])
     # The weights themselves are what they are without averages.
     _, _, _, plain = run(TrainConfig(learning_rate=0.1), steps)
