@@ -126,8 +126,9 @@ def _lines(
     """One line a key; a mark where there is a single record."""
     steps = [record["step"] for record in records]
     marker = "o" if len(steps) == 1 else ""
-    for (key, name), color in zip(names.items(), _COLORS, strict=False):
-        values = [record.get(key, 0.0) for record in records]
+    logged = {key: name for key, name in names.items() if key in records[0]}
+    for (key, name), color in zip(logged.items(), _COLORS, strict=False):
+        values = [record[key] for record in records]
         if not any(values):  # a loss part that this config has not
             continue
         axis.plot(steps, values, color=color, marker=marker, label=name)

