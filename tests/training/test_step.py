@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import scipy.special
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
@@ -111,21 +110,3 @@ def test_places_that_may_not_be_negatives_are_left_out():
     ]
     loss = float(step(batch, 0.0)["loss"])
     assert loss == pytest.approx(np.mean(expected), rel=1e-3)
-
-
-def test_info_nce_takes_the_triplets_place():
-    model, step = _step(loss="info_nce", temperature=0.5, generative_weight=0)
-    batch = _batch()
-    outputs = model(batch, training=True)
-    values = {k: float(v) for k, v in step(batch, 0.0).items()}
-    logits = (
-        np.asarray(outputs["ground"]) @ np.asarray(outputs["satellite"]).T
-    ) / 0.5
-    target = 0.9 * np.eye(4) + 0.1 / 4
-    forth, back = (
-        -(target * scipy.special.log_softmax(x, axis=1)).sum(1).mean()
-        for x in (logits, logits.T)
-    )
-    assert "triplet_loss" not in values
-    assert values["info_nce_loss"] == pytest.approx((forth + back) / 2, 1e-3)
-    assert values["loss"] == values["info_nce_loss"]

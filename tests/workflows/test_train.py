@@ -141,6 +141,7 @@ def test_best_holds_the_averages_and_last_the_weights(
     config = SMALL.replace(
         data_dir=str(world(tmp_path / "world", 4, validation)),
         epochs=2,
+        recurrent_steps=0,
         ema_momentum=0.15,
         learning_rate=1e-2,
     )
