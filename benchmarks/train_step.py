@@ -23,8 +23,8 @@ from absl import logging
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training import environment
+from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.step import make_optimizer
 
 _POLICY = flags.DEFINE_enum(
     "dtype_policy",

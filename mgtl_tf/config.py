@@ -173,7 +173,17 @@ class TrainConfig:
     )
     epochs: int = _setting(150, "passes over the training pairs (R17)")
     max_steps: int = _setting(0, "stop after so many steps; 0: by epochs")
-    learning_rate: float = _setting(1e-5, "Adam's learning rate (R17)")
+    optimizer: str = _setting(
+        "adam",
+        "adam (the paper), or adamw: with weight_decay",
+        ("adam", "adamw"),
+    )
+    weight_decay: float = _setting(
+        0.01,
+        "adamw only: share of every matrix and kernel taken away a step,"
+        " times the learning rate; biases and normalisation are spared",
+    )
+    learning_rate: float = _setting(1e-5, "the optimizer's (R17)")
     schedule: str = _setting(
         "constant",
         "learning rate over the run: constant (the paper) or cosine (after"
@@ -185,6 +195,23 @@ class TrainConfig:
     )
     clip_norm: float = _setting(
         0.0, "largest norm of the whole gradient; 0: not clipped"
+    )
+    ema_momentum: float = _setting(
+        0.0,
+        "evaluate, keep as best and export the weights' exponential moving"
+        " average of this momentum, such as 0.999 (shorter at the start);"
+        " training goes on with the weights themselves; 0: off",
+    )
+    loss: str = _setting(
+        "triplet",
+        "triplet (the paper, Eq. 7), or info_nce: symmetric InfoNCE",
+        ("triplet", "info_nce"),
+    )
+    temperature: float = _setting(
+        0.07, "info_nce only: what cosines are divided by; fixed, not learnt"
+    )
+    label_smoothing: float = _setting(
+        0.1, "info_nce only: share of the target spread over all candidates"
     )
     gamma: float = _setting(10.0, "factor in the triplet loss (Eq. 7, R14)")
     distance: str = _setting(
@@ -238,6 +265,16 @@ class TrainConfig:
     )
     evaluation_batch_size: int = _setting(64, "images a step at evaluation")
     log_every: int = _setting(10, "steps between lines of metrics.jsonl")
+    retrieval_pictures: int = _setting(
+        4,
+        "validation queries that TensorBoard shows over their five best"
+        " satellite images at every evaluation; 0: none",
+    )
+    profile_steps: int = _setting(
+        0,
+        "write a TensorBoard profile of so many steps, a few after the"
+        " start; 0: none",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -247,6 +284,7 @@ class TrainConfig:
             "epochs",
             "learning_rate",
             "gamma",
+            "temperature",
             "mining_every",
             "checkpoint_minutes",
             "mining_neighbours",
@@ -256,10 +294,13 @@ class TrainConfig:
         for name in (
             "max_steps",
             "micro_batch",
+            "weight_decay",
             "clip_norm",
             "hard_negatives_per_query",
             "generative_weight",
             "evaluate_every",
+            "retrieval_pictures",
+            "profile_steps",
             "seed",
         ):
             if getattr(self, name) < 0:
@@ -268,8 +309,13 @@ class TrainConfig:
             raise refused(self, "seed", "below 2^32")
         if self.batch_size < 2:
             raise refused(self, "batch_size", "2 or more: negatives are needed")
-        if not 0 <= self.warmup < 1:
-            raise refused(self, "warmup", "at least 0 and below 1")
+        for name in ("warmup", "ema_momentum", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise refused(self, name, "at least 0 and below 1")
+        if self.loss == "info_nce" and self.hard_negatives_per_query:
+            raise refused(
+                self, "hard_negatives_per_query", "0 with --loss=info_nce"
+            )
 
 
 @dataclass(frozen=True)

@@ -100,13 +100,13 @@ def evaluate(
     return result
 
 
-def evaluate_model(
+def embed_pairs(
     model: keras.Model,
     batches: Iterable[dict[str, Any]],
     pairs: Sequence[Pair],
     progress: Callable[[int], Any] | None = None,
-) -> Result:
-    """`embed`, then `evaluate` with the positions that the pairs tell.
+) -> tuple[np.ndarray, np.ndarray]:
+    """`embed`, with its answer held against the pairs.
 
     Args:
         model, batches, progress: as of `embed`.
@@ -124,6 +124,24 @@ def evaluate_model(
             " are of other pairs"
         )
     require_finite(ground, satellite, pairs)
+    return ground, satellite
+
+
+def evaluate_model(
+    model: keras.Model,
+    batches: Iterable[dict[str, Any]],
+    pairs: Sequence[Pair],
+    progress: Callable[[int], Any] | None = None,
+) -> Result:
+    """`embed_pairs`, then `evaluate` with the positions that the pairs tell.
+
+    Args:
+        model, batches, pairs, progress: as of `embed_pairs`.
+
+    Raises:
+        UserError, ValueError: as `embed_pairs`.
+    """
+    ground, satellite = embed_pairs(model, batches, pairs, progress)
     return evaluate(ground, satellite, positions(pairs))
 
 

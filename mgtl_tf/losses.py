@@ -1,4 +1,4 @@
-"""The losses: tensors in, one float32 scalar out (Eq. 7, 8; R13 to R16).
+"""The losses: tensors in, one float32 scalar out (Eq. 7, 8; InfoNCE).
 
 Everything is computed in float32 whatever the inputs' dtype, and every mean
 is taken over what is really there (tensor shapes and masks), never over the
@@ -70,6 +70,64 @@ def soft_margin_triplet_loss(
     return total / ops.maximum(count, 1.0)
 
 
+def info_nce_loss(
+    ground,
+    satellite,
+    temperature=0.07,
+    label_smoothing=0.1,
+    negatives=None,
+):
+    """Symmetric InfoNCE with smoothed labels, beside the paper's loss.
+
+    Formula: the cross-entropy of softmax(cos / temperature) of a query over
+    its K candidates (its true match and the allowed wrong ones) against a
+    target of 1 - smoothing + smoothing / K for the true match and
+    smoothing / K for every wrong one; the mean over the queries of a
+    direction that have any wrong one, then over both directions. What may
+    not be a negative is no candidate: it gets no share of the softmax, of
+    the smoothing, or of the gradient. Zero, with zero gradients, where no
+    pair is allowed.
+
+    The temperature is fixed: a learnt one, as Sample4Geo's, would be a
+    weight of the model, and no system here has it.
+
+    Args:
+        ground: unit descriptors [B, D]; row i and row i of `satellite` are
+            a true pair.
+        satellite: unit descriptors [B, D].
+        temperature: what cosines are divided by; 0.07 is where Sample4Geo's
+            learnt one starts.
+        label_smoothing: share of the target spread evenly over the
+            candidates, at least 0 and below 1.
+        negatives: bool [B, B], True where ground i and satellite j may be a
+            negative pair (R15); default all. The diagonal never is one.
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ValueError: for shapes that do not fit, or a temperature or a
+            smoothing out of range.
+
+    Reference: Deuser, Habel, Oswald, "Sample4Geo: Hard Negative Sampling For
+    Cross-View Geo-Localisation", ICCV 2023.
+    """
+    _check_shapes(ground, satellite, negatives)
+    if not temperature > 0:
+        raise ValueError(f"temperature={temperature}: must be more than 0")
+    if not 0 <= label_smoothing < 1:
+        raise ValueError(
+            f"label_smoothing={label_smoothing}: must be at least 0 and below 1"
+        )
+    logits = _similarities(ground, satellite) / temperature  # [B, B]
+    allowed = _allowed(negatives, ops.shape(logits)[0])
+    forth = _cross_entropy(logits, allowed, label_smoothing)
+    back = _cross_entropy(
+        ops.transpose(logits), ops.transpose(allowed), label_smoothing
+    )
+    return 0.5 * (forth + back)
+
+
 def generative_loss(generated, targets, stop_gradient_targets=True):
     """How far generated knowledge is from what it should equal (Eq. 8, R16).
 
@@ -118,6 +176,10 @@ def _check(ground, satellite, negatives, hardest, distance):
         raise ValueError(
             f"hard_negatives_per_query={hardest}: must be 1 or more, or None"
         )
+    _check_shapes(ground, satellite, negatives)
+
+
+def _check_shapes(ground, satellite, negatives):
     shapes = tuple(ground.shape), tuple(satellite.shape)
     if len(shapes[0]) != 2 or shapes[0] != shapes[1]:
         raise ValueError(
@@ -134,9 +196,7 @@ def _check(ground, satellite, negatives, hardest, distance):
 
 def _distances(ground, satellite, distance):
     """Distances [B, B] of every ground (row) to every satellite (column)."""
-    ground = ops.cast(ground, "float32")
-    satellite = ops.cast(satellite, "float32")
-    squared = 2.0 - 2.0 * ops.matmul(ground, ops.transpose(satellite))
+    squared = 2.0 - 2.0 * _similarities(ground, satellite)
     if distance == "squared":
         return squared
     # The root's slope at zero is infinite; here it becomes a line below the
@@ -144,6 +204,30 @@ def _distances(ground, satellite, distance):
     squared = ops.maximum(squared, 0.0)
     floor = ops.maximum(squared, _SMALLEST_SQUARED_DISTANCE)
     return squared / ops.sqrt(floor)
+
+
+def _similarities(ground, satellite):
+    """Cosines [B, B] of every ground (row) and every satellite (column)."""
+    ground = ops.cast(ground, "float32")
+    satellite = ops.cast(satellite, "float32")
+    return ops.matmul(ground, ops.transpose(satellite))
+
+
+def _cross_entropy(logits, allowed, smoothing):
+    """Mean over the rows that have an allowed column; the diagonal is true."""
+    candidates = ops.logical_or(
+        allowed, ops.cast(ops.eye(ops.shape(logits)[0]), "bool")
+    )
+    # Masked before and after: what is no candidate gets no gradient.
+    log_shares = ops.log_softmax(ops.where(candidates, logits, _NEVER))
+    log_shares = ops.where(candidates, log_shares, 0.0)
+    count = ops.sum(ops.cast(candidates, "float32"), axis=1)  # K, [B]
+    spread = ops.sum(log_shares, axis=1) / count
+    true = ops.diagonal(log_shares)
+    entropies = -(1.0 - smoothing) * true - smoothing * spread  # [B]
+    # A query without a wrong candidate has one of share 1: it costs nothing.
+    asked = ops.sum(ops.cast(count > 1, "float32"))
+    return ops.sum(entropies) / ops.maximum(asked, 1.0)
 
 
 def _allowed(negatives, batch):

@@ -25,6 +25,8 @@ def test_defaults_are_the_papers():
     assert train.gamma == 10.0
     assert train.generative_weight == 0.05
     assert train.schedule == "constant"
+    assert (train.optimizer, train.loss) == ("adam", "triplet")
+    assert (train.ema_momentum, train.clip_norm, train.warmup) == (0, 0, 0)
     assert train.mining_start < 0
 
 
@@ -72,6 +74,14 @@ def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
         (TrainConfig, "seed", -1),
         (TrainConfig, "seed", 2**32),
         (TrainConfig, "schedule", "linear"),
+        (TrainConfig, "optimizer", "sgd"),
+        (TrainConfig, "loss", "hinge"),
+        (TrainConfig, "weight_decay", -0.1),
+        (TrainConfig, "ema_momentum", 1.0),
+        (TrainConfig, "temperature", 0.0),
+        (TrainConfig, "label_smoothing", 1.0),
+        (TrainConfig, "retrieval_pictures", -1),
+        (TrainConfig, "profile_steps", -1),
     ],
 )
 def test_refused_values_name_field_and_value(kind, field, value):
@@ -84,6 +94,11 @@ def test_refused_values_name_field_and_value(kind, field, value):
 def test_odd_channels_are_refused():
     with pytest.raises(UserError, match="--channels=3: must be an even"):
         ModelConfig(channels=3, heads=3)
+
+
+def test_a_setting_of_the_other_loss_is_refused():
+    with pytest.raises(UserError, match="0 with --loss=info_nce"):
+        TrainConfig(loss="info_nce", hard_negatives_per_query=2)
 
 
 def test_unknown_keys_are_refused_by_name():

@@ -67,12 +67,13 @@ def run(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "run"
     flags = [*TINY, f"--data_dir={world}", "--epochs=3", "--mining_start=1"]
     flags += ["--mining_every=1", "--mining_neighbours=3"]
+    flags += ["--ema_momentum=0.9"]
     program("train", *flags, f"--run_dir={folder}")
     return folder, flags
 
 
-def _weights(run_dir):
-    path = max((run_dir / "checkpoints").glob("last-*")) / "weights.npz"
+def _weights(run_dir, name="weights"):
+    path = max((run_dir / "checkpoints").glob("last-*")) / f"{name}.npz"
     with np.load(path, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
@@ -92,6 +93,9 @@ def test_a_run_leaves_everything_it_promises(run):
     evaluations = [r for r in records if r["kind"] == "evaluation"]
     assert [r["step"] for r in evaluations] == [2, 4, 6]
     assert evaluations[-1]["gallery_size"] == 7
+    for records in (training, evaluations):
+        # One table a kind, as pandas.read_json(path, lines=True) makes it.
+        assert len({tuple(record) for record in records}) == 1
     assert "within_25m" in evaluations[-1]["ground_to_satellite"]
 
 
@@ -106,6 +110,7 @@ def test_the_same_command_again_has_nothing_left_to_do(run):
 def test_pace_of_logs_and_saves_may_change(run):
     folder, flags = run
     pace = ["--log_every=7", "--checkpoint_minutes=1", "--evaluate_every=0"]
+    pace += ["--profile_steps=2", "--retrieval_pictures=0"]
     program("train", *flags, *pace, f"--run_dir={folder}")
 
 
@@ -120,7 +125,7 @@ def test_another_config_is_refused_with_the_fields(run):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path, number):
-    """Bit for bit: order, mining, augmentation, optimizer, weights."""
+    """Bit for bit: order, mining, augmentation, optimizer, both weights."""
     folder, flags = run
     target = tmp_path / "run"
     command = [sys.executable, "-m", "experiments.train", *flags]
@@ -138,10 +143,11 @@ def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path, number):
     _, errors = process.communicate(timeout=120)
     assert process.returncode in (0, 130), errors[-2000:]
     program("train", *flags, f"--run_dir={target}")
-    expected, found = _weights(folder), _weights(target)
-    assert expected.keys() == found.keys()
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], name)
+    for file in ("weights", "optimizer"):
+        expected, found = _weights(folder, file), _weights(target, file)
+        assert expected.keys() == found.keys()
+        for name in expected:
+            np.testing.assert_array_equal(found[name], expected[name], name)
     steps = [r["step"] for r in read_metrics(target) if r["kind"] == "train"]
     assert steps == [1, 2, 3, 4, 5, 6]
 

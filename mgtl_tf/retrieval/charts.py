@@ -29,6 +29,7 @@ def draw_losses(records: Records, path: Path) -> None:
         {
             "loss": "total",
             "triplet_loss": "triplet (places apart)",
+            "info_nce_loss": "InfoNCE (places apart)",
             "generative_loss": "generative (knowledge), before its weight",
         },
     )
@@ -125,7 +126,8 @@ def _lines(
     """One line a key; a mark where there is a single record."""
     steps = [record["step"] for record in records]
     marker = "o" if len(steps) == 1 else ""
-    for (key, name), color in zip(names.items(), _COLORS, strict=False):
+    logged = {key: name for key, name in names.items() if key in records[0]}
+    for (key, name), color in zip(logged.items(), _COLORS, strict=False):
         values = [record[key] for record in records]
         if not any(values):  # a loss part that this config has not
             continue

@@ -137,8 +137,8 @@ _CURVES = (
         charts.draw_losses,
         "loss.svg",
         "What training makes small",
-        "The triplet loss is small when a panorama is nearer to its own"
-        " aerial image than to others; the generative loss, when the"
+        "The triplet or InfoNCE loss is small when a panorama is nearer to"
+        " its own aerial image than to others; the generative loss, when the"
         " knowledge generated from one view resembles the other view.",
     ),
     (

@@ -6,10 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.folders import write_whole
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.pace import duration_text
+from mgtl_tf.training.retrieval_loss import LOSS_NAMES
 
 
 class MetricsLog:
@@ -40,6 +44,18 @@ class MetricsLog:
                 tf.summary.scalar(name, value)
         self._board.flush()
 
+    def write_pictures(self, name: str, step: int, pictures: np.ndarray):
+        """Pictures of a step, to TensorBoard alone.
+
+        Args:
+            name: what they are shown under.
+            step: from the start of the run.
+            pictures: RGB uint8 [N, H, W, 3].
+        """
+        with self._board.as_default(step=step):
+            tf.summary.image(name, pictures, max_outputs=len(pictures))
+        self._board.flush()
+
     def close(self) -> None:
         """Closes the TensorBoard file."""
         self._board.close()
@@ -49,6 +65,9 @@ class SilentLog:
     """The log of a worker that is not the chief: nothing is written."""
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
+        """Does nothing; the chief writes the same."""
+
+    def write_pictures(self, name: str, step: int, pictures: np.ndarray):
         """Does nothing; the chief writes the same."""
 
     def close(self) -> None:
@@ -65,6 +84,43 @@ def read_metrics(run_dir: Path | str) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             logging.warning("%s: an unfinished line was left out", path)
     return records
+
+
+def bar_figures(values: dict[str, float]) -> dict[str, str]:
+    """What the progress bar tells of a "train" record."""
+    retrieval = [name for name in LOSS_NAMES.values() if name in values]
+    return {
+        "loss": f"{values['loss']:.4f}",
+        **{n.removesuffix("_loss"): f"{values[n]:.4f}" for n in retrieval},
+        "generative": f"{values['generative_loss']:.3f}",
+        "pairs_per_second": f"{values['pairs_per_second']:.1f}",
+        "input_wait": f"{100 * values['input_wait']:.1f}%",
+    }
+
+
+def evaluation_line(
+    progress: Progress,
+    result: dict[str, Any],
+    seconds_left: float,
+    input_wait: float,
+) -> str:
+    """What is printed after an evaluation.
+
+    Args:
+        progress: `best` already counts this evaluation.
+        result: of the evaluation.
+        seconds_left: until the end of the run.
+        input_wait: share of the steps' time spent waiting for batches.
+    """
+    recall = result["ground_to_satellite"]["r@1"]
+    left = f"about {duration_text(seconds_left)} left"
+    return (
+        f"step {progress.step}: r@1 {100 * recall:.2f} % of"
+        f" {result['gallery_size']}, best {100 * progress.best:.2f} %,"
+        f" trained {duration_text(progress.seconds)},"
+        f" {left if seconds_left else 'finished'},"
+        f" input wait {100 * input_wait:.1f} %"
+    )
 
 
 def _drop_after(path: Path, step: int) -> None:

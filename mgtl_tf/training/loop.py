@@ -6,10 +6,12 @@ the data, the evaluation and the checkpoints come in from outside.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,11 @@ from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.logs import SilentLog
+from mgtl_tf.training.logs import bar_figures
+from mgtl_tf.training.logs import evaluation_line
 from mgtl_tf.training.meter import Meter
+from mgtl_tf.training.pace import seconds_left
+from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.schedule import learning_rate
 from mgtl_tf.training.step import TrainStep
 
@@ -45,6 +51,11 @@ class TrainingLoop:
         checkpoints, log: where state and figures go.
         stop_requested: asked after every step.
         shows: whether there is a progress bar.
+        averaged: a context in which the model holds averaged weights, and
+            that says whether it does; evaluations and best checkpoints are
+            made inside it, and where there is nothing to evaluate on, what
+            would be evaluated is kept as best.
+        profile: records steps; None records nothing.
     """
 
     def __init__(
@@ -58,6 +69,10 @@ class TrainingLoop:
         log: MetricsLog | SilentLog,
         stop_requested: Callable[[], bool] = lambda: False,
         shows: bool = True,
+        averaged: Callable[
+            [], AbstractContextManager[bool | None]
+        ] = contextlib.nullcontext,
+        profile: StepProfile | None = None,
     ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
@@ -68,6 +83,8 @@ class TrainingLoop:
         self.log = log
         self.stop_requested = stop_requested
         self.shows = shows
+        self.averaged = averaged
+        self.profile = profile or StepProfile("", 0)
 
     @property
     def total_steps(self) -> int:
@@ -88,7 +105,7 @@ class TrainingLoop:
         """
         self._saved = time.monotonic()
         meter = Meter(self.config.batch_size)
-        with self._bar(progress) as bar:
+        with self._bar(progress) as bar, self.profile:
             while progress.step < self.total_steps:
                 if not self._epoch(progress, meter, bar):
                     self._save(progress, meter, bar)
@@ -110,7 +127,8 @@ class TrainingLoop:
         if self.stop_requested():
             return False
         for batch in meter.watch(self.batches(progress)):
-            meter.add(self.step(batch, self._learning_rate(progress.step)))
+            with self.profile.step(progress.step):
+                meter.add(self.step(batch, self._learning_rate(progress.step)))
             progress.step += 1
             progress.epoch_step += 1
             bar.update()
@@ -159,12 +177,7 @@ class TrainingLoop:
                 "seconds": progress.seconds,
             },
         )
-        bar.set_postfix(
-            loss=f"{values['loss']:.4f}",
-            triplet=f"{values['triplet_loss']:.4f}",
-            generative=f"{values['generative_loss']:.3f}",
-            pairs_per_second=f"{values['pairs_per_second']:.1f}",
-        )
+        bar.set_postfix(bar_figures(values))
         self._warn_of_collapse(progress, values)
 
     def _warn_of_collapse(self, progress: Progress, values: dict) -> None:
@@ -188,33 +201,42 @@ class TrainingLoop:
         if not (finished or due):
             return
         self._report(progress, meter, bar)
-        if self.evaluate is not None:
-            self._evaluate(self.evaluate, progress, bar)
+        with self.averaged() as averaged:
+            if self.evaluate is not None:
+                self._evaluate(self.evaluate, progress, meter, bar)
+            elif averaged:
+                self.checkpoints.save_best(progress)
         self._save(progress, meter, bar)
         meter.skip()
 
     def _evaluate(
-        self, evaluate: Callable[[], Evaluation], progress: Progress, bar: tqdm
+        self,
+        evaluate: Callable[[], Evaluation],
+        progress: Progress,
+        meter: Meter,
+        bar: tqdm,
     ) -> None:
         began = time.monotonic()
         result = evaluate()
-        result["evaluation_seconds"] = time.monotonic() - began
+        seconds = time.monotonic() - began
         recall = result["ground_to_satellite"]["r@1"]
         # Ties go to the later model: on a saturated split the training goes
         # on to improve what recall no longer shows.
         if recall >= progress.best:
             progress.best = recall
             self.checkpoints.save_best(progress)
-        self.log.write(
-            "evaluation",
-            progress.step,
-            {"epoch": progress.epoch, "seconds": progress.seconds, **result},
+        own = {"epoch": progress.epoch, "seconds": progress.seconds}
+        own |= {"best": progress.best, "evaluation_seconds": seconds}
+        self.log.write("evaluation", progress.step, {**own, **result})
+        left = seconds_left(
+            self.config,
+            self.steps_per_epoch,
+            self.total_steps - progress.step,
+            meter.seconds_per_step,
+            seconds,
         )
-        bar.write(
-            f"step {progress.step}: r@1 {100 * recall:.2f} % of"
-            f" {result['gallery_size']}, best {100 * progress.best:.2f} %,"
-            f" trained {progress.seconds / 60:.1f} min"
-        )
+        line = evaluation_line(progress, result, left, meter.input_wait)
+        bar.write(line)
 
     def _save(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
         # Reported first: a loss that is not finite is never saved, and the

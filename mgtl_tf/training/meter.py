@@ -19,6 +19,9 @@ class Meter:
 
     def __init__(self, batch_size: int):
         self._batch_size = batch_size
+        self._all_steps = 0
+        self._all_seconds = 0.0
+        self._all_waited = 0.0
         self.skip()
 
     def skip(self) -> None:
@@ -31,6 +34,16 @@ class Meter:
     def steps(self) -> int:
         """How many steps came since the last line."""
         return len(self._steps)
+
+    @property
+    def seconds_per_step(self) -> float:
+        """Mean of all steps that were flushed."""
+        return self._all_seconds / max(self._all_steps, 1)
+
+    @property
+    def input_wait(self) -> float:
+        """Share of those steps' time that was spent waiting for batches."""
+        return self._all_waited / max(self._all_seconds, 1e-9)
 
     def watch(self, batches: Iterable) -> Iterator:
         """The batches, while the time spent waiting for each is summed."""
@@ -60,5 +73,8 @@ class Meter:
             len(self._steps) * self._batch_size / seconds
         )
         means["input_wait"] = self._waited / seconds
+        self._all_steps += len(self._steps)
+        self._all_seconds += seconds
+        self._all_waited += self._waited
         self.skip()
         return means, seconds

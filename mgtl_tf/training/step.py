@@ -15,6 +15,8 @@ from mgtl_tf.training.distribution import own_rows
 from mgtl_tf.training.distribution import share_of
 from mgtl_tf.training.gradients import gradients_at_once
 from mgtl_tf.training.gradients import gradients_in_pieces
+from mgtl_tf.training.retrieval_loss import LOSS_NAMES
+from mgtl_tf.training.retrieval_loss import retrieval_loss
 
 
 class TrainStep:
@@ -36,9 +38,9 @@ class TrainStep:
 
     Output:
         scalars, float32, of the global batch: "loss", its parts
-        "triplet_loss" and "generative_loss", and "positive_distance" and
-        "negative_distance", the mean squared distances (0..4) of true and
-        of wrong pairs.
+        "triplet_loss" (or "info_nce_loss") and "generative_loss", and
+        "positive_distance" and "negative_distance", the mean squared
+        distances (0..4) of true and of wrong pairs.
     """
 
     def __init__(
@@ -109,7 +111,8 @@ class TrainStep:
             gradients, generative = gradients_at_once(*arguments)
         generative = mean_of_replicas(generative)
         loss = (
-            figures["triplet_loss"] + self.config.generative_weight * generative
+            figures[LOSS_NAMES[self.config.loss]]
+            + self.config.generative_weight * generative
         )
         return gradients, {
             "loss": loss,
@@ -123,22 +126,12 @@ class TrainStep:
         satellite = gathered(satellite)
         with tf.GradientTape() as tape:
             tape.watch([ground, satellite])
-            loss = losses.soft_margin_triplet_loss(
-                ground,
-                satellite,
-                gamma=self.config.gamma,
-                negatives=negatives,
-                hard_negatives_per_query=(
-                    self.config.hard_negatives_per_query or None
-                ),
-                distance=self.config.distance,
+            name, loss = retrieval_loss(
+                ground, satellite, negatives, self.config
             )
             scaled = self._scaled(loss)
         slopes = tape.gradient(scaled, [ground, satellite])
-        figures = {
-            "triplet_loss": loss,
-            **_distances(ground, satellite, negatives),
-        }
+        figures = {name: loss, **_distances(ground, satellite, negatives)}
         return [share_of(s) for s in slopes], figures
 
     def _generative(self, outputs):
@@ -167,21 +160,6 @@ class TrainStep:
         return bool(self.config.clip_norm) or isinstance(
             self.optimizer, scaling
         )
-
-
-def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
-    """Adam (R17), with the whole gradient's norm clipped where asked.
-
-    Under mixed_float16, whose small gradients would be rounded to zero, the
-    loss is scaled by a factor that Keras adapts, and steps that overflow
-    are left out.
-    """
-    optimizer = keras.optimizers.Adam(
-        config.learning_rate, global_clipnorm=config.clip_norm or None
-    )
-    if config.dtype_policy == "mixed_float16":
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer
 
 
 def _distances(ground, satellite, negatives):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Dataset
@@ -29,14 +27,15 @@ from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.logs import SilentLog
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.optimizers import averaged_weights
+from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.step import make_optimizer
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.run_report import write_run_report
+from mgtl_tf.workflows.validation import Validation
 
 # Data may have moved, and a resumed run may log and save at another pace;
 # every other field decides the weights.
@@ -49,6 +48,8 @@ _FREE_TO_CHANGE = (
     "evaluation_batch_size",
     "strategy",
     "micro_batch",
+    "retrieval_pictures",
+    "profile_steps",
 )
 
 
@@ -177,7 +178,16 @@ def _prepare(
     if not chief:
         distribution.wait()
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
-    evaluate = _evaluation(config, run_dir, dataset, model) if chief else None
+    log = MetricsLog(run_dir, progress.step) if chief else SilentLog()
+    validation = None
+    if chief and dataset.validation:
+
+        def show(pictures: np.ndarray) -> None:
+            log.write_pictures("retrieval", progress.step, pictures)
+
+        validation = Validation(
+            config, run_dir, dataset.validation, model, show
+        )
     if chief:
         distribution.wait()
     batches = EpochBatches(config, model, source, dataset.train, distribution)
@@ -186,10 +196,15 @@ def _prepare(
         batches.steps_per_epoch,
         step,
         batches,
-        evaluate,
+        validation,
         checkpoints,
-        MetricsLog(run_dir, progress.step) if chief else SilentLog(),
+        log,
         shows=chief,
+        averaged=functools.partial(averaged_weights, checkpoints.optimizer),
+        profile=StepProfile(
+            run_dir / "tensorboard",
+            config.train.profile_steps if chief else 0,
+        ),
     )
     return loop, progress
 
@@ -205,24 +220,6 @@ def _require_same_step(
             f" {progress.step} there and the chief step {chief}; give all"
             " workers the same folder"
         )
-
-
-def _evaluation(
-    config: RunConfig, run_dir: Path, dataset: Dataset, model: keras.Model
-) -> Callable[[], evaluation.Result] | None:
-    """What measures the model on the validation split, if there is one."""
-    pairs = dataset.validation
-    if not pairs:
-        return None
-    source = open_source(config, pairs, run_dir / "cache" / "validation")
-
-    def evaluate() -> evaluation.Result:
-        with pair_bar("evaluate", len(pairs)) as bar:
-            return evaluation.evaluate_model(
-                model, validation_batches(config, source), pairs, bar.update
-            )
-
-    return evaluate
 
 
 def _restore(

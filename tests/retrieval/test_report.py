@@ -11,6 +11,7 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.metrics import ranks
 from mgtl_tf.metrics import recall
+from mgtl_tf.retrieval.charts import draw_losses
 from mgtl_tf.retrieval.examples import choose_examples
 from mgtl_tf.retrieval.report import ReportData
 from mgtl_tf.retrieval.report import write_report
@@ -136,6 +137,22 @@ def test_run_without_validation_pairs(tmp_path):
     links = Links(page.read_text())
     assert sorted(links.sources) == ["distances.svg", "loss.svg", "rate.svg"]
     assert "Nowhere." in page.read_text()
+
+
+def test_curve_of_the_loss_that_there_is(tmp_path):
+    records = [train_record(step) for step in (1, 2)]
+    for record in records:
+        record["info_nce_loss"] = record.pop("triplet_loss")
+    draw_losses(records, tmp_path / "with.svg")
+    for record in records:
+        del record["info_nce_loss"]
+    draw_losses(records, tmp_path / "without.svg")
+    curves = [
+        (tmp_path / name).read_text().count("stroke: #ea580c")
+        for name in ("with.svg", "without.svg")
+    ]
+    # The line itself and its mark in the legend.
+    assert curves == [2, 0]
 
 
 def test_nothing_trained_yet(tmp_path):

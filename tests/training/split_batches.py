@@ -1,11 +1,15 @@
 """A program for test_split_batches.py: one batch, split in several ways.
 
-It makes two devices of one processor, which must come before anything else
-in a process, and prints a JSON object of differences.
+    python -m tests.training.split_batches [multi_worker]
+
+It makes two devices of one processor, or is a worker of those that TF_CONFIG
+names, either of which must come before anything else in a process, and
+prints a JSON object of differences.
 """
 
 import dataclasses
 import json
+import sys
 
 import keras
 import numpy as np
@@ -14,8 +18,8 @@ import tensorflow as tf
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.distribution import Distribution
+from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.step import make_optimizer
 
 PAIRS = 16
 # The paper's depth (13 convolutions, 5 poolings, L = 6) at a small width.
@@ -28,15 +32,19 @@ DEEP = mgtl_tf.ModelConfig(
 )
 
 
-def batch():
-    """Sixteen random pairs, two places of which are the same."""
+def batch(distribution):
+    """A worker's part of sixteen pairs, two places of which are the same."""
     random = np.random.default_rng(0)
     shape = (PAIRS, 32, 64, 3)
     negatives = ~np.eye(PAIRS, dtype=bool)
     negatives[0, 1] = negatives[1, 0] = False
+    views = {
+        name: random.uniform(0, 255, shape).astype("float32")
+        for name in ("ground", "satellite")
+    }
+    part, parts = distribution.worker, distribution.workers
     return {
-        "ground": random.uniform(0, 255, shape).astype("float32"),
-        "satellite": random.uniform(0, 255, shape).astype("float32"),
+        **{k: np.split(v, parts)[part] for k, v in views.items()},
         "negatives": negatives,
     }
 
@@ -64,7 +72,7 @@ def gradients(distribution, **fields):
 
         return distribution.strategy.run(replica, (values,))
 
-    own, figures = both(batch())
+    own, figures = both(batch(distribution))
     local = distribution.strategy.experimental_local_results
     return (
         [local(g)[0].numpy() for g in own],
@@ -73,45 +81,78 @@ def gradients(distribution, **fields):
 
 
 def largest_difference(values, expected):
-    """Over variables: the norm of the difference by that of the gradient.
+    """Of any element, relative to the largest gradient element."""
+    largest = max(np.abs(e).max() for e in expected)
+    return max(
+        float(np.abs(v - e).max() / largest)
+        for v, e in zip(values, expected, strict=True)
+    )
 
-    Variables whose true gradient is zero (a bias before a softmax) hold
-    only rounding; they are measured by the whole gradient.
+
+def largest_by_variable(values, expected):
+    """Norm of the difference by the gradient's, of the worst variable.
+
+    A variable whose gradient is small beside the others' holds more
+    rounding in proportion; below 1e-4 of the whole it is left out.
     """
     whole = np.sqrt(sum(np.sum(e**2) for e in expected))
     return max(
-        float(np.linalg.norm(v - e) / max(np.linalg.norm(e), 1e-4 * whole))
+        float(np.linalg.norm(v - e) / np.linalg.norm(e))
         for v, e in zip(values, expected, strict=True)
+        if np.linalg.norm(e) > 1e-4 * whole
     )
 
 
 def state_after(config, **fields):
     """What one step leaves in the variables that no gradient moves."""
-    step = make(Distribution(), config, **fields)
+    one = Distribution()
+    step = make(one, config, **fields)
     for _ in range(2):
-        step(batch(), 0.0)
+        step(batch(one), 0.0)
     return [np.array(v) for v in step.model.non_trainable_variables]
 
 
-def main():
-    """Prints {what: relative difference} and the figures of each split."""
+def compared(several, splits):
+    """Differences and figures of splits (name, distribution, piece)."""
+    expected, figures = gradients(Distribution())
+    said = {"replicas": several.replicas, "figures": {"whole": figures}}
+    for name, distribution, piece in splits:
+        values, figures = gradients(distribution, micro_batch=piece)
+        said[name] = [
+            largest_difference(values, expected),
+            largest_by_variable(values, expected),
+        ]
+        said["figures"][name] = figures
+    return said
+
+
+def on_one_machine():
+    """Two devices, pieces, and both together."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
-    one, mirrored = Distribution(), Distribution("mirrored")
-    expected, figures = gradients(one)
-    said = {"replicas": mirrored.replicas, "figures": {"whole": figures}}
-    for name, distribution, piece in (
-        ("pieces of 4", one, 4),
-        ("two replicas", mirrored, 0),
-        ("two replicas in pieces of 2", mirrored, 2),
-    ):
-        values, figures = gradients(distribution, micro_batch=piece)
-        said[name] = largest_difference(values, expected)
-        said["figures"][name] = figures
+    mirrored = Distribution("mirrored")
+    said = compared(
+        mirrored,
+        [
+            ("pieces of 4", Distribution(), 4),
+            ("two replicas", mirrored, 0),
+            ("two replicas in pieces of 2", mirrored, 2),
+        ],
+    )
     dropout = dataclasses.replace(DEEP, recurrent_steps=0, backbone_dropout=0.5)
     seeds = state_after(dropout), state_after(dropout, micro_batch=PAIRS // 2)
     said["dropout states"] = [[int(v[1]) for v in s] for s in seeds]
+    return said
+
+
+def main():
+    """Prints what was compared."""
+    if "multi_worker" in sys.argv:
+        workers = Distribution("multi_worker")
+        said = compared(workers, [("two workers", workers, 4)])
+    else:
+        said = on_one_machine()
     print(json.dumps(said))
 
 

@@ -14,7 +14,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.training.step import make_optimizer
+from mgtl_tf.training.optimizers import make_optimizer
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(8, 16),

@@ -1,14 +1,20 @@
 """metrics.jsonl, the meter, stop signals, the choice of precision."""
 
+import json
 import os
 import signal
+from pathlib import Path
 
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgtl_tf.training import environment
 from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.logs import bar_figures
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.meter import Meter
+from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.stops import StopSignals
 
 
@@ -53,6 +59,91 @@ def test_meter_means_and_rates():
     assert means["loss"] == 3.0
     assert means["pairs_per_second"] == pytest.approx(3 * 8 / seconds)
     assert 0 <= means["input_wait"] <= 1
+
+
+def test_meter_tells_of_all_steps(monkeypatch):
+    """Two lines of two and one steps of 3 s; the second waits 1.5 s more."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    meter = Meter(batch_size=8)
+
+    def batches():
+        for wait in (0.0, 0.0, 1.5):
+            now[0] += wait
+            yield wait
+
+    for number, _ in enumerate(meter.watch(batches())):
+        now[0] += 3.0
+        meter.add({"loss": 1.0})
+        if number:
+            meter.flush()
+    assert meter.seconds_per_step == pytest.approx(3.5)
+    assert meter.input_wait == pytest.approx(1.5 / 10.5)
+
+
+def test_the_bar_shows_the_loss_there_is_and_the_wait():
+    values = {"loss": 1.0, "generative_loss": 0.5, "pairs_per_second": 9.0}
+    values |= {"input_wait": 0.0123, "learning_rate": 1.0}
+    for name in ("triplet", "info_nce"):
+        shown = bar_figures({**values, f"{name}_loss": 0.75})
+        assert shown[name] == "0.7500"
+        assert shown["input_wait"] == "1.2%"
+        assert len(shown) == 5
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.4, "0 s"), (99, "99 s"), (150, "2 min"), (9000, "2.5 h")],
+)
+def test_durations(seconds, text):
+    assert duration_text(seconds) == text
+
+
+def test_pictures_reach_tensorboard_as_they_are(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (2, 6, 9, 3), "u1")
+    log = MetricsLog(tmp_path)
+    log.write_pictures("retrieval", 30, pictures)
+    log.close()
+    assert read_metrics(tmp_path) == []
+    (path,) = (tmp_path / "tensorboard").iterdir()
+    found = [
+        (event.step, [tf.io.decode_png(x) for x in value.tensor.string_val[2:]])
+        for event in tf.compat.v1.train.summary_iterator(str(path))
+        for value in event.summary.value
+        if value.tag == "retrieval"
+    ]
+    assert [step for step, _ in found] == [30]
+    np.testing.assert_array_equal(found[0][1], pictures)
+
+
+def _written(run_dir: Path) -> None:
+    log = MetricsLog(run_dir)
+    for step in (10, 20):
+        log.write("train", step, {"epoch": 0, "loss": 1.0 / step})
+        log.write("evaluation", step, {"epoch": 1, "best": 0.1 * step})
+    log.close()
+
+
+def test_pandas_reads_the_metrics(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    _written(tmp_path)
+    frame = pandas.read_json(tmp_path / "metrics.jsonl", lines=True)
+    training = frame[frame.kind == "train"]
+    assert training.step.tolist() == [10, 20]
+    assert training.loss.tolist() == [0.1, 0.05]
+    assert frame[frame.kind == "evaluation"].best.tolist() == [1.0, 2.0]
+
+
+def test_every_line_is_strict_json(tmp_path):
+    """As a reader in another language needs it: no NaN, one object a line."""
+    _written(tmp_path)
+
+    def refuse(name):
+        raise AssertionError(name)
+
+    lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+    found = [json.loads(x, parse_constant=refuse) for x in lines]
+    assert [r["step"] for r in found] == [10, 10, 20, 20]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,5 +1,6 @@
 """The outer loop, with everything around it replaced by what it calls."""
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -115,3 +116,71 @@ def test_max_steps_cuts_an_epoch():
     assert trained.run(Progress())
     assert trained.checkpoints.last == [(3, 0, 3)]
     assert trained.log.steps("evaluation") == [3]
+
+
+def test_every_evaluation_gets_a_line(capsys, monkeypatch):
+    """Steps of 2 s, five an epoch, and evaluations of 30 s: 80 s for two."""
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def later(seconds, value):
+        now[0] += seconds
+        return value
+
+    found = recalls(0.5, 0.25, 0.75)
+    trained = loop(5, evaluate=lambda: later(30, found()), epochs=3)
+    step = trained.step
+    trained.step = lambda *args: later(2, step(*args))
+    assert trained.run(Progress())
+    lines = [x for x in capsys.readouterr().out.splitlines() if "r@1" in x]
+    assert [x.strip() for x in lines] == [
+        "step 5: r@1 50.00 % of 1, best 50.00 %, trained 10 s,"
+        " about 80 s left, input wait 0.0 %",
+        "step 10: r@1 25.00 % of 1, best 50.00 %, trained 20 s,"
+        " about 40 s left, input wait 0.0 %",
+        "step 15: r@1 75.00 % of 1, best 75.00 %, trained 30 s,"
+        " finished, input wait 0.0 %",
+    ]
+    best = [v["best"] for kind, _, v in trained.log if kind == "evaluation"]
+    assert best == [0.5, 0.5, 0.75]
+
+
+def averaging(trained, events, ready=True):
+    @contextlib.contextmanager
+    def averaged():
+        events.append("in")
+        yield ready
+        events.append("out")
+
+    trained.averaged = averaged
+    for name in ("best", "last"):
+        save = getattr(trained.checkpoints, f"save_{name}")
+        setattr(
+            trained.checkpoints,
+            f"save_{name}",
+            lambda progress, save=save, name=name: (
+                events.append(name) or save(progress)
+            ),
+        )
+
+
+def test_averages_are_evaluated_and_kept_and_the_weights_trained():
+    events = []
+    found = recalls(0.5, 0.2)
+    trained = loop(
+        1, evaluate=lambda: events.append("evaluate") or found(), epochs=2
+    )
+    averaging(trained, events)
+    assert trained.run(Progress())
+    first = ["in", "evaluate", "best", "out", "last"]
+    assert events == [*first, *(e for e in first if e != "best")]
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_averages_are_kept_where_nothing_is_evaluated(ready):
+    events = []
+    trained = loop(2, epochs=1)
+    averaging(trained, events, ready)
+    assert trained.run(Progress())
+    kept = ["best"] if ready else []
+    assert events == ["in", *kept, "out", "last"]

@@ -6,8 +6,8 @@ import pytest
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.step import make_optimizer
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(16, 40),

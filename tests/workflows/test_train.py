@@ -5,14 +5,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.training import checkpoint
+from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.step import TrainStep
 from mgtl_tf.workflows import order
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train
 
+SAME = dict.fromkeys(("r@1", "r@5", "r@10", "r@1%"), 0.5)
 SMALL = RunConfig().replace(
     image_size=(8, 16),
     width_multiplier=1 / 64,
@@ -27,8 +31,8 @@ SMALL = RunConfig().replace(
 )
 
 
-def world(root, count):
-    """A folder in CVUSA's layout: so many training pairs, no validation."""
+def world(root, count, validation=0):
+    """A folder in CVUSA's layout; the first training pairs validate as well."""
     noise = np.random.default_rng(0)
     rows = []
     for i in range(1, count + 1):
@@ -41,7 +45,7 @@ def world(root, count):
         rows.append(f"{aerial},{ground}")
     (root / "splits").mkdir()
     (root / "splits/train-19zl.csv").write_text("\n".join(rows))
-    (root / "splits/val-19zl.csv").write_text("")
+    (root / "splits/val-19zl.csv").write_text("\n".join(rows[:validation]))
     return root
 
 
@@ -127,3 +131,75 @@ def test_dropout_and_jitter_go_on_where_they_were(tmp_path, monkeypatch):
     expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     for a, b in zip(expected, found, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+@pytest.mark.parametrize("validation", [0, 3])
+def test_best_holds_the_averages_and_last_the_weights(
+    tmp_path, monkeypatch, validation
+):
+    """Also where there is nothing to evaluate on, for export needs them."""
+    config = SMALL.replace(
+        data_dir=str(world(tmp_path / "world", 4, validation)),
+        epochs=2,
+        recurrent_steps=0,
+        ema_momentum=0.15,
+        learning_rate=1e-2,
+    )
+    steps = []
+    update = TrainStep.__call__
+
+    def remembered(self, *arguments):
+        scalars = update(self, *arguments)
+        steps.append([w.numpy() for w in self.model.trainable_variables])
+        return scalars
+
+    monkeypatch.setattr(TrainStep, "__call__", remembered)
+    # Of equally good evaluations the last is kept.
+    monkeypatch.setattr(evaluation.metrics, "recall", lambda *_, **__: SAME)
+    assert train(config, tmp_path / "run")
+    averages = steps[0]
+    for t, weights in enumerate(steps[1:], 1):
+        m = min(0.15, t / (t + 10))
+        pairs = zip(averages, weights, strict=True)
+        averages = [m * a + (1 - m) * w for a, w in pairs]
+    for which, expected in (("best", averages), ("last", steps[-1])):
+        _, model = checkpoint.load_model(tmp_path / "run", which)
+        for a, b in zip(model.trainable_variables, expected, strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def _pictures(run_dir):
+    """Step to number of pictures in TensorBoard's file."""
+    found = {}
+    for path in (run_dir / "tensorboard").glob("events*"):
+        for event in tf.compat.v1.train.summary_iterator(str(path)):
+            for value in event.summary.value:
+                if value.tag == "retrieval":
+                    # Width and height come before the pictures.
+                    found[event.step] = len(value.tensor.string_val) - 2
+    return found
+
+
+def test_a_whole_other_recipe(tmp_path):
+    """InfoNCE, AdamW, cosine, averages, clipping, a profile: to the report."""
+    config = SMALL.replace(
+        data_dir=str(world(tmp_path / "world", 12, validation=3)),
+        loss="info_nce",
+        optimizer="adamw",
+        schedule="cosine",
+        warmup=0.2,
+        clip_norm=1.0,
+        ema_momentum=0.9,
+        profile_steps=2,
+        retrieval_pictures=2,
+        log_every=1,
+    )
+    run_dir = tmp_path / "run"
+    assert train(config, run_dir)
+    assert (run_dir / "report/report.html").is_file()
+    assert list(run_dir.glob("tensorboard/plugins/profile/*/*.xplane.pb"))
+    training = [r for r in read_metrics(run_dir) if r["kind"] == "train"]
+    assert len(training) == 6
+    assert all(np.isfinite(r["info_nce_loss"]) for r in training)
+    # Two queries over their three answers, at the end of the one epoch.
+    assert _pictures(run_dir) == {6: 2}

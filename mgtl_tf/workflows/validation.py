@@ -1,0 +1,69 @@
+"""What measures a model while it trains, and shows what it retrieves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from mgtl_tf import evaluation
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.records import positions
+from mgtl_tf.retrieval.thumbnails import fixed_rows
+from mgtl_tf.retrieval.thumbnails import retrieval_thumbnails
+from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import pair_bar
+from mgtl_tf.workflows.inputs import validation_batches
+
+
+class Validation:
+    """The evaluation of a run's validation split, called again and again.
+
+    Args:
+        config: of the run.
+        run_dir: `cache/validation` is made inside.
+        pairs: the validation pairs.
+        model: the model that is trained.
+        show: gets the pictures of a few fixed queries and their answers,
+            RGB uint8 [Q, height, width, 3], at every evaluation.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run_dir: Path,
+        pairs: Sequence[Pair],
+        model: keras.Model,
+        show: Callable[[np.ndarray], Any],
+    ):
+        self.config = config
+        self.pairs = pairs
+        self.model = model
+        self.show = show
+        cache = run_dir / "cache" / "validation"
+        self.source = open_source(config, pairs, cache)
+
+    def __call__(self) -> evaluation.Result:
+        """Recall of the model as it is now; see `evaluation.evaluate`."""
+        with pair_bar("evaluate", len(self.pairs)) as bar:
+            ground, satellite = evaluation.embed_pairs(
+                self.model,
+                validation_batches(self.config, self.source),
+                self.pairs,
+                bar.update,
+            )
+        pictures = self.config.train.retrieval_pictures
+        if pictures:
+            rows = fixed_rows(len(self.pairs), pictures)
+            self.show(
+                retrieval_thumbnails(rows, ground, satellite, self.source)
+            )
+        return evaluation.evaluate(ground, satellite, positions(self.pairs))

@@ -1,0 +1,268 @@
+"""Adam, AdamW and the average of weights, against steps by hand in NumPy."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import mgtl_tf
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.optimizers import averaged_weights
+from mgtl_tf.training.optimizers import make_optimizer
+
+ROOT = Path(__file__).parents[2]
+TINY = mgtl_tf.ModelConfig(
+    image_size=(8, 16),
+    width_multiplier=1 / 64,
+    poolings=1,
+    channels=4,
+    heads=2,
+    recurrent_steps=1,
+    backbone_normalization="batch",
+)
+
+
+def variables(random):
+    """A kernel, a bias, a scale: the shapes are all that tells them apart."""
+    return [
+        keras.Variable(random.normal(size=shape).astype("float32"), name=name)
+        for name, shape in (("kernel", (3, 4)), ("bias", (4,)), ("s", ()))
+    ]
+
+
+def adam(weights, gradients, rate=0.1, decay=0.0):
+    """Kingma and Ba's Algorithm 1 in float64; decay as AdamW's, line 12.
+
+    Keras adds epsilon to the root of the second moment before its bias is
+    corrected, which is the paper's "epsilon hat".
+    """
+    first = [np.zeros_like(w) for w in weights]
+    second = [np.zeros_like(w) for w in weights]
+    for t, step in enumerate(gradients, 1):
+        for i, g in enumerate(step):
+            if weights[i].ndim >= 2:
+                weights[i] = weights[i] * (1 - rate * decay)
+            first[i] = 0.9 * first[i] + 0.1 * g
+            second[i] = 0.999 * second[i] + 0.001 * g**2
+            size = rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t)
+            weights[i] = weights[i] - size * first[i] / (
+                np.sqrt(second[i]) + 1e-7
+            )
+        yield [w.copy() for w in weights]
+
+
+def run(config, steps=4):
+    """The weights after each step: the optimizer's, and what it was given."""
+    random = np.random.default_rng(0)
+    weights = variables(random)
+    start = [np.array(w, "float64") for w in weights]
+    gradients = [
+        [random.normal(size=w.shape).astype("float32") for w in weights]
+        for _ in range(steps)
+    ]
+    optimizer = make_optimizer(config)
+    optimizer.build(weights)
+    found = []
+    for step in gradients:
+        optimizer.apply([tf.constant(g) for g in step], weights)
+        found.append([np.array(w) for w in weights])
+    return optimizer, start, gradients, found
+
+
+def assert_equal(found, wanted):
+    for a, b in zip(found, wanted, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-6)
+
+
+def test_the_default_is_adam_alone():
+    config = TrainConfig(learning_rate=0.1, weight_decay=0.5)
+    optimizer, start, gradients, found = run(config)
+    assert_equal(found, adam(start, gradients))
+    # step, learning rate, two moments of three weights; nothing averaged.
+    assert len(optimizer.variables) == 2 + 2 * 3
+
+
+def test_adamw_decays_kernels_and_spares_the_rest():
+    config = TrainConfig(learning_rate=0.1, optimizer="adamw", weight_decay=0.5)
+    _, start, gradients, found = run(config)
+    assert_equal(found, adam(start, gradients, decay=0.5))
+
+
+def test_what_a_model_decays_are_its_kernels():
+    """With no gradient AdamW only decays, so what moved is what decays."""
+    model = mgtl_tf.build_model(TINY)
+    config = TrainConfig(learning_rate=0.5, optimizer="adamw", weight_decay=0.5)
+    optimizer = make_optimizer(config)
+    weights = model.trainable_variables
+    optimizer.build(weights)
+    for w in weights:
+        w.assign(np.ones(w.shape))
+    optimizer.apply([tf.zeros(w.shape) for w in weights], weights)
+    for w in weights:
+        wanted = 0.75 if w.path.endswith("kernel") else 1.0
+        np.testing.assert_allclose(w, np.full(w.shape, wanted), err_msg=w.path)
+
+
+def test_clipping_is_of_the_whole_gradient():
+    config = TrainConfig(learning_rate=0.1, clip_norm=1.0)
+    _, start, gradients, found = run(config)
+    clipped = []
+    for step in gradients:
+        norm = np.sqrt(sum((g.astype("float64") ** 2).sum() for g in step))
+        clipped.append([g / max(norm, 1.0) for g in step])
+    assert_equal(found, adam(start, clipped))
+
+
+@pytest.mark.parametrize("momentum", [0.15, 0.999])
+def test_averages_follow_their_formula(momentum):
+    """Of momentum step / (step + 10), then the config's."""
+    steps = 6
+    config = TrainConfig(learning_rate=0.1, ema_momentum=momentum)
+    optimizer, _, _, found = run(config, steps)
+    wanted = found[0]
+    for t in range(1, steps):
+        m = min(momentum, t / (t + 10))
+        wanted = [
+            m * a + (1 - m) * w for a, w in zip(wanted, found[t], strict=True)
+        ]
+    assert_equal([optimizer.averages], [wanted])
+    # The weights themselves are what they are without averages.
+    _, _, _, plain = run(TrainConfig(learning_rate=0.1), steps)
+    for a, b in zip(found[-1], plain[-1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_averages_forget_the_start_at_once():
+    """A ramp's average of a line lags by a tenth, a fixed 0.999's by it all.
+
+    Momentum t / (t + 10) weighs step i of n as (i + 1) ... (i + 9), whose
+    mean is near 10/11 of n.
+    """
+    weight = keras.Variable(np.zeros(1, "float32"))
+    config = TrainConfig(learning_rate=1.0, ema_momentum=0.999)
+    optimizer = make_optimizer(config)
+    optimizer.build([weight])
+    # Of a constant gradient every step of Adam is the learning rate.
+    step = tf.function(lambda: optimizer.apply([tf.ones(1)], [weight]))
+    for _ in range(300):
+        step()
+    with averaged_weights(optimizer):
+        share = float(weight[0]) / -300
+    assert share == pytest.approx(10 / 11, abs=0.01)
+
+
+def test_a_weight_without_gradient_is_kept():
+    used, unused = (keras.Variable(np.full(2, v, "f4")) for v in (1, 2))
+    config = TrainConfig(learning_rate=0.1, ema_momentum=0.9)
+    optimizer = make_optimizer(config)
+    optimizer.build([used, unused])
+    optimizer.apply([tf.ones(2), None], [used, unused])
+    with averaged_weights(optimizer):
+        np.testing.assert_array_equal(unused, [2, 2])
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_weights_come_back_to_the_bit(fails):
+    random = np.random.default_rng(2)
+    weights = variables(random)
+    optimizer = make_optimizer(TrainConfig(ema_momentum=0.9))
+    optimizer.build(weights)
+    with averaged_weights(optimizer) as averaged:
+        assert not averaged  # there is nothing yet to average
+    for _ in range(2):
+        gradients = [tf.constant(random.normal(size=w.shape)) for w in weights]
+        optimizer.apply([tf.cast(g, "float32") for g in gradients], weights)
+    before = [np.array(w) for w in weights]
+    try:
+        with averaged_weights(optimizer) as averaged:
+            assert averaged
+            for w, a in zip(weights, optimizer.averages, strict=True):
+                np.testing.assert_array_equal(w, a)
+            if fails:
+                raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        assert fails
+    for w, b in zip(weights, before, strict=True):
+        np.testing.assert_array_equal(w, b)
+
+
+def test_averages_are_restored_with_a_checkpoint(tmp_path):
+    def begun(seed):
+        keras.utils.set_random_seed(seed)
+        model = mgtl_tf.build_model(TINY)
+        optimizer = make_optimizer(TrainConfig(ema_momentum=0.9))
+        optimizer.build(model.trainable_variables)
+        return Checkpoints(tmp_path, model, optimizer)
+
+    saved, again = begun(0), begun(1)
+    weights = saved.model.trainable_variables
+    for _ in range(2):
+        saved.optimizer.apply([tf.ones(w.shape) for w in weights], weights)
+    saved.save_last(Progress(2))
+    again.restore_last()
+    for a, b in zip(
+        saved.optimizer.averages, again.optimizer.averages, strict=True
+    ):
+        np.testing.assert_array_equal(a, b)
+
+
+TWO_REPLICAS = """
+import keras, numpy as np, tensorflow as tf
+from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+config = TrainConfig(
+    learning_rate=0.1, optimizer="adamw", weight_decay=0.5, ema_momentum=0.9
+)
+with strategy.scope():
+    weight = keras.Variable(np.ones((2, 2), "float32"))
+    optimizer = make_optimizer(config)
+    optimizer.build([weight])
+
+@tf.function
+def step():
+    def replica():
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        gradient = tf.ones((2, 2)) * tf.cast(number, tf.float32)
+        optimizer.apply([gradient], [weight])
+    strategy.run(replica)
+
+raw = []
+for _ in range(3):
+    step()
+    raw.append(weight.numpy()[0, 0])
+with strategy.scope(), averaged_weights(optimizer):
+    copies = [v.numpy()[0, 0] for v in weight.value.values]
+print("FOUND", *raw, *copies)
+"""
+
+
+def test_two_replicas_average_and_decay_alike():
+    """Summed gradients are one: the figures of a single device, by hand."""
+    result = subprocess.run(
+        [sys.executable, "-c", TWO_REPLICAS],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "FOUND" in result.stdout, result.stderr[-3000:]
+    *raw, first, second = map(float, result.stdout.split("FOUND")[1].split())
+    wanted, average = 1.0, None
+    for t in range(3):
+        wanted = wanted * (1 - 0.1 * 0.5) - 0.1
+        assert raw[t] == pytest.approx(wanted, rel=1e-4)
+        m = t / (t + 10)
+        average = wanted if t == 0 else m * average + (1 - m) * wanted
+    assert first == second == pytest.approx(average, rel=1e-4)
