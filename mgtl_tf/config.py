@@ -73,7 +73,14 @@ class ModelConfig:
         ("none", "batch"),
     )
     backbone_dropout: float = _setting(
-        0.2, "dropout rate after conv4_x and conv5_x while training (R4)"
+        0.2,
+        "dropout rate after conv4_x and conv5_x while training (R4); use 0"
+        " with batch normalisation, which it misleads",
+    )
+    rematerialize: bool = _setting(
+        False,
+        "compute the backbone's blocks 1 to 3 once more for the gradient in"
+        " place of keeping their insides: less memory, more time",
     )
     residual_init: str = _setting(
         "glorot",
@@ -101,6 +108,10 @@ class ModelConfig:
             raise refused(self, "poolings", "0 to 5")
         if not 0 <= self.backbone_dropout < 1:
             raise refused(self, "backbone_dropout", "at least 0 and below 1")
+        if self.rematerialize and self.backbone_normalization == "batch":
+            raise refused(
+                self, "rematerialize", "false with backbone_normalization=batch"
+            )
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def train_batches(
 
     Returns:
         Dataset of {"ground", "satellite": float32 [B / n, H, W, 3] RGB
-        0..255, "negatives": bool [B, B], True where the pair may be a negative}.
+        0..255, "negatives": bool [B, B], True where a pair may be one}.
 
     Raises:
         ValueError: for shapes that do not fit the source.

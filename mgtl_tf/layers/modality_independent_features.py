@@ -21,7 +21,8 @@ class ModalityIndependentFeatures(keras.layers.Layer):
 
     Args:
         channels: C, or None.
-        width_multiplier, poolings, normalization, dropout: of VGG16Features.
+        width_multiplier, poolings, normalization, dropout, rematerialize: of
+            VGG16Features.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -39,6 +40,7 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         poolings=5,
         normalization="none",
         dropout=0.2,
+        rematerialize=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -47,6 +49,7 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         self.poolings = poolings
         self.normalization = normalization
         self.dropout = dropout
+        self.rematerialize = rematerialize
 
     def build(self, input_shape):
         """Builds both branches and the shared map for [B, H, W, 3]."""
@@ -68,6 +71,7 @@ class ModalityIndependentFeatures(keras.layers.Layer):
             self.poolings,
             self.normalization,
             self.dropout,
+            self.rematerialize,
             name=view,
             dtype=self.dtype_policy,
         )
@@ -92,4 +96,5 @@ class ModalityIndependentFeatures(keras.layers.Layer):
             "poolings": self.poolings,
             "normalization": self.normalization,
             "dropout": self.dropout,
+            "rematerialize": self.rematerialize,
         }

@@ -53,6 +53,7 @@ class MutualGenerativeTransformer(keras.Model):
             config.poolings,
             config.backbone_normalization,
             config.backbone_dropout,
+            config.rematerialize,
             name="features",
             dtype=self.dtype_policy,
         )
