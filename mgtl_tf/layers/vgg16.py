@@ -166,4 +166,3 @@ def _has_state(stages):
     """Whether running the layers once more would change what they do."""
     kinds = keras.layers.BatchNormalization, keras.layers.Dropout
     return any(isinstance(s, kinds) for s in stages)
-
