@@ -109,7 +109,8 @@ class Distribution:
             self._any = tf.function(
                 lambda own: self.strategy.run(_sum_of_replicas, (own,))
             )
-        results = self._any(tf.constant(int(flag)))
+        # Not int32: TensorFlow sums that on no device of several workers.
+        results = self._any(tf.constant(float(flag)))
         return bool(self.strategy.experimental_local_results(results)[0] > 0)
 
     @contextmanager

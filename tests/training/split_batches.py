@@ -137,7 +137,6 @@ def on_one_machine():
         [
             ("pieces of 4", Distribution(), 4),
             ("two replicas", mirrored, 0),
-            ("two replicas in pieces of 2", mirrored, 2),
         ],
     )
     dropout = dataclasses.replace(DEEP, recurrent_steps=0, backbone_dropout=0.5)

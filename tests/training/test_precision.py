@@ -42,6 +42,9 @@ def _step(policy):
 
 def _losses(policy):
     step, batch = _step(policy), _batch()
+    if policy == "mixed_float16":
+        # Keras' first scale overflows here: it would leave a step out.
+        step.optimizer.dynamic_scale.assign(2.0**8)
     return [float(step(batch, 1e-3)["loss"]) for _ in range(6)]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SPLITS = ("pieces of 4", "two replicas", "two replicas in pieces of 2")
+SPLITS = ("pieces of 4", "two replicas")
 
 
 @pytest.fixture(scope="module")
