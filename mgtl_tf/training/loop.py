@@ -43,6 +43,7 @@ class TrainingLoop:
             evaluate on.
         checkpoints, log: where state and figures go.
         stop_requested: asked after every step.
+        save_requested: asked after every step, for a checkpoint at once.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class TrainingLoop:
         checkpoints: Checkpoints,
         log: MetricsLog,
         stop_requested: Callable[[], bool] = lambda: False,
+        save_requested: Callable[[], bool] = lambda: False,
     ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
@@ -64,6 +66,7 @@ class TrainingLoop:
         self.checkpoints = checkpoints
         self.log = log
         self.stop_requested = stop_requested
+        self.save_requested = save_requested
 
     @property
     def total_steps(self) -> int:
@@ -115,16 +118,11 @@ class TrainingLoop:
                 break
             if self.stop_requested():
                 return False
-            if time.monotonic() - self._saved > self._interval:
-                self._save(progress, meter, bar)
+            self._save_if_due(progress, meter, bar)
         if progress.epoch_step >= self.steps_per_epoch:
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
         self._close_epoch(progress, meter, bar)
         return True
-
-    @property
-    def _interval(self) -> float:
-        return 60.0 * self.config.checkpoint_minutes
 
     def _learning_rate(self, step: int) -> float:
         c = self.config
@@ -194,6 +192,7 @@ class TrainingLoop:
         began = time.monotonic()
         result = evaluate()
         result["evaluation_seconds"] = time.monotonic() - began
+        progress.evaluated = progress.step
         recall = result["ground_to_satellite"]["r@1"]
         # Ties go to the later model: on a saturated split the training goes
         # on to improve what recall no longer shows.
@@ -210,6 +209,16 @@ class TrainingLoop:
             f" {result['gallery_size']}, best {100 * progress.best:.2f} %,"
             f" trained {progress.seconds / 60:.1f} min"
         )
+
+    def _save_if_due(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        config = self.config
+        asked = self.save_requested()
+        late = time.monotonic() - self._saved > 60 * config.checkpoint_minutes
+        steps = config.checkpoint_steps
+        if asked or late or (steps and progress.step % steps == 0):
+            self._save(progress, meter, bar)
+        if asked:
+            bar.write(f"step {progress.step}: checkpoint written as asked")
 
     def _save(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
         # Reported first: a loss that is not finite is never saved, and the

@@ -14,17 +14,17 @@ from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import ids_digest
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.systems import build_model
-from mgtl_tf.systems.backbone_weights import load_backbone_weights
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import has_checkpoint
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.save_signal import SaveSignal
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.step import make_optimizer
 from mgtl_tf.training.stops import StopSignals
@@ -32,6 +32,7 @@ from mgtl_tf.workflows.inputs import open_source
 from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
 from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
 
 # Data may have moved, and a resumed run may log and save at another pace;
@@ -41,6 +42,8 @@ _FREE_TO_CHANGE = (
     "cache",
     "log_every",
     "checkpoint_minutes",
+    "checkpoint_steps",
+    "keep_checkpoints",
     "evaluate_every",
     "evaluation_batch_size",
 )
@@ -49,8 +52,8 @@ _FREE_TO_CHANGE = (
 def train(config: RunConfig, run_dir: Path | str) -> bool:
     """Trains a model; a run folder that holds an unfinished run goes on.
 
-    Restoring order: the newest checkpoint of the run folder; else the
-    backbone weights of the config; else random weights of its seed.
+    What it starts from: see `restore`. SIGINT and SIGTERM save and stop,
+    SIGUSR1 saves.
 
     Args:
         config: of the run; once a checkpoint was written it must equal the
@@ -66,7 +69,11 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     Raises:
         UserError: for data, flags or a run folder that do not fit.
     """
-    run_dir = Path(run_dir)
+    with SaveSignal() as saves:
+        return _train(config, Path(run_dir), saves)
+
+
+def _train(config: RunConfig, run_dir: Path, saves: SaveSignal) -> bool:
     dataset = read_dataset(config.data.dataset, config.data.data_dir)
     for note in dataset.notes:
         logging.warning("%s: %s", config.data.data_dir, note)
@@ -74,8 +81,14 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     config = _settle(config, run_dir)
     environment.set_determinism(config.train.seed, config.train.deterministic)
     model = build_model(config.model, config.train.dtype_policy)
-    checkpoints = Checkpoints(run_dir, model, make_optimizer(config.train))
+    checkpoints = Checkpoints(
+        run_dir,
+        model,
+        make_optimizer(config.train),
+        config.train.keep_checkpoints,
+    )
     loop, progress = _prepare(config, run_dir, dataset, checkpoints)
+    loop.save_requested = saves.taken
     with StopSignals() as signals:
         loop.stop_requested = signals.requested
         finished = _run(loop, progress)
@@ -111,7 +124,7 @@ def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
     path = run_dir / "config.json"
     # Before its first checkpoint a run has nothing that a config could not
     # fit: a user who follows an error's remedy begins it anew.
-    if path.is_file() and has_checkpoint(run_dir):
+    if has_checkpoint(run_dir):
         saved = RunConfig.load(run_dir)
         if config.train.dtype_policy == "auto":
             config = config.replace(dtype_policy=saved.train.dtype_policy)
@@ -126,7 +139,10 @@ def _settle(config: RunConfig, run_dir: Path) -> RunConfig:
         return config
     policy = environment.resolve_dtype_policy(config.train.dtype_policy)
     config = config.replace(dtype_policy=policy)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        run_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(f"--run_dir={run_dir}", error) from error
     details = json.dumps(environment.describe(), indent=2) + "\n"
     write_whole(run_dir / "environment.json", details)
     write_whole(path, config.to_json())
@@ -141,7 +157,7 @@ def _prepare(
 ) -> tuple[TrainingLoop, Progress]:
     model = checkpoints.model
     step = TrainStep(model, checkpoints.optimizer, config.train)
-    progress = _restore(config, checkpoints, dataset)
+    progress = restore(config, checkpoints, dataset)
     source = open_source(config, dataset.train, run_dir / "cache" / "train")
     batches = EpochBatches(config, model, source, dataset.train)
     evaluate = _evaluation(config, run_dir, dataset, model)
@@ -152,7 +168,7 @@ def _prepare(
         batches,
         evaluate,
         checkpoints,
-        MetricsLog(run_dir, progress.step),
+        MetricsLog(run_dir, progress.step, progress.evaluated),
     )
     return loop, progress
 
@@ -173,21 +189,3 @@ def _evaluation(
             )
 
     return evaluate
-
-
-def _restore(
-    config: RunConfig, checkpoints: Checkpoints, dataset: Dataset
-) -> Progress:
-    progress = checkpoints.restore_last()
-    names = ids_digest(dataset.train)
-    if progress is not None:
-        if progress.data not in ("", names):
-            raise UserError(
-                f"--data_dir={config.data.data_dir}: its training pairs are"
-                " not those that the run was begun with; give that data, or"
-                " another --run_dir"
-            )
-        logging.info("going on from step %d", progress.step)
-        return progress
-    load_backbone_weights(checkpoints.model, config.train.backbone_weights)
-    return Progress(data=names)
