@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 from absl import logging
 
@@ -58,9 +60,10 @@ def _require_same_pairs(progress: Progress, names: str, data_dir: str) -> None:
 
 def _start_from_run(model: keras.Model, run_dir: str) -> None:
     if not has_checkpoint(run_dir):
+        found = "holds no checkpoint" if Path(run_dir).is_dir() else "not there"
         raise UserError(
-            f"--init_from={run_dir}: holds no checkpoint; give the run folder"
-            " of a run that has written one"
+            f"--init_from={run_dir}: {found}; give the folder of a run that"
+            " has written a checkpoint"
         )
     try:
         load_weights(model, run_dir)
