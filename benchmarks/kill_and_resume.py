@@ -32,27 +32,13 @@ _SEED = flags.DEFINE_integer("seed", 0, "decides the moments")
 ROOT = Path(__file__).parents[1]
 AIMED_AT_WRITING = 3
 FLAGS = (
-    "--preset=procedural",
-    "--image_size=16,40",
-    "--width_multiplier=0.0625",
-    "--poolings=2",
-    "--channels=12",
-    "--heads=2",
-    "--recurrent_steps=1",
-    "--backbone_dropout=0.2",
-    "--color_jitter=0.2",
-    "--batch_size=4",
-    "--evaluation_batch_size=3",
-    "--dtype_policy=float32",
-    "--deterministic",
-    "--log_every=1",
-    "--epochs=8",
-    "--evaluate_every=2",
-    "--mining_start=1",
-    "--mining_every=2",
-    "--mining_neighbours=3",
-    "--checkpoint_steps=1",
-)
+    "--preset=procedural --image_size=16,40 --width_multiplier=0.0625"
+    " --poolings=2 --channels=12 --heads=2 --recurrent_steps=1"
+    " --backbone_dropout=0.2 --color_jitter=0.2 --batch_size=4"
+    " --evaluation_batch_size=3 --dtype_policy=float32 --deterministic"
+    " --log_every=1 --epochs=8 --evaluate_every=2 --mining_start=1"
+    " --mining_every=2 --mining_neighbours=3 --checkpoint_steps=1"
+).split()
 """Every kind of state that a checkpoint holds, in 16 steps."""
 
 Moment = Callable[[subprocess.Popen, Path], None]
@@ -69,13 +55,13 @@ class Kill:
     writing: bool
 
 
-def make_world(folder: Path) -> None:
-    """Ten training pairs and seven others: two batches an epoch."""
+def make_world(folder: Path, train_pairs: int = 10) -> None:
+    """Seven validation pairs and, by default, two training batches."""
     _finish(
         _start(
             "make_world",
             f"--output_dir={folder}",
-            "--train_pairs=10",
+            f"--train_pairs={train_pairs}",
             "--val_pairs=7",
             "--aerial_size=48",
             "--ground_size=32x160",
@@ -84,20 +70,19 @@ def make_world(folder: Path) -> None:
     )
 
 
-def start_run(world: Path, run_dir: Path) -> subprocess.Popen:
-    """The training program, just started."""
-    return _start(
-        "train", *FLAGS, f"--data_dir={world}", f"--run_dir={run_dir}"
-    )
+def start_run(world: Path, run_dir: Path, *more: str) -> subprocess.Popen:
+    """The training program, just started; the last of equal flags counts."""
+    folders = f"--data_dir={world}", f"--run_dir={run_dir}"
+    return _start("train", *FLAGS, *folders, *more)
 
 
-def finish_run(world: Path, run_dir: Path) -> str:
+def finish_run(world: Path, run_dir: Path, *more: str) -> str:
     """Trains to the end; what the program wrote to stderr.
 
     Raises:
         RuntimeError: where it did not get there.
     """
-    return _finish(start_run(world, run_dir))
+    return _finish(start_run(world, run_dir, *more))
 
 
 def _start(program: str, *arguments: str) -> subprocess.Popen:
@@ -117,10 +102,10 @@ def _finish(process: subprocess.Popen) -> str:
     return errors
 
 
-def kill_run(world: Path, run_dir: Path, moment: Moment) -> Kill:
+def kill_run(world: Path, run_dir: Path, moment: Moment, *more: str) -> Kill:
     """Starts or resumes a run and kills it."""
     before = _unfinished(run_dir)
-    process = start_run(world, run_dir)
+    process = start_run(world, run_dir, *more)
     began = time.monotonic()
     moment(process, run_dir)
     process.kill()

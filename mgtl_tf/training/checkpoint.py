@@ -110,10 +110,9 @@ class Checkpoints:
         write_progress(folder, progress)
 
     def _tidy(self, kind: str, newest: Path, keep: int) -> None:
-        """Removes what the newest makes superfluous, damaged ones first.
+        """Keeps the newest, and whole ones of earlier steps beside it.
 
-        Steps after the newest's are those that a run which had to fall back
-        takes again.
+        Later steps are those that a run which had to fall back takes again.
         """
         kept = {newest}
         for folder in reversed(found(self.folder, kind)):
