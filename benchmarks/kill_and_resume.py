@@ -171,7 +171,7 @@ def final_state(run_dir: Path) -> dict[str, np.ndarray]:
     folder = _newest(run_dir)
     if folder is None:
         raise FileNotFoundError(f"{run_dir}: no checkpoint")
-    state = {}
+    state: dict[str, np.ndarray] = {}
     for name in ("weights", "optimizer"):
         with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
             state |= {f"{name}/{key}": file[key] for key in file.files}
