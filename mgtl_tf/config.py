@@ -255,6 +255,11 @@ class TrainConfig:
         "start of both VGG-16 branches: imagenet (downloaded by Keras), none"
         " (random), or a local Keras/HDF5 weights file",
     )
+    init_from: str = _setting(
+        "",
+        "run folder of another run, of the same network, whose best weights"
+        " this one starts from in place of backbone_weights; empty: none",
+    )
     dtype_policy: str = _setting(
         "float32",
         "float32, mixed_bfloat16, mixed_float16 (with loss scaling), or auto:"
@@ -273,6 +278,12 @@ class TrainConfig:
     )
     checkpoint_minutes: float = _setting(
         10.0, "minutes between checkpoints; evaluations write one as well"
+    )
+    checkpoint_steps: int = _setting(
+        0, "steps between checkpoints, beside checkpoint_minutes; 0: by time"
+    )
+    keep_checkpoints: int = _setting(
+        2, "how many of the newest checkpoints stay; the best always does"
     )
     evaluation_batch_size: int = _setting(64, "images a step at evaluation")
     log_every: int = _setting(10, "steps between lines of metrics.jsonl")
@@ -298,6 +309,7 @@ class TrainConfig:
             "temperature",
             "mining_every",
             "checkpoint_minutes",
+            "keep_checkpoints",
             "mining_neighbours",
             "evaluation_batch_size",
             "log_every",
@@ -312,6 +324,7 @@ class TrainConfig:
             "evaluate_every",
             "retrieval_pictures",
             "profile_steps",
+            "checkpoint_steps",
             "seed",
         ):
             if getattr(self, name) < 0:
@@ -391,7 +404,8 @@ class RunConfig:
                 f"--run_dir={run_dir}: holds no config.json; give the folder"
                 " that experiments.train wrote"
             )
-        return cls.from_json(path.read_text(), str(path))
+        # A damaged byte then shows as a field that differs or is refused.
+        return cls.from_json(path.read_text(errors="replace"), str(path))
 
     def differences(self, other: RunConfig) -> list[str]:
         """Fields in which another config differs, as 'name: a -> b' lines."""

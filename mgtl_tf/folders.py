@@ -18,10 +18,39 @@ INDEX_JSON = "index.json"
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside its final name, then renames it."""
+    """Writes a text file beside its final name, then renames it.
+
+    Raises:
+        UserError: where it cannot be written; the file is as it was.
+    """
     beside = path.with_suffix(".tmp")
-    beside.write_text(text)
-    os.replace(beside, path)
+    try:
+        beside.write_text(text)
+        sync(beside)
+        os.replace(beside, path)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def sync(path: Path) -> None:
+    """Brings a file, or a folder's list of names, to the disk itself.
+
+    Raises:
+        OSError: where the disk does not take it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def unwritable(path: Path | str, error: OSError) -> UserError:
+    """The error about a file or folder that the system would not write."""
+    return UserError(
+        f"{path}: cannot be written ({error.strerror or error}); make room or"
+        " make it writable, then give the same command again"
+    )
 
 
 @contextmanager

@@ -71,6 +71,8 @@ def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
         (TrainConfig, "learning_rate", float("nan")),
         (TrainConfig, "learning_rate", 0.0),
         (TrainConfig, "batch_size", 1),
+        (TrainConfig, "checkpoint_steps", -1),
+        (TrainConfig, "keep_checkpoints", 0),
         (TrainConfig, "seed", -1),
         (TrainConfig, "seed", 2**32),
         (TrainConfig, "schedule", "linear"),
@@ -139,4 +141,12 @@ def test_field_names_are_unique_across_parts():
 
 def test_load_names_the_missing_file(tmp_path):
     with pytest.raises(UserError, match="config.json"):
+        RunConfig.load(tmp_path)
+
+
+def test_load_names_the_damaged_file(tmp_path):
+    data = bytearray(RunConfig().to_json().encode())
+    data[5] ^= 0x80
+    (tmp_path / "config.json").write_bytes(data)
+    with pytest.raises(UserError, match="config.json: unknown field"):
         RunConfig.load(tmp_path)

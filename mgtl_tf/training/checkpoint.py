@@ -2,47 +2,42 @@
 
 A checkpoint is a folder `checkpoints/{last,best}-STEP/` that holds
 `weights.npz` (every variable of the model, random states included),
-`state.json`, and for `last` also `optimizer.npz` and, while batches are
-mined, `neighbours.npy`. It is written under a temporary name and renamed, so
-that a folder with its final name is always whole.
+`state.json`, for `last` also `optimizer.npz` and, while batches are mined,
+`neighbours.npy`, and the list of their checksums. It is written under a
+temporary name and renamed once it lies on the disk, so that a folder with
+its final name was whole; before it is read it is compared with its list.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import shutil
-import zipfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
-import numpy as np
+from absl import logging
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import sync
 from mgtl_tf.systems import build_model
+from mgtl_tf.training import variables
+from mgtl_tf.training.folder_names import discard
+from mgtl_tf.training.folder_names import found
+from mgtl_tf.training.folder_names import new_folder
+from mgtl_tf.training.folder_names import step_of
+from mgtl_tf.training.progress import Progress
+from mgtl_tf.training.progress import read_progress
+from mgtl_tf.training.progress import write_progress
+from mgtl_tf.training.sealed import DamagedError
+from mgtl_tf.training.sealed import require_whole
+from mgtl_tf.training.sealed import seal
 
-
-@dataclass
-class Progress:
-    """Where a run stands: everything the next step depends on but weights.
-
-    `step` counts from the start of the run, `epoch_step` within `epoch`;
-    `best` is the highest validation r@1 so far (-1: none yet), `neighbours`
-    the nearest wrong places [N, k] that mined batches are composed from,
-    `data` names the training pairs, whose rows all this is about.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    epoch_step: int = 0
-    best: float = -1.0
-    seconds: float = 0.0
-    data: str = ""
-    neighbours: np.ndarray | None = None
+_FILES = {
+    "last": ("weights.npz", "optimizer.npz", "state.json"),
+    "best": ("weights.npz", "state.json"),
+}
 
 
 class Checkpoints:
@@ -52,6 +47,8 @@ class Checkpoints:
         run_dir: the run folder; `checkpoints/` is made inside.
         model: whose variables are saved and restored.
         optimizer: built; saved in `last` checkpoints only.
+        keep: how many `last` checkpoints stay, the newest whole ones of
+            different steps; of `best` always the newest alone.
     """
 
     def __init__(
@@ -59,58 +56,118 @@ class Checkpoints:
         run_dir: Path | str,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
+        keep: int = 2,
     ):
         self.folder = Path(run_dir) / "checkpoints"
         self.model = model
         self.optimizer = optimizer
+        self.keep = keep
 
     def save_last(self, progress: Progress) -> None:
-        """Writes all that a resumed run needs; older `last` ones go."""
-        arrays = {"optimizer": _arrays(self.optimizer.variables)}
-        self._save("last", progress, arrays)
+        """Writes all that a resumed run needs; the oldest kept one goes.
+
+        Raises:
+            UserError: where it cannot be written; those before stay.
+        """
+        self._save("last", progress, self.keep)
 
     def save_best(self, progress: Progress) -> None:
-        """Writes the weights of the best evaluation so far."""
-        self._save("best", progress, {})
+        """Writes the weights of the best evaluation so far.
 
-    def _save(self, kind: str, progress: Progress, arrays: dict) -> None:
-        final = self.folder / f"{kind}-{progress.step:08d}"
+        Raises:
+            UserError: where it cannot be written; the one before stays.
+        """
+        # What only a resumed run needs is left out.
+        self._save("best", dataclasses.replace(progress, neighbours=None), 1)
+
+    def _save(self, kind: str, progress: Progress, keep: int) -> None:
+        final = new_folder(self.folder, kind, progress.step)
         beside = self.folder / f".{final.name}.tmp"
-        for killed in self.folder.glob(f".{kind}-*"):
-            shutil.rmtree(killed, ignore_errors=True)
-        beside.mkdir(parents=True)
-        arrays = {"weights": _arrays(self.model.variables), **arrays}
         try:
-            for name, value in arrays.items():
-                np.savez(beside / f"{name}.npz", **value)
-            if kind == "last" and progress.neighbours is not None:
-                np.save(beside / "neighbours.npy", progress.neighbours)
-            (beside / "state.json").write_text(_state_json(progress))
-            _discard(final)
+            for killed in self.folder.glob(f".{kind}-*"):
+                shutil.rmtree(killed, ignore_errors=True)
+            beside.mkdir(parents=True)
+            self._write(beside, kind, progress)
+            seal(beside)
             os.replace(beside, final)
+            sync(self.folder)
         except OSError as error:
             shutil.rmtree(beside, ignore_errors=True)
             raise UserError(
                 f"{final}: could not be written ({error.strerror or error});"
-                " the checkpoint before it is kept"
+                " those before it are kept: mend this, then give the same"
+                " command to go on from the newest"
             ) from error
-        for old in _found(self.folder, kind):
-            if old != final:
-                _discard(old)
+        self._tidy(kind, final, keep)
+
+    def _write(self, folder: Path, kind: str, progress: Progress) -> None:
+        saved = {"weights.npz": self.model, "optimizer.npz": self.optimizer}
+        for name, holder in saved.items():
+            if name in _FILES[kind]:
+                variables.save_variables(
+                    folder / name, holder.variables, self.model.name
+                )
+        write_progress(folder, progress)
+
+    def _tidy(self, kind: str, newest: Path, keep: int) -> None:
+        """Keeps the newest, and whole ones of earlier steps beside it.
+
+        Later steps are those that a run which had to fall back takes again.
+        """
+        kept = {newest}
+        for folder in reversed(found(self.folder, kind)):
+            older = step_of(folder) < step_of(newest)
+            if older and len(kept) < keep and _is_whole(folder, kind):
+                kept.add(folder)
+        for folder in found(self.folder, kind):
+            if folder not in kept:
+                discard(folder)
 
     def restore_last(self) -> Progress | None:
-        """Restores the newest `last` checkpoint; None where there is none.
+        """Restores the newest whole `last` checkpoint; None if there is none.
+
+        Every byte is compared with the checksums, and every variable with
+        the model's, before the first is set. A damaged checkpoint is passed
+        over with a warning.
 
         Raises:
-            UserError: where the checkpoint does not fit the model.
+            UserError: where the checkpoint does not fit the model, or all
+                are damaged.
         """
-        found = _found(self.folder, "last")
-        if not found:
-            return None
-        folder = found[-1]
-        _assign(self.model.variables, folder / "weights.npz")
-        _assign(self.optimizer.variables, folder / "optimizer.npz")
-        return _read_progress(folder)
+        damages: list[str] = []
+        for folder in reversed(found(self.folder, "last")):
+            try:
+                require_whole(folder, _FILES["last"])
+                progress = self._restore(folder, damages)
+            except DamagedError as error:
+                damages.append(str(error))
+                continue
+            return progress
+        if damages:
+            raise UserError(
+                f"{'; '.join(damages)}; no checkpoint is whole: put back a"
+                f" copy, or remove {self.folder} to begin the run anew"
+            )
+        return None
+
+    def _restore(self, folder: Path, damages: list[str]) -> Progress:
+        progress = read_progress(folder)
+        name = self.model.name
+        fitting = []
+        for file, holder in (
+            ("weights.npz", self.model),
+            ("optimizer.npz", self.optimizer),
+        ):
+            arrays = variables.read_arrays(folder / file)
+            variables.require_fit(holder.variables, arrays, name, folder / file)
+            fitting.append((holder.variables, arrays))
+        if damages:
+            logging.warning(
+                "%s; going back to step %d", "; ".join(damages), progress.step
+            )
+        for own, arrays in fitting:
+            variables.assign(own, arrays)
+        return progress
 
 
 class UnsavedCheckpoints(Checkpoints):
@@ -124,9 +181,9 @@ class UnsavedCheckpoints(Checkpoints):
 
 
 def has_checkpoint(run_dir: Path | str) -> bool:
-    """Whether a run folder holds any whole checkpoint."""
+    """Whether a run folder holds any checkpoint, be it damaged."""
     folder = Path(run_dir) / "checkpoints"
-    return any(_found(folder, kind) for kind in ("last", "best"))
+    return any(found(folder, kind) for kind in _FILES)
 
 
 def load_model(
@@ -140,71 +197,49 @@ def load_model(
             run yet) or "last".
 
     Raises:
-        UserError: where the folder holds no such checkpoint.
+        UserError: where the folder holds no such checkpoint, or a damaged
+            one; another model is never taken in its place.
     """
     config = RunConfig.load(run_dir)
+    model = build_model(config.model, config.train.dtype_policy)
+    try:
+        load_weights(model, run_dir, which)
+    except DamagedError as error:
+        other = "last" if which == "best" else "best"
+        raise UserError(
+            f"{error}; put back a copy, train on until it is written anew, or"
+            f" take the other with --checkpoint={other}"
+        ) from error
+    return config, model
+
+
+def load_weights(
+    model: keras.Model, run_dir: Path | str, which: str = "best"
+) -> None:
+    """Sets a model's variables from a run's checkpoint, see `load_model`.
+
+    Raises:
+        DamagedError: for a damaged checkpoint.
+        UserError: where there is none, or it does not fit the model.
+    """
     folder = Path(run_dir) / "checkpoints"
-    found = _found(folder, which) or _found(folder, "last")
-    if not found:
+    saved = found(folder, which) or found(folder, "last")
+    if not saved:
         raise UserError(
             f"--run_dir={run_dir}: holds no checkpoint yet; train first, or"
             " wait for the first one"
         )
-    model = build_model(config.model, config.train.dtype_policy)
-    _assign(model.variables, found[-1] / "weights.npz")
-    return config, model
+    require_whole(saved[-1], _FILES["best"])
+    path = saved[-1] / "weights.npz"
+    arrays = variables.read_arrays(path)
+    variables.require_fit(model.variables, arrays, model.name, path)
+    variables.assign(model.variables, arrays)
 
 
-def _discard(folder: Path) -> None:
-    """Removes a checkpoint; one half removed never has a final name."""
-    if folder.exists():
-        hidden = folder.with_name(f".{folder.name}.old")
-        os.replace(folder, hidden)
-        shutil.rmtree(hidden, ignore_errors=True)
-
-
-def _found(folder: Path, kind: str) -> list[Path]:
-    """Whole checkpoints of a kind, oldest first."""
-    return sorted(p for p in folder.glob(f"{kind}-*") if p.is_dir())
-
-
-def _arrays(variables: list) -> dict[str, np.ndarray]:
-    # The number keeps names apart and in order: Keras paths may repeat.
-    return {
-        f"{i:05d} {v.path}": keras.ops.convert_to_numpy(v)
-        for i, v in enumerate(variables)
-    }
-
-
-def _assign(variables: list, path: Path) -> None:
-    """Sets variables from a file that must fit them one to one."""
+def _is_whole(folder: Path, kind: str) -> bool:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(
-            f"{path}: unreadable ({error}); remove its folder to fall back"
-        ) from error
-    shapes = {f"{i:05d}": tuple(v.shape) for i, v in enumerate(variables)}
-    saved = {name.split()[0]: a.shape for name, a in arrays.items()}
-    if shapes != saved:
-        raise UserError(
-            f"{path}: holds {len(saved)} variables that do not fit the"
-            f" model's {len(shapes)}; it belongs to another config"
-        )
-    for name, array in arrays.items():
-        variables[int(name.split()[0])].assign(array)
-
-
-def _state_json(progress: Progress) -> str:
-    state = dataclasses.asdict(dataclasses.replace(progress, neighbours=None))
-    del state["neighbours"]
-    return json.dumps(state, indent=2) + "\n"
-
-
-def _read_progress(folder: Path) -> Progress:
-    state: dict[str, Any] = json.loads((folder / "state.json").read_text())
-    neighbours = folder / "neighbours.npy"
-    if neighbours.is_file():
-        state["neighbours"] = np.load(neighbours, allow_pickle=False)
-    return Progress(**state)
+        require_whole(folder, _FILES[kind])
+    except DamagedError as error:
+        logging.warning("%s; removed, a newer checkpoint is whole", error)
+        return False
+    return True

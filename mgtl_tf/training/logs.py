@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,10 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
+from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.pace import duration_text
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.retrieval_loss import LOSS_NAMES
 
 
@@ -25,24 +28,38 @@ class MetricsLog:
     Args:
         run_dir: the run folder.
         step: the step from which the run goes on.
+        evaluated: the last step whose evaluation it goes on from; by
+            default `step`.
+
+    Raises:
+        UserError: where either cannot be written.
     """
 
-    def __init__(self, run_dir: Path | str, step: int = 0):
+    def __init__(
+        self, run_dir: Path | str, step: int = 0, evaluated: int | None = None
+    ):
         self._path = Path(run_dir) / "metrics.jsonl"
-        _drop_after(self._path, step)
-        self._board = tf.summary.create_file_writer(
-            str(Path(run_dir) / "tensorboard")
-        )
+        self._board_dir = Path(run_dir) / "tensorboard"
+        _drop_after(self._path, step, step if evaluated is None else evaluated)
+        with self._writing_board():
+            self._board = tf.summary.create_file_writer(str(self._board_dir))
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
-        """One record; nested numbers become TensorBoard scalars `a/b`."""
+        """One record; nested numbers become TensorBoard scalars `a/b`.
+
+        Raises:
+            UserError: where it cannot be written.
+        """
         record = {"kind": kind, "step": step, **values}
-        with self._path.open("a") as file:
-            file.write(json.dumps(record) + "\n")
-        with self._board.as_default(step=step):
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps(record) + "\n")
+        except OSError as error:
+            raise unwritable(self._path, error) from error
+        with self._writing_board(), self._board.as_default(step=step):
             for name, value in _scalars(values, kind):
                 tf.summary.scalar(name, value)
-        self._board.flush()
+            self._board.flush()
 
     def write_pictures(self, name: str, step: int, pictures: np.ndarray):
         """Pictures of a step, to TensorBoard alone.
@@ -52,13 +69,24 @@ class MetricsLog:
             step: from the start of the run.
             pictures: RGB uint8 [N, H, W, 3].
         """
-        with self._board.as_default(step=step):
+        with self._writing_board(), self._board.as_default(step=step):
             tf.summary.image(name, pictures, max_outputs=len(pictures))
-        self._board.flush()
+            self._board.flush()
 
     def close(self) -> None:
         """Closes the TensorBoard file."""
-        self._board.close()
+        with self._writing_board():
+            self._board.close()
+
+    @contextmanager
+    def _writing_board(self) -> Iterator[None]:
+        # A full disk comes as ResourceExhaustedError, as want of memory does.
+        try:
+            yield
+        except tf.errors.OpError as error:
+            line = str(error.message).strip().splitlines()[0]
+            reason = OSError(None, line.rpartition("; ")[2])
+            raise unwritable(self._board_dir, reason) from error
 
 
 class SilentLog:
@@ -123,10 +151,18 @@ def evaluation_line(
     )
 
 
-def _drop_after(path: Path, step: int) -> None:
+def _drop_after(path: Path, step: int, evaluated: int) -> None:
+    """Keeps the records up to a step, evaluations up to one of their own.
+
+    A checkpoint may be of the very step that is then evaluated.
+    """
     if not path.is_file():
         return
-    kept = [r for r in read_metrics(path.parent) if r["step"] <= step]
+    kept = [
+        r
+        for r in read_metrics(path.parent)
+        if r["step"] <= (evaluated if r["kind"] == "evaluation" else step)
+    ]
     write_whole(path, "".join(json.dumps(r) + "\n" for r in kept))
 
 

@@ -56,6 +56,7 @@ class TrainingLoop:
             made inside it, and where there is nothing to evaluate on, what
             would be evaluated is kept as best.
         profile: records steps; None records nothing.
+        save_requested: asked after every step, for a checkpoint at once.
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class TrainingLoop:
             [], AbstractContextManager[bool | None]
         ] = contextlib.nullcontext,
         profile: StepProfile | None = None,
+        save_requested: Callable[[], bool] = lambda: False,
     ):
         self.config = config
         self.steps_per_epoch = steps_per_epoch
@@ -85,6 +87,7 @@ class TrainingLoop:
         self.shows = shows
         self.averaged = averaged
         self.profile = profile or StepProfile("", 0)
+        self.save_requested = save_requested
 
     @property
     def total_steps(self) -> int:
@@ -138,16 +141,11 @@ class TrainingLoop:
                 break
             if self.stop_requested():
                 return False
-            if time.monotonic() - self._saved > self._interval:
-                self._save(progress, meter, bar)
+            self._save_if_due(progress, meter, bar)
         if progress.epoch_step >= self.steps_per_epoch:
             progress.epoch, progress.epoch_step = progress.epoch + 1, 0
         self._close_epoch(progress, meter, bar)
         return True
-
-    @property
-    def _interval(self) -> float:
-        return 60.0 * self.config.checkpoint_minutes
 
     def _learning_rate(self, step: int) -> float:
         c = self.config
@@ -219,6 +217,7 @@ class TrainingLoop:
         began = time.monotonic()
         result = evaluate()
         seconds = time.monotonic() - began
+        progress.evaluated = progress.step
         recall = result["ground_to_satellite"]["r@1"]
         # Ties go to the later model: on a saturated split the training goes
         # on to improve what recall no longer shows.
@@ -237,6 +236,16 @@ class TrainingLoop:
         )
         line = evaluation_line(progress, result, left, meter.input_wait)
         bar.write(line)
+
+    def _save_if_due(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
+        config = self.config
+        asked = self.save_requested()
+        late = time.monotonic() - self._saved > 60 * config.checkpoint_minutes
+        steps = config.checkpoint_steps
+        if asked or late or (steps and progress.step % steps == 0):
+            self._save(progress, meter, bar)
+        if asked:
+            bar.write(f"step {progress.step}: checkpoint written as asked")
 
     def _save(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
         # Reported first: a loss that is not finite is never saved, and the

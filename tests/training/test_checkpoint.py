@@ -1,6 +1,8 @@
 """Checkpoints: whole or absent, restored exactly, refused when foreign."""
 
+import contextlib
 import json
+import os
 import shutil
 
 import keras
@@ -14,7 +16,10 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.folder_names import found
+from mgtl_tf.training.folder_names import new_folder
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.sealed import seal
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(8, 16),
@@ -27,16 +32,21 @@ TINY = mgtl_tf.ModelConfig(
 )
 
 
-def _checkpoints(run_dir, seed=0, config=TINY):
+def _checkpoints(run_dir, seed=0, config=TINY, keep=2):
     keras.utils.set_random_seed(seed)
     model = mgtl_tf.build_model(config)
     optimizer = make_optimizer(TrainConfig())
     optimizer.build(model.trainable_variables)
-    return Checkpoints(run_dir, model, optimizer)
+    return Checkpoints(run_dir, model, optimizer, keep)
 
 
 def _names(run_dir):
     return sorted(p.name for p in (run_dir / "checkpoints").iterdir())
+
+
+def _seal_again(folder):
+    (folder / "checksums.json").unlink()
+    seal(folder)
 
 
 def test_restores_every_variable_and_the_progress(tmp_path):
@@ -63,12 +73,33 @@ def test_nothing_to_restore(tmp_path):
     assert _checkpoints(tmp_path).restore_last() is None
 
 
-def test_only_the_newest_of_each_kind_is_kept(tmp_path):
-    checkpoints = _checkpoints(tmp_path)
-    for step in (1, 2, 10):
+@pytest.mark.parametrize("keep", [1, 2, 3])
+def test_only_the_newest_of_each_kind_are_kept(tmp_path, keep):
+    checkpoints = _checkpoints(tmp_path, keep=keep)
+    for step in (1, 2, 9, 10):
         checkpoints.save_last(Progress(step))
         checkpoints.save_best(Progress(step))
-    assert _names(tmp_path) == ["best-00000010", "last-00000010"]
+    kept = ["last-00000002", "last-00000009", "last-00000010"][-keep:]
+    assert _names(tmp_path) == ["best-00000010", *kept]
+
+
+def test_a_step_saved_twice_counts_once(tmp_path):
+    checkpoints = _checkpoints(tmp_path, keep=2)
+    checkpoints.save_last(Progress(3))
+    for epoch in range(2):
+        checkpoints.save_last(Progress(4, epoch))
+    assert _names(tmp_path) == ["last-00000003", "last-00000004.1"]
+    assert checkpoints.restore_last().epoch == 1
+
+
+def test_folders_are_ordered_by_numbers(tmp_path):
+    made = []
+    for step in (99_999_999, *[100_000_000] * 12):
+        made.append(new_folder(tmp_path, "last", step))
+        made[-1].mkdir()
+    (tmp_path / "last-notes.txt").touch()
+    assert found(tmp_path, "last") == made
+    assert len(set(made)) == 13
 
 
 def test_unfinished_folders_are_not_taken_for_checkpoints(tmp_path):
@@ -79,7 +110,7 @@ def test_unfinished_folders_are_not_taken_for_checkpoints(tmp_path):
 
 
 def test_what_a_kill_left_is_swept_away(tmp_path, monkeypatch):
-    checkpoints = _checkpoints(tmp_path)
+    checkpoints = _checkpoints(tmp_path, keep=1)
     checkpoints.save_last(Progress(3))
     (tmp_path / "checkpoints" / ".last-00000002.tmp").mkdir()
 
@@ -131,6 +162,10 @@ def test_unreadable_weights_are_named(tmp_path, content):
     checkpoints.save_last(Progress(1))
     path = tmp_path / "checkpoints" / "last-00000001" / "weights.npz"
     path.write_bytes(content)
+    with pytest.raises(UserError, match=r"weights\.npz: has \d bytes, not"):
+        checkpoints.restore_last()
+    # Nor may it pass where the checksums agree.
+    _seal_again(path.parent)
     with pytest.raises(UserError, match=r"weights\.npz: unreadable"):
         checkpoints.restore_last()
 
@@ -140,8 +175,33 @@ def test_no_pickles(tmp_path):
     checkpoints.save_last(Progress(1))
     path = tmp_path / "checkpoints" / "last-00000001" / "weights.npz"
     np.savez(path, **{"00000 a": np.array([{}], dtype=object)})
-    with pytest.raises(UserError):
+    _seal_again(path.parent)
+    with pytest.raises(UserError, match="allow_pickle=False"):
         checkpoints.restore_last()
+
+
+@pytest.mark.parametrize("killed_at", [1, 2, 3, 4])
+@pytest.mark.parametrize("keep", [1, 2])
+def test_a_kill_at_any_rename_leaves_a_last(
+    tmp_path, monkeypatch, keep, killed_at
+):
+    checkpoints = _checkpoints(tmp_path, keep=keep)
+    checkpoints.save_last(Progress(1))
+    renames, replace = [], os.replace
+
+    def killed(*names):
+        renames.append(names)
+        if len(renames) == killed_at:
+            raise KeyboardInterrupt
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", killed)
+    # Twice the same step as well: nothing is ever replaced.
+    with contextlib.suppress(KeyboardInterrupt):
+        for step in (2, 2, 3, 4):
+            checkpoints.save_last(Progress(step))
+    assert len(renames) == killed_at
+    assert checkpoints.restore_last().step >= 1
 
 
 def test_load_model(tmp_path):

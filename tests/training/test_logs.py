@@ -15,6 +15,7 @@ from mgtl_tf.training.logs import bar_figures
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.pace import duration_text
+from mgtl_tf.training.save_signal import SaveSignal
 from mgtl_tf.training.stops import StopSignals
 
 
@@ -41,6 +42,18 @@ def test_resuming_drops_lines_of_steps_to_come(tmp_path):
     log.close()
     MetricsLog(tmp_path, step=20).close()
     assert [r["step"] for r in read_metrics(tmp_path)] == [10, 20]
+
+
+def test_resuming_before_an_evaluation_drops_its_line(tmp_path):
+    """A checkpoint of step 20 from before step 20 was evaluated."""
+    log = MetricsLog(tmp_path)
+    for step in (10, 20):
+        log.write("train", step, {"loss": 1.0})
+        log.write("evaluation", step, {"seconds": 1.0})
+    log.close()
+    MetricsLog(tmp_path, step=20, evaluated=10).close()
+    kinds = [(r["kind"], r["step"]) for r in read_metrics(tmp_path)]
+    assert kinds == [("train", 10), ("evaluation", 10), ("train", 20)]
 
 
 def test_a_line_cut_by_a_kill_is_left_out(tmp_path):
@@ -155,6 +168,16 @@ def test_first_signal_asks_and_handlers_come_back(number):
         assert signals.requested()
         assert signal.getsignal(number) == before  # a second one acts
     assert signal.getsignal(number) == before
+
+
+def test_a_signal_asks_for_one_checkpoint_and_does_not_kill():
+    before = signal.getsignal(signal.SIGUSR1)
+    with SaveSignal() as saves:
+        assert not saves.taken()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert saves.taken()
+        assert not saves.taken()
+    assert signal.getsignal(signal.SIGUSR1) == before
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """The outer loop, with everything around it replaced by what it calls."""
 
 import contextlib
+import dataclasses
 import itertools
 
 import numpy as np
@@ -109,6 +110,30 @@ def test_a_stop_saves_and_begins_no_epoch():
     trained.stop_requested = lambda: False
     assert trained.run(progress)
     assert (progress.step, begun) == (6, [0, 1, 2])
+
+
+def test_checkpoints_come_by_steps_too():
+    trained = loop(4, epochs=2, evaluate_every=0, checkpoint_steps=3)
+    assert trained.run(Progress())
+    assert [step for step, _, _ in trained.checkpoints.last] == [3, 6, 8]
+
+
+def test_a_checkpoint_asked_for_is_written_and_training_goes_on():
+    asked = iter([False, True, False, False, False])
+    trained = loop(3, epochs=2, evaluate_every=0)
+    trained.save_requested = lambda: next(asked)
+    assert trained.run(Progress())
+    assert trained.checkpoints.last == [(2, 0, 2), (6, 2, 0)]
+
+
+def test_an_evaluation_is_known_to_the_checkpoint_after_it():
+    trained = loop(2, evaluate=recalls(0.5, 0.5), epochs=4, evaluate_every=2)
+    trained.config = dataclasses.replace(trained.config, checkpoint_steps=1)
+    seen = []
+    trained.checkpoints.save_last = lambda p: seen.append((p.step, p.evaluated))
+    trained.run(Progress())
+    # Step 4 is saved before its evaluation, and again after it.
+    assert seen[3:6] == [(4, 0), (4, 4), (5, 4)]
 
 
 def test_max_steps_cuts_an_epoch():
