@@ -88,7 +88,8 @@ def _candidates(
     Returns:
         Three flat arrays: query, row of the block, similarity.
     """
-    rough = queries @ block.T  # [q, n]
+    with np.errstate(invalid="ignore", over="ignore"):
+        rough = queries @ block.T  # [q, n]
     if not np.isfinite(rough).all():
         raise ValueError("queries or gallery hold values that are not finite")
     top_k = min(top_k, len(block))

@@ -57,6 +57,8 @@ class Distribution:
         else:
             self.strategy = tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
+        self._first_replicas = self._on_replicas(_first_replicas)
+        self._sum_of_replicas = self._on_replicas(_sum_of_replicas)
 
     @property
     def is_chief(self) -> bool:
@@ -89,29 +91,26 @@ class Distribution:
         """
         if self.workers == 1:
             return value
-
-        @tf.function
-        def shared(own):
-            return self.strategy.run(_first_replicas, (own,))
-
-        results = self.strategy.experimental_local_results(shared(value))
-        return results[0].numpy()
+        return self._first_replicas(tf.constant(value)).numpy()
 
     def wait(self) -> None:
         """Returns once every worker has come here."""
         self.from_chief(np.zeros(1, np.int64))
 
+    def _on_replicas(self, function):
+        """A function of a tensor, run on all replicas; any one's result."""
+
+        def run(value):
+            results = self.strategy.run(function, (value,))
+            return self.strategy.experimental_local_results(results)[0]
+
+        return tf.function(run, autograph=False, reduce_retracing=True)
+
     def any_worker(self, flag: bool) -> bool:
         """Whether the flag is up on any worker; all must ask."""
         if self.workers == 1:
             return flag
-        if not hasattr(self, "_any"):
-            self._any = tf.function(
-                lambda own: self.strategy.run(_sum_of_replicas, (own,))
-            )
-        # Not int32: TensorFlow sums that on no device of several workers.
-        results = self._any(tf.constant(float(flag)))
-        return bool(self.strategy.experimental_local_results(results)[0] > 0)
+        return bool(self._sum_of_replicas(tf.constant(float(flag))) > 0)
 
     @contextmanager
     def naming_lost_workers(self):
@@ -177,7 +176,10 @@ def mean_of_replicas(values: Any) -> Any:
 
 def _sum_of_replicas(value):
     context = tf.distribute.get_replica_context()
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, value)
+    # The identity lies on the replica's device; an argument lies on none,
+    # which TensorFlow refuses to sum.
+    own = tf.identity(value)
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
 
 
 def _first_replicas(value):

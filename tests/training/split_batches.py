@@ -49,7 +49,7 @@ def batch(distribution):
     }
 
 
-def make(distribution, config=DEEP, **fields):
+def make(distribution, config, **fields):
     """A step whose weights only the seed decides."""
     keras.utils.set_random_seed(3)
     train = TrainConfig(batch_size=PAIRS, learning_rate=1e-3, **fields)
@@ -59,11 +59,11 @@ def make(distribution, config=DEEP, **fields):
     return TrainStep(model, optimizer, train, distribution)
 
 
-def gradients(distribution, **fields):
+def gradients(distribution, config, **fields):
     """The summed gradients and the figures, all as NumPy values."""
-    step = make(distribution, **fields)
+    step = make(distribution, config, **fields)
 
-    @tf.function
+    @tf.function(autograph=False)
     def both(values):
         def replica(values):
             own, figures = step.replica_gradients(values)
@@ -112,12 +112,12 @@ def state_after(config, **fields):
     return [np.array(v) for v in step.model.non_trainable_variables]
 
 
-def compared(several, splits):
+def compared(several, config, splits):
     """Differences and figures of splits (name, distribution, piece)."""
-    expected, figures = gradients(Distribution())
+    expected, figures = gradients(Distribution(), config)
     said = {"replicas": several.replicas, "figures": {"whole": figures}}
     for name, distribution, piece in splits:
-        values, figures = gradients(distribution, micro_batch=piece)
+        values, figures = gradients(distribution, config, micro_batch=piece)
         said[name] = [
             largest_difference(values, expected),
             largest_by_variable(values, expected),
@@ -134,6 +134,7 @@ def on_one_machine():
     mirrored = Distribution("mirrored")
     said = compared(
         mirrored,
+        DEEP,
         [
             ("pieces of 4", Distribution(), 4),
             ("two replicas", mirrored, 0),
@@ -149,7 +150,8 @@ def main():
     """Prints what was compared."""
     if "multi_worker" in sys.argv:
         workers = Distribution("multi_worker")
-        said = compared(workers, [("two workers", workers, 4)])
+        flat = dataclasses.replace(DEEP, recurrent_steps=1)
+        said = compared(workers, flat, [("two workers", workers, 4)])
     else:
         said = on_one_machine()
     print(json.dumps(said))
