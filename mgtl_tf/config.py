@@ -79,8 +79,8 @@ class ModelConfig:
     )
     rematerialize: bool = _setting(
         False,
-        "compute the backbone's blocks 1 to 3 once more for the gradient in"
-        " place of keeping their insides: less memory, more time",
+        "compute the backbone's blocks without dropout once more for the"
+        " gradient in place of keeping their insides: less memory, more time",
     )
     residual_init: str = _setting(
         "glorot",

@@ -34,10 +34,11 @@ class VGG16Features(keras.layers.Layer):
         dropout: rate after the convolutions of blocks 4 and 5 while training.
             Use 0 with batch normalisation: what dropout adds to the variance
             of the next layer's input is missing when it is off.
-        rematerialize: whether a training step keeps only the inputs of
-            blocks 1 to 3 and computes their insides again for the gradient:
-            a quarter more work, a fraction of the memory. Not with batch
-            normalisation, whose averages would move twice.
+        rematerialize: whether a training step keeps only the input of each
+            block without dropout (1 to 3, or all where it is off) and
+            computes its inside again for the gradient: up to a third more
+            work, a fraction of the memory. Not with batch normalisation,
+            whose averages would move twice.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
