@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -140,6 +142,34 @@ def own_rows(
     size = batch["ground"].shape[0] // local
     rows = slice(index * size, (index + 1) * size)
     return {**batch, **{v: batch[v][rows] for v in ("ground", "satellite")}}
+
+
+@contextmanager
+def own_randomness(model: keras.Model) -> Iterator[None]:
+    """In a replica: a context in which dropout draws other numbers.
+
+    Replicas hold copies of the same random states; without this each would
+    drop the same units of its part of the batch.
+    """
+    context = tf.distribute.get_replica_context()
+    states = [
+        v
+        for v in model.non_trainable_variables
+        if v.path.endswith("seed_generator_state")
+    ]
+    if context.num_replicas_in_sync == 1:
+        states = []
+    for state in states:
+        state.assign(state + _apart(context, state))
+    yield
+    for state in states:
+        state.assign(state - _apart(context, state))
+
+
+def _apart(context, state):
+    """[number of the replica, 0] to add to a [seed, counter]."""
+    number = tf.cast(context.replica_id_in_sync_group, state.value.dtype)
+    return tf.stack([number, tf.zeros_like(number)])
 
 
 def gathered(values: tf.Tensor) -> tf.Tensor:

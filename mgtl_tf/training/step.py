@@ -11,6 +11,7 @@ from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.distribution import gathered
 from mgtl_tf.training.distribution import mean_of_replicas
+from mgtl_tf.training.distribution import own_randomness
 from mgtl_tf.training.distribution import own_rows
 from mgtl_tf.training.distribution import share_of
 from mgtl_tf.training.gradients import gradients_at_once
@@ -107,10 +108,11 @@ class TrainStep:
         weight /= self.distribution.replicas
         arguments = self.model, views, slopes, self._generative, weight
         piece = self.config.micro_batch
-        if piece and piece < views["ground"].shape[0]:
-            gradients, generative = gradients_in_pieces(*arguments, piece)
-        else:
-            gradients, generative = gradients_at_once(*arguments)
+        with own_randomness(self.model):
+            if piece and piece < views["ground"].shape[0]:
+                gradients, generative = gradients_in_pieces(*arguments, piece)
+            else:
+                gradients, generative = gradients_at_once(*arguments)
         generative = mean_of_replicas(generative)
         loss = (
             figures[LOSS_NAMES[self.config.loss]]

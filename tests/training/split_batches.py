@@ -18,6 +18,8 @@ import tensorflow as tf
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.distribution import Distribution
+from mgtl_tf.training.distribution import gathered
+from mgtl_tf.training.distribution import own_randomness
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 
@@ -103,6 +105,28 @@ def largest_by_variable(values, expected):
     )
 
 
+def dropout_of_replicas(distribution, config):
+    """Whether two replicas drop the same units, and their states after it."""
+    model = make(distribution, config).model
+    image = np.full((1, 32, 64, 3), 100.0, "float32")
+    views = {"ground": image, "satellite": image}
+
+    @tf.function(autograph=False)
+    def both():
+        def replica():
+            with own_randomness(model):
+                return gathered(model(views, training=True)["ground"])
+
+        return distribution.strategy.run(replica)
+
+    first, second = both().values[0].numpy()
+    states = [
+        [copy.numpy().tolist() for copy in v.value.values]
+        for v in model.non_trainable_variables
+    ]
+    return bool(np.array_equal(first, second)), states
+
+
 def state_after(config, **fields):
     """What one step leaves in the variables that no gradient moves."""
     one = Distribution()
@@ -141,6 +165,7 @@ def on_one_machine():
         ],
     )
     dropout = dataclasses.replace(DEEP, recurrent_steps=0, backbone_dropout=0.5)
+    said["dropout of replicas"] = dropout_of_replicas(mirrored, dropout)
     seeds = state_after(dropout), state_after(dropout, micro_batch=PAIRS // 2)
     said["dropout states"] = [[int(v[1]) for v in s] for s in seeds]
     return said

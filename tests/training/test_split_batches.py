@@ -41,6 +41,13 @@ def test_every_replica_tells_the_figures_of_the_whole_batch(said, split):
     assert figures[split] == pytest.approx(figures["whole"], rel=1e-5)
 
 
+def test_replicas_drop_other_units_and_keep_one_random_state(said):
+    alike, states = said["dropout of replicas"]
+    assert not alike
+    assert states
+    assert all(first == second for first, second in states)
+
+
 def test_dropout_moves_on_once_a_piece_though_it_runs_twice(said):
     whole, pieces = said["dropout states"]
     # Two steps, of one piece and of two.
