@@ -10,27 +10,27 @@ waited for the next batch is printed, once for each source.
 
 from __future__ import annotations
 
-import itertools
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import tensorflow as tf
 from absl import app
 from absl import flags
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.pipeline import train_batches
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.sources import PairSource
 from mgtl_tf.presets import PRESETS
 from mgtl_tf.presets import load_preset
 from mgtl_tf.systems import build_model
 from mgtl_tf.training import environment
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
 
@@ -66,22 +66,37 @@ def waiting(config: RunConfig, folder: Path, steps: int) -> tuple[float, float]:
     step = TrainStep(model, make_optimizer(config.train), config.train)
     cache = Path(tempfile.mkdtemp(dir=folder.parent))
     source = open_source(config, data.train, cache)
-    batches = EpochBatches(config, model, source, data.train)
     meter = Meter(config.train.batch_size)
-    for number, batch in enumerate(meter.watch(endless(batches))):
+    batches = long_epoch(config, source, _WARM_UP + steps)
+    for number, batch in enumerate(meter.watch(batches)):
         meter.add(step(batch, 1e-5))
         if number + 1 == _WARM_UP:
             meter.flush()
-        if number + 1 == _WARM_UP + steps:
-            break
     means, _ = meter.flush()
     return means["input_wait"], means["pairs_per_second"]
 
 
-def endless(batches: EpochBatches) -> Iterator[dict]:
-    """Batch after batch, epoch after epoch."""
-    for epoch in itertools.count():
-        yield from batches(Progress(epoch=epoch))
+def long_epoch(
+    config: RunConfig, source: PairSource, steps: int
+) -> tf.data.Dataset:
+    """So many batches of one epoch, each of different places of the source.
+
+    The epochs of so small a world would end every few steps, those of the
+    benchmarks last 2,000.
+    """
+    random = np.random.default_rng(0)
+    size = config.train.batch_size
+    rows = [
+        random.choice(len(source), size, replace=False) for _ in range(steps)
+    ]
+    return train_batches(
+        source,
+        np.stack(rows),
+        augment=config.data.roll_and_mirror,
+        color_jitter=config.data.color_jitter,
+        seed=0,
+        epoch=0,
+    )
 
 
 def main(argv: list[str]) -> None:
