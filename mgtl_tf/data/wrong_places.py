@@ -8,6 +8,7 @@ matrix is ever held: 35,532 places would need 5 GB.
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -97,6 +98,8 @@ def _by_faiss(
     ground: np.ndarray, satellite: np.ndarray, same: SamePlaces, k: int
 ) -> np.ndarray:
     """As `_by_blocks` of all places, but some rows may hold too few."""
+    # It tells at length which instructions it was built for.
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     faiss = importlib.import_module("faiss")
     count = len(satellite)
     index = faiss.IndexFlatIP(satellite.shape[1])
@@ -123,20 +126,41 @@ def _merge(
     k: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The k best of those so far and of one more tile, best first."""
-    width = similarity.shape[1]
-    if width > k:
-        # Only a tile's own k best can matter; a partition is much cheaper
-        # than a sort.
+    # After the first tiles hardly any place beats the k-th best so far: one
+    # comparison is much cheaper than a partition, and that than a sort.
+    better = similarity > scores[:, -1:]
+    most = int(np.count_nonzero(better, axis=1).max())
+    if most > 2 * k:
         top = np.argpartition(-similarity, k - 1, axis=1)[:, :k]
+        new_scores = np.take_along_axis(similarity, top, axis=1)
     else:
-        top = np.broadcast_to(np.arange(width), similarity.shape)
-    scores = np.hstack([scores, np.take_along_axis(similarity, top, axis=1)])
+        top, new_scores = _compressed(better, similarity, most)
+    scores = np.hstack([scores, new_scores])
     places = np.hstack([places, top + columns.start])
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return (
         np.take_along_axis(scores, order, axis=1),
         np.take_along_axis(places, order, axis=1),
     )
+
+
+def _compressed(
+    chosen: np.ndarray, values: np.ndarray, most: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Columns and values of the chosen, [q, most]; -inf where there is none.
+
+    Args:
+        chosen: bool [q, n], at most `most` in a row.
+        values: float32 [q, n].
+        most: width of the answer.
+    """
+    row, column = np.nonzero(chosen)
+    counts = np.bincount(row, minlength=len(chosen))
+    slot = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    columns = np.zeros((len(chosen), most), np.int64)
+    found = np.full((len(chosen), most), -np.inf, np.float32)
+    columns[row, slot], found[row, slot] = column, values[row, column]
+    return columns, found
 
 
 def _check(
