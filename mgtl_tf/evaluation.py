@@ -88,7 +88,7 @@ def evaluate(
 
     Returns:
         {"protocol": its name, "ground_to_satellite": {"r@1": 0..1, ...,
-        "ties", "mean_rank", "median_rank", and with `places` "within_25m": 0..1},
+        "ties", "mean_rank", "median_rank", and with `places` "within_25m"},
         "satellite_to_ground": {the same}, "gallery_size": N}.
 
     Raises:

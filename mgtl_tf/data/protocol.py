@@ -3,7 +3,7 @@
 Aligned is the paper's: a whole panorama whose centre looks north. The others
 are the field's harder questions, as DSM put them: each panorama is turned by
 a random azimuth, and of a limited field of view only that many degrees about
-its new centre are kept.
+its new centre are kept (R23).
 
 What they measure here: descriptors are compared azimuth by azimuth (R11), and
 no search over orientations is made. A network that was trained aligned
@@ -34,7 +34,7 @@ DEGREES = {
 """Protocol to the field of view of its panoramas, in degrees."""
 
 HIT_METRES = {"cvact_test": 5.0}
-"""Data sets whose authors count any answer near enough as right."""
+"""Data sets whose authors count any answer near enough as right (R24)."""
 
 # The network expects a panorama of full width. This is the ImageNet mean (R2)
 # in whole grey levels: what the network turns into zeros, as convolutions pad.
@@ -139,9 +139,12 @@ class ProtocolSource:
         """
         ground, satellite = self.source.load(rows)
         width = ground.shape[2]
-        first = (self.turns[rows] * width).astype(np.int64)
-        columns = (first[:, None] + np.arange(width)) % width
-        ground = np.take_along_axis(ground, columns[:, None, :, None], axis=2)
+        firsts = (self.turns[rows] * width).astype(np.int64)
+        turned = [
+            np.roll(image, -first, axis=1)
+            for image, first in zip(ground, firsts, strict=True)
+        ]
+        ground = np.stack(turned)
         seen = int(width * self.degrees / 360)
         start = (width - seen) // 2
         ground[:, :, :start] = _UNSEEN
