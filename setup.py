@@ -28,6 +28,8 @@ setup(
     package_data={"mgtl_tf": ["retrieval/templates/*"]},
     install_requires=pins(),
     extras_require={
+        # Hard negatives of large data sets are then mined by FAISS.
+        "faiss": ["faiss-cpu==1.15.1"],
         "gpu": ["tensorflow[and-cuda]==2.21.0"],
         "dev": [
             "ruff==0.17.6",

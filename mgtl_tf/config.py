@@ -148,6 +148,16 @@ class DataConfig:
     color_jitter: float = _setting(
         0.0, "strength of each view's own colour changes while training"
     )
+    blur: float = _setting(
+        0.0,
+        "largest standard deviation of each view's own Gaussian blur while"
+        " training, pixels of the network's input; 0: none",
+    )
+    jpeg_quality: int = _setting(
+        0,
+        "each view goes through a JPEG of its own while training, of a"
+        " quality drawn from this one up to 95; 0: none",
+    )
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -158,6 +168,10 @@ class DataConfig:
             raise refused(self, "same_place_metres", "0 or more metres")
         if self.color_jitter < 0:
             raise refused(self, "color_jitter", "0 (off) or more")
+        if not 0 <= self.blur <= 20:
+            raise refused(self, "blur", "0 (off) to 20 pixels")
+        if not 0 <= self.jpeg_quality <= 95:
+            raise refused(self, "jpeg_quality", "0 (off) or 1 to 95")
 
 
 @dataclass(frozen=True)
@@ -247,6 +261,11 @@ class TrainConfig:
     mining_every: int = _setting(
         4, "epochs between recomputations of the nearest wrong places"
     )
+    mining_by_position_until: int = _setting(
+        0,
+        "epoch (from 0) before which batches hold places that lie nearest on"
+        " the map, where their positions are known; 0: never",
+    )
     mining_neighbours: int = _setting(
         32, "how many nearest wrong places of each place batches draw from"
     )
@@ -325,6 +344,7 @@ class TrainConfig:
             "retrieval_pictures",
             "profile_steps",
             "checkpoint_steps",
+            "mining_by_position_until",
             "seed",
         ):
             if getattr(self, name) < 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Collection
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,10 +13,14 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf import metrics
+from mgtl_tf.data.gathered import GatheredRows
 from mgtl_tf.data.pipeline import raising_user_errors
+from mgtl_tf.data.protocol import ALIGNED
+from mgtl_tf.data.protocol import Protocol
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
 from mgtl_tf.errors import UserError
+from mgtl_tf.recall_within import recall_within
 
 Result = dict[str, Any]
 
@@ -30,7 +34,7 @@ _ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 def embed(
     model: keras.Model,
-    batches: Iterable[dict[str, Any]],
+    batches: Collection[dict[str, Any]],
     progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors of all pairs, each view by its own encoder (R12).
@@ -38,7 +42,8 @@ def embed(
     Args:
         model: of `build_model`.
         batches: of `eval_batches`: {"ground", "satellite": [B, H, W, 3],
-            "valid": bool [B]}; padding is left out of the answer.
+            "valid": bool [B]}; padding is left out of the answer. Their
+            number must be known: the answer is the only thing held.
         progress: called with the number of pairs done since its last call,
             as the `update` of a tqdm bar is.
 
@@ -50,18 +55,17 @@ def embed(
         ValueError: where there is no batch.
     """
     encode = _encoder(model)
-    ground: list[np.ndarray] = []
-    satellite: list[np.ndarray] = []
+    if not len(batches):
+        raise ValueError("there is no batch to embed")
+    ground, satellite = GatheredRows(len(batches)), GatheredRows(len(batches))
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
         views = encode(batch["ground"], batch["satellite"])
-        ground.append(views[0].numpy()[valid])
-        satellite.append(views[1].numpy()[valid])
+        ground.add(views[0].numpy()[valid])
+        satellite.add(views[1].numpy()[valid])
         if progress is not None:
             progress(int(valid.sum()))
-    if not ground:
-        raise ValueError("there is no batch to embed")
-    return _joined(ground), _joined(satellite)
+    return ground.all(), satellite.all()
 
 
 def evaluate(
@@ -70,6 +74,7 @@ def evaluate(
     places: np.ndarray | None = None,
     ks: Sequence[int | str] = metrics.DEFAULT_KS,
     metres: float = METRES,
+    protocol: Protocol = ALIGNED,
 ) -> Result:
     """Recall in both directions (R20 to R22), ready for JSON.
 
@@ -78,19 +83,22 @@ def evaluate(
         places: positions [N, P] in Cartesian metres, or None.
         ks: as of `metrics.recall`.
         metres: radius within which a first answer is counted as right.
+        protocol: how the ground images were shown, and which answers are
+            right.
 
     Returns:
-        {"ground_to_satellite": {"r@1": 0..1, ..., "ties", "mean_rank",
-        "median_rank", and with `places` "within_25m": 0..1},
+        {"protocol": its name, "ground_to_satellite": {"r@1": 0..1, ...,
+        "ties", "mean_rank", "median_rank", and with `places` "within_25m"},
         "satellite_to_ground": {the same}, "gallery_size": N}.
 
     Raises:
+        UserError: where the protocol needs positions and there are none.
         ValueError: as `metrics.recall`.
     """
-    result: Result = {}
+    result: Result = {"protocol": protocol.name}
     views = (ground, satellite), (satellite, ground)
     for name, (queries, gallery) in zip(DIRECTIONS, views, strict=True):
-        values = metrics.recall(queries, gallery, ks=ks)
+        values = _recall(queries, gallery, places, ks, protocol.hit_metres)
         if places is not None:
             values[f"within_{metres:g}m"] = metrics.within_metres(
                 queries, gallery, places, places, metres
@@ -102,7 +110,7 @@ def evaluate(
 
 def embed_pairs(
     model: keras.Model,
-    batches: Iterable[dict[str, Any]],
+    batches: Collection[dict[str, Any]],
     pairs: Sequence[Pair],
     progress: Callable[[int], Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -129,20 +137,22 @@ def embed_pairs(
 
 def evaluate_model(
     model: keras.Model,
-    batches: Iterable[dict[str, Any]],
+    batches: Collection[dict[str, Any]],
     pairs: Sequence[Pair],
     progress: Callable[[int], Any] | None = None,
+    protocol: Protocol = ALIGNED,
 ) -> Result:
     """`embed_pairs`, then `evaluate` with the positions that the pairs tell.
 
     Args:
         model, batches, pairs, progress: as of `embed_pairs`.
+        protocol: as of `evaluate`; the batches must follow it already.
 
     Raises:
         UserError, ValueError: as `embed_pairs`.
     """
     ground, satellite = embed_pairs(model, batches, pairs, progress)
-    return evaluate(ground, satellite, positions(pairs))
+    return evaluate(ground, satellite, positions(pairs), protocol=protocol)
 
 
 def require_finite(
@@ -166,9 +176,9 @@ def require_finite(
 
 
 def format_table(result: Result) -> str:
-    """The result as a text table of a few lines, one a direction."""
+    """The result as a text table, one line a direction, under its protocol."""
     columns = list(result[DIRECTIONS[0]])
-    rows = [["", *(_title(c) for c in columns)]]
+    rows = [[result["protocol"], *(_title(c) for c in columns)]]
     for direction in DIRECTIONS:
         values = result[direction]
         cells = [_cell(c, values[c]) for c in columns]
@@ -183,6 +193,24 @@ def format_table(result: Result) -> str:
         for row in rows
     ]
     return "\n".join([*lines, f"gallery: {result['gallery_size']:,} places"])
+
+
+def _recall(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    places: np.ndarray | None,
+    ks: Sequence[int | str],
+    hit_metres: float,
+) -> dict[str, float | int]:
+    """Recall by the pair itself, or by any answer near enough on the map."""
+    if not hit_metres:
+        return metrics.recall(queries, gallery, ks=ks)
+    if places is None:
+        raise UserError(
+            f"--hit_metres={hit_metres:g}: these pairs have no positions; give"
+            " --hit_metres=0"
+        )
+    return recall_within(queries, gallery, places, places, hit_metres, ks)
 
 
 def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
@@ -200,13 +228,6 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
 
         _ENCODERS[model] = encode
     return _ENCODERS[model]
-
-
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """One array; the parts are let go, a large split fills much memory."""
-    joined = np.concatenate(parts)
-    parts.clear()
-    return joined
 
 
 def _title(column: str) -> str:

@@ -47,9 +47,32 @@ def recall(
             or indices that do not fit, or an unreadable K.
     """
     place, ties = ranks(queries, gallery, truth)
-    size = len(np.asarray(gallery))
+    return summary(place, ties, len(np.asarray(gallery)), ks)
+
+
+def summary(
+    place: np.ndarray,
+    ties: np.ndarray,
+    size: int,
+    ks: Sequence[int | str] = DEFAULT_KS,
+) -> dict[str, float | int]:
+    """Ranks as recall.
+
+    Args:
+        place: ranks from 1, int [Q]; N + 1 where nothing is right.
+        ties: of `ranks`, int [Q].
+        size: N, rows of the gallery.
+        ks: as of `recall`.
+
+    Returns:
+        as `recall`.
+
+    Raises:
+        ValueError: for an unreadable K.
+    """
     result: dict[str, float | int] = {
-        f"r@{k}": float(np.mean(place <= _count(k, size))) for k in ks
+        f"r@{k}": float(np.mean(place <= min(_count(k, size), size)))
+        for k in ks
     }
     result["ties"] = int(np.count_nonzero(ties))
     result["mean_rank"] = float(np.mean(place))
@@ -113,15 +136,7 @@ def within_metres(
         ValueError: as `recall`, and for positions that do not fit.
     """
     pair = Nearness.of(queries, gallery)
-    here = _positions("query_positions", query_positions, len(pair.queries))
-    there = _positions(
-        "gallery_positions", gallery_positions, len(pair.gallery)
-    )
-    if here.shape[1] != there.shape[1]:
-        raise ValueError(
-            f"query_positions {here.shape} and gallery_positions"
-            f" {there.shape} must have the same number of axes"
-        )
+    here, there = positions_of(pair, query_positions, gallery_positions)
     close = np.full(len(here), np.inf, np.float32)
     far = np.full(len(here), np.inf, np.float32)
     for q, n, scores, slacks in pair.tiles():
@@ -132,6 +147,26 @@ def within_metres(
         lowest = np.where(is_close, np.inf, scores - slacks)
         far[q] = np.minimum(far[q], lowest.min(axis=1))
     return float(np.mean(close < far))
+
+
+def positions_of(
+    pair: Nearness, query_positions: ArrayLike, gallery_positions: ArrayLike
+) -> tuple[np.ndarray, np.ndarray]:
+    """Positions of queries and gallery rows, float64 metres, checked.
+
+    Raises:
+        ValueError: for positions that do not fit or are not finite.
+    """
+    here = _positions("query_positions", query_positions, len(pair.queries))
+    there = _positions(
+        "gallery_positions", gallery_positions, len(pair.gallery)
+    )
+    if here.shape[1] != there.shape[1]:
+        raise ValueError(
+            f"query_positions {here.shape} and gallery_positions"
+            f" {there.shape} must have the same number of axes"
+        )
+    return here, there
 
 
 def _true_rows(

@@ -101,15 +101,28 @@ class Nearness:
 
     def scores_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and slack of each query's gallery row int [Q], float32 [Q]."""
+        return self.scores_at(np.arange(len(rows)), rows)
+
+    def scores_at(
+        self, queries: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores and slacks of query int [n] with gallery row int [n].
+
+        The products are computed in float64.
+
+        Returns:
+            float32 [n] each.
+        """
         products = np.empty(len(rows))
-        for q in _slices(len(rows), _FLOAT64_ROWS):
-            products[q] = np.einsum(
+        for part in _slices(len(rows), _FLOAT64_ROWS):
+            products[part] = np.einsum(
                 "ij,ij->i",
-                self.queries[q].astype(np.float64),
-                self.gallery[rows[q]].astype(np.float64),
+                self.queries[queries[part]].astype(np.float64),
+                self.gallery[rows[part]].astype(np.float64),
             )
         norms = self.gallery_norms[rows]
-        slack = 0.5 * self._slack_factor() * norms * (self.query_norms + norms)
+        lengths = self.query_norms[queries] + norms
+        slack = 0.5 * self._slack_factor() * norms * lengths
         score = 0.5 * norms**2 - products
         return score.astype(np.float32), slack.astype(np.float32)
 

@@ -158,6 +158,7 @@ def test_evaluate_prints_the_table_and_writes_it(run):
     folder, _ = run
     result = program("evaluate", f"--run_dir={folder}")
     assert "r@1" in result.stdout and "satellite to ground" in result.stdout
+    assert result.stdout.startswith("aligned  ")
     path = folder / "evaluation-procedural-validation.json"
     values = json.loads(path.read_text())
     best = max(
@@ -184,6 +185,7 @@ def test_evaluate_prints_the_table_and_writes_it(run):
         ("train", ["--preset=cvusa"], 2, "run_dir"),
         ("evaluate", ["--run_dir=nothing_here"], 1, "nothing_here"),
         ("evaluate", ["--run_dir=a", "--split=all"], 2, "split"),
+        ("evaluate", ["--run_dir=a", "--protocol=fov_45"], 2, "protocol"),
         ("make_world", ["--output_dir=r", "--seed=-1"], 2, "seed"),
         ("make_world", ["--output_dir=r", "more"], 2, "more"),
     ],

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from mgtl_tf import evaluation
 from mgtl_tf.data.pipeline import eval_batches
+from mgtl_tf.data.protocol import Protocol
 from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 
@@ -99,6 +100,7 @@ def test_both_directions_of_a_hand_made_case():
     places = np.array([[0.0, 0], [30, 0], [40, 0], [90, 0]])
     result = evaluation.evaluate(ground, satellite, places, ks=(1, "50%"))
     assert result == {
+        "protocol": "aligned",
         "ground_to_satellite": {
             "r@1": 0.75,
             "r@50%": 1.0,
@@ -122,6 +124,24 @@ def test_both_directions_of_a_hand_made_case():
     assert "within_25m" not in unknown["ground_to_satellite"]
     nearer = evaluation.evaluate(ground, satellite, places, metres=5.0)
     assert nearer["ground_to_satellite"]["within_5m"] == 0.75
+
+
+def test_a_neighbour_counts_where_the_protocol_says_so():
+    """Ground 1 is nearest to satellite 2, 4 m off; ground 3 to 0, 90 m."""
+    satellite = np.eye(4, dtype="float32")
+    ground = np.eye(4, dtype="float32")[[0, 2, 2, 0]]
+    places = np.array([[0.0, 0], [30, 0], [34, 0], [90, 0]])
+    plain = evaluation.evaluate(ground, satellite, places, ks=(1,))
+    assert plain["ground_to_satellite"]["r@1"] == 0.5
+    protocol = Protocol(hit_metres=5.0)
+    near = evaluation.evaluate(
+        ground, satellite, places, ks=(1,), protocol=protocol
+    )
+    assert near["ground_to_satellite"]["r@1"] == 0.75
+    assert near["protocol"] == "aligned, right within 5 m"
+    assert plain["protocol"] == "aligned"
+    with pytest.raises(UserError, match="--hit_metres=5: .*no positions"):
+        evaluation.evaluate(ground, satellite, protocol=protocol)
 
 
 def test_evaluate_model_uses_the_positions_of_the_records():
@@ -161,6 +181,7 @@ def test_table():
     worse = {"r@1": 0.05, "r@1%": 0.5, "ties": 0, "mean_rank": 4321.0}
     text = evaluation.format_table(
         {
+            "protocol": "aligned",
             "ground_to_satellite": {**values, "within_25m": 0.5},
             "satellite_to_ground": {**worse, "within_25m": 0.0},
             "gallery_size": 8884,
@@ -169,6 +190,7 @@ def test_table():
     lines = text.splitlines()
     assert len({len(line) for line in lines[:3]}) == 1
     assert lines[0].split("  ")[-1] == "within 25m"
+    assert lines[0].startswith("aligned  ")
     assert lines[1].split() == (
         "ground to satellite 94.12 % 100.00 % 1,234 1.2 50.00 %".split()
     )

@@ -22,6 +22,7 @@ ROAD = [
     ["mgtl_tf.systems"],
     ["mgtl_tf.losses", "mgtl_tf.nearness"],
     ["mgtl_tf.metrics"],
+    ["mgtl_tf.recall_within"],
     ["mgtl_tf.training"],
     ["mgtl_tf.evaluation"],
     ["mgtl_tf.export"],
@@ -38,6 +39,7 @@ LIGHT = [
     "mgtl_tf.data.readers",
     "mgtl_tf.data.cache",
     "mgtl_tf.data.mining",
+    "mgtl_tf.data.protocol",
     "mgtl_tf.data.procedural",
     "mgtl_tf.metrics",
 ]

@@ -37,8 +37,8 @@ def turn_and_mirror(
     """
     batch, width = tf.shape(ground)[0], tf.shape(ground)[2]
     seeds = tf.random.split(seed, 2)
-    turns = _draws((batch, 1), seeds[0], 0, width, tf.int32, share)
-    mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
+    turns = draws((batch, 1), seeds[0], 0, width, tf.int32, share)
+    mirrored = draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
     columns = (1 - 2 * mirrored) * tf.range(width) + turns  # [B, W]
     columns = tf.math.floormod(columns, width)
     return _take(ground, columns), _take(satellite, columns)
@@ -67,7 +67,7 @@ def color_jitter(
 
     def change(seed: tf.Tensor, channels: int, largest: float) -> tf.Tensor:
         shape = (batch, 1, 1, channels)
-        return _draws(shape, seed, -largest, largest, tf.float32, share)
+        return draws(shape, seed, -largest, largest, tf.float32, share)
 
     # About middle grey, not the image's own mean: one pass over the pixels.
     contrast = 1.0 + change(seeds[0], 1, strength)
@@ -85,8 +85,18 @@ def color_jitter(
     return tf.ensure_shape(tf.reshape(rows, tf.shape(images)), images.shape)
 
 
-def _draws(shape, seed, low, high, dtype, share):
-    """Uniform numbers for one part of a batch, drawn for all its parts."""
+def draws(
+    shape: tuple, seed: tf.Tensor, low, high, dtype, share: tuple[int, int]
+) -> tf.Tensor:
+    """Uniform numbers for one part of a batch, drawn for all its parts.
+
+    Args:
+        shape: of the part, its first axis the batch's.
+        seed: int32 [2].
+        low, high: the range; high is excluded.
+        dtype: of the numbers.
+        share: as of `turn_and_mirror`.
+    """
     part, parts = share
     batch = shape[0]
     drawn = tf.random.stateless_uniform(

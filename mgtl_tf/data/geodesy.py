@@ -9,6 +9,9 @@ import pyproj
 _SEMI_MAJOR_METRES = 6378137.0
 _FLATTENING = 1 / 298.257223563
 
+EARTH_METRES = 6371008.8
+"""Mean radius of the Earth."""
+
 # Canberra, where CVACT was taken: UTM zone 55, southern hemisphere.
 CVACT_UTM = "EPSG:32755"
 
@@ -51,3 +54,22 @@ def from_utm(utm: np.ndarray, system: str = CVACT_UTM) -> np.ndarray:
     )
     longitude, latitude = transformer.transform(utm[:, 0], utm[:, 1])
     return np.stack([latitude, longitude], axis=-1)
+
+
+def haversine(here: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Great-circle distance on the mean sphere, metres.
+
+    Within 0.6 % of the ellipsoid's; exact for near places, where the cosine
+    of the angle would lose all digits.
+
+    Args:
+        here, there: latitude and longitude in RADIANS, [..., 2], shapes that
+            broadcast.
+
+    Returns:
+        float64 [...].
+    """
+    half = np.sin((there - here) / 2) ** 2
+    cosines = np.cos(here[..., 0]) * np.cos(there[..., 0])
+    share = half[..., 0] + cosines * half[..., 1]
+    return 2 * EARTH_METRES * np.arcsin(np.sqrt(np.minimum(share, 1.0)))

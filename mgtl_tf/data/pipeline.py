@@ -4,7 +4,9 @@ Training: the places of each batch are decided beforehand (mining.py), so
 there is nothing to shuffle; a whole batch is loaded as uint8 by one call,
 because a call into Python for every image would cost more than the images;
 it is turned and mirrored as uint8, which moves a quarter of the bytes, then
-cast, then recoloured; prefetching comes last, so that it holds ready batches.
+cast, then changed as the way of a picture goes: the light (colour), the lens
+(blur), the file (JPEG); prefetching comes last, so that it holds ready
+batches.
 
 Evaluation: every pair once, in order, the last batch padded to the full
 size and marked, so that the encoders are traced once and no pair is lost.
@@ -22,12 +24,17 @@ import tensorflow as tf
 
 from mgtl_tf.data.augment import color_jitter as jitter
 from mgtl_tf.data.augment import turn_and_mirror
+from mgtl_tf.data.camera import blur as blurred
+from mgtl_tf.data.camera import jpeg
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.errors import UserError
 
 Batch = TypeVar("Batch")
 
 _PREFETCHED_BATCHES = 4
+# What tells the random numbers of a view's changes apart; colour has its own
+# seed as it is.
+_BLUR, _JPEG = 1, 2
 
 
 def train_batches(
@@ -39,6 +46,8 @@ def train_batches(
     epoch: int,
     first_step: int = 0,
     color_jitter: float = 0.0,
+    blur: float = 0.0,
+    jpeg_quality: int = 0,
     positions: np.ndarray | None = None,
     same_place_metres: float = 0.0,
     share: tuple[int, int] = (0, 1),
@@ -53,6 +62,10 @@ def train_batches(
             resumed epoch goes on as it would have gone.
         first_step: batches before it are left out.
         color_jitter: strength of each view's own colour changes; 0: none.
+        blur: largest standard deviation of each view's own blur, pixels;
+            0: none.
+        jpeg_quality: lowest quality of the JPEG that each view goes through
+            by itself; 0: none.
         positions: [N, P] Cartesian metres, or None where unknown.
         same_place_metres: nearer places are no negatives (R15).
         share: (i, n): only the i-th of n equal parts of each batch's images
@@ -71,6 +84,18 @@ def train_batches(
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
     load = _Loader(source, own_size)
 
+    def camera(images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+        images = tf.cast(images, tf.float32)
+        if color_jitter:
+            images = jitter(images, color_jitter, random, share)
+        if blur:
+            seed = tf.random.fold_in(random, _BLUR)
+            images = blurred(images, blur, seed, share)
+        if jpeg_quality:
+            seed = tf.random.fold_in(random, _JPEG)
+            images = jpeg(images, jpeg_quality, seed, share)
+        return images
+
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
         ground, satellite = load(rows[own])
@@ -79,15 +104,10 @@ def train_batches(
             ground, satellite = turn_and_mirror(
                 ground, satellite, random[0], share
             )
-        ground = tf.cast(ground, tf.float32)
-        satellite = tf.cast(satellite, tf.float32)
-        if color_jitter:
-            ground = jitter(ground, color_jitter, random[1], share)
-            satellite = jitter(satellite, color_jitter, random[2], share)
         negatives = _negatives(rows, batch_size, positions, same_place_metres)
         return {
-            "ground": ground,
-            "satellite": satellite,
+            "ground": camera(ground, random[1]),
+            "satellite": camera(satellite, random[2]),
             "negatives": negatives,
         }
 

@@ -49,6 +49,14 @@ def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
     return np.array(known, dtype=np.float64)
 
 
+def coordinates(pairs: Sequence[Pair]) -> np.ndarray | None:
+    """Latitudes and longitudes, degrees [N, 2]; None unless all are known."""
+    known = [p.coordinates for p in pairs if p.coordinates is not None]
+    if not known or len(known) != len(pairs):
+        return None
+    return np.array(known, dtype=np.float64)
+
+
 def ids_digest(pairs: Sequence[Pair]) -> str:
     """What names these pairs in this order, wherever their files lie."""
     names = "\n".join(pair.id for pair in pairs)

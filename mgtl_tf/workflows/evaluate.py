@@ -9,7 +9,11 @@ from absl import logging
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.protocol import HIT_METRES
+from mgtl_tf.data.protocol import Protocol
+from mgtl_tf.data.protocol import ProtocolSource
 from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
 from mgtl_tf.presets import load_preset
@@ -25,11 +29,15 @@ def evaluate_run(
     data_dir: str | None = None,
     split: str = "validation",
     checkpoint: str = "best",
+    protocol: str = "aligned",
+    protocol_seed: int = 0,
+    hit_metres: float | None = None,
 ) -> str:
     """Recall of a run's model on a split, as a text table.
 
     The figures are also written to `evaluation-DATASET-SPLIT.json` in the
-    run folder, with the data and the checkpoint that they are of.
+    run folder (another protocol's name follows the split's), with the
+    protocol, the data and the checkpoint that they are of.
 
     Args:
         run_dir: what experiments.train wrote.
@@ -37,29 +45,40 @@ def evaluate_run(
             kept of another data set's panoramas are those of its preset.
         split: "train" or "validation".
         checkpoint: "best" or "last".
+        protocol: how the panoramas are shown, one of `protocol.DEGREES`.
+        protocol_seed: of its random azimuths.
+        hit_metres: 0: only a query's own pair is right; otherwise any answer
+            within so many metres; by default the data set's own rule.
 
     Raises:
-        UserError: for a run or data that cannot be read, or an empty split.
+        UserError: for a run or data that cannot be read, an empty split, or
+            a protocol that the data cannot follow.
     """
-    config, model = load_model(run_dir, checkpoint)
-    config = on_data(config, dataset, data_dir)
-    records = read_dataset(config.data.dataset, config.data.data_dir)
-    for note in records.notes:
-        logging.warning("%s: %s", config.data.data_dir, note)
-    pairs = records.train if split == "train" else records.validation
-    if not pairs:
-        raise UserError(
-            f"--split={split}: {config.data.data_dir} has no such pairs"
-        )
+    trained, model = load_model(run_dir, checkpoint)
+    config = on_data(trained, dataset, data_dir)
+    asked = Protocol(
+        protocol,
+        protocol_seed,
+        _hit_metres(config.data.dataset, hit_metres),
+        _transfer(trained.data.dataset, config.data.dataset),
+    )
+    pairs = _read(config, split)
     name = f"{config.data.dataset}-{split}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
-    source = open_source(config, pairs, cache)
+    source = ProtocolSource(open_source(config, pairs, cache), pairs, asked)
     with pair_bar("evaluate", len(pairs)) as bar:
+        batches = validation_batches(config, source)
         result = evaluation.evaluate_model(
-            model, validation_batches(config, source), pairs, bar.update
+            model, batches, pairs, bar.update, asked
         )
-    of = {"data_dir": config.data.data_dir, "checkpoint": checkpoint}
-    path = Path(run_dir) / f"evaluation-{name}.json"
+    of = {
+        "trained_on": trained.data.dataset,
+        "evaluated_on": config.data.dataset,
+        "split": split,
+        "data_dir": config.data.data_dir,
+        "checkpoint": checkpoint,
+    }
+    path = Path(run_dir) / f"evaluation-{name}{asked.file_suffix}.json"
     write_whole(path, json.dumps({**of, **result}, indent=2) + "\n")
     return evaluation.format_table(result)
 
@@ -73,3 +92,27 @@ def on_data(
         crop = load_preset(dataset).data.ground_crop
         config = config.replace(dataset=dataset, ground_crop=crop)
     return config.replace(data_dir=data_dir or config.data.data_dir)
+
+
+def _read(config: RunConfig, split: str) -> tuple[Pair, ...]:
+    records = read_dataset(config.data.dataset, config.data.data_dir)
+    for note in records.notes:
+        logging.warning("%s: %s", config.data.data_dir, note)
+    pairs = records.train if split == "train" else records.validation
+    if not pairs:
+        raise UserError(
+            f"--split={split}: {config.data.data_dir} has no such pairs"
+        )
+    return pairs
+
+
+def _hit_metres(dataset: str, given: float | None) -> float:
+    return HIT_METRES.get(dataset, 0.0) if given is None else given
+
+
+def _transfer(trained: str, evaluated: str) -> str:
+    """Empty for one data set; CVACT's test set is CVACT as well."""
+    families = [name.removesuffix("_test") for name in (trained, evaluated)]
+    if families[0] == families[1]:
+        return ""
+    return f"{trained} to {evaluated}"

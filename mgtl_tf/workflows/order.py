@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 
@@ -12,11 +13,13 @@ import tensorflow as tf
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data import mining
+from mgtl_tf.data.map_neighbours import nearest_places
 from mgtl_tf.data.pipeline import raising_user_errors
 from mgtl_tf.data.pipeline import train_batches
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
 from mgtl_tf.data.sources import PairSource
+from mgtl_tf.data.wrong_places import nearest_wrong_places
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.loop import epoch_generator
@@ -27,9 +30,11 @@ from mgtl_tf.workflows.inputs import validation_batches
 class EpochBatches:
     """The rest of an epoch's batches, shuffled or mined.
 
-    The order is a function of the seed, the epoch and `neighbours` alone,
-    all of which a checkpoint holds: a resumed epoch goes on with the very
-    batches that were left.
+    First by the map, where `mining_by_position_until` says so, then by the
+    model, from `mining_start` on; otherwise shuffled. The order is a
+    function of the seed, the epoch and `neighbours` alone, all of which a
+    checkpoint holds: a resumed epoch goes on with the very batches that were
+    left.
 
     Args:
         config: of the run.
@@ -61,9 +66,14 @@ class EpochBatches:
         return len(self.source) // self.config.train.batch_size
 
     def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
-        """Batches of `progress.epoch` from `progress.epoch_step` on."""
-        if progress.epoch_step == 0 and self._mining_is_due(progress.epoch):
-            progress.neighbours = self._mined_for_all()
+        """Batches of `progress.epoch` from `progress.epoch_step` on.
+
+        Raises:
+            UserError: where places are to be mined by positions that the
+                pairs do not tell, or by descriptors that are not finite.
+        """
+        if progress.epoch_step == 0:
+            self._renew_neighbours(progress)
         return raising_user_errors(self._batches(progress))
 
     def _batches(self, progress: Progress) -> tf.data.Dataset:
@@ -72,6 +82,8 @@ class EpochBatches:
             self._compose(progress),
             augment=self.config.data.roll_and_mirror,
             color_jitter=self.config.data.color_jitter,
+            blur=self.config.data.blur,
+            jpeg_quality=self.config.data.jpeg_quality,
             seed=self.config.train.seed,
             epoch=progress.epoch,
             first_step=progress.epoch_step,
@@ -80,26 +92,39 @@ class EpochBatches:
             share=(self.distribution.worker, self.distribution.workers),
         )
 
-    def _mining_is_due(self, epoch: int) -> bool:
-        train = self.config.train
+    def _renew_neighbours(self, progress: Progress) -> None:
+        """What the epoch that begins composes its batches from."""
+        train, epoch = self.config.train, progress.epoch
         since = epoch - train.mining_start
-        return train.mining_start >= 0 <= since and (
-            since % train.mining_every == 0
-        )
+        until = train.mining_by_position_until
+        if epoch < until:
+            if epoch == 0:
+                progress.neighbours = self._for_all(self._near_on_map)
+        elif not train.mining_start >= 0 <= since:
+            progress.neighbours = None
+        elif epoch == until or since % train.mining_every == 0:
+            progress.neighbours = self._for_all(self._near_for_model)
 
-    def _mined_for_all(self) -> np.ndarray:
+    def _for_all(self, mine: Callable[[], np.ndarray]) -> np.ndarray:
         """The chief's nearest wrong places, on every worker.
 
         Machines round differently, and all must compose the same batches.
         """
         if self.distribution.is_chief:
-            return self.distribution.from_chief(self._mine())
+            return self.distribution.from_chief(mine())
         places = len(self.source)
         count = min(self.config.train.mining_neighbours, places - 1)
         form = np.zeros((places, count), np.int64)
         return self.distribution.from_chief(form)
 
-    def _mine(self) -> np.ndarray:
+    def _near_on_map(self) -> np.ndarray:
+        return nearest_places(
+            self.pairs,
+            self.config.data.same_place_metres,
+            self.config.train.mining_neighbours,
+        )
+
+    def _near_for_model(self) -> np.ndarray:
         with pair_bar("mine", len(self.source)) as bar:
             ground, satellite = evaluation.embed(
                 self.model,
@@ -107,7 +132,7 @@ class EpochBatches:
                 bar.update,
             )
         evaluation.require_finite(ground, satellite, self.pairs)
-        return mining.nearest_wrong_places(
+        return nearest_wrong_places(
             ground,
             satellite,
             self.positions,

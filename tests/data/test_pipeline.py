@@ -119,6 +119,51 @@ def test_jitter_changes_each_view_by_itself():
     assert batch["ground"].min() >= 0 and batch["ground"].max() <= 255
 
 
+EVERYTHING = {
+    "augment": True,
+    "color_jitter": 0.3,
+    "blur": 1.2,
+    "jpeg_quality": 40,
+}
+
+
+@pytest.mark.parametrize("workers", [2, 3, 6])
+def test_parts_of_all_workers_are_the_whole_batch_to_the_bit(workers):
+    source, order = Arrays(12), [[3, 1, 5, 0, 2, 4], [6, 8, 7, 9, 11, 10]]
+    whole = listed(train(source, order, **EVERYTHING))
+    parts = [
+        listed(train(source, order, share=(i, workers), **EVERYTHING))
+        for i in range(workers)
+    ]
+    for step, batch in enumerate(whole):
+        for view in ("ground", "satellite"):
+            together = np.concatenate([p[step][view] for p in parts])
+            np.testing.assert_array_equal(together, batch[view])
+        for part in parts:
+            np.testing.assert_array_equal(
+                part[step]["negatives"], batch["negatives"]
+            )
+
+
+def test_new_changes_leave_the_random_numbers_of_the_older_ones_alone():
+    source = Arrays(12)
+    jittered = listed(train(source, ORDER, color_jitter=0.3))
+    written = listed(train(source, ORDER, color_jitter=0.3, jpeg_quality=95))
+    for a, b in zip(jittered, written, strict=True):
+        # Noise of a few pixels: JPEG moves it, but it does not recolour it.
+        means = (x["ground"].mean(axis=(1, 2)) for x in (a, b))
+        np.testing.assert_allclose(*means, atol=8)
+
+
+@pytest.mark.parametrize("change", [{"blur": 1.5}, {"jpeg_quality": 20}])
+def test_blur_and_jpeg_change_each_view_by_itself(change):
+    source = Arrays(3, (16, 32))
+    source.satellite = source.ground
+    batch = listed(train(source, [[0, 1, 2]], **change))[0]
+    assert (batch["ground"] != batch["satellite"]).mean() > 0.5
+    assert (batch["ground"] != source.ground).mean() > 0.5
+
+
 def test_places_nearer_than_the_radius_are_no_negatives():
     # UTM northings: in float32 these would be off by up to half a metre.
     positions = np.array([[0, 0], [24.9, 0], [25.0, 0], [60, 0]]) + 6.09e6

@@ -82,6 +82,7 @@ def data(pairs):
         {"python": "3.x", "gpus": [], "command": "train --a=<b>"},
         [train_record(1), train_record(3), evaluation_record(3)],
         {
+            "protocol": "aligned",
             "ground_to_satellite": recall(ground, satellite),
             "satellite_to_ground": recall(satellite, ground),
             "gallery_size": 4,

@@ -1,0 +1,81 @@
+"""Mining hard negatives at the size of CVUSA's training split.
+
+Prints the rate of `nearest_wrong_places` for 35,532 random unit descriptors
+of 7,680 numbers a view (float32, 1.1 GB each; made block by block from a
+seed), on a map where 25 m hold a few places, as a share of the best rate of a
+bare NumPy matrix product of the same run, and the memory beyond the inputs:
+in blocks, and by FAISS where it is installed (its index copies one view).
+`--places` takes fewer.
+
+    python -m benchmarks.mining [--places=35532]
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+
+import numpy as np
+from absl import app
+from absl import flags
+
+from benchmarks.yardstick import forget_resident_peak
+from benchmarks.yardstick import peak_rate
+from benchmarks.yardstick import resident_bytes
+from benchmarks.yardstick import unit_rows
+from mgtl_tf.data.wrong_places import nearest_wrong_places
+
+_PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
+
+SIZE, NEIGHBOURS, METRES = 7680, 32, 25.0
+BLOCK_ROWS = 1024
+SQUARE_METRES_EACH = 400.0
+
+
+def main(argv: list[str]) -> None:
+    """Measures and prints."""
+    del argv
+    count = _PLACES.value
+    rng = np.random.default_rng(0)
+    ground, satellite = _descriptors(count, rng), _descriptors(count, rng)
+    side = (count * SQUARE_METRES_EACH) ** 0.5
+    positions = rng.uniform(0, side, (count, 2))
+    found = {}
+    for search in _searches():
+        peak, before = peak_rate(), forget_resident_peak()
+        began = time.perf_counter()
+        found[search] = nearest_wrong_places(
+            ground, satellite, positions, METRES, NEIGHBOURS, search
+        )
+        seconds = time.perf_counter() - began
+        memory = resident_bytes("VmHWM") - before
+        peak = max(peak, peak_rate())
+        rate = 2.0 * count * count * SIZE / seconds
+        print(
+            f"{search}: {seconds:.0f} s for {count} places, D = {SIZE}:"
+            f" {rate / 1e9:.1f} of {peak / 1e9:.1f} GFLOP/s,"
+            f" ratio {rate / peak:.3f}; {memory / 1e9:.2f} GB beyond the"
+            f" inputs of {2 * ground.nbytes / 1e9:.2f} GB"
+        )
+    if len(found) == 2:
+        same = np.mean(found["blocks"] == found["faiss"])
+        print(f"answers alike: {same:.6f}")
+
+
+def _searches() -> list[str]:
+    if importlib.util.find_spec("faiss"):
+        return ["blocks", "faiss"]
+    return ["blocks"]
+
+
+def _descriptors(count: int, rng: np.random.Generator) -> np.ndarray:
+    """Random unit vectors [N, D], float32."""
+    descriptors = np.empty((count, SIZE), np.float32)
+    for start in range(0, count, BLOCK_ROWS):
+        rows = descriptors[start : start + BLOCK_ROWS]
+        unit_rows(rng.standard_normal(out=rows, dtype=np.float32))
+    return descriptors
+
+
+if __name__ == "__main__":
+    app.run(main)

@@ -1,0 +1,80 @@
+"""Recall within metres against brute force, by its edges and its ties."""
+
+import numpy as np
+import pytest
+
+from mgtl_tf import nearness
+from mgtl_tf.recall_within import ranks_within
+from mgtl_tf.recall_within import recall_within
+
+
+def unit(rng, rows, size):
+    x = rng.normal(size=(rows, size))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype("float32")
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
+    monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
+
+
+def brute_force_hits(queries, gallery, here, there, metres, k):
+    """Share of queries any of whose K most similar lies within so far."""
+    similarity = queries.astype("f8") @ gallery.astype("f8").T
+    hits = 0
+    for i, row in enumerate(similarity):
+        top = np.argsort(-row)[:k]
+        hits += (np.linalg.norm(there[top] - here[i], axis=1) <= metres).any()
+    return hits / len(queries)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+@pytest.mark.parametrize("metres", [5.0, 12.0, 40.0])
+def test_equals_brute_force(small_tiles, axes, metres):
+    rng = np.random.default_rng(int(metres) + axes)
+    queries, gallery = unit(rng, 33, 6), unit(rng, 41, 6)
+    # UTM northings: float32 would be half a metre off.
+    here = rng.uniform(0, 60, (33, axes)) + 6.09e6
+    there = np.vstack([here + rng.normal(size=here.shape), here[:8]])
+    found = recall_within(
+        queries, gallery, here, there, metres, (1, 2, 5, 20, "10%")
+    )
+    for k, count in ((1, 1), (2, 2), (5, 5), (20, 20), ("10%", 4)):
+        wanted = brute_force_hits(queries, gallery, here, there, metres, count)
+        assert found[f"r@{k}"] == pytest.approx(wanted), k
+    assert found["ties"] == 0
+    # With its own place 5 m off or less, every query has a right answer.
+    assert found["mean_rank"] <= 41
+
+
+def test_the_radius_is_inclusive():
+    x = np.eye(3, dtype="float32")
+    here = np.array([[0.0, 0], [50, 0], [90, 0]]) + 6.09e6
+    there = here + [3.0, 4.0]
+    assert recall_within(x, x, here, there, 5.0)["r@1"] == 1.0
+    assert recall_within(x, x, here, there, 4.999)["r@1"] == 0.0
+
+
+def test_a_query_without_a_near_image_is_never_right():
+    x = np.eye(3, dtype="float32")
+    here = np.array([[0.0, 0], [50, 0], [900, 0]])
+    there = np.array([[0.0, 0], [50, 0], [90, 0]])
+    rank, ties = ranks_within(x, x, here, there, 5.0)
+    assert rank.tolist() == [1, 1, 4] and ties.tolist() == [0, 0, 0]
+    assert recall_within(x, x, here, there, ks=(10,))["r@10"] == 2 / 3
+
+
+def test_ties_count_against_the_model_but_not_among_right_answers():
+    one = np.full((1, 64), 0.125, "float32")
+    same = np.tile(one, (4, 1))
+    places = np.array([[0.0, 0], [3, 0], [90, 0], [200, 0]])
+    rank, ties = ranks_within(same, same, places, places, 5.0)
+    # Places 0 and 1 are right for each other: two wrong ones tie.
+    assert rank.tolist() == [3, 3, 4, 4] and ties.tolist() == [2, 2, 3, 3]
+
+
+def test_positions_that_do_not_fit_are_named():
+    x = np.eye(3)
+    with pytest.raises(ValueError, match="gallery_positions: row 1"):
+        recall_within(x, x, np.zeros((3, 2)), [[0, 0], [np.nan, 0], [0, 0]])

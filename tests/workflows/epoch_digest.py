@@ -1,0 +1,94 @@
+"""Prints a digest of three epochs' batches: `python epoch_digest.py WORKERS`.
+
+By the map, shuffled and mined by a model, with every augmentation; the parts
+of so many workers put together.
+"""
+
+import hashlib
+import sys
+from types import SimpleNamespace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data.records import Pair
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.workflows.order import EpochBatches
+
+CONFIG = RunConfig().replace(
+    roll_and_mirror=True,
+    color_jitter=0.2,
+    blur=1.0,
+    jpeg_quality=50,
+    batch_size=6,
+    evaluation_batch_size=8,
+    mining_neighbours=4,
+    mining_by_position_until=1,
+    mining_start=2,
+    seed=3,
+)
+
+
+class MeanColor(keras.Model):
+    """A descriptor is the image's mean colour, as a unit vector."""
+
+    def encode_ground(self, images):
+        mean = tf.reduce_mean(images, axis=(1, 2))
+        return mean / tf.norm(mean, axis=1, keepdims=True)
+
+    encode_satellite = encode_ground
+
+
+class Arrays:
+    """Random pixels."""
+
+    def __init__(self, count):
+        shape = (2, count, 8, 16, 3)
+        self.views = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+    def __len__(self):
+        return self.views.shape[1]
+
+    def load(self, rows):
+        return self.views[0, rows], self.views[1, rows]
+
+
+def places(count):
+    x = np.random.default_rng(1).uniform(0, 900, (count, 2)).tolist()
+    return [Pair(str(i), "g", "a", tuple(p)) for i, p in enumerate(x)]
+
+
+def epochs(worker, workers):
+    """Per epoch (neighbours, order of rows, batches of this worker)."""
+    distribution = SimpleNamespace(
+        worker=worker, workers=workers, is_chief=True, from_chief=lambda x: x
+    )
+    batches = EpochBatches(
+        CONFIG, MeanColor(), Arrays(31), places(31), distribution
+    )
+    progress, found = Progress(), []
+    for epoch in range(3):
+        progress.epoch = epoch
+        listed = list(batches(progress))
+        found.append((progress.neighbours, batches._compose(progress), listed))
+    return found
+
+
+def digest(workers):
+    whole = hashlib.sha256()
+    parts = [epochs(i, workers) for i in range(workers)]
+    for each in zip(*parts, strict=True):
+        neighbours, order, _ = each[0]
+        whole.update(b"" if neighbours is None else neighbours.tobytes())
+        whole.update(order.tobytes())
+        for step in range(len(order)):
+            for view in ("ground", "satellite"):
+                images = [part[2][step][view].numpy() for part in each]
+                whole.update(np.concatenate(images).tobytes())
+    return whole.hexdigest()
+
+
+if __name__ == "__main__":
+    print(digest(int(sys.argv[1])))

@@ -1,0 +1,113 @@
+"""Which batches an epoch gets: by map, by chance, by model; always the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.workflows import order
+from mgtl_tf.workflows.order import EpochBatches
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = Path(__file__).with_name("epoch_digest.py")
+
+
+def start(workers, hash_seed, threads):
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), str(workers)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONHASHSEED": hash_seed,
+            "TF_NUM_INTRAOP_THREADS": threads,
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_processes_and_other_worker_counts_see_the_same_epochs():
+    runs = [start(1, "1", "1"), start(3, "2", "2")]
+    found = [run.communicate(timeout=240)[0].split() for run in runs]
+    assert [run.returncode for run in runs] == [0, 0]
+    assert len(found[0]) == 1 and found[0] == found[1]
+
+
+class Neighbours(EpochBatches):
+    """Names what would have been mined, epoch by epoch."""
+
+    def __init__(self, **settings):
+        self.config = RunConfig().replace(**settings)
+        self.mined = []
+
+    def _for_all(self, mine):
+        self.mined.append(mine.__name__)
+        return mine.__name__
+
+    def kinds(self, epochs):
+        progress, found = Progress(), []
+        for progress.epoch in range(epochs):
+            self._renew_neighbours(progress)
+            found.append(progress.neighbours)
+        return found
+
+
+MAP, MODEL = "_near_on_map", "_near_for_model"
+
+
+@pytest.mark.parametrize(
+    ("settings", "kinds", "mined"),
+    [
+        ({}, [None] * 6, []),
+        ({"mining_by_position_until": 2}, [MAP, MAP] + [None] * 4, [MAP]),
+        ({"mining_start": 1}, [None] + [MODEL] * 5, [MODEL, MODEL]),
+        (
+            {"mining_by_position_until": 2, "mining_start": 4},
+            [MAP, MAP, None, None, MODEL, MODEL],
+            [MAP, MODEL],
+        ),
+        # Where the model takes over, it mines anew, whatever its rhythm.
+        (
+            {"mining_by_position_until": 2, "mining_start": 0},
+            [MAP, MAP, MODEL, MODEL, MODEL, MODEL],
+            [MAP, MODEL, MODEL],
+        ),
+    ],
+)
+def test_what_each_epoch_is_composed_from(settings, kinds, mined):
+    batches = Neighbours(mining_every=4, **settings)
+    assert batches.kinds(6) == kinds
+    assert batches.mined == mined
+
+
+def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
+    """Places on a line, in random order of rows: batches are short pieces."""
+    rng = np.random.default_rng(0)
+    line = rng.permutation(200)
+    pairs = [
+        order.Pair(str(i), "g", "a", (30.0 * x, 0.0))
+        for i, x in enumerate(line)
+    ]
+    config = RunConfig().replace(
+        batch_size=8, mining_by_position_until=1, mining_neighbours=8
+    )
+    batches = EpochBatches(config, None, range(200), pairs)
+    progress = Progress()
+    batches._renew_neighbours(progress)
+    spans = np.ptp(line[batches._compose(progress)], axis=1)
+    assert np.median(spans) < 25  # by chance about 155
+
+
+def test_pairs_without_positions_are_told():
+    config = RunConfig().replace(batch_size=2, mining_by_position_until=1)
+    pairs = [order.Pair(str(i), "g", "a") for i in range(4)]
+    batches = EpochBatches(config, None, range(4), pairs)
+    with pytest.raises(UserError, match="tells its position; give 0"):
+        batches(Progress())
