@@ -143,11 +143,11 @@ def fill_cache(
         for start in range(0, len(pairs), BLOCK_ROWS)
     ]
     require_cache_or_nothing(folder)
+    require_room(folder, len(pairs), settings)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder):
             state = state_of(folder, settings, replace)
-            require_room(folder, len(pairs), settings)
             return _fill(blocks, state, workers, verify)
     except OSError as error:
         reason = error.strerror or error

@@ -78,27 +78,30 @@ def write_block(block: Block) -> tuple[int, Record]:
         OSError: where the arrays cannot be written.
     """
     shape = (len(block.pairs), *block.settings.image_size, 3)
-    arrays = {view: np.zeros(shape, np.uint8) for view in VIEWS}
+    arrays = [np.zeros(shape, np.uint8) for _ in VIEWS]
     record: Record = {"rows": [], "left_out": [], "warnings": []}
-    sizes: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
+    sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
     with DecoderComplaints() as complaints:
         for row, pair in enumerate(block.pairs):
             record["rows"].append(fingerprint(pair))
-            views = [
-                _examined(pair, view, block.settings, complaints)
-                for view in VIEWS
-            ]
-            whole = all(view.pixels is not None for view in views)
-            for view in views:
-                sizes[view.name].update(view.size)
-                place = "warnings" if view.pixels is not None else "left_out"
-                record[place] += [[row, view.name, r] for r in view.reasons]
-                if whole:
-                    arrays[view.name][row] = view.pixels
-    for view in VIEWS:
-        _write(block.folder / f"{view}.npy", arrays[view], block.offset)
-    record["crc32"] = [zlib.crc32(arrays[view]) for view in VIEWS]
-    record["sizes"] = {view: dict(sorted(sizes[view].items())) for view in VIEWS}
+            pixels = []
+            for view, counts in zip(VIEWS, sizes, strict=True):
+                seen = _examined(pair, view, block.settings, complaints)
+                pixels += [] if seen.pixels is None else [seen.pixels]
+                place = "left_out" if seen.pixels is None else "warnings"
+                record[place] += [[row, view, why] for why in seen.reasons]
+                counts.update(seen.size)
+            if len(pixels) == len(VIEWS):
+                for array, image in zip(arrays, pixels, strict=True):
+                    array[row] = image
+    content = [array.data.cast("B") for array in arrays]
+    for view, data in zip(VIEWS, content, strict=True):
+        _write(block.folder / f"{view}.npy", data, block.offset)
+    record["crc32"] = [zlib.crc32(data) for data in content]
+    record["sizes"] = {
+        view: dict(sorted(counts.items()))
+        for view, counts in zip(VIEWS, sizes, strict=True)
+    }
     return block.number, record
 
 
@@ -133,8 +136,7 @@ def _status(path: Path) -> list[int] | None:
 
 
 @dataclass
-class _View:
-    name: str
+class _Seen:
     pixels: np.ndarray | None
     size: list[str]
     reasons: list[str]
@@ -145,7 +147,7 @@ def _examined(
     view: str,
     settings: CacheSettings,
     complaints: DecoderComplaints,
-) -> _View:
+) -> _Seen:
     """One file as network input, or why not; what is odd about it."""
     path = pair.ground if view == "ground" else pair.aerial
     size: list[str] = []
@@ -158,13 +160,11 @@ def _examined(
             raise UserError(f"is damaged ({complaint})")
         pixels = _input(image, view, settings)
     except (UserError, ValueError) as error:
-        return _View(view, None, size, [str(error).removeprefix(f"{path}: ")])
-    return _View(view, pixels, size, _oddities(path, data))
+        return _Seen(None, size, [str(error).removeprefix(f"{path}: ")])
+    return _Seen(pixels, size, _oddities(path, data))
 
 
-def _input(
-    image: np.ndarray, view: str, settings: CacheSettings
-) -> np.ndarray:
+def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
     if view == "satellite":
         return satellite_input(image, settings.image_size)
     return ground_input(
@@ -177,10 +177,7 @@ def _oddities(path: Path, data: bytes) -> list[str]:
     header = read_header(data)
     found = []
     if path.suffix.lower() not in _SUFFIXES[header.kind]:
-        found.append(
-            f"is a {header.kind} image by its content, {path.suffix or 'nothing'}"
-            " by its name; read as what it is"
-        )
+        found.append(f"is a {header.kind} image, whatever its name says")
     if header.kind == "JPEG" and header.channels == 4:
         found.append("is CMYK; converted to RGB")
     if header.bits == 16:
@@ -188,13 +185,12 @@ def _oddities(path: Path, data: bytes) -> list[str]:
     return found
 
 
-def _write(path: Path, pixels: np.ndarray, offset: int) -> None:
+def _write(path: Path, data: memoryview, offset: int) -> None:
     descriptor = os.open(path, os.O_WRONLY)
     try:
-        view = memoryview(pixels).cast("B")
-        while view:
+        while data:
             # A single call may write less than it was given.
-            written = os.pwrite(descriptor, view, offset)
-            view, offset = view[written:], offset + written
+            written = os.pwrite(descriptor, data, offset)
+            data, offset = data[written:], offset + written
     finally:
         os.close(descriptor)

@@ -75,7 +75,8 @@ def read_cvact_test(
 ) -> Dataset:
     """CVACT_test, 92,802 pairs, as a validation split; nothing to train on.
 
-    CVACT's validation pairs are among them: the two are not independent. Arguments and errors: `read_cvact`.
+    CVACT's validation pairs are among them: the two are not independent.
+    Arguments and errors are those of `read_cvact`.
     """
     return _read("cvact_test", root, (_TEST,), problems)
 

@@ -124,9 +124,7 @@ def _pair(
     latitude, longitude, x, y, z = table[int(name) - 1].tolist()
     if np.isnan(latitude):
         return Pair(name, ground, aerial, row=number)
-    return Pair(
-        name, ground, aerial, (x, y, z), (latitude, longitude), number
-    )
+    return Pair(name, ground, aerial, (x, y, z), (latitude, longitude), number)
 
 
 def _read_locations(root: Path, problems: list[Problem]) -> np.ndarray | None:

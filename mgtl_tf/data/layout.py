@@ -56,7 +56,7 @@ def require_in_place(root: Path, file: Path) -> None:
         for first in range(len(file.parts) - 1):
             tail = Path(*file.parts[first:])
             if (folder / tail).is_file():
-                what = folder / file.parts[first]
+                what = str(folder / file.parts[first])
                 where = root.joinpath(*file.parts[: first + 1])
                 raise _misplaced(root, file, folder / tail, what, where)
     # A name alone says little: only where just the last folder is left out.
@@ -68,7 +68,7 @@ def require_in_place(root: Path, file: Path) -> None:
 
 
 def _misplaced(
-    root: Path, file: Path, found: Path, what: Path | str, where: Path
+    root: Path, file: Path, found: Path, what: str, where: Path
 ) -> UserError:
     return UserError(
         f"--data_dir={root}: {file} is not there, but {found} is; move {what}"

@@ -73,9 +73,7 @@ def _lists(root: Path) -> dict[str, Path]:
     return lists
 
 
-def _pairs(
-    path: Path, split: str, problems: list[Problem]
-) -> dict[str, Pair]:
+def _pairs(path: Path, split: str, problems: list[Problem]) -> dict[str, Pair]:
     pairs: dict[str, Pair] = {}
     for number, row in _rows(path):
         try:
@@ -126,5 +124,10 @@ def _pair(root: Path, row: dict[str, str], number: int) -> Pair:
         ) from None
     metres = earth_centred(*(np.array([degree]) for degree in place))[0]
     return Pair(
-        name, root / ground, root / aerial, tuple(metres.tolist()), place, number
+        name,
+        root / ground,
+        root / aerial,
+        tuple(metres.tolist()),
+        place,
+        number,
     )
