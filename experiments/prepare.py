@@ -14,6 +14,7 @@ python -m experiments.train --preset=cvusa --data_dir=CVUSA
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from absl import flags
 
@@ -23,9 +24,10 @@ from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.errors import UserError
 from mgtl_tf.presets import load_preset
-from mgtl_tf.workflows.prepare import Prepared
-from mgtl_tf.workflows.prepare import prepare
 from polar.program import run
+
+if TYPE_CHECKING:
+    from mgtl_tf.workflows.prepare import Prepared
 
 _DATASET = flags.DEFINE_enum(
     "dataset", None, DATASETS, "layout of data_dir", required=True
@@ -61,6 +63,9 @@ def main(argv: list[str]) -> int:
     """Reads the flags, prepares; 1 where anything is wrong."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    # Its processes load this file too, and need no reader of data sets.
+    from mgtl_tf.workflows.prepare import prepare
+
     config = _config()
     settings = CacheSettings(
         config.data.dataset, config.model.image_size, config.data.ground_crop

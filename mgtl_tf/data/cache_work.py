@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from mgtl_tf.data.cache_blocks import BLOCK_ROWS
 from mgtl_tf.data.cache_blocks import Block
 from mgtl_tf.data.cache_blocks import check_block
 from mgtl_tf.data.cache_blocks import write_block
@@ -40,12 +39,13 @@ class Workers:
             for b in blocks
             if b.number in records
         ]
+        sizes = {block.number: len(block.pairs) for block in recorded}
         wrong = []
         with self._bar("verify", recorded) as bar:
             for number, same in in_parallel(
                 check_block, recorded, self.processes
             ):
-                bar.update(_FILES_A_PAIR * BLOCK_ROWS)
+                bar.update(_FILES_A_PAIR * sizes[number])
                 wrong += [] if same else [number]
         return sorted(wrong)
 
