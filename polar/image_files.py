@@ -53,6 +53,27 @@ def decode(data: bytes) -> np.ndarray:
     return image
 
 
+def plain_bytes(data: bytes) -> bytes:
+    """An image file for a decoder that knows plain JPEG and PNG only.
+
+    Args:
+        data: the whole file.
+
+    Returns:
+        Upright RGB as PNG, of a TIFF, a CMYK file or one that EXIF turns;
+        anything else, broken files too, as it is.
+    """
+    try:
+        header = read_header(data)
+        cmyk = header.kind == "JPEG" and header.channels == 4
+        if header.kind != "TIFF" and header.orientation == 1 and not cmyk:
+            return data
+        image = cv2.cvtColor(decode(data), cv2.COLOR_RGB2BGR)
+    except ValueError:
+        return data
+    return cv2.imencode(".png", image)[1].tobytes()
+
+
 def _require_one_image(header: Header) -> None:
     size = f"{header.width} x {header.height}"
     if not header.width or not header.height:

@@ -19,8 +19,10 @@ from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.data.preprocess import resize
+from mgtl_tf.data.preprocess_graph import decode as graph_decode
 from mgtl_tf.errors import UserError
 from polar import polar_transform
+from polar.image_files import plain_bytes
 from polar.image_header import read_header
 from polar.tiff_tags import directories
 
@@ -187,6 +189,25 @@ def test_exif_orientation_is_honoured(tmp_path, kind, orientation):
         expected = np.array(ImageOps.exif_transpose(opened)).astype(int)
     assert np.abs(read_image(path) - expected).max() <= 2
     assert read_header(path.read_bytes()).orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "turned"),
+    [("JPEG", "RGB", 6), ("JPEG", "CMYK", 1), ("TIFF", "RGB", 3)],
+)
+def test_plain_bytes_are_what_the_saved_model_reads(
+    tmp_path, kind, mode, turned
+):
+    exif = Image.Exif()
+    exif[0x112] = turned
+    image = Image.fromarray(_noise(20, 30)).convert(mode)
+    image.save(tmp_path / "x", kind, exif=exif)
+    data = plain_bytes((tmp_path / "x").read_bytes())
+    np.testing.assert_array_equal(
+        graph_decode(tf.constant(data)).numpy(), read_image(tmp_path / "x")
+    )
+    assert plain_bytes(data) is data
+    assert plain_bytes(b"broken") == b"broken"
 
 
 @pytest.mark.parametrize(
