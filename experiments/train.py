@@ -13,6 +13,7 @@ from experiments import flags as config_flags
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
 from mgtl_tf.quiet import share_cores_between_views
+from polar.parallel import keep_freed_memory
 from polar.program import run
 
 config_flags.define_config()
@@ -31,6 +32,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     config = config_flags.run_config()
     share_cores_between_views()
+    keep_freed_memory()
     load_tensorflow(devices=config.train.strategy != "multi_worker")
     from mgtl_tf.workflows.train import train
 

@@ -21,7 +21,7 @@ from mgtl_tf.config_checks import refused
 from mgtl_tf.config_checks import require_positive
 from mgtl_tf.errors import UserError
 
-DATASETS = ("procedural", "cvusa", "cvact")
+DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv")
 """Layouts of data_dir that a reader is there for."""
 
 
@@ -124,7 +124,8 @@ class DataConfig:
 
     dataset: str = _setting(
         "cvusa",
-        "layout of data_dir; procedural is a made world in CVUSA's layout",
+        "layout of data_dir; procedural is a made world in CVUSA's layout, csv"
+        " own data in train.csv and validation.csv",
         DATASETS,
     )
     data_dir: str = _setting("", "folder that holds the data set")
@@ -141,6 +142,11 @@ class DataConfig:
         "disk: decode once into run_dir/cache and map it into memory; none:"
         " decode the image files in every epoch",
         ("disk", "none"),
+    )
+    data_cache: str = _setting(
+        "",
+        "folder that experiments.prepare wrote: images are read from there,"
+        " whatever `cache` says; empty: none",
     )
     roll_and_mirror: bool = _setting(
         False, "turn and mirror both views together while training"

@@ -38,6 +38,8 @@ LIGHT = [
     "mgtl_tf.presets",
     "mgtl_tf.data.readers",
     "mgtl_tf.data.cache",
+    "mgtl_tf.data.prepared",
+    "mgtl_tf.workflows.prepare",
     "mgtl_tf.data.mining",
     "mgtl_tf.data.protocol",
     "mgtl_tf.data.procedural",

@@ -1,34 +1,65 @@
 """The decoded cache: every pair's network inputs, decoded once.
 
-A folder with `ground.npy` and `satellite.npy` (uint8 [N, H, W, 3]) and
-`manifest.json`, which says what they were made of. The manifest is written
-last, so a folder without one is unfinished.
+Blocks of rows are made in parallel, straight into the two array files, and
+count once their checksums are recorded (cache_files.py, cache_blocks.py). A
+kill loses the blocks that were being made; a file that changes costs the
+block it is in.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
-import shutil
+from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from tqdm import tqdm
-
-from mgtl_tf.data.preprocess import SAMPLING_RULE
+from mgtl_tf.data.cache_blocks import BLOCK_ROWS
+from mgtl_tf.data.cache_blocks import Block
+from mgtl_tf.data.cache_blocks import fingerprint
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_files import CacheState
+from mgtl_tf.data.cache_files import Journal
+from mgtl_tf.data.cache_files import Record
+from mgtl_tf.data.cache_files import size_arrays
+from mgtl_tf.data.cache_guard import alone
+from mgtl_tf.data.cache_guard import require_cache_or_nothing
+from mgtl_tf.data.cache_guard import require_room
+from mgtl_tf.data.cache_guard import state_of
+from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.data.sources import CacheSource
-from mgtl_tf.data.sources import FileSource
 from mgtl_tf.errors import UserError
-from polar.parallel import in_parallel
 
-_CHUNK = 16
 _LISTED = 10
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What `fill_cache` leaves behind.
+
+    Attributes:
+        records: of every block, in order.
+        made: how many blocks were made by this call.
+        spoilt: blocks of a finished cache whose bytes had changed.
+    """
+
+    records: tuple[Record, ...]
+    made: int = 0
+    spoilt: tuple[int, ...] = ()
+
+    def left_out(self) -> Iterator[tuple[int, str, str]]:
+        """Row, view and reason of every file that could not be used."""
+        return self._listed("left_out")
+
+    def warnings(self) -> Iterator[tuple[int, str, str]]:
+        """Row, view and oddity of files that were used all the same."""
+        return self._listed("warnings")
+
+    def _listed(self, field: str) -> Iterator[tuple[int, str, str]]:
+        for number, record in enumerate(self.records):
+            for row, view, reason in record[field]:
+                yield number * BLOCK_ROWS + row, view, reason
 
 
 def build_cache(
@@ -38,163 +69,157 @@ def build_cache(
     folder: Path | str,
     progress: bool = True,
     processes: int | None = None,
+    dataset: str = "",
 ) -> CacheSource:
-    """The cache of these pairs, made now unless it is there already.
+    """The cache of these pairs, all of them; what is missing is made now.
 
     Args:
         pairs: row n of the cache is pairs[n].
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
-        folder: where it is, or goes; a cache of other settings or of files
-            that have changed is made anew.
+        folder: where it is, or goes; a cache of other settings is replaced.
         progress: whether to show a bar.
         processes: how many decode at a time; default one a core.
+        dataset: whose panoramas' shape is asked for; "": any.
 
     Raises:
-        UserError: naming the files that cannot be read (the first ten);
-            nothing is then left under the final name.
+        UserError: naming the files that cannot be used (the first ten); the
+            rest stays decoded.
+    """
+    settings = CacheSettings(dataset, image_size, ground_crop)
+    workers = Workers(processes, progress)
+    filled = fill_cache(pairs, settings, folder, workers, replace=True)
+    unusable = [
+        f"{file_of(pairs[row], view)}: {reason}"
+        for row, view, reason in filled.left_out()
+    ]
+    if unusable:
+        more = len(unusable) - _LISTED
+        tail = f"; and {more} more" if more > 0 else ""
+        raise UserError("; ".join(unusable[:_LISTED]) + tail)
+    return CacheSource(folder)
+
+
+def file_of(pair: Pair, view: str) -> Path:
+    """The file that one of VIEWS is made of."""
+    return pair.ground if view == "ground" else pair.aerial
+
+
+def fill_cache(
+    pairs: Sequence[Pair],
+    settings: CacheSettings,
+    folder: Path | str,
+    workers: Workers,
+    replace: bool = False,
+    verify: bool = False,
+) -> Filled:
+    """Makes what a cache lacks of these pairs; unusable ones are left out.
+
+    Blocks with such pairs are tried again by every call.
+
+    Args:
+        pairs: row n of the cache is pairs[n]; at least one.
+        settings: what decides the pixels.
+        folder: where it is, or goes.
+        workers: how the work is done.
+        replace: whether a cache of other settings is replaced, not refused.
+        verify: whether all bytes are compared with their checksums; blocks
+            that differ are made anew.
+
+    Raises:
+        UserError: where the folder holds other things or a cache of other
+            settings, is being filled by another process, or the disk does
+            not take it.
     """
     folder = Path(folder)
-    manifest = _manifest(pairs, image_size, ground_crop)
-    if _read_manifest(folder) == manifest:
-        return CacheSource(folder)
-    _require_cache_or_nothing(folder)
-    beside = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(beside, ignore_errors=True)
+    blocks = [
+        Block(
+            folder,
+            settings,
+            len(pairs),
+            start // BLOCK_ROWS,
+            tuple(pairs[start : start + BLOCK_ROWS]),
+        )
+        for start in range(0, len(pairs), BLOCK_ROWS)
+    ]
+    require_cache_or_nothing(folder)
+    require_room(folder, len(pairs), settings)
     try:
-        beside.mkdir(parents=True)
-        _require_room(beside, len(pairs), image_size)
-        source = FileSource(pairs, image_size, ground_crop)
-        _fill(source, beside, folder.name, progress, processes)
-        (beside / "manifest.json").write_text(json.dumps(manifest, indent=2))
-        # First, so that one half removed is not taken for a whole one.
-        (folder / "manifest.json").unlink(missing_ok=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(beside, folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        with alone(folder):
+            state = state_of(folder, settings, replace)
+            return _fill(blocks, state, workers, verify)
     except OSError as error:
         reason = error.strerror or error
         raise UserError(f"{folder}: cannot be written ({reason})") from error
     except BrokenProcessPool as error:
         raise UserError(
             f"{folder}: a decoding process was killed, perhaps for want of"
-            " memory; stop other programs and try again"
+            " memory; stop other programs and give the same command again"
         ) from error
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    return CacheSource(folder)
-
-
-def _require_cache_or_nothing(folder: Path) -> None:
-    """Refuses to replace what is no cache."""
-    known = {"manifest.json", *(f"{view}.npy" for view in VIEWS)}
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"{folder}: is a file; a cache needs a folder")
-    if folder.exists() and {p.name for p in folder.iterdir()} - known:
-        raise UserError(
-            f"{folder}: holds other files than a cache; name another folder"
-        )
-
-
-def _require_room(
-    folder: Path, count: int, image_size: tuple[int, int]
-) -> None:
-    # A mapped file grows as it is written; on a full disk the system would
-    # then kill the program without a word.
-    needed = len(VIEWS) * count * image_size[0] * image_size[1] * 3
-    free = shutil.disk_usage(folder).free
-    if needed > free:
-        raise UserError(
-            f"{folder.parent}: the cache needs {needed / 1e9:.1f} GB, the disk"
-            f" has {free / 1e9:.1f} GB left; --cache=none decodes every time"
-        )
-
-
-def _manifest(
-    pairs: Sequence[Pair],
-    image_size: tuple[int, int],
-    ground_crop: tuple[float, float],
-) -> dict[str, Any]:
-    """What a cache is made of; equal manifests mean equal pixels."""
-    digest = hashlib.sha256()
-    for pair in pairs:
-        for path in (pair.ground, pair.aerial):
-            status = path.stat()
-            line = f"{pair.id} {status.st_size} {status.st_mtime_ns}\n"
-            digest.update(line.encode())
-    return {
-        "pairs": len(pairs),
-        "image_size": list(image_size),
-        "ground_crop": list(ground_crop),
-        "sampling_rule": SAMPLING_RULE,
-        "sources": digest.hexdigest(),
-    }
-
-
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
-    path = folder / "manifest.json"
-    try:
-        return json.loads(path.read_text()) if path.is_file() else None
-    except json.JSONDecodeError:
-        return None
 
 
 def _fill(
-    source: FileSource,
-    folder: Path,
-    name: str,
-    progress: bool,
-    processes: int | None,
-) -> None:
-    shape = (len(source), *source.image_size, 3)
-    arrays = [
-        np.lib.format.open_memmap(folder / f"{v}.npy", "w+", np.uint8, shape)
-        for v in VIEWS
-    ]
-    unreadable: list[str] = []
-    with tqdm(
-        total=len(source),
-        desc=f"decode {name}",
-        unit="pair",
-        disable=not progress,
-        dynamic_ncols=True,
-    ) as bar:
-        for rows, views, errors in _decoded(source, processes):
-            for array, view in zip(arrays, views, strict=True):
-                array[rows] = view
-            unreadable += errors
-            bar.update(len(rows) + len(errors))
-    for array in arrays:
-        array.flush()
-    if unreadable:
-        more = len(unreadable) - _LISTED
-        tail = f"; and {more} more" if more > 0 else ""
-        raise UserError("; ".join(unreadable[:_LISTED]) + tail)
+    blocks: list[Block],
+    state: CacheState | None,
+    workers: Workers,
+    verify: bool,
+) -> Filled:
+    finished = state is not None and state.finished
+    kept = _current(blocks, state)
+    spoilt: list[int] = []
+    # A machine that lost its power may have lost what an unfinished cache's
+    # journal counts; a finished one was brought to the disk.
+    if verify or not finished:
+        spoilt = workers.spoilt(blocks, kept)
+        kept = {n: record for n, record in kept.items() if n not in spoilt}
+    missing = [block for block in blocks if block.number not in kept]
+    if state and finished and not missing and len(state.blocks) == len(blocks):
+        return Filled(tuple(kept[block.number] for block in blocks))
+    first = blocks[0]
+    journal = Journal(first.folder, first.settings, kept)
+    try:
+        size_arrays(first.folder, first.count, first.settings)
+        done = first.count - sum(len(block.pairs) for block in missing)
+        workers.make(missing, journal, done)
+        journal.finish()
+    finally:
+        journal.close()
+    return Filled(
+        tuple(journal.blocks[block.number] for block in blocks),
+        len(missing),
+        tuple(spoilt) if finished else (),
+    )
 
 
-def _decoded(source: FileSource, processes: int | None):
-    size, crop = source.image_size, source.ground_crop
-    # Each job carries its own few pairs: the whole list would be sent along
-    # with every one of them.
-    jobs = [
-        (start, FileSource(source.pairs[start : start + _CHUNK], size, crop))
-        for start in range(0, len(source), _CHUNK)
-    ]
-    return in_parallel(_load, jobs, processes)
+def _current(
+    blocks: list[Block], state: CacheState | None
+) -> dict[int, Record]:
+    """Records of the blocks that need not be made again."""
+    if state is None:
+        return {}
+    return {
+        block.number: state.blocks[block.number]
+        for block in blocks
+        if _is_current(block, state.blocks.get(block.number))
+    }
 
 
-def _load(job: tuple[int, FileSource]):
-    """Readable rows, both views of them, and the unreadable ones' reasons."""
-    start, source = job
-    good, views, errors = [], [], []
-    for row in range(len(source)):
-        try:
-            views.append(source.load(np.array([row])))
-            good.append(start + row)
-        except UserError as error:
-            errors.append(str(error))
-    if not good:
-        empty = np.zeros((0, *source.image_size, 3), np.uint8)
-        return np.zeros(0, np.int64), (empty, empty), errors
-    ground, satellite = zip(*views, strict=True)
-    both = np.concatenate(ground), np.concatenate(satellite)
-    return np.array(good), both, errors
+def _is_current(block: Block, record: Record | None) -> bool:
+    """Whether a block was made of these very files, and of all of them."""
+    if not record or record["left_out"]:
+        return False
+    if len(record["rows"]) != len(block.pairs):
+        return False
+    return all(
+        _is_same(fingerprint(pair), made_of)
+        for pair, made_of in zip(block.pairs, record["rows"], strict=True)
+    )
+
+
+def _is_same(now: list, made_of: list) -> bool:
+    # A file that is gone takes nothing from what was made of it.
+    return now[0] == made_of[0] and all(
+        status is None or status == old
+        for status, old in zip(now[1:], made_of[1:], strict=True)
+    )

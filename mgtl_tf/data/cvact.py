@@ -1,34 +1,57 @@
-"""Reader of an unmodified CVACT download.
+"""Readers of an unmodified CVACT download.
 
-On disk: ACT_data.mat (panoIds; utm; one-based trainSet.trainInd and
-valSet.valInd), ANU_data_small/streetview/ID_grdView.jpg and
-ANU_data_small/satview_polish/ID_satView_polish.jpg.
+On disk: ACT_data.mat (panoIds; utm; one-based trainSet.trainInd,
+valSet.valInd and, for CVACT_test, valSetAll.valInd), and of each place
+FOLDER/streetview/ID_grdView.jpg and
+FOLDER/satview_polish/ID_satView_polish.jpg. FOLDER is ANU_data_small, for
+CVACT_test ANU_data_test.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.io
 
-from mgtl_tf.data.cvusa import find_root
+from mgtl_tf.data.cvusa import require_files
 from mgtl_tf.data.geodesy import from_utm
+from mgtl_tf.data.layout import find_root
+from mgtl_tf.data.layout import require_in_place
+from mgtl_tf.data.problems import Problem
+from mgtl_tf.data.problems import Strict
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import count_note
 from mgtl_tf.errors import UserError
 
-PUBLISHED = {"training": 35_532, "validation": 8_884}
 KNOWN_MISSING = "1LqOHPdTiBbRucz-jFOSbQ"
 """The one training pair that the published tables list without files."""
 
 _MARKER = Path("ACT_data.mat")
-_IMAGES = Path("ANU_data_small")
 
 
-def read_cvact(root: Path | str) -> Dataset:
+@dataclass(frozen=True)
+class _Split:
+    """Where a split stands in the table, and where its images are."""
+
+    name: str
+    field: str
+    index: str
+    images: str
+    published: int
+
+
+_TRAIN = _Split("train", "trainSet", "trainInd", "ANU_data_small", 35_532)
+_VALIDATION = _Split("validation", "valSet", "valInd", "ANU_data_small", 8_884)
+_TEST = _Split("validation", "valSetAll", "valInd", "ANU_data_test", 92_802)
+
+
+def read_cvact(
+    root: Path | str, problems: list[Problem] | None = None
+) -> Dataset:
     """Training and validation pairs of a folder in CVACT's layout.
 
     Positions are UTM in float64 (float32 would round Canberra's northings
@@ -36,91 +59,139 @@ def read_cvact(root: Path | str) -> Dataset:
 
     Args:
         root: the folder that holds ACT_data.mat and ANU_data_small/.
+        problems: gets what is wrong, and such rows are left out; image
+            files are then not looked for. By default the first is raised.
 
     Raises:
-        UserError: for a missing or unreadable table, an index outside it,
-            or a listed file that does not exist (but KNOWN_MISSING).
+        UserError: for a missing or unreadable table, folders in the wrong
+            place, or without `problems` an index outside the table or a
+            listed file that does not exist (but KNOWN_MISSING).
     """
-    root = find_root(Path(root), _MARKER)
-    path = root / _MARKER
-    table = _load(path)
-    ids = [str(name).strip() for name in np.atleast_1d(table["panoIds"])]
-    utm = np.atleast_2d(np.asarray(table["utm"], dtype=np.float64))
-    if utm.shape != (len(ids), 2) or not np.isfinite(utm).all():
-        raise UserError(
-            f"{path}: utm {list(utm.shape)} is not two finite numbers for each"
-            f" of {len(ids)} panoIds"
+    return _read("cvact", root, (_TRAIN, _VALIDATION), problems)
+
+
+def read_cvact_test(
+    root: Path | str, problems: list[Problem] | None = None
+) -> Dataset:
+    """CVACT_test, 92,802 pairs, as a validation split; nothing to train on.
+
+    CVACT's validation pairs are among them: the two are not independent.
+    Arguments and errors are those of `read_cvact`.
+    """
+    return _read("cvact_test", root, (_TEST,), problems)
+
+
+def _read(
+    name: str,
+    root: Path | str,
+    splits: tuple[_Split, ...],
+    problems: list[Problem] | None,
+) -> Dataset:
+    root = find_root(Path(root), _MARKER, beside=splits[0].images)
+    table = _Table(root / _MARKER, [split.field for split in splits])
+    found = Strict() if problems is None else problems
+    pairs: dict[str, tuple[Pair, ...]] = {"train": (), "validation": ()}
+    notes: list[str] = []
+    for split in splits:
+        pairs[split.name] = _pairs(root, table, split, found, notes)
+    return Dataset(name, pairs["train"], pairs["validation"], tuple(notes))
+
+
+class _Table:
+    """ACT_data.mat: ids, UTM metres, degrees, and the splits' indices."""
+
+    def __init__(self, path: Path, fields: list[str]):
+        self.path = path
+        self.fields = _load(path, fields)
+        names = np.atleast_1d(self.fields["panoIds"])
+        self.ids = [str(name).strip() for name in names]
+        self.utm = np.atleast_2d(
+            np.asarray(self.fields["utm"], dtype=np.float64)
         )
-    coordinates = from_utm(utm)
-    splits, notes = {}, []
-    for name, field, index in (
-        ("training", "trainSet", "trainInd"),
-        ("validation", "valSet", "valInd"),
-    ):
-        rows = _rows(table, field, index, len(ids), path)
-        kept = [r for r in rows if not _is_known_missing(root, ids[r])]
-        if len(kept) < len(rows):
-            notes.append(f"{KNOWN_MISSING} is left out: known to lack files")
-        pairs = [_pair(root, ids[r], utm[r], coordinates[r]) for r in kept]
-        splits[name] = tuple(pairs)
-        notes += count_note(name, len(rows), PUBLISHED[name])
-    return Dataset(
-        "cvact", splits["training"], splits["validation"], tuple(notes)
-    )
+        shape = (len(self.ids), 2)
+        if self.utm.shape != shape or not np.isfinite(self.utm).all():
+            raise UserError(
+                f"{path}: utm {list(self.utm.shape)} is not two finite numbers"
+                f" for each of {len(self.ids)} panoIds"
+            )
+        self.coordinates = from_utm(self.utm)
 
 
-def _load(path: Path) -> dict[str, Any]:
+def _pairs(
+    root: Path,
+    table: _Table,
+    split: _Split,
+    problems: list[Problem],
+    notes: list[str],
+) -> tuple[Pair, ...]:
+    pairs: dict[str, Pair] = {}
+    rows = _rows(table, split)
+    for number, row in enumerate(rows, start=1):
+        try:
+            pair = _pair(root, table, split, row, number)
+            if pair.id in pairs:
+                raise ValueError(f"{pair.id} repeats")
+            if _is_known_missing(pair):
+                notes.append(f"{pair.id} is left out: known to lack files")
+                continue
+            if not pairs:
+                for path in (pair.ground, pair.aerial):
+                    require_in_place(root, path.relative_to(root))
+            if isinstance(problems, Strict):
+                require_files(pair.ground, pair.aerial)
+        except ValueError as error:
+            where = str(table.path)
+            problems.append(Problem(where, split.name, number, str(error)))
+        else:
+            pairs[pair.id] = pair
+    spoken = "training" if split is _TRAIN else split.name
+    notes += count_note(spoken, len(rows), split.published)
+    return tuple(pairs.values())
+
+
+def _load(path: Path, fields: list[str]) -> dict[str, Any]:
     try:
         table = scipy.io.loadmat(path, simplify_cells=True)
     except Exception as error:  # scipy raises many kinds on broken files
         raise UserError(
             f"{path}: not a readable MATLAB file ({error})"
         ) from None
-    for field in ("panoIds", "utm", "trainSet", "valSet"):
+    for field in ("panoIds", "utm", *fields):
         if field not in table:
             raise UserError(f"{path}: holds no field {field}")
     return table
 
 
-def _rows(
-    table: dict[str, Any], field: str, index: str, count: int, path: Path
-) -> list[int]:
-    """Zero-based rows of a split."""
-    if index not in table[field]:
-        raise UserError(f"{path}: {field} holds no {index}")
-    ones = np.atleast_1d(table[field][index]).astype(np.int64)
-    outside = (ones < 1) | (ones > count)
-    if outside.any():
-        raise UserError(
-            f"{path}: {field}.{index} row {outside.argmax() + 1} is"
-            f" {ones[outside.argmax()]}, outside 1..{count}"
-        )
-    return (ones - 1).tolist()
-
-
-def _files(root: Path, name: str) -> tuple[Path, Path]:
-    folder = root / _IMAGES
-    return (
-        folder / "streetview" / f"{name}_grdView.jpg",
-        folder / "satview_polish" / f"{name}_satView_polish.jpg",
-    )
-
-
-def _is_known_missing(root: Path, name: str) -> bool:
-    return name == KNOWN_MISSING and not any(
-        path.is_file() for path in _files(root, name)
-    )
+def _rows(table: _Table, split: _Split) -> list[int]:
+    """One-based rows of a split in the table, as they stand there."""
+    indices = table.fields[split.field]
+    if split.index not in indices:
+        raise UserError(f"{table.path}: {split.field} holds no {split.index}")
+    return np.atleast_1d(indices[split.index]).astype(np.int64).tolist()
 
 
 def _pair(
-    root: Path, name: str, utm: np.ndarray, coordinates: np.ndarray
+    root: Path, table: _Table, split: _Split, row: int, number: int
 ) -> Pair:
-    ground, aerial = _files(root, name)
-    for path in (ground, aerial):
-        if not path.is_file():
-            raise UserError(
-                f"{path}: listed in {root / _MARKER} but does not exist"
-            )
-    east, north = utm.tolist()
-    latitude, longitude = coordinates.tolist()
-    return Pair(name, ground, aerial, (east, north), (latitude, longitude))
+    if not 1 <= row <= len(table.ids):
+        raise ValueError(
+            f"{split.field}.{split.index} row {number} is {row}, outside"
+            f" 1..{len(table.ids)}"
+        )
+    name, folder = table.ids[row - 1], root / split.images
+    east, north = table.utm[row - 1].tolist()
+    latitude, longitude = table.coordinates[row - 1].tolist()
+    return Pair(
+        name,
+        folder / "streetview" / f"{name}_grdView.jpg",
+        folder / "satview_polish" / f"{name}_satView_polish.jpg",
+        (east, north),
+        (latitude, longitude),
+        number,
+    )
+
+
+def _is_known_missing(pair: Pair) -> bool:
+    return pair.id == KNOWN_MISSING and not (
+        pair.ground.is_file() or pair.aerial.is_file()
+    )

@@ -9,130 +9,155 @@ longitude, ground latitude and longitude, and one unused column.
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from mgtl_tf.data.geodesy import earth_centred
+from mgtl_tf.data.layout import find_root
+from mgtl_tf.data.layout import require_in_place
+from mgtl_tf.data.problems import Problem
+from mgtl_tf.data.problems import Strict
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import count_note
 from mgtl_tf.errors import UserError
 
-PUBLISHED = {"training": 35_532, "validation": 8_884}
-_SPLITS = {"training": "train-19zl.csv", "validation": "val-19zl.csv"}
+PUBLISHED = {"train": 35_532, "validation": 8_884}
+_SPLITS = {"train": "train-19zl.csv", "validation": "val-19zl.csv"}
+_NAMES = {"train": "training", "validation": "validation"}
+_LONGEST_LINE = 10_000
 _TABLES = (Path("split_locations") / "all.csv", Path("all.csv"))
 
 
-def read_cvusa(root: Path | str, published: bool = True) -> Dataset:
+def read_cvusa(
+    root: Path | str,
+    published: bool = True,
+    problems: list[Problem] | None = None,
+) -> Dataset:
     """Both splits of a folder in CVUSA's layout.
 
     Args:
         root: the folder that holds splits/, bingmap/ and streetview/.
         published: whether to note splits of other than the published size.
+        problems: gets what is wrong, and rows that are no pair are left
+            out; image files are then not looked for. By default the first
+            problem, a missing file among them, is raised.
 
     Raises:
-        UserError: for a missing list, a row that is none, an id that
-            repeats, or a listed file that does not exist.
+        UserError: for a missing list, folders in the wrong place, or
+            without `problems` a row that is no pair, an id that repeats, or
+            a listed file that does not exist.
     """
-    root = find_root(Path(root), Path("splits") / _SPLITS["training"])
-    table = _read_locations(root)
-    splits = {
-        name: _read_split(root, root / "splits" / file, table)
-        for name, file in _SPLITS.items()
-    }
+    root = find_root(Path(root), Path("splits") / _SPLITS["train"])
+    found = Strict() if problems is None else problems
+    table = _read_locations(root, found)
+    splits = {name: _read_split(root, name, table, found) for name in _SPLITS}
     notes = [
         note
         for name, pairs in splits.items()
-        for note in count_note(name, len(pairs), PUBLISHED[name])
+        for note in count_note(_NAMES[name], len(pairs), PUBLISHED[name])
         if published
     ]
     if table is None:
         notes.append("no all.csv: positions are not known")
-    return Dataset(
-        "cvusa", splits["training"], splits["validation"], tuple(notes)
-    )
-
-
-def find_root(root: Path, marker: Path) -> Path:
-    """`root`, if it holds the marker file.
-
-    Raises:
-        UserError: otherwise, with the folder that was probably meant.
-    """
-    if (root / marker).is_file():
-        return root
-    if not root.is_dir():
-        raise UserError(f"--data_dir={root}: no such folder")
-    near = [root.parent, *(p for p in sorted(root.glob("*")) if p.is_dir())]
-    meant = next((p for p in near if (p / marker).is_file()), None)
-    hint = f"; did you mean --data_dir={meant}?" if meant else ""
-    raise UserError(f"--data_dir={root}: holds no {marker}{hint}")
+    return Dataset("cvusa", splits["train"], splits["validation"], tuple(notes))
 
 
 def _read_split(
-    root: Path, path: Path, table: np.ndarray | None
+    root: Path, split: str, table: np.ndarray | None, problems: list[Problem]
 ) -> tuple[Pair, ...]:
+    path = root / "splits" / _SPLITS[split]
     if not path.is_file():
         raise UserError(f"{path}: missing; the download is incomplete")
     pairs: dict[str, Pair] = {}
-    # A wrong byte becomes a name that no file has, and is told so.
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            pair = _pair(root, row, f"{path}, row {number}", table)
+    for number, row in _rows(path):
+        try:
+            _require_paths(row)
+            if not pairs:
+                require_in_place(root, Path(row[0]))
+                require_in_place(root, Path(row[1]))
+            if isinstance(problems, Strict):
+                require_files(root / row[0], root / row[1])
+            pair = _pair(root, row, number, table)
             if pair.id in pairs:
-                raise UserError(f"{path}, row {number}: {pair.id} repeats")
+                raise ValueError(f"{pair.id} repeats")
+        except ValueError as error:
+            problems.append(Problem(str(path), split, number, str(error)))
+        else:
             pairs[pair.id] = pair
     return tuple(pairs.values())
 
 
-def _pair(
-    root: Path, row: list[str], where: str, table: np.ndarray | None
-) -> Pair:
-    if len(row) not in (2, 3) or not all(row[:2]):
-        raise UserError(
-            f"{where}: {','.join(row)!r} is not 'aerial,ground,annotation'"
-        )
-    aerial, ground = root / row[0], root / row[1]
-    for path in (aerial, ground):
+def require_files(*paths: Path) -> None:
+    """Raises a ValueError about the first file that does not exist."""
+    for path in paths:
         if not path.is_file():
-            raise UserError(f"{where}: {path} does not exist")
+            raise ValueError(f"{path} does not exist")
+
+
+def _require_paths(row: list[str]) -> None:
+    if len(row) not in (2, 3) or not all(row[:2]):
+        raise ValueError(f"{','.join(row)!r} is not 'aerial,ground,annotation'")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    # A wrong byte becomes a name that no file has, and is told so.
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
+        # Line by line: a stray quote then spoils one row, not all after it.
+        for number, line in enumerate(file, start=1):
+            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
+
+
+def _pair(
+    root: Path, row: list[str], number: int, table: np.ndarray | None
+) -> Pair:
+    aerial, ground = root / row[0], root / row[1]
     name = aerial.stem
     if table is None:
-        return Pair(name, ground, aerial)
+        return Pair(name, ground, aerial, row=number)
     if not name.isdigit() or not 1 <= int(name) <= len(table):
-        raise UserError(
-            f"{where}: id {name!r} has no row among the {len(table)} of all.csv"
+        raise ValueError(
+            f"id {name!r} has no row among the {len(table)} of all.csv"
         )
     latitude, longitude, x, y, z = table[int(name) - 1].tolist()
-    return Pair(name, ground, aerial, (x, y, z), (latitude, longitude))
+    if np.isnan(latitude):
+        return Pair(name, ground, aerial, row=number)
+    return Pair(name, ground, aerial, (x, y, z), (latitude, longitude), number)
 
 
-def _read_locations(root: Path) -> np.ndarray | None:
-    """Aerial latitude, longitude and metres of every id, [N, 5]."""
+def _read_locations(root: Path, problems: list[Problem]) -> np.ndarray | None:
+    """Aerial latitude, longitude and metres of every id, [N, 5].
+
+    NaN where a row holds none and `problems` takes that.
+    """
     path = next((root / t for t in _TABLES if (root / t).is_file()), None)
     if path is None:
         return None
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        table = np.array(
-            [
-                _latitude_longitude(row, f"{path}, row {number}")
-                for number, row in enumerate(csv.reader(file), start=1)
-            ],
-            dtype=np.float64,
-        ).reshape(-1, 2)
+    values = []
+    for number, row in _rows(path):
+        try:
+            values.append(latitude_longitude(row[:2]))
+        except ValueError:
+            values.append((np.nan, np.nan))
+            reason = (
+                f"{','.join(row)!r} does not begin with a latitude and a"
+                " longitude in degrees"
+            )
+            problems.append(Problem(str(path), "", number, reason))
+    table = np.array(values, dtype=np.float64).reshape(-1, 2)
     metres = earth_centred(table[:, 0], table[:, 1])
     return np.concatenate([table, metres], axis=1)
 
 
-def _latitude_longitude(row: list[str], where: str) -> tuple[float, float]:
-    try:
-        latitude, longitude = map(float, row[:2])
-    except ValueError:
-        latitude = longitude = np.nan
+def latitude_longitude(texts: list[str]) -> tuple[float, float]:
+    """Two numbers in degrees.
+
+    Raises:
+        ValueError: where they are none.
+    """
+    latitude, longitude = map(float, texts)
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise UserError(
-            f"{where}: {','.join(row)!r} does not begin with a latitude and"
-            " a longitude in degrees"
-        )
+        raise ValueError(f"{','.join(texts)!r} is no latitude and longitude")
     return latitude, longitude

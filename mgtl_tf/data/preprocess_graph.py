@@ -82,8 +82,11 @@ def resize(image: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     rows = _axis_weights(tf.shape(image)[0], height)
     columns = _axis_weights(tf.shape(image)[1], width)
     image = tf.cast(image, tf.float32)
-    # Rounded after each axis, as OpenCV does on uint8 images.
-    image = _whole_levels(tf.einsum("hr,rwc->hwc", rows, image))
+    # As OpenCV does on uint8 images: rounded once where both axes shrink,
+    # which is one step there, else after each axis.
+    smaller = tf.reduce_all(tf.shape(image)[:2] >= (height, width))
+    image = tf.einsum("hr,rwc->hwc", rows, image)
+    image = tf.cond(smaller, lambda: image, lambda: _whole_levels(image))
     image = _whole_levels(tf.einsum("wk,hkc->hwc", columns, image))
     return tf.ensure_shape(image, (height, width, 3))
 

@@ -7,20 +7,33 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mgtl_tf.data.cvact import read_cvact
+from mgtl_tf.data.cvact import read_cvact_test
 from mgtl_tf.data.cvusa import read_cvusa
+from mgtl_tf.data.own_csv import read_csv
+from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.errors import UserError
 
-READERS: dict[str, Callable[[Path | str], Dataset]] = {
+READERS: dict[str, Callable[..., Dataset]] = {
     # The procedural world is written in CVUSA's layout, in sizes of its own.
     "procedural": functools.partial(read_cvusa, published=False),
     "cvusa": read_cvusa,
     "cvact": read_cvact,
+    "cvact_test": read_cvact_test,
+    "csv": read_csv,
 }
 
 
-def read_dataset(name: str, root: Path | str) -> Dataset:
+def read_dataset(
+    name: str, root: Path | str, problems: list[Problem] | None = None
+) -> Dataset:
     """The pairs of a data set on disk.
+
+    Args:
+        name: one of READERS.
+        root: its folder.
+        problems: gets what is wrong, and such rows are left out; image
+            files are then not looked for. By default the first is raised.
 
     Raises:
         UserError: for an unknown name, no folder, or a folder that does not
@@ -32,4 +45,4 @@ def read_dataset(name: str, root: Path | str) -> Dataset:
         )
     if not str(root):
         raise UserError(f"--data_dir is needed: the folder that holds {name}")
-    return READERS[name](root)
+    return READERS[name](root, problems=problems)

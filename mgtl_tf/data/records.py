@@ -17,7 +17,8 @@ class Pair:
     `position` is Cartesian, in metres (two or three numbers, float64), so
     that the Euclidean distance of two positions is the distance of their
     places; `coordinates` are latitude and longitude in degrees. Both are
-    None where the data set does not tell.
+    None where the data set does not tell. `row` is where its split's own
+    list names it, from 1 on.
     """
 
     id: str
@@ -25,6 +26,7 @@ class Pair:
     aerial: Path
     position: tuple[float, ...] | None = None
     coordinates: tuple[float, float] | None = None
+    row: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import numpy as np
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.records import Pair
+from mgtl_tf.errors import UserError
 
 VIEWS = ("ground", "satellite")
 
@@ -36,6 +37,7 @@ class FileSource:
         pairs: the records; row n is pairs[n].
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
+        dataset: whose panoramas' shape is asked for; "": any.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class FileSource:
         pairs: Sequence[Pair],
         image_size: tuple[int, int],
         ground_crop: tuple[float, float] = (0.0, 1.0),
+        dataset: str = "",
     ):
         self.pairs = tuple(pairs)
         self.image_size = image_size
         self.ground_crop = ground_crop
+        self.dataset = dataset
 
     def __len__(self) -> int:
         """How many pairs there are, N."""
@@ -60,31 +64,46 @@ class FileSource:
         """
         pairs = [self.pairs[row] for row in rows]
         size, crop = self.image_size, self.ground_crop
-        ground = [load_ground(p.ground, size, crop) for p in pairs]
+        ground = [
+            load_ground(p.ground, size, crop, self.dataset) for p in pairs
+        ]
         satellite = [load_satellite(p.aerial, size) for p in pairs]
         return np.stack(ground), np.stack(satellite)
 
 
 class CacheSource:
-    """Reads the memory-mapped arrays that `build_cache` wrote.
+    """Reads the memory-mapped arrays of a decoded cache.
 
     Args:
         folder: holds ground.npy and satellite.npy.
+        rows: int [N], the cache's row of each of this source's; by default
+            they are the same.
+
+    Raises:
+        UserError: for arrays that are missing or cut off.
     """
 
-    def __init__(self, folder: Path | str):
-        self.arrays = {
-            view: np.load(
-                Path(folder) / f"{view}.npy", mmap_mode="r", allow_pickle=False
-            )
-            for view in VIEWS
-        }
+    def __init__(self, folder: Path | str, rows: np.ndarray | None = None):
+        self.arrays = {view: _mapped(Path(folder), view) for view in VIEWS}
+        count = len(self.arrays["ground"])
+        self.rows = np.arange(count) if rows is None else rows
 
     def __len__(self) -> int:
         """How many pairs there are, N."""
-        return len(self.arrays["ground"])
+        return len(self.rows)
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ground and polar satellite images of rows int [n]."""
-        ground, satellite = (self.arrays[view][rows] for view in VIEWS)
+        own = self.rows[rows]
+        ground, satellite = (self.arrays[view][own] for view in VIEWS)
         return ground, satellite
+
+
+def _mapped(folder: Path, view: str) -> np.ndarray:
+    path = folder / f"{view}.npy"
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: is damaged ({error}); remove {folder} and make it anew"
+        ) from error

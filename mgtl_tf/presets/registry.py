@@ -5,13 +5,17 @@ from __future__ import annotations
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.presets import cvact
+from mgtl_tf.presets import cvact_test
 from mgtl_tf.presets import cvusa
+from mgtl_tf.presets import own_csv
 from mgtl_tf.presets import procedural
 
 PRESETS: dict[str, RunConfig] = {
     "procedural": procedural.PRESET,
     "cvusa": cvusa.PRESET,
     "cvact": cvact.PRESET,
+    "cvact_test": cvact_test.PRESET,
+    "csv": own_csv.PRESET,
 }
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.quiet import load_tensorflow
+from polar.image_files import plain_bytes
 
 
 class UnreadableImage(Exception):
@@ -61,9 +62,11 @@ class Encoder:
     def _encode(self, signature: str, images: Sequence[bytes]) -> np.ndarray:
         import tensorflow as tf
 
+        # The model's own decoder knows no EXIF, CMYK or TIFF.
+        plain = [plain_bytes(image) for image in images]
         try:
             answer = self._signatures[signature](
-                image_bytes=tf.constant(list(images), tf.string)
+                image_bytes=tf.constant(plain, tf.string)
             )
         except tf.errors.InvalidArgumentError as error:
             raise UnreadableImage(_reason(str(error))) from error

@@ -17,6 +17,7 @@ from mgtl_tf.training.checkpoint import has_checkpoint
 _FREE_TO_CHANGE = (
     "data_dir",
     "cache",
+    "data_cache",
     "log_every",
     "checkpoint_minutes",
     "checkpoint_steps",

@@ -30,6 +30,7 @@ from mgtl_tf.training.save_signal import SaveSignal
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import require_prepared
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
@@ -77,6 +78,7 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
 
 def _read(config: RunConfig) -> Dataset:
     data, batch_size = config.data, config.train.batch_size
+    require_prepared(config)
     dataset = read_dataset(data.dataset, data.data_dir)
     for note in dataset.notes:
         logging.warning("%s: %s", data.data_dir, note)

@@ -1,7 +1,9 @@
-"""Files to pixels: whole or refused, cropped, resized, warped; the cache."""
+"""Files to pixels: whole or refused, cropped, resized, warped."""
 
-import json
-from pathlib import Path
+import io
+import os
+import struct
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -10,16 +12,19 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+from PIL import Image
+from PIL import ImageOps
 
-from mgtl_tf.data.cache import build_cache
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.data.preprocess import resize
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import FileSource
+from mgtl_tf.data.preprocess_graph import decode as graph_decode
 from mgtl_tf.errors import UserError
 from polar import polar_transform
+from polar.image_files import plain_bytes
+from polar.image_header import read_header
+from polar.tiff_tags import directories
 
 
 def _noise(height, width, seed=0):
@@ -121,6 +126,8 @@ def test_cut_off_files_are_refused_by_name(tmp_path, suffix, kept):
     [
         (b"", "is empty"),
         (b"<html>", "neither JPEG nor PNG"),
+        (bytes(300), "holds only zeros"),
+        (b"GIF89a..", "a GIF image"),
         (b"\xff\xd8 nothing \xff\xd9", "cannot be decoded"),
     ],
 )
@@ -160,70 +167,154 @@ def test_aerial_that_is_not_square(tmp_path):
         load_satellite(tmp_path / "none.png", (8, 16))
 
 
-@pytest.fixture
-def pairs(tmp_path):
-    return [
-        Pair(
-            str(n),
-            _write(tmp_path / f"g{n}.png", _noise(20, 50, n)),
-            _write(tmp_path / f"a{n}.png", _noise(24, 24, 100 + n)),
-        )
-        for n in range(5)
-    ]
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="pipe.jpg: is a folder or device"):
+        read_image(tmp_path / "pipe.jpg")
+    with pytest.raises(UserError, match="is a folder"):
+        read_image(tmp_path)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_cache_holds_what_the_files_hold(pairs, tmp_path, processes):
-    cache = build_cache(
-        pairs, (8, 20), (0.0, 1.0), tmp_path / "c", False, processes
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_honoured(tmp_path, kind, orientation):
+    """Pillow writes and turns; all three formats carry it elsewhere."""
+    image = cv2.GaussianBlur(_noise(40, 56), (9, 9), 3)
+    path = tmp_path / f"turned.{kind.lower()}"
+    exif = Image.Exif()
+    exif[0x112] = orientation
+    more = {"quality": 100, "subsampling": 0} if kind == "JPEG" else {}
+    Image.fromarray(image).save(path, kind, exif=exif, **more)
+    with Image.open(path) as opened:
+        expected = np.array(ImageOps.exif_transpose(opened)).astype(int)
+    assert np.abs(read_image(path) - expected).max() <= 2
+    assert read_header(path.read_bytes()).orientation == orientation
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "turned"),
+    [("JPEG", "RGB", 6), ("JPEG", "CMYK", 1), ("TIFF", "RGB", 3)],
+)
+def test_plain_bytes_are_what_the_saved_model_reads(
+    tmp_path, kind, mode, turned
+):
+    exif = Image.Exif()
+    exif[0x112] = turned
+    image = Image.fromarray(_noise(20, 30)).convert(mode)
+    image.save(tmp_path / "x", kind, exif=exif)
+    data = plain_bytes((tmp_path / "x").read_bytes())
+    np.testing.assert_array_equal(
+        graph_decode(tf.constant(data)).numpy(), read_image(tmp_path / "x")
     )
-    files = FileSource(pairs, (8, 20))
-    rows = np.array([4, 0, 2, 0])
-    for cached, decoded in zip(cache.load(rows), files.load(rows), strict=True):
-        np.testing.assert_array_equal(cached, decoded)
-    assert len(cache) == len(files) == 5
+    assert plain_bytes(data) is data
+    assert plain_bytes(b"broken") == b"broken"
 
 
-def test_cache_is_reused_and_remade_when_anything_changes(pairs, tmp_path):
-    def stamp(size=(8, 20), crop=(0.0, 1.0)):
-        build_cache(pairs, size, crop, tmp_path / "c", False, 1)
-        return (tmp_path / "c" / "ground.npy").stat().st_ino
-
-    first = stamp()
-    assert stamp() == first
-    second = stamp(size=(9, 20))
-    assert second != first
-    third = stamp(size=(9, 20), crop=(0.2, 0.8))
-    assert third != second
-    _write(pairs[0].ground, _noise(20, 50, 77))
-    assert stamp(size=(9, 20), crop=(0.2, 0.8)) != third
-    (tmp_path / "c" / "manifest.json").write_text("{")
-    build_cache(pairs, (9, 20), (0.0, 1.0), tmp_path / "c", False, 1)
-    assert json.loads((tmp_path / "c" / "manifest.json").read_text())
-
-
-def test_cache_names_every_bad_file_and_leaves_nothing(pairs, tmp_path):
-    pairs[1].ground.write_bytes(b"")
-    pairs[3].aerial.write_bytes(b"text")
-    with pytest.raises(UserError) as error:
-        build_cache(pairs, (8, 20), (0.0, 1.0), tmp_path / "c", False, 1)
-    assert "g1.png: is empty" in str(error.value)
-    assert "a3.png: is neither" in str(error.value)
-    assert [p for p in Path(tmp_path).iterdir() if p.is_dir()] == []
+@pytest.mark.parametrize(
+    ("mode", "kind", "tolerance"),
+    [
+        ("L", "PNG", 0),
+        ("RGBA", "PNG", 0),
+        ("L", "JPEG", 3),
+        ("CMYK", "JPEG", 6),
+        ("RGB", "TIFF", 0),
+        ("L", "TIFF", 0),
+        ("RGBA", "TIFF", 0),
+    ],
+)
+def test_other_colours_become_rgb(tmp_path, mode, kind, tolerance):
+    image = cv2.GaussianBlur(_noise(30, 30), (9, 9), 3)
+    changed = Image.fromarray(image).convert(mode)
+    path = tmp_path / "image"
+    changed.save(path, kind, **({"quality": 97} if kind == "JPEG" else {}))
+    expected = np.array(changed.convert("RGB")).astype(int)
+    found = read_image(path)
+    assert found.dtype == np.uint8 and found.shape == (30, 30, 3)
+    assert np.abs(found - expected).mean() <= tolerance
 
 
-def test_cache_never_replaces_other_files(pairs, tmp_path):
-    folder = tmp_path / "precious"
-    folder.mkdir()
-    (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="precious: holds other files"):
-        build_cache(pairs, (8, 20), (0.0, 1.0), folder, False, 1)
-    assert (folder / "thesis.tex").read_text() == "years of work"
-    with pytest.raises(UserError, match="is a file"):
-        build_cache(pairs, (8, 20), (0.0, 1.0), folder / "thesis.tex", False, 1)
+@pytest.mark.parametrize("suffix", [".png", ".tif"])
+def test_16_bits_keep_the_upper_8(tmp_path, suffix):
+    image = _noise(12, 12)
+    path = tmp_path / f"deep{suffix}"
+    cv2.imwrite(str(path), image[..., ::-1].astype(np.uint16) * 257)
+    np.testing.assert_array_equal(read_image(path), image)
 
 
-def test_cache_too_large_for_the_disk_is_refused_first(pairs, tmp_path):
-    with pytest.raises(UserError, match=r"needs .* GB, the disk has"):
-        build_cache(pairs, (10**7, 10**7), (0.0, 1.0), tmp_path / "c", False, 1)
-    assert not (tmp_path / "c").exists()
+def test_geotiff_is_read_without_a_word(tmp_path, capfd):
+    """Map tags, an overview as second page: still one picture."""
+    image = _noise(32, 32)
+    path = tmp_path / "map.tif"
+    tags = {33550: (0.3, 0.3, 0.0), 33922: (0.0, 0.0, 0.0, 9.0, 50.0, 0.0)}
+    overview = Image.fromarray(image[::2, ::2].copy())
+    overview.encoderinfo = {"tiffinfo": {254: 1}}
+    Image.fromarray(image).save(
+        path, "TIFF", tiffinfo=tags, save_all=True, append_images=[overview]
+    )
+    assert len(directories(path.read_bytes())) == 2
+    np.testing.assert_array_equal(read_image(path), image)
+    assert capfd.readouterr().err == ""
+
+
+def _jpeg_claiming(height, width):
+    data = bytearray(cv2.imencode(".jpg", _noise(16, 16))[1].tobytes())
+    place = data.find(b"\xff\xc0") + 5
+    data[place : place + 4] = struct.pack(">HH", height, width)
+    return bytes(data)
+
+
+def _saved(kind, **options):
+    file = io.BytesIO()
+    Image.fromarray(_noise(8, 8)).save(file, kind, **options)
+    return file.getvalue()
+
+
+def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
+    (tmp_path / "bomb.jpg").write_bytes(_jpeg_claiming(65000, 65000))
+    tracemalloc.start()
+    with pytest.raises(UserError, match="65000 x 65000 pixels: more than"):
+        read_image(tmp_path / "bomb.jpg")
+    assert tracemalloc.get_traced_memory()[1] < 1e6
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("PNG", "frames"), ("TIFF", "pages")]
+)
+def test_several_images_in_one_file_are_refused(tmp_path, kind, said):
+    second = Image.fromarray(_noise(8, 8, 1))
+    data = _saved(kind, save_all=True, append_images=[second])
+    (tmp_path / "two").write_bytes(data)
+    with pytest.raises(UserError, match=f"holds 2 {said}"):
+        read_image(tmp_path / "two")
+
+
+def test_floating_point_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "height.tif"), np.ones((4, 4, 3), np.float32))
+    with pytest.raises(UserError, match="32 floating-point numbers"):
+        read_image(tmp_path / "height.tif")
+
+
+@pytest.mark.parametrize(
+    ("size", "dataset", "crop", "said"),
+    [
+        ((224, 1232), "cvusa", (0.0, 1.0), None),
+        ((832, 1664), "cvact", (0.25, 0.75), None),
+        ((256, 512), "cvact", (0.0, 1.0), None),
+        ((832, 1664), "cvusa", (0.0, 1.0), "--ground_crop=0.318,0.682"),
+        ((832, 1664), "cvusa", (0.318, 0.682), None),
+        ((224, 1232), "cvact", (0.25, 0.75), "616 x 112|1232 x 224"),
+        ((500, 1000), "csv", (0.0, 1.0), "--ground_crop=0.318,0.682"),
+        ((500, 1000), "csv", (0.318, 0.682), None),
+        ((100, 2000), "csv", (0.0, 1.0), "lacks rows"),
+        ((90, 90), "procedural", (0.0, 1.0), None),
+    ],
+)
+def test_panoramas_of_another_shape(tmp_path, size, dataset, crop, said):
+    path = _write(tmp_path / "p.png", np.zeros((*size, 3), np.uint8))
+    if said is None:
+        assert load_ground(path, (112, 616), crop, dataset).shape[1] == 616
+        return
+    with pytest.raises(UserError, match=said) as error:
+        load_ground(path, (112, 616), crop, dataset)
+    assert "p.png" in str(error.value)

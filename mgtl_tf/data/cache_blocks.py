@@ -1,0 +1,196 @@
+"""One block of a decoded cache: made, or compared with its checksums.
+
+These run in the worker processes and touch the array files themselves:
+pixels sent back to one process to write would keep it, not the decoders,
+busy. A block counts only once its record is in the journal.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_files import Record
+from mgtl_tf.data.cache_files import array_header
+from mgtl_tf.data.decoder_complaints import DecoderComplaints
+from mgtl_tf.data.preprocess import ground_input
+from mgtl_tf.data.preprocess import read_file
+from mgtl_tf.data.preprocess import satellite_input
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.sources import VIEWS
+from mgtl_tf.errors import UserError
+from polar.image_files import decode
+from polar.image_header import read_header
+
+BLOCK_ROWS = 16
+
+_SUFFIXES = {
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "TIFF": (".tif", ".tiff", ".gtif", ".gtiff"),
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block's place in the files.
+
+    Attributes:
+        folder: of the cache.
+        settings: of the cache.
+        count: N, rows of the whole array.
+        number: of the block; its first row is number * BLOCK_ROWS.
+        pairs: of its rows; what it is made of.
+        crc32: what its checksums should be, one a view.
+    """
+
+    folder: Path
+    settings: CacheSettings
+    count: int
+    number: int
+    pairs: tuple[Pair, ...]
+    crc32: tuple[int, ...] = ()
+
+    @property
+    def offset(self) -> int:
+        """Bytes before it in either file."""
+        header = len(array_header(self.count, self.settings))
+        return header + self.number * BLOCK_ROWS * self.settings.row_bytes
+
+
+def write_block(block: Block) -> tuple[int, Record]:
+    """Decodes a block's files and writes their pixels.
+
+    A pair whose files cannot be used is named in `left_out`, its rows stay
+    zero and are never handed out.
+
+    Returns:
+        The block's number and its record.
+
+    Raises:
+        OSError: where the arrays cannot be written.
+    """
+    shape = (len(block.pairs), *block.settings.image_size, 3)
+    arrays = [np.zeros(shape, np.uint8) for _ in VIEWS]
+    record: Record = {"rows": [], "left_out": [], "warnings": []}
+    sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
+    with DecoderComplaints() as complaints:
+        for row, pair in enumerate(block.pairs):
+            record["rows"].append(fingerprint(pair))
+            pixels = []
+            for view, counts in zip(VIEWS, sizes, strict=True):
+                seen = _examined(pair, view, block.settings, complaints)
+                pixels += [] if seen.pixels is None else [seen.pixels]
+                place = "left_out" if seen.pixels is None else "warnings"
+                record[place] += [[row, view, why] for why in seen.reasons]
+                counts.update(seen.size)
+            if len(pixels) == len(VIEWS):
+                for array, image in zip(arrays, pixels, strict=True):
+                    array[row] = image
+    content = [array.data.cast("B") for array in arrays]
+    for view, data in zip(VIEWS, content, strict=True):
+        _write(block.folder / f"{view}.npy", data, block.offset)
+    record["crc32"] = [zlib.crc32(data) for data in content]
+    record["sizes"] = {
+        view: dict(sorted(counts.items()))
+        for view, counts in zip(VIEWS, sizes, strict=True)
+    }
+    return block.number, record
+
+
+def check_block(block: Block) -> tuple[int, bool]:
+    """Whether a block's bytes still have its checksums, with its number."""
+    size = len(block.pairs) * block.settings.row_bytes
+    for view, expected in zip(VIEWS, block.crc32, strict=True):
+        try:
+            descriptor = os.open(block.folder / f"{view}.npy", os.O_RDONLY)
+        except FileNotFoundError:
+            return block.number, False
+        try:
+            data = os.pread(descriptor, size, block.offset)
+        finally:
+            os.close(descriptor)
+        if len(data) != size or zlib.crc32(data) != expected:
+            return block.number, False
+    return block.number, True
+
+
+def fingerprint(pair: Pair) -> list[Any]:
+    """[id, ground's [bytes, time in ns], aerial's]; None for no file."""
+    return [pair.id, _status(pair.ground), _status(pair.aerial)]
+
+
+def _status(path: Path) -> list[int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return [status.st_size, status.st_mtime_ns]
+
+
+@dataclass
+class _Seen:
+    pixels: np.ndarray | None
+    size: list[str]
+    reasons: list[str]
+
+
+def _examined(
+    pair: Pair,
+    view: str,
+    settings: CacheSettings,
+    complaints: DecoderComplaints,
+) -> _Seen:
+    """One file as network input, or why not; what is odd about it."""
+    path = pair.ground if view == "ground" else pair.aerial
+    size: list[str] = []
+    complaints.newest()  # Those about an image that was refused already.
+    try:
+        data = read_file(path)
+        image = decode(data)
+        size = [f"{image.shape[1]} x {image.shape[0]}"]
+        if complaint := complaints.newest():
+            raise UserError(f"is damaged ({complaint})")
+        pixels = _input(image, view, settings)
+    except (UserError, ValueError) as error:
+        return _Seen(None, size, [str(error).removeprefix(f"{path}: ")])
+    return _Seen(pixels, size, _oddities(path, data))
+
+
+def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
+    if view == "satellite":
+        return satellite_input(image, settings.image_size)
+    return ground_input(
+        image, settings.image_size, settings.ground_crop, settings.dataset
+    )
+
+
+def _oddities(path: Path, data: bytes) -> list[str]:
+    """What was put right in reading a file, but should be known."""
+    header = read_header(data)
+    found = []
+    if path.suffix.lower() not in _SUFFIXES[header.kind]:
+        found.append(f"is a {header.kind} image, whatever its name says")
+    if header.kind == "JPEG" and header.channels == 4:
+        found.append("is CMYK; converted to RGB")
+    if header.bits == 16:
+        found.append("has 16 bits a channel; the upper 8 are kept")
+    return found
+
+
+def _write(path: Path, data: memoryview, offset: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        while data:
+            # A single call may write less than it was given.
+            written = os.pwrite(descriptor, data, offset)
+            data, offset = data[written:], offset + written
+    finally:
+        os.close(descriptor)

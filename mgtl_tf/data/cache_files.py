@@ -1,0 +1,200 @@
+"""The files of a decoded cache, and what they say of it.
+
+`ground.npy` and `satellite.npy` are uint8 [N, H, W, 3]. `manifest.json` says
+by which settings they were made, and of every block of rows what it was made
+of and its checksums. Until all blocks are there it is `unfinished.jsonl`: the
+settings on the first line, then a line for each finished block.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.data.preprocess import SAMPLING_RULE
+from mgtl_tf.data.sources import VIEWS
+from mgtl_tf.folders import sync
+from mgtl_tf.folders import write_whole
+
+MANIFEST_JSON = "manifest.json"
+UNFINISHED_JSONL = "unfinished.jsonl"
+FILES = frozenset(
+    [MANIFEST_JSON, UNFINISHED_JSONL, *(f"{view}.npy" for view in VIEWS)]
+    + ["manifest.tmp", "unfinished.tmp"]
+)
+"""All names that a cache folder may hold."""
+
+_VERSION = 2
+
+Record = dict[str, Any]
+"""Of a block: `rows` ([id, ground's, aerial's size and time] each), `crc32`
+(one a view), `left_out` and `warnings` ([row in block, view, reason]), and
+`sizes` (view to "W x H" to count)."""
+
+
+@dataclass(frozen=True)
+class CacheSettings:
+    """What decides a cache's pixels, besides the files themselves.
+
+    Attributes:
+        dataset: its name; decides which panoramas are refused.
+        image_size: H, W in pixels.
+        ground_crop: top and bottom of a panorama's rows, as fractions.
+        sampling_rule: how files become pixels, with its version.
+    """
+
+    dataset: str
+    image_size: tuple[int, int]
+    ground_crop: tuple[float, float]
+    sampling_rule: str = SAMPLING_RULE
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is after a round through JSON."""
+        settings = json.loads(json.dumps(dataclasses.asdict(self)))
+        return {"version": _VERSION, **settings}
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one view of one pair."""
+        return self.image_size[0] * self.image_size[1] * 3
+
+
+@dataclass(frozen=True)
+class CacheState:
+    """What a cache folder holds.
+
+    Attributes:
+        settings: as `CacheSettings.as_json`; may be of an older version.
+        blocks: records by block number.
+        finished: whether all blocks are there.
+    """
+
+    settings: dict[str, Any]
+    blocks: dict[int, Record]
+    finished: bool
+
+    def differences(self, settings: CacheSettings) -> list[str]:
+        """Phrases such as 'image_size is [32, 160], not [112, 616]'."""
+        wanted = settings.as_json()
+        return [
+            f"{name} is {self.settings.get(name)}, not {value}"
+            for name, value in wanted.items()
+            if self.settings.get(name) != value
+        ]
+
+
+def read_state(folder: Path) -> CacheState | None:
+    """What the folder says of itself; None where it says nothing readable."""
+    try:
+        # First: a kill between the last two steps leaves both.
+        if (folder / UNFINISHED_JSONL).is_file():
+            return _read_unfinished(folder / UNFINISHED_JSONL)
+        if (folder / MANIFEST_JSON).is_file():
+            content = json.loads((folder / MANIFEST_JSON).read_text())
+            blocks = dict(enumerate(content["blocks"]))
+            return CacheState(content["settings"], blocks, True)
+    except (ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def _read_unfinished(path: Path) -> CacheState:
+    settings, *lines = path.read_text(errors="replace").split("\n")
+    blocks = {}
+    # What follows the last line's end is a line that a kill cut off.
+    for line in lines[:-1]:
+        record = json.loads(line)
+        blocks[record.pop("block")] = record
+    return CacheState(json.loads(settings), blocks, False)
+
+
+class Journal:
+    """The growing list of a cache's finished blocks.
+
+    Args:
+        folder: of the cache.
+        settings: of the cache.
+        blocks: what is finished already; from here on nothing else counts.
+    """
+
+    def __init__(
+        self, folder: Path, settings: CacheSettings, blocks: dict[int, Record]
+    ):
+        self.folder = folder
+        self.settings = settings
+        self.blocks = dict(blocks)
+        lines = [json.dumps(settings.as_json())]
+        lines += [_line(number, blocks[number]) for number in sorted(blocks)]
+        path = folder / UNFINISHED_JSONL
+        write_whole(path, "\n".join(lines) + "\n")
+        (folder / MANIFEST_JSON).unlink(missing_ok=True)
+        self._file = path.open("a")
+
+    def append(self, number: int, record: Record) -> None:
+        """Counts a block as finished; its pixels must have been written."""
+        self.blocks[number] = record
+        self._file.write(_line(number, record) + "\n")
+        self._file.flush()
+
+    def finish(self) -> None:
+        """Puts the manifest in the journal's place.
+
+        Raises:
+            UserError, OSError: where the disk does not take it.
+        """
+        for view in VIEWS:
+            sync(self.folder / f"{view}.npy")
+        head = json.dumps(self.settings.as_json(), indent=1)
+        blocks = [json.dumps(self.blocks[n]) for n in sorted(self.blocks)]
+        text = f'{{"settings": {head},\n"blocks": [\n'
+        text += ",\n".join(blocks) + "\n]}\n"
+        write_whole(self.folder / MANIFEST_JSON, text)
+        (self.folder / UNFINISHED_JSONL).unlink()
+
+    def close(self) -> None:
+        """Leaves the journal as it is."""
+        self._file.close()
+
+
+def _line(number: int, record: Record) -> str:
+    return json.dumps({"block": number, **record})
+
+
+def size_arrays(folder: Path, count: int, settings: CacheSettings) -> None:
+    """Makes both array files, or gives them another number of rows.
+
+    Args:
+        folder: of the cache.
+        count: N, rows.
+        settings: of the cache.
+    """
+    header = array_header(count, settings)
+    for view in VIEWS:
+        path = folder / f"{view}.npy"
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.pwrite(descriptor, header, 0)
+            os.ftruncate(descriptor, len(header) + count * settings.row_bytes)
+        finally:
+            os.close(descriptor)
+
+
+def array_header(count: int, settings: CacheSettings) -> bytes:
+    """The first bytes of a .npy file of uint8 [count, H, W, 3]."""
+    text = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        text,
+        {
+            "descr": "|u1",
+            "fortran_order": False,
+            "shape": (count, *settings.image_size, 3),
+        },
+    )
+    return text.getvalue()

@@ -1,0 +1,103 @@
+"""What must hold before a cache folder is filled."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mgtl_tf.data.cache_files import FILES
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_files import CacheState
+from mgtl_tf.data.cache_files import read_state
+from mgtl_tf.data.sources import VIEWS
+from mgtl_tf.errors import UserError
+
+
+def require_cache_or_nothing(folder: Path) -> None:
+    """Refuses to fill what is no cache.
+
+    Raises:
+        UserError: for a file, or a folder that holds other things.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a cache needs a folder")
+    if folder.exists() and {p.name for p in folder.iterdir()} - FILES:
+        raise UserError(
+            f"{folder}: holds other files than a cache; name another folder"
+        )
+
+
+def require_room(folder: Path, count: int, settings: CacheSettings) -> None:
+    """Refuses a cache that the disk cannot take.
+
+    Args:
+        folder: of the cache; what it holds already is counted.
+        count: N, pairs.
+        settings: of the cache.
+
+    Raises:
+        UserError: with both sizes.
+    """
+    needed = len(VIEWS) * count * settings.row_bytes
+    for view in VIEWS:
+        path = folder / f"{view}.npy"
+        # Blocks on the disk, in units of 512 bytes: unwritten ones are none.
+        needed -= path.stat().st_blocks * 512 if path.is_file() else 0
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: the cache needs {needed / 1e9:.1f} GB, the disk"
+            f" has {free / 1e9:.1f} GB left; make room (to train without a"
+            " cache: --cache=none)"
+        )
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keeps other processes from filling the folder meanwhile.
+
+    Raises:
+        UserError: where one is at it.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise UserError(
+            f"{folder}: another process is making this cache; wait for it"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def state_of(
+    folder: Path, settings: CacheSettings, replace: bool
+) -> CacheState | None:
+    """What the folder holds already, made by these very settings.
+
+    Args:
+        folder: of the cache.
+        settings: that it is to be made by.
+        replace: whether a cache of other settings is removed.
+
+    Raises:
+        UserError: where it is not, naming what differs.
+    """
+    state = read_state(folder)
+    if state is None or not (different := state.differences(settings)):
+        return state
+    if not replace:
+        raise UserError(
+            f"{folder}: holds a cache made otherwise ({'; '.join(different)});"
+            " name another folder, or remove this one"
+        )
+    # What says that it is whole goes first.
+    for name in sorted(FILES, key=lambda name: name.endswith(".npy")):
+        (folder / name).unlink(missing_ok=True)
+    return None

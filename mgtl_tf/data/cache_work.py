@@ -1,0 +1,83 @@
+"""A cache's blocks made or checked in parallel, under a progress bar."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from mgtl_tf.data.cache_blocks import Block
+from mgtl_tf.data.cache_blocks import check_block
+from mgtl_tf.data.cache_blocks import write_block
+from mgtl_tf.data.cache_files import Journal
+from mgtl_tf.data.cache_files import Record
+from polar.parallel import in_parallel
+
+_FILES_A_PAIR = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Workers:
+    """How the work is done.
+
+    Attributes:
+        processes: how many work at a time; None: one a core.
+        progress: whether to show a bar.
+    """
+
+    processes: int | None = None
+    progress: bool = True
+
+    def spoilt(
+        self, blocks: Sequence[Block], records: Mapping[int, Record]
+    ) -> list[int]:
+        """Numbers of recorded blocks whose bytes are not what they were."""
+        recorded = [
+            dataclasses.replace(b, crc32=tuple(records[b.number]["crc32"]))
+            for b in blocks
+            if b.number in records
+        ]
+        sizes = {block.number: len(block.pairs) for block in recorded}
+        wrong = []
+        with self._bar("verify", recorded) as bar:
+            for number, same in in_parallel(
+                check_block, recorded, self.processes
+            ):
+                bar.update(_FILES_A_PAIR * sizes[number])
+                wrong += [] if same else [number]
+        return sorted(wrong)
+
+    def make(
+        self, blocks: Sequence[Block], journal: Journal, done: int
+    ) -> None:
+        """Makes blocks and counts each in the journal.
+
+        Args:
+            blocks: those that are missing.
+            journal: of their cache.
+            done: how many pairs are there already, for the bar.
+        """
+        damaged = 0
+        with self._bar("decode", blocks, done) as bar:
+            for number, record in in_parallel(
+                write_block, blocks, self.processes
+            ):
+                journal.append(number, record)
+                damaged += len(record["left_out"])
+                if record["left_out"]:
+                    bar.set_postfix(damaged=damaged, refresh=False)
+                bar.update(_FILES_A_PAIR * len(record["rows"]))
+
+    def _bar(self, doing: str, blocks: Sequence[Block], done: int = 0) -> tqdm:
+        """Files, with their rate and the time left."""
+        name = f" {blocks[0].folder.name}" if blocks else ""
+        return tqdm(
+            total=_FILES_A_PAIR * (done + sum(len(b.pairs) for b in blocks)),
+            initial=_FILES_A_PAIR * done,
+            desc=doing + name,
+            unit="file",
+            disable=not (self.progress and blocks),
+            dynamic_ncols=True,
+        )

@@ -1,0 +1,67 @@
+"""What is wrong with a data set: at which row of which list, in which file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import write_whole
+
+ERROR, WARNING = "error", "warning"
+_COLUMNS = ("severity", "split", "row", "id", "file", "reason")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One line of a report.
+
+    Attributes:
+        file: the list or the image that is at fault.
+        split: "train" or "validation"; "" for a table of both.
+        row: of the split's list, from 1 on; 0: of no single row.
+        reason: what is wrong, as a phrase.
+        id: of the pair, where it is known.
+        severity: "error": the pair is left out, or lacks its position;
+            "warning": it is used, but its file is not what it should be.
+    """
+
+    file: str
+    split: str
+    row: int
+    reason: str
+    id: str = ""
+    severity: str = ERROR
+
+    def __str__(self) -> str:
+        where = f"{self.file}, row {self.row}" if self.row else self.file
+        return f"{where}: {self.reason}"
+
+
+class Strict(list[Problem]):
+    """Takes no problem: the first one is raised as a `UserError`."""
+
+    def append(self, problem: Problem) -> None:
+        """Raises it.
+
+        Raises:
+            UserError: always.
+        """
+        raise UserError(str(problem))
+
+
+def write_report(path: Path, problems: Iterable[Problem]) -> None:
+    """Writes problems as CSV with a header line.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(_COLUMNS)
+    for problem in problems:
+        table.writerow(getattr(problem, name) for name in _COLUMNS)
+    write_whole(path, text.getvalue())

@@ -1,0 +1,163 @@
+"""Checks a data set file by file and decodes it into a cache."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgtl_tf.data.cache import Filled
+from mgtl_tf.data.cache import file_of
+from mgtl_tf.data.cache import fill_cache
+from mgtl_tf.data.cache_blocks import BLOCK_ROWS
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_work import Workers
+from mgtl_tf.data.prepared import SPLITS
+from mgtl_tf.data.problems import ERROR
+from mgtl_tf.data.problems import WARNING
+from mgtl_tf.data.problems import Problem
+from mgtl_tf.data.problems import write_report
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.records import Pair
+from mgtl_tf.data.sources import VIEWS
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
+
+REPORT_CSV = "report.csv"
+_PUBLISHED_SIZES = {
+    "cvusa": {"ground": "1232 x 224", "satellite": "750 x 750"},
+    "cvact": {"ground": "1664 x 832", "satellite": "1200 x 1200"},
+    "cvact_test": {"ground": "1664 x 832", "satellite": "1200 x 1200"},
+}
+_IMAGE = {"ground": "panoramas", "satellite": "aerial images"}
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What `prepare` found and made.
+
+    Attributes:
+        problems: errors and warnings, in the order of splits and rows.
+        notes: what is not as published, but may be meant so.
+        pairs: of all lists.
+        left_out: of those, how many are not in the cache.
+        made: blocks of rows that were decoded now; 0: all was there.
+        report: the file that holds the problems.
+    """
+
+    problems: tuple[Problem, ...]
+    notes: tuple[str, ...]
+    pairs: int
+    left_out: int
+    made: int
+    report: Path
+
+    @property
+    def errors(self) -> list[Problem]:
+        """Problems that cost a pair, a position or a block of the cache."""
+        return [p for p in self.problems if p.severity == ERROR]
+
+
+def prepare(
+    data_dir: Path | str,
+    output_dir: Path | str,
+    settings: CacheSettings,
+    workers: Workers,
+    verify: bool = False,
+) -> Prepared:
+    """Decodes all pairs that can be, and reports all that cannot.
+
+    Args:
+        data_dir: the data set's folder.
+        output_dir: gets report.csv and a cache folder for each split.
+        settings: the data set's name and what decides the pixels.
+        workers: how the work is done.
+        verify: whether what is decoded already is read again and compared
+            with its checksums.
+
+    Raises:
+        UserError: where nothing can be read at all, or `output_dir` holds a
+            cache made otherwise, or cannot be written.
+    """
+    output_dir = Path(output_dir)
+    problems: list[Problem] = []
+    dataset = read_dataset(settings.dataset, data_dir, problems)
+    splits = {"train": dataset.train, "validation": dataset.validation}
+    if not any(splits.values()):
+        first = f": {problems[0]}" if problems else ""
+        raise UserError(f"--data_dir={data_dir}: lists no pair at all{first}")
+    _make_folder(output_dir)
+    notes = list(dataset.notes)
+    left_out = made = 0
+    for split in SPLITS:
+        if not (pairs := splits[split]):
+            continue
+        folder = output_dir / split
+        filled = fill_cache(pairs, settings, folder, workers, verify=verify)
+        found = list(_problems(split, pairs, filled, folder))
+        problems += found
+        notes += _sizes(split, settings.dataset, filled)
+        left_out += len({row for row, _, _ in filled.left_out()})
+        made += filled.made
+    write_report(output_dir / REPORT_CSV, problems)
+    return Prepared(
+        tuple(problems),
+        tuple(notes),
+        sum(map(len, splits.values())),
+        left_out,
+        made,
+        output_dir / REPORT_CSV,
+    )
+
+
+def _make_folder(output_dir: Path) -> None:
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(f"--output_dir={output_dir}", error) from error
+
+
+def _problems(
+    split: str, pairs: Sequence[Pair], filled: Filled, folder: Path
+) -> Iterator[Problem]:
+    """What came to light while decoding, by row."""
+    found = [(row, v, why, ERROR) for row, v, why in filled.left_out()]
+    found += [(row, v, why, WARNING) for row, v, why in filled.warnings()]
+    out = {row for row, _, _, severity in found if severity == ERROR}
+    found += [
+        (row, view, "does not exist any more; the cache still holds it", ERROR)
+        for row, pair in enumerate(pairs)
+        for view in VIEWS
+        if row not in out and not file_of(pair, view).exists()
+    ]
+    for row, view, reason, severity in sorted(found):
+        pair = pairs[row]
+        path = str(file_of(pair, view))
+        yield Problem(path, split, pair.row, reason, pair.id, severity)
+    for block in filled.spoilt:
+        first = block * BLOCK_ROWS
+        last = min(first + BLOCK_ROWS, len(pairs)) - 1
+        yield Problem(
+            str(folder),
+            split,
+            pairs[first].row,
+            f"pairs {pairs[first].id} to {pairs[last].id} had other bytes than"
+            " were written (checksum); decoded anew",
+        )
+
+
+def _sizes(split: str, dataset: str, filled: Filled) -> Iterator[str]:
+    """Lines about images that are not of the published size."""
+    counts: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
+    for record in filled.records:
+        for view in VIEWS:
+            counts[view].update(record["sizes"][view])
+    for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
+        for size, count in sorted(counts[view].items()):
+            if size != published:
+                yield (
+                    f"{count:,} {split} {_IMAGE[view]} of {size} pixels"
+                    f" (published: {published})"
+                )

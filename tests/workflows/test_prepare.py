@@ -1,0 +1,273 @@
+"""experiments.prepare: what it says of damage, and what training reads."""
+
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+
+from benchmarks import damaged_files
+from benchmarks import kill_and_prepare
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_work import Workers
+from mgtl_tf.data.prepared import open_prepared
+from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.sources import FileSource
+from mgtl_tf.errors import UserError
+from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import require_prepared
+from mgtl_tf.workflows.prepare import prepare
+from mgtl_tf.workflows.world import make_world
+
+ROOT = Path(__file__).parents[2]
+REAL = ROOT.parent / "shared/data/real_pairs"
+SETTINGS = CacheSettings("procedural", (16, 40), (0.0, 1.0))
+QUIET = Workers(1, progress=False)
+needs_real = pytest.mark.skipif(
+    not REAL.is_dir(), reason="../shared/data/real_pairs is not here"
+)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("prepare") / "world"
+    settings = WorldSettings(
+        train_pairs=60,
+        val_pairs=8,
+        aerial_size=48,
+        ground_height=32,
+        ground_width=160,
+    )
+    make_world(settings, folder, 2, progress=False)
+    return folder
+
+
+def program(*arguments):
+    return subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "experiments.prepare",
+            "--processes=1",
+            *arguments,
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def report(folder):
+    with (folder / "report.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_kind_of_damage_is_reported_and_the_rest_prepared(
+    world, tmp_path
+):
+    """The 2,000-pair form is benchmarks/damaged_files.py."""
+    pairs = damaged_files.copy_world(world, tmp_path / "w")
+    kinds = damaged_files.kinds()
+    assert len(kinds) >= 15
+    damaged = damaged_files.damage(pairs, 2 * len(kinds), random.Random(0))
+    prepared = prepare(tmp_path / "w", tmp_path / "p", SETTINGS, QUIET)
+    assert damaged_files.wrong_lines(prepared.report, damaged) == []
+    cache, size = tmp_path / "p" / "train", SETTINGS.image_size
+    assert damaged_files.wrong_pixels(cache, pairs, damaged, size) == []
+    lost = 2 * (len(kinds) - len(damaged_files.CONVERTED))
+    assert prepared.left_out == lost
+    # No training gets the zeros that stand in their place.
+    for kind in ("empty", "truncated"):
+        bad = [
+            p
+            for p in pairs
+            if kind in (damaged.get(p.ground), damaged.get(p.aerial))
+        ]
+        with pytest.raises(UserError, match=f"lacks pair {bad[0].id}, which"):
+            open_prepared(tmp_path / "p", bad, SETTINGS)
+
+
+def test_killed_and_restarted_it_is_byte_identical(world, tmp_path):
+    """The 20-kill form is benchmarks/kill_and_prepare.py."""
+    flags = "--image_size=112,616", "--processes=2"
+    kill_and_prepare.start(world, tmp_path / "whole", *flags).wait()
+    whole = kill_and_prepare.content(tmp_path / "whole")
+    assert len(whole) == 7
+    for number, seconds in enumerate((0.0, 0.25)):
+        folder = tmp_path / f"killed{number}"
+        process = kill_and_prepare.start(world, folder, *flags)
+        kill_and_prepare.kill_once(process, folder, seconds)
+        kill_and_prepare.start(world, folder, *flags).wait()
+        assert kill_and_prepare.content(folder) == whole
+
+
+def test_program_twice_then_verified(world, tmp_path):
+    flags = f"--data_dir={world}", f"--output_dir={tmp_path / 'p'}"
+    flags = "--dataset=procedural", *flags
+    first = program(*flags)
+    assert first.returncode == 0, first.stderr
+    assert "68 of 68 pairs are ready" in first.stdout
+    assert "file/s" in first.stderr
+    second = program(*flags, "--verify")
+    assert second.returncode == 0
+    assert "nothing was left to decode" in second.stdout
+    with (tmp_path / "p/train/ground.npy").open("r+b") as file:
+        file.seek(500)
+        file.write(b"???")
+    third = program(*flags, "--verify")
+    assert third.returncode == 1
+    assert "pairs 0000001 to 0000016 had other bytes" in third.stderr
+    other = program(*flags, "--image_size=16,40")
+    assert other.returncode == 1
+    assert "image_size is [32, 160], not [16, 40]" in other.stderr
+    assert len(other.stderr.strip().splitlines()) == 1
+
+
+def test_program_and_its_workers_do_not_load_tensorflow():
+    modules = "experiments.prepare", "mgtl_tf.workflows.prepare"
+    lines = [f"import {name}" for name in modules]
+    lines += ["import sys", "print({'tensorflow', 'keras'} & {*sys.modules})"]
+    found = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout.strip() == "set()"
+
+
+def test_training_reads_the_prepared_pixels(world, tmp_path):
+    prepare(world, tmp_path / "p", SETTINGS, QUIET)
+    config = RunConfig().replace(
+        dataset="procedural",
+        data_dir=str(world),
+        data_cache=str(tmp_path / "p"),
+        image_size=SETTINGS.image_size,
+    )
+    dataset = read_dataset("procedural", world)
+    rows = np.array([2, 0, 5])
+    for pairs in (dataset.train[::-1], dataset.validation):
+        source = open_source(config, pairs, tmp_path / "unused")
+        files = FileSource(pairs, SETTINGS.image_size)
+        assert len(source) == len(pairs)
+        for a, b in zip(source.load(rows), files.load(rows), strict=True):
+            np.testing.assert_array_equal(a, b)
+    assert not (tmp_path / "unused").exists()
+    require_prepared(config)
+    with pytest.raises(UserError, match="was made of procedural, and this"):
+        require_prepared(config.replace(dataset="cvusa"))
+    with pytest.raises(UserError, match=r"image_size is \[16, 40\], not"):
+        open_source(config.replace(image_size=(16, 80)), pairs, tmp_path)
+
+
+def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):
+    shutil.copytree(world, tmp_path / "w")
+    prepare(tmp_path / "w", tmp_path / "p", SETTINGS, QUIET)
+    pairs = read_dataset("procedural", tmp_path / "w").train
+    with pairs[3].aerial.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(UserError, match=f"{pairs[3].id}.jpg: is not the file"):
+        open_prepared(tmp_path / "p", pairs, SETTINGS)
+    both = pairs + read_dataset("procedural", tmp_path / "w").validation
+    with pytest.raises(UserError, match="lacks pair 0000061; prepare it again"):
+        open_prepared(tmp_path / "p", both, SETTINGS)
+    folder = tmp_path / "p" / "train"
+    os.replace(folder / "manifest.json", folder / "unfinished.jsonl")
+    (folder / "unfinished.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match="train is unfinished; give"):
+        open_prepared(tmp_path / "p", pairs, SETTINGS)
+    with pytest.raises(UserError, match="holds no cache"):
+        open_prepared(tmp_path / "w", pairs, SETTINGS)
+
+
+@needs_real
+@pytest.mark.parametrize(
+    ("name", "folder"), [("cvusa", "CVUSA"), ("cvact", ".")]
+)
+def test_real_pairs(name, folder, tmp_path):
+    flags = f"--data_dir={REAL / folder}", f"--output_dir={tmp_path}"
+    done = program(f"--dataset={name}", *flags)
+    assert done.returncode == 0, done.stderr
+    assert "10 of 10 pairs are ready" in done.stdout
+    assert "(published: 8,884)" in done.stdout
+    assert report(tmp_path) == []
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def _break_row(path):
+    lines = path.read_text().splitlines(keepends=True)
+    lines[2] = '"bingmap/19\n'
+    path.write_text("".join(lines))
+
+
+@needs_real
+@pytest.mark.parametrize(
+    ("victim", "harm", "row", "reason", "ready"),
+    [
+        ("bingmap/19/0000002.jpg", Path.unlink, "2", "No such file", 8),
+        ("streetview/panos/0000004.jpg", _cut, "4", "is cut off (JPEG)", 8),
+        ("splits/train-19zl.csv", _break_row, "3", "is not 'aerial,", 9),
+    ],
+)
+def test_broken_copies_of_cvusa(victim, harm, row, reason, ready, tmp_path):
+    shutil.copytree(
+        REAL / "CVUSA", tmp_path / "c", copy_function=shutil.copyfile
+    )
+    for path in (tmp_path / "c").rglob("*"):
+        path.chmod(0o755)
+    harm(tmp_path / "c" / victim)
+    flags = f"--data_dir={tmp_path / 'c'}", f"--output_dir={tmp_path / 'p'}"
+    done = program("--dataset=cvusa", *flags)
+    assert done.returncode == 1
+    assert f"{ready} of" in done.stdout
+    lines = report(tmp_path / "p")
+    assert len(lines) == (1 if victim.startswith("splits") else 2)
+    assert lines[0]["split"] == "train"
+    assert lines[0]["file"] == str(tmp_path / "c" / victim)
+    assert lines[0]["row"] == row
+    assert reason in lines[0]["reason"]
+    assert f"error: {lines[0]['file']}, row {row}: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@needs_real
+def test_broken_copies_of_cvact(tmp_path):
+    copy = tmp_path / "c"
+    shutil.copytree(
+        REAL / "ANU_data_small",
+        copy / "ANU_data_small",
+        copy_function=shutil.copy,
+    )
+    table = scipy.io.loadmat(REAL / "ACT_data.mat", simplify_cells=True)
+    train = table["trainSet"]["trainInd"].copy()
+    train[1] = 99
+    scipy.io.savemat(
+        copy / "ACT_data.mat",
+        {
+            "panoIds": np.array([str(n) for n in table["panoIds"]]),
+            "utm": table["utm"],
+            "trainSet": {"trainInd": train[:, None]},
+            "valSet": {"valInd": table["valSet"]["valInd"][:, None]},
+        },
+    )
+    flags = f"--data_dir={copy}", f"--output_dir={tmp_path / 'p'}"
+    done = program("--dataset=cvact", *flags)
+    assert done.returncode == 1
+    (line,) = report(tmp_path / "p")
+    assert line["file"] == str(copy / "ACT_data.mat")
+    assert (line["split"], line["row"]) == ("train", "2")
+    assert "trainSet.trainInd row 2 is 99, outside 1..6" in line["reason"]
+    assert "9 of 9 pairs are ready" in done.stdout
