@@ -178,14 +178,15 @@ def test_one_trouble_after_the_other(disk, tmp_path, monkeypatch):
         at_step.pop(progress.step, lambda: None)()
 
     monkeypatch.setattr(Checkpoints, "save_last", then)
-    at_step[1] = lambda: (data / "bingmap").rename(data / "gone")
+    away = tmp_path / "away"
+    at_step[1] = lambda: (data / "bingmap").rename(away)
     with pytest.raises(UserError, match=r"\.png: No such file") as error:
         train(config, run_dir)
     assert "bingmap/19/" in one_line(error)
     # So does the same command, before the data are back.
     with pytest.raises(UserError, match="does not exist"):
         train(config, run_dir)
-    (data / "gone").rename(data / "bingmap")
+    away.rename(data / "bingmap")
 
     at_step[6] = lambda: fill(folder)
     with pytest.raises(UserError, match="No space left on device") as error:
