@@ -37,6 +37,8 @@ setup(
             "pytest==9.2.0",
             "pytest-xdist==3.8.0",
             "hypothesis==6.170.15",
+            # Both ways of mining are tested to agree.
+            "faiss-cpu==1.15.1",
         ],
     },
 )

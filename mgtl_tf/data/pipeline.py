@@ -3,10 +3,10 @@
 Training: the places of each batch are decided beforehand (mining.py), so
 there is nothing to shuffle; a whole batch is loaded as uint8 by one call,
 because a call into Python for every image would cost more than the images;
-it is turned and mirrored as uint8, which moves a quarter of the bytes, then
-cast, then changed as the way of a picture goes: the light (colour), the lens
-(blur), the file (JPEG); prefetching comes last, so that it holds ready
-batches.
+it is turned and mirrored as uint8, then changed as the way of a picture goes,
+if it is: the light (colour), the lens (blur), the file (JPEG); prefetching
+comes last, so that it holds ready batches. What needs no fractions stays
+uint8, a quarter of the bytes to move and to hold; the network casts it.
 
 Evaluation: every pair once, in order, the last batch padded to the full
 size and marked, so that the encoders are traced once and no pair is lost.
@@ -72,8 +72,9 @@ def train_batches(
             is read, for a worker that has n - 1 others beside it.
 
     Returns:
-        Dataset of {"ground", "satellite": float32 [B / n, H, W, 3] RGB
-        0..255, "negatives": bool [B, B], True where a pair may be one}.
+        Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255,
+        uint8, or float32 where colour, blur or JPEG changed them,
+        "negatives": bool [B, B], True where a pair may be one}.
 
     Raises:
         ValueError: for shapes that do not fit the source.
@@ -85,7 +86,8 @@ def train_batches(
     load = _Loader(source, own_size)
 
     def camera(images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
-        images = tf.cast(images, tf.float32)
+        if color_jitter or blur or jpeg_quality:
+            images = tf.cast(images, tf.float32)
         if color_jitter:
             images = jitter(images, color_jitter, random, share)
         if blur:
@@ -123,8 +125,8 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
         batch_size: B; the last batch is padded with black images.
 
     Returns:
-        Dataset of ceil(N / B) batches {"ground", "satellite": float32 [B,
-        H, W, 3] RGB 0..255, "valid": bool [B], False for padding}.
+        Dataset of ceil(N / B) batches {"ground", "satellite": uint8 [B, H,
+        W, 3] RGB 0..255, "valid": bool [B], False for padding}.
 
     Raises:
         ValueError: for an empty source or a batch size below 1.
@@ -141,8 +143,8 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
         valid = rows < count
         ground, satellite = load(tf.boolean_mask(rows, valid))
         return {
-            "ground": tf.cast(_padded(ground, batch_size), tf.float32),
-            "satellite": tf.cast(_padded(satellite, batch_size), tf.float32),
+            "ground": _padded(ground, batch_size),
+            "satellite": _padded(satellite, batch_size),
             "valid": valid,
         }
 

@@ -52,7 +52,7 @@ def test_plain_training_batches_are_the_source_in_the_order_given():
     found = listed(batches)
     assert len(found) == 4
     for batch, rows in zip(found, ORDER, strict=True):
-        assert batch["ground"].dtype == batch["satellite"].dtype == np.float32
+        assert batch["ground"].dtype == batch["satellite"].dtype == np.uint8
         np.testing.assert_array_equal(batch["ground"], source.ground[rows])
         np.testing.assert_array_equal(
             batch["satellite"], source.satellite[rows]
