@@ -221,10 +221,10 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         @tf.function
         def encode(ground, satellite):
             alive = reference()
-            return (
-                tf.cast(alive.encode_ground(ground), tf.float32),
-                tf.cast(alive.encode_satellite(satellite), tf.float32),
-            )
+            # Batches are uint8, which no system need know how to reckon in.
+            ground = alive.encode_ground(tf.cast(ground, tf.float32))
+            satellite = alive.encode_satellite(tf.cast(satellite, tf.float32))
+            return tf.cast(ground, tf.float32), tf.cast(satellite, tf.float32)
 
         _ENCODERS[model] = encode
     return _ENCODERS[model]

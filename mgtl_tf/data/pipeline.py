@@ -6,7 +6,7 @@ because a call into Python for every image would cost more than the images;
 it is turned and mirrored as uint8, then changed as the way of a picture goes,
 if it is: the light (colour), the lens (blur), the file (JPEG); prefetching
 comes last, so that it holds ready batches. What needs no fractions stays
-uint8, a quarter of the bytes to move and to hold; the network casts it.
+uint8, a quarter of the bytes to move and to hold; the step casts it.
 
 Evaluation: every pair once, in order, the last batch padded to the full
 size and marked, so that the encoders are traced once and no pair is lost.

@@ -8,6 +8,7 @@ from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.distribution import gathered
 from mgtl_tf.training.distribution import mean_of_replicas
@@ -31,8 +32,8 @@ class TrainStep:
             default the one device there is.
 
     Call arguments:
-        batch: {"ground", "satellite": [b, H, W, 3] RGB 0..255, the rows of
-            this worker (all B of them where there is one worker),
+        batch: {"ground", "satellite": [b, H, W, 3] RGB 0..255 of any dtype,
+            the rows of this worker (all B of them where there is one worker),
             "negatives": bool [B, B], True where a pair may be a negative
             (R15), the same on every worker}.
         learning_rate: float scalar tensor; a Python float would retrace.
@@ -94,6 +95,8 @@ class TrainStep:
             the class's scalars.
         """
         views = own_rows(batch, self.distribution)
+        # Batches may be uint8, which no system need know how to reckon in.
+        views = {v: tf.cast(views[v], tf.float32) for v in VIEWS}
         figures = {}
 
         def slopes(ground, satellite):
