@@ -19,11 +19,11 @@ import numpy as np
 from absl import app
 from absl import flags
 
-from benchmarks.yardstick import forget_resident_peak
 from benchmarks.yardstick import peak_rate
-from benchmarks.yardstick import resident_bytes
 from benchmarks.yardstick import unit_rows
 from mgtl_tf.data.wrong_places import nearest_wrong_places
+from mgtl_tf.resident import forget_resident_peak
+from mgtl_tf.resident import resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
 

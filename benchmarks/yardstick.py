@@ -1,9 +1,8 @@
-"""What benchmarks of matrix work are held against: peak rate and memory."""
+"""What benchmarks of matrix work are held against: peak rate."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import numpy as np
 
@@ -30,20 +29,3 @@ def unit_rows(x: np.ndarray) -> np.ndarray:
     """The rows [n, D], made unit vectors in place."""
     x /= np.linalg.norm(x, axis=1, keepdims=True)
     return x
-
-
-def forget_resident_peak() -> int:
-    """Starts the kernel's record of the largest memory afresh (Linux).
-
-    Returns:
-        the bytes that are resident now.
-    """
-    Path("/proc/self/clear_refs").write_text("5")
-    return resident_bytes("VmRSS")
-
-
-def resident_bytes(name: str) -> int:
-    """VmRSS (now) or VmHWM (at most, so far) of this process (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    line = next(line for line in lines if line.startswith(f"{name}:"))
-    return 1024 * int(line.split()[1])

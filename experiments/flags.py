@@ -15,6 +15,7 @@ from mgtl_tf.config import TrainConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.presets import PRESETS
 from mgtl_tf.presets import load_preset
+from mgtl_tf.presets.systems import system_settings
 
 FLAGS = flags.FLAGS
 _PARTS = (ModelConfig, DataConfig, TrainConfig)
@@ -88,12 +89,15 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
 
 
 def run_config() -> RunConfig:
-    """The preset with the given flags laid over it.
+    """The preset, over it its system's own settings and the given flags.
 
     Raises:
         flags.IllegalFlagValueError: for a refused value.
     """
     try:
-        return load_preset(FLAGS.preset).replace(**given_fields())
+        preset, given = load_preset(FLAGS.preset), given_fields()
+        system = given.get("system", preset.model.system)
+        own = system_settings(FLAGS.preset, system)
+        return preset.replace(**{**own, **given})
     except UserError as error:
         raise flags.IllegalFlagValueError(str(error)) from error

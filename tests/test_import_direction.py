@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 # is a package that imports its own files.
 ROAD = [
     ["polar"],
-    ["mgtl_tf.errors", "mgtl_tf.quiet"],
-    ["mgtl_tf.folders", "mgtl_tf.config_checks"],
+    ["mgtl_tf.errors", "mgtl_tf.quiet", "mgtl_tf.resident"],
+    ["mgtl_tf.folders"],
     ["mgtl_tf.config"],
     ["mgtl_tf.presets"],
     ["mgtl_tf.data"],
@@ -26,7 +26,9 @@ ROAD = [
     ["mgtl_tf.training"],
     ["mgtl_tf.evaluation"],
     ["mgtl_tf.export"],
+    ["mgtl_tf.complexity"],
     ["mgtl_tf.retrieval"],
+    ["mgtl_tf.tables"],
     ["mgtl_tf.workflows"],
     ["experiments"],
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
+from mgtl_tf.layers.attention import attend
+from mgtl_tf.layers.attention import attention_weights
 from mgtl_tf.layers.perceptron import Perceptron
 
 
@@ -91,24 +92,16 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
 
     def attention_weights(self, tokens, knowledge):
         """Softmax weights over the knowledge, float32 [B, heads, T, T']."""
-        query = self._split(self.query(tokens))
-        key = self._split(self.key(knowledge))
-        logits = ops.einsum("bthd,bshd->bhts", query, key)
-        scale = query.shape[-1] ** -0.5
-        # Softmax in float32 whatever the policy: bfloat16 keeps 8 bits.
-        return ops.softmax(ops.cast(logits, "float32") * scale, axis=-1)
+        query, key = self.query(tokens), self.key(knowledge)
+        return attention_weights(query, key, self.heads)
 
     def _attend(self, tokens, knowledge):
-        weights = self.attention_weights(tokens, knowledge)  # [B, heads, T, T']
-        value = self._split(self.value(knowledge))  # [B, T', heads, d]
-        weights = ops.cast(weights, value.dtype)
-        heads = ops.einsum("bhts,bshd->bthd", weights, value)
-        return ops.reshape(heads, (-1, *tokens.shape[1:]))  # [B, T, C]
+        query, key = self.query(tokens), self.key(knowledge)
+        return attend(query, key, self.value(knowledge), self.heads)
 
-    def _split(self, tokens):
-        positions, channels = tokens.shape[1:]
-        size = channels // self.heads
-        return ops.reshape(tokens, (-1, positions, self.heads, size))
+    def own_multiply_adds(self, tokens_shape, knowledge_shape):
+        """Of Q K^T and of the weighted sum of V, for one image."""
+        return 2 * tokens_shape[1] * knowledge_shape[1] * tokens_shape[2]
 
     def compute_output_shape(self, tokens_shape, knowledge_shape=None):
         """Unchanged."""

@@ -29,6 +29,10 @@ PAGE = "report.html"
 GROUND_TO_SATELLITE = "panorama to aerial image"
 SATELLITE_TO_GROUND = "aerial image to panorama"
 
+RANKS = "ranks.npy"
+"""int32 [2, N] beside the page: rank of every validation pair's own place,
+from 1, ties against (R20); panorama to aerial image, then the other way."""
+
 _SHEET_PAIRS = 3
 
 
@@ -173,6 +177,8 @@ def _retrieval_pictures(folder: Path, data: ReportData) -> dict[str, Any]:
         return {"recall_curve": None, "examples": {}, "pair_sheet": None}
     forth, _ = ranks(data.ground, data.satellite)
     back, _ = ranks(data.satellite, data.ground)
+    both = np.stack([forth, back]).astype(np.int32)
+    np.save(folder / RANKS, both, allow_pickle=False)
     charts.draw_recall_curve(
         {GROUND_TO_SATELLITE: forth, SATELLITE_TO_GROUND: back},
         len(data.pairs),

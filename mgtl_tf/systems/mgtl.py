@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 
 import keras
-from keras import ops
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
@@ -17,6 +16,7 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
+from mgtl_tf.systems.two_views import unit_vectors
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -125,6 +125,25 @@ class MutualGenerativeTransformer(keras.Model):
         """Both VGG16Features, which pretrained weights may start."""
         return [self.features.branches[view] for view in VIEWS]
 
+    @property
+    def parts(self):
+        """Names to layers, for counts by part (Table 2)."""
+        branches = self.features.branches
+        shared = [self.features.compact] if self.features.compact else []
+        return {
+            **{f"{v} backbone (MIFE)": [branches[v]] for v in VIEWS},
+            "shared map (MIFE)": shared,
+            **{f"{v} CMI": [g for g in self.generators[v] if g] for v in VIEWS},
+            **{f"{v} GKST": self.transformers[v] for v in VIEWS},
+            **{
+                f"{v} norms": [*self.norms[v], *self._final_norm(v)]
+                for v in VIEWS
+            },
+        }
+
+    def _final_norm(self, view):
+        return [self.final_norms[view]] if self.final_norms else []
+
     def encode_ground(self, images):
         """Descriptors of panoramas: [B, H, W, 3] RGB 0..255 to [B, D]."""
         return self._encode(images, "ground", training=False)[0]
@@ -153,18 +172,61 @@ class MutualGenerativeTransformer(keras.Model):
         """Descriptor, normalised tokens and knowledge of every step."""
         tokens = self.features(images, view=view, training=training)
         if not self.config.recurrent_steps:
-            return _descriptor(tokens), [], []
-        tokens = self.encoding(tokens)  # Eq. 2
-        inputs, knowledge = [], []
+            return unit_vectors(tokens), [], []
+        steps = list(self._walk(self.encoding(tokens), view))  # Eq. 2
+        inputs = [normalized for normalized, _, _ in steps]
+        generates = self.config.knowledge != "none"
+        knowledge = [source for _, source, _ in steps] if generates else []
+        return self._stop(steps[-1][2], view), inputs, knowledge
+
+    def _walk(self, tokens, view):
+        """(normalised tokens, knowledge, tokens) of every step."""
         for norm, generator, transformer in self._steps(view):
             normalized = norm(tokens)
             source = normalized
             if generator is not None:
                 source = generator(normalized)  # Eq. 3
-                knowledge.append(source)
             tokens = transformer(normalized, source)  # Eq. 4 to 6
-            inputs.append(normalized)
-        return _descriptor(self.final_norms[view](tokens)), inputs, knowledge
+            yield normalized, source, tokens
+
+    def _stop(self, tokens, view):
+        """The descriptor [B, D] of the tokens [B, T, C] after a step."""
+        return unit_vectors(self.final_norms[view](tokens))
+
+    def trace(self, images, view):
+        """What each recurrent step of a view takes and gives (Eq. 3 to 6).
+
+        Args:
+            images: [B, H, W, 3] RGB 0..255, of that view.
+            view: "ground" or "satellite".
+
+        Returns:
+            a dict a step, none for L = 0: "tokens", the normalised tokens
+            [B, T, C] that it begins with; "knowledge", what its transformer
+            attends to [B, T, C] (the tokens themselves without CMI);
+            "attention", float32 [B, heads, T, T'] over that knowledge;
+            "descriptor", unit vectors [B, D] when the recurrence stops there.
+        """
+        features = self.features(images, view=view, training=False)
+        if not self.config.recurrent_steps:
+            return []
+        walked = self._walk(self.encoding(features), view)
+        found = []
+        for transformer, step in zip(
+            self.transformers[view], walked, strict=True
+        ):
+            normalized, source, tokens = step
+            found.append(
+                {
+                    "tokens": normalized,
+                    "knowledge": source,
+                    "attention": transformer.attention_weights(
+                        normalized, source
+                    ),
+                    "descriptor": self._stop(tokens, view),
+                }
+            )
+        return found
 
     def get_config(self):
         """The constructor's arguments, the config as a plain dict."""
@@ -177,14 +239,8 @@ class MutualGenerativeTransformer(keras.Model):
     def from_config(cls, config, custom_objects=None):
         """The model of `get_config`'s value."""
         config = dict(config)
-        fields = dict(config.pop("config"))
-        fields["image_size"] = tuple(fields["image_size"])
+        fields = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in config.pop("config").items()
+        }
         return cls(ModelConfig(**fields), **config)
-
-
-def _descriptor(tokens):
-    """[B, T, C] flattened to [B, T * C], unit length, float32 (R11)."""
-    size = tokens.shape[1] * tokens.shape[2]
-    flat = ops.cast(ops.reshape(tokens, (-1, size)), "float32")
-    norm = ops.sqrt(ops.sum(ops.square(flat), axis=-1, keepdims=True))
-    return flat / ops.maximum(norm, 1e-12)

@@ -5,9 +5,15 @@ from __future__ import annotations
 import keras
 
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.systems.l2ltr import LayerToLayerTransformer
 from mgtl_tf.systems.mgtl import MutualGenerativeTransformer
+from mgtl_tf.systems.safa import SpatialAwareAggregation
 
-SYSTEMS: dict[str, type[keras.Model]] = {"mgtl": MutualGenerativeTransformer}
+SYSTEMS: dict[str, type[keras.Model]] = {
+    "mgtl": MutualGenerativeTransformer,
+    "safa": SpatialAwareAggregation,
+    "l2ltr": LayerToLayerTransformer,
+}
 
 
 def build_model(

@@ -1,0 +1,78 @@
+"""The data's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mgtl_tf.config.checks import check_fields
+from mgtl_tf.config.checks import refused
+from mgtl_tf.config.setting import setting
+
+DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv")
+"""Layouts of data_dir that a reader is there for."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Which pairs, and how they become network inputs.
+
+    Raises:
+        UserError: naming the field, its value and the remedy.
+    """
+
+    dataset: str = setting(
+        "cvusa",
+        "layout of data_dir; procedural is a made world in CVUSA's layout, csv"
+        " own data in train.csv and validation.csv",
+        DATASETS,
+    )
+    data_dir: str = setting("", "folder that holds the data set")
+    ground_crop: tuple[float, float] = setting(
+        (0.0, 1.0),
+        "top,bottom of the rows kept of a panorama, as fractions of its"
+        " height (CVACT: 0.25,0.75)",
+    )
+    same_place_metres: float = setting(
+        25.0, "nearer places are never each other's negatives, metres (R15)"
+    )
+    cache: str = setting(
+        "disk",
+        "disk: decode once into run_dir/cache and map it into memory; none:"
+        " decode the image files in every epoch",
+        ("disk", "none"),
+    )
+    data_cache: str = setting(
+        "",
+        "folder that experiments.prepare wrote: images are read from there,"
+        " whatever `cache` says; empty: none",
+    )
+    roll_and_mirror: bool = setting(
+        False, "turn and mirror both views together while training"
+    )
+    color_jitter: float = setting(
+        0.0, "strength of each view's own colour changes while training"
+    )
+    blur: float = setting(
+        0.0,
+        "largest standard deviation of each view's own Gaussian blur while"
+        " training, pixels of the network's input; 0: none",
+    )
+    jpeg_quality: int = setting(
+        0,
+        "each view goes through a JPEG of its own while training, of a"
+        " quality drawn from this one up to 95; 0: none",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        top, bottom = self.ground_crop
+        if not 0 <= top < bottom <= 1:
+            raise refused(self, "ground_crop", "0 <= top < bottom <= 1")
+        if self.same_place_metres < 0:
+            raise refused(self, "same_place_metres", "0 or more metres")
+        if self.color_jitter < 0:
+            raise refused(self, "color_jitter", "0 (off) or more")
+        if not 0 <= self.blur <= 20:
+            raise refused(self, "blur", "0 (off) to 20 pixels")
+        if not 0 <= self.jpeg_quality <= 95:
+            raise refused(self, "jpeg_quality", "0 (off) or 1 to 95")

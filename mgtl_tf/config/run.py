@@ -1,0 +1,117 @@
+"""All settings of a run, as one value and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from mgtl_tf.config.data import DataConfig
+from mgtl_tf.config.model import ModelConfig
+from mgtl_tf.config.train import TrainConfig
+from mgtl_tf.errors import UserError
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything needed to rebuild a run: model, data and training."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """This config with fields of any of its parts replaced by name.
+
+        Raises:
+            UserError: for a name that is no field, or a refused value.
+        """
+        parts = {}
+        for part in dataclasses.fields(self):
+            value = getattr(self, part.name)
+            own = {f.name for f in dataclasses.fields(value)}
+            mine = {k: changes.pop(k) for k in list(changes) if k in own}
+            parts[part.name] = dataclasses.replace(value, **mine)
+        if changes:
+            raise UserError(f"unknown config field: {sorted(changes)[0]}")
+        return RunConfig(**parts)
+
+    def to_json(self) -> str:
+        """The config as indented JSON; `from_json` gives an equal value."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, origin: str = "config") -> RunConfig:
+        """The config of `to_json`'s text; missing fields take defaults.
+
+        Args:
+            text: the JSON.
+            origin: the file's name, for error messages.
+
+        Raises:
+            UserError: for broken JSON, unknown keys, or refused values.
+        """
+        try:
+            data = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{origin}: not valid JSON ({error})") from error
+        kinds = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+        _refuse_unknown(data, kinds, origin)
+        return cls(
+            **{k: _part(kinds[k], v, f"{origin}: {k}") for k, v in data.items()}
+        )
+
+    @classmethod
+    def load(cls, run_dir: Path | str) -> RunConfig:
+        """The config saved in a run folder.
+
+        Raises:
+            UserError: where the folder has no readable config.json.
+        """
+        path = Path(run_dir) / "config.json"
+        if not path.is_file():
+            raise UserError(
+                f"--run_dir={run_dir}: holds no config.json; give the folder"
+                " that experiments.train wrote"
+            )
+        # A damaged byte then shows as a field that differs or is refused.
+        return cls.from_json(path.read_text(errors="replace"), str(path))
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """Fields in which another config differs, as 'name: a -> b' lines."""
+        lines = []
+        for part in dataclasses.fields(self):
+            mine, theirs = getattr(self, part.name), getattr(other, part.name)
+            for f in dataclasses.fields(mine):
+                a, b = getattr(mine, f.name), getattr(theirs, f.name)
+                if a != b:
+                    lines.append(f"{f.name}: {a} -> {b}")
+        return lines
+
+
+def _part(kind: type, data: Any, origin: str) -> Any:
+    names = {f.name: f for f in dataclasses.fields(kind)}
+    _refuse_unknown(data, names, origin)
+    hints = typing.get_type_hints(kind)
+    values = {
+        k: tuple(v)
+        if typing.get_origin(hints[k]) is tuple and isinstance(v, list)
+        else v
+        for k, v in data.items()
+    }
+    return kind(**values)
+
+
+def _refuse_unknown(data: Any, known: Mapping, origin: str) -> None:
+    if not isinstance(data, dict):
+        raise UserError(f"{origin}: expected a JSON object, found {data!r}")
+    for key in data:
+        if key not in known:
+            raise UserError(
+                f"{origin}: unknown field {key!r}; known: {', '.join(known)}"
+            )

@@ -1,0 +1,198 @@
+"""The training's settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mgtl_tf.config.checks import check_fields
+from mgtl_tf.config.checks import refused
+from mgtl_tf.config.checks import require_positive
+from mgtl_tf.config.setting import setting
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to learn (R13 to R18); the defaults are the paper's.
+
+    Raises:
+        UserError: naming the field, its value and the remedy.
+    """
+
+    batch_size: int = setting(
+        16, "pairs a step, over all devices together (R17)"
+    )
+    micro_batch: int = setting(
+        0,
+        "pairs that the network takes at a time, to save memory; negatives"
+        " are still those of the whole batch; 0: a device's whole share",
+    )
+    strategy: str = setting(
+        "none",
+        "none: one device; mirrored: all GPUs of this machine; multi_worker:"
+        " all processes that TF_CONFIG names, one run folder for all",
+        ("none", "mirrored", "multi_worker"),
+    )
+    epochs: int = setting(150, "passes over the training pairs (R17)")
+    max_steps: int = setting(0, "stop after so many steps; 0: by epochs")
+    optimizer: str = setting(
+        "adam",
+        "adam (the paper), or adamw: with weight_decay",
+        ("adam", "adamw"),
+    )
+    weight_decay: float = setting(
+        0.01,
+        "adamw only: share of every matrix and kernel taken away a step,"
+        " times the learning rate; biases and normalisation are spared",
+    )
+    learning_rate: float = setting(1e-5, "the optimizer's (R17)")
+    schedule: str = setting(
+        "constant",
+        "learning rate over the run: constant (the paper) or cosine (after"
+        " warm-up, down to zero)",
+        ("constant", "cosine"),
+    )
+    warmup: float = setting(
+        0.0, "share of the run in which the learning rate rises from zero"
+    )
+    clip_norm: float = setting(
+        0.0, "largest norm of the whole gradient; 0: not clipped"
+    )
+    ema_momentum: float = setting(
+        0.0,
+        "evaluate, keep as best and export the weights' exponential moving"
+        " average of this momentum, such as 0.999 (shorter at the start);"
+        " training goes on with the weights themselves; 0: off",
+    )
+    loss: str = setting(
+        "triplet",
+        "triplet (the paper, Eq. 7), or info_nce: symmetric InfoNCE",
+        ("triplet", "info_nce"),
+    )
+    temperature: float = setting(
+        0.07, "info_nce only: what cosines are divided by; fixed, not learnt"
+    )
+    label_smoothing: float = setting(
+        0.1, "info_nce only: share of the target spread over all candidates"
+    )
+    gamma: float = setting(10.0, "factor in the triplet loss (Eq. 7, R14)")
+    distance: str = setting(
+        "squared",
+        "distance of unit vectors: squared (2 - 2 cos) or euclidean (R13)",
+        ("squared", "euclidean"),
+    )
+    hard_negatives_per_query: int = setting(
+        0, "keep only the k nearest negatives of a batch; 0: all (R14)"
+    )
+    generative_weight: float = setting(
+        0.05, "lambda, weight of the generative loss (Eq. 9, R16)"
+    )
+    stop_gradient_targets: bool = setting(
+        True, "keep the generative loss from moving its targets (R16)"
+    )
+    mining_start: int = setting(
+        -1,
+        "epoch (from 0) from which on batches hold each other's nearest wrong"
+        " places; negative: never (R18)",
+    )
+    mining_every: int = setting(
+        4, "epochs between recomputations of the nearest wrong places"
+    )
+    mining_by_position_until: int = setting(
+        0,
+        "epoch (from 0) before which batches hold places that lie nearest on"
+        " the map, where their positions are known; 0: never",
+    )
+    mining_neighbours: int = setting(
+        32, "how many nearest wrong places of each place batches draw from"
+    )
+    backbone_weights: str = setting(
+        "imagenet",
+        "start of both VGG-16 branches: imagenet (downloaded by Keras), none"
+        " (random), or a local Keras/HDF5 weights file",
+    )
+    init_from: str = setting(
+        "",
+        "run folder of another run, of the same network, whose best weights"
+        " this one starts from in place of backbone_weights; empty: none",
+    )
+    dtype_policy: str = setting(
+        "float32",
+        "float32, mixed_bfloat16, mixed_float16 (with loss scaling), or auto:"
+        " mixed_bfloat16 where the machine computes it faster than float32,"
+        " mixed_float16 on GPUs that only have that",
+        ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+    )
+    seed: int = setting(
+        0, "decides data order, initial weights and augmentation"
+    )
+    deterministic: bool = setting(
+        False, "deterministic operations: slower, equal to the bit"
+    )
+    evaluate_every: int = setting(
+        1, "epochs between evaluations on the validation split; 0: at the end"
+    )
+    checkpoint_minutes: float = setting(
+        10.0, "minutes between checkpoints; evaluations write one as well"
+    )
+    checkpoint_steps: int = setting(
+        0, "steps between checkpoints, beside checkpoint_minutes; 0: by time"
+    )
+    keep_checkpoints: int = setting(
+        2, "how many of the newest checkpoints stay; the best always does"
+    )
+    evaluation_batch_size: int = setting(64, "images a step at evaluation")
+    log_every: int = setting(10, "steps between lines of metrics.jsonl")
+    retrieval_pictures: int = setting(
+        4,
+        "validation queries that TensorBoard shows over their five best"
+        " satellite images at every evaluation; 0: none",
+    )
+    profile_steps: int = setting(
+        0,
+        "write a TensorBoard profile of so many steps, a few after the"
+        " start; 0: none",
+    )
+
+    def __post_init__(self) -> None:
+        check_fields(self)
+        require_positive(
+            self,
+            "batch_size",
+            "epochs",
+            "learning_rate",
+            "gamma",
+            "temperature",
+            "mining_every",
+            "checkpoint_minutes",
+            "keep_checkpoints",
+            "mining_neighbours",
+            "evaluation_batch_size",
+            "log_every",
+        )
+        for name in (
+            "max_steps",
+            "micro_batch",
+            "weight_decay",
+            "clip_norm",
+            "hard_negatives_per_query",
+            "generative_weight",
+            "evaluate_every",
+            "retrieval_pictures",
+            "profile_steps",
+            "checkpoint_steps",
+            "mining_by_position_until",
+            "seed",
+        ):
+            if getattr(self, name) < 0:
+                raise refused(self, name, "0 or more")
+        if self.seed >= 2**32:
+            raise refused(self, "seed", "below 2^32")
+        if self.batch_size < 2:
+            raise refused(self, "batch_size", "2 or more: negatives are needed")
+        for name in ("warmup", "ema_momentum", "label_smoothing"):
+            if not 0 <= getattr(self, name) < 1:
+                raise refused(self, name, "at least 0 and below 1")
+        if self.loss == "info_nce" and self.hard_negatives_per_query:
+            raise refused(
+                self, "hard_negatives_per_query", "0 with --loss=info_nce"
+            )

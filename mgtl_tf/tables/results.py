@@ -1,0 +1,126 @@
+"""What finished runs say: recalls, ranks, time; by row and seed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.metrics import summary
+from mgtl_tf.tables.runs import RANKS
+from mgtl_tf.tables.runs import Run
+from mgtl_tf.training.logs import read_metrics
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One finished run.
+
+    Attributes:
+        seed: of the run.
+        recalls: ground to satellite, fractions: "r@1", "r@5", "r@10", "r@1%".
+        ranks: int32 [Q], ground to satellite, from 1, ties against (R20).
+        steps: trained.
+        train_seconds: of those steps.
+        pairs_per_second: median over the run.
+    """
+
+    seed: int
+    recalls: Mapping[str, float]
+    ranks: np.ndarray
+    steps: int
+    train_seconds: float
+    pairs_per_second: float
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """A row of a table: its title, and a result for every seed.
+
+    Attributes:
+        key: of the row.
+        title: as the table prints it.
+        config: of its first seed; None where it was not run.
+        seeds: empty where it was not run.
+        complexity: of `complexity_of`, as plain data; None: not measured.
+    """
+
+    key: str
+    title: str
+    config: RunConfig | None = None
+    seeds: tuple[SeedResult, ...] = ()
+    complexity: Mapping[str, Any] | None = None
+
+    def mean(self, name: str) -> float:
+        """Mean of a recall over seeds, a fraction; NaN where not run."""
+        values = [seed.recalls[name] for seed in self.seeds]
+        return float(np.mean(values)) if values else float("nan")
+
+    def spread(self, name: str) -> float:
+        """Standard deviation over seeds; NaN for fewer than two."""
+        values = [seed.recalls[name] for seed in self.seeds]
+        return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+
+    @property
+    def ranks(self) -> list[np.ndarray]:
+        """Of every seed."""
+        return [seed.ranks for seed in self.seeds]
+
+
+def read_result(run: Run) -> SeedResult:
+    """The result of a finished run.
+
+    Raises:
+        UserError: where its files cannot be read.
+    """
+    path = run.folder / RANKS
+    try:
+        ranks = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}); move the run folder away and"
+            " give the same command again"
+        ) from error
+    forth = ranks[0]
+    training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
+    rates = [record["pairs_per_second"] for record in training]
+    return SeedResult(
+        seed=run.config.train.seed,
+        recalls={
+            name: value
+            for name, value in summary(forth, 0 * forth, len(forth)).items()
+            if name.startswith("r@")
+        },
+        ranks=forth,
+        steps=training[-1]["step"],
+        train_seconds=training[-1]["seconds"],
+        pairs_per_second=float(np.median(rates)),
+    )
+
+
+def final_recall(run: Run) -> float:
+    """r@1 of a finished run's last evaluation, a fraction.
+
+    Raises:
+        UserError: where metrics.jsonl holds none.
+    """
+    records = read_metrics(run.folder)
+    found = [r for r in records if r["kind"] == "evaluation"]
+    if not found:
+        raise UserError(f"{run.folder}/metrics.jsonl: holds no evaluation")
+    return float(found[-1]["ground_to_satellite"]["r@1"])
+
+
+def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
+    """A row from its finished runs.
+
+    Raises:
+        UserError: as `read_result`.
+    """
+    seeds = tuple(read_result(run) for run in runs)
+    return RowResult(key, title, runs[0].config if runs else None, seeds)

@@ -1,0 +1,161 @@
+"""A study: where its runs lie, and the config of each.
+
+STUDIES/NAME/runs/ROW-seedN, search/ROW-SETTINGS, worlds/, prepared/.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.presets import load_preset
+from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.tables.benchmark import Benchmark
+from mgtl_tf.tables.rows import ROWS
+from mgtl_tf.tables.rows import Row
+from mgtl_tf.tables.runs import Run
+
+SETTINGS_JSON = "settings.json"
+
+
+@dataclass(frozen=True)
+class Study:
+    """All runs of one benchmark, or of one data set on disk.
+
+    Args:
+        folder: of the study.
+        preset: settings to begin from: procedural, cvusa, cvact.
+        common: config fields of every row, over the preset.
+        data_dir: the pairs to train and measure on.
+        prepared: folder of their decoded forms, made once for all runs.
+        settings: row key to further fields, chosen by a search.
+    """
+
+    folder: Path
+    preset: str
+    common: Mapping[str, Any]
+    data_dir: Path
+    prepared: Path
+    settings: Mapping[str, Mapping[str, Any]]
+
+    def config(self, row: Row, seed: int, **changes: Any) -> RunConfig:
+        """The config of a row: preset, system, common, row, settings."""
+        system = row.changes.get("system", "mgtl")
+        return (
+            load_preset(self.preset)
+            .replace(**self.common)
+            .replace(**system_settings(self.preset, system))
+            .replace(**row.changes)
+            .replace(**self.settings.get(row.key, {}))
+            .replace(data_dir=str(self.data_dir), data_cache=str(self.prepared))
+            .replace(seed=seed)
+            .replace(**changes)
+        )
+
+    def run(self, row: Row, seed: int) -> Run:
+        """A row's run of a seed."""
+        folder = self.folder / "runs" / f"{row.key}-seed{seed}"
+        return Run(row.key, folder, self.config(row, seed))
+
+    def runs(self, rows: Iterable[Row], seeds: Sequence[int]) -> list[Run]:
+        """All runs, the first seed of every row before the second."""
+        listed = list(rows)
+        return [self.run(row, seed) for seed in seeds for row in listed]
+
+    def trials(
+        self, row: Row, tried: Sequence[Mapping[str, Any]], steps: int
+    ) -> list[Run]:
+        """The runs of a search over a row's settings, all with seed 0."""
+        found = []
+        for settings in tried:
+            config = self.config(row, 0, **{**settings, "max_steps": steps})
+            name = (
+                f"{row.key}-lr{config.train.learning_rate:g}"
+                f"-{config.model.residual_init}"
+            )
+            found.append(Run(row.key, self.folder / "search" / name, config))
+        return found
+
+
+def benchmark_study(
+    benchmark: Benchmark,
+    studies_dir: Path,
+    common: Mapping[str, Any],
+    tuning: bool = False,
+) -> Study:
+    """The study of a procedural benchmark.
+
+    Args:
+        benchmark: its numbers.
+        studies_dir: holds a folder for every study.
+        common: fields over the benchmark's own.
+        tuning: whether its pairs are those of the tuning world, for the
+            search.
+
+    Raises:
+        UserError: for a settings file that cannot be read.
+    """
+    folder = studies_dir / benchmark.name
+    world = "tuning" if tuning else "final"
+    chosen = {} if tuning else read_settings(folder)
+    return Study(
+        folder=folder,
+        preset="procedural",
+        common={**benchmark.common, **common},
+        data_dir=folder / "worlds" / world,
+        prepared=folder / "prepared" / world,
+        settings={**benchmark.settings, **chosen} if not tuning else {},
+    )
+
+
+def data_study(
+    dataset: str, data_dir: Path, studies_dir: Path, common: Mapping[str, Any]
+) -> Study:
+    """The study of a data set on disk, with the paper's settings.
+
+    Args:
+        dataset: cvusa or cvact.
+        data_dir: the download.
+        studies_dir: holds a folder for every study.
+        common: fields of every row, over the data set's preset.
+    """
+    folder = studies_dir / dataset
+    prepared = folder / "prepared"
+    return Study(folder, dataset, common, data_dir, prepared, {})
+
+
+def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
+    """What an earlier search of this study chose; empty before one.
+
+    Raises:
+        UserError: where the file cannot be read.
+    """
+    path = folder / SETTINGS_JSON
+    if not path.is_file():
+        return {}
+    try:
+        rows = json.loads(path.read_text())["chosen"]
+        return {key: dict(value) for key, value in rows.items()}
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{path}: cannot be read ({error}); remove it and search again"
+        ) from error
+
+
+def control_rows(
+    benchmark: Benchmark, settings: Mapping[str, Mapping[str, Any]]
+) -> list[tuple[str, Row]]:
+    """(title, row) of the controls; each has the settings of its original."""
+    rows = {row.key: row for table in ROWS.values() for _, row in table}
+    found = []
+    for key, (title, original, changes) in benchmark.controls.items():
+        inherited = {**rows[original].changes, **settings.get(original, {})}
+        found.append((title, Row(key, {**inherited, **changes})))
+    return found

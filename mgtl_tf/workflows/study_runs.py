@@ -1,0 +1,230 @@
+"""The runs of a study: their data, the search before them, the queue."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from absl import logging
+
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_work import Workers
+from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import write_whole
+from mgtl_tf.tables.benchmark import Benchmark
+from mgtl_tf.tables.code_version import code_version
+from mgtl_tf.tables.code_version import data_version
+from mgtl_tf.tables.launch import Devices
+from mgtl_tf.tables.launch import last_line
+from mgtl_tf.tables.launch import require_all
+from mgtl_tf.tables.launch import run_all
+from mgtl_tf.tables.results import final_recall
+from mgtl_tf.tables.rows import Row
+from mgtl_tf.tables.runs import Run
+from mgtl_tf.tables.runs import Versions
+from mgtl_tf.tables.runs import is_finished
+from mgtl_tf.tables.runs import sign
+from mgtl_tf.tables.study import SETTINGS_JSON
+from mgtl_tf.tables.study import Study
+from mgtl_tf.training.pace import duration_text
+from mgtl_tf.workflows.prepare import prepare
+from mgtl_tf.workflows.world import make_world
+from polar.parallel import usable_cores
+
+
+def ready_data(
+    study: Study, rows: Sequence[Row], world: WorldSettings | None
+) -> Versions:
+    """Makes the study's world where there is one, and decodes its pairs.
+
+    Args:
+        study: whose data are asked for.
+        rows: what is to be trained; they may take images of several sizes.
+        world: of a procedural benchmark; None: the data lie on disk.
+
+    Returns:
+        what a run begun now is made with.
+
+    Raises:
+        UserError: for a folder that holds another world, or pairs that
+            cannot be read.
+    """
+    if world is not None:
+        make_world(world, study.data_dir, usable_cores())
+    for config in (study.config(row, 0) for row in rows):
+        done = prepare(
+            study.data_dir,
+            config.data.data_cache,
+            CacheSettings(
+                study.preset, config.model.image_size, config.data.ground_crop
+            ),
+            Workers(),
+        )
+        if done.errors:
+            raise UserError(
+                f"{done.report}: {len(done.errors)} of {done.pairs} pairs"
+                " cannot be used; mend them, for every run must see the same"
+            )
+    dataset = read_dataset(study.preset, study.data_dir)
+    return Versions(code_version(), data_version(dataset))
+
+
+def finish(
+    runs: Sequence[Run],
+    versions: Versions,
+    devices: Devices,
+    any_code: bool = False,
+) -> None:
+    """Trains what is not finished yet; says how each run ended.
+
+    Args:
+        runs: all that are needed.
+        versions: of code and data.
+        devices: where they run.
+        any_code: accepts finished runs of other code.
+
+    Raises:
+        UserError: where a folder holds another run, or runs failed; the
+            others are finished first.
+    """
+    missing = [r for r in runs if not is_finished(r, versions, any_code)]
+    logging.info(
+        "%d of %d runs are finished already, %d to train, %d at a time",
+        len(runs) - len(missing),
+        len(runs),
+        len(missing),
+        len(devices.environments),
+    )
+    for run in missing:
+        sign(run, versions)
+    require_all(run_all(missing, devices, _narrator(len(missing))))
+
+
+def _narrator(count: int) -> Callable[[Run, int, float], None]:
+    """Says one line for every run that ended, with the time left."""
+    began, ended = time.monotonic(), []
+
+    def done(run: Run, status: int, seconds: float) -> None:
+        ended.append(run)
+        left = (time.monotonic() - began) / len(ended) * (count - len(ended))
+        said = f"in {duration_text(seconds)}, {len(ended)} of {count}"
+        if left:
+            said += f", about {duration_text(left)} left"
+        if status:
+            logging.error(
+                "%s failed %s: %s", run.name, said, last_line(run.log)
+            )
+        else:
+            recall = 100 * final_recall(run)
+            logging.info("%s: r@1 %.2f %% %s", run.name, recall, said)
+
+    return done
+
+
+def search_settings(
+    study: Study,
+    rows: Sequence[Row],
+    benchmark: Benchmark,
+    versions: Versions,
+    devices: Devices,
+    any_code: bool = False,
+) -> dict[str, Mapping[str, Any]]:
+    """Tries every row's settings on the tuning world; keeps the best.
+
+    Every row has as many trials as any other. All trials and the choice are
+    written to settings.json in the study's folder.
+
+    Args:
+        study: of the tuning world.
+        rows: to search for.
+        benchmark: what is tried, and for how many steps.
+        versions, devices, any_code: as of `finish`.
+
+    Returns:
+        row key to its settings.
+
+    Raises:
+        UserError: as `finish`.
+    """
+    tried = {r.key: _tried(benchmark, r) for r in rows}
+    trials = {
+        row.key: study.trials(row, tried[row.key], benchmark.search_steps)
+        for row in rows
+    }
+    listed = [run for runs in trials.values() for run in runs]
+    finish(listed, versions, devices, any_code)
+    recalls = {k: [final_recall(r) for r in runs] for k, runs in trials.items()}
+    chosen = {
+        key: tried[key][max(range(len(found)), key=found.__getitem__)]
+        for key, found in recalls.items()
+    }
+    found = {
+        "steps": benchmark.search_steps,
+        "chosen": chosen,
+        "trials": {
+            key: [
+                {**settings, "r@1": value}
+                for settings, value in zip(tried[key], values, strict=True)
+            ]
+            for key, values in recalls.items()
+        },
+    }
+    path = study.folder / SETTINGS_JSON
+    write_whole(path, json.dumps(found, indent=1) + "\n")
+    return chosen
+
+
+def _tried(benchmark: Benchmark, row: Row) -> Sequence[Mapping[str, Any]]:
+    return benchmark.trials.get(row.key, benchmark.trials[""])
+
+
+def plan_lines(
+    runs: Sequence[Run],
+    versions: Versions,
+    seconds_a_step: Callable[[Run], float],
+    devices: Devices,
+    any_code: bool = False,
+) -> list[str]:
+    """What would be trained, and how long that takes.
+
+    Args:
+        runs: all that are needed.
+        versions, any_code: as of `finish`.
+        seconds_a_step: measures a run's step.
+        devices: over how many the time is spread.
+    """
+    lines, left = [], 0.0
+    for run in runs:
+        if is_finished(run, versions, any_code):
+            lines.append(f"{run.name}: finished")
+            continue
+        seconds = run.config.train.max_steps * seconds_a_step(run)
+        left += seconds
+        lines.append(
+            f"{run.name}: {run.config.train.max_steps:,} steps, about"
+            f" {duration_text(seconds)}"
+        )
+    total = duration_text(left / len(devices.environments))
+    return [*lines, f"about {total} of training in all"]
+
+
+def study_facts(folder: Path) -> dict[str, Any]:
+    """Machine and versions of a study's first run, for captions."""
+    paths = sorted((folder / "runs").glob("*/environment.json"))
+    if not paths:
+        return {}
+    found = json.loads(paths[0].read_text())
+    hardware = ", ".join(found["gpus"]) or (
+        f"{found['cores']} cores of {found['processor']}"
+    )
+    return {
+        "machine": hardware,
+        "versions": f"TensorFlow {found['tensorflow']}, Keras {found['keras']}",
+    }
