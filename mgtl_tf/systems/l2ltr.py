@@ -96,7 +96,10 @@ class LayerToLayerNetwork(keras.layers.Layer):
         tokens = self.placed(tokens, training=training)
         previous = tokens
         for block in self.blocks:
-            tokens, previous = block(tokens, previous, training), tokens
+            tokens, previous = (
+                block(tokens, previous, training=training),
+                tokens,
+            )
         return self.norm(tokens)[:, 0]
 
     def compute_output_shape(self, input_shape):
