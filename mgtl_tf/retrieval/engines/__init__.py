@@ -1,0 +1,4 @@
+"""Search engines behind one interface: exact, reduced, quantised, Milvus."""
+
+from mgtl_tf.retrieval.engines.engine import SearchEngine
+from mgtl_tf.retrieval.engines.opening import open_engine
