@@ -2,6 +2,11 @@
 
     python -m experiments.locate --model=export --gallery=index \
         --picture=located.jpg panorama.jpg
+    python -m experiments.locate --model=export --gallery=index \
+        --near=46.948,7.447 --radius=500 --format=csv panoramas/
+
+An image that can't be read is named on stderr, the others are answered; the
+exit status is then 1.
 """
 
 from __future__ import annotations
@@ -10,6 +15,7 @@ import sys
 
 from absl import flags
 
+from experiments.positions import LatitudeLongitude
 from mgtl_tf.errors import UserError
 from polar.program import run
 
@@ -23,7 +29,10 @@ _TOP_K = flags.DEFINE_integer(
     "top_k", 5, "how many places for each image", lower_bound=1
 )
 _FORMAT = flags.DEFINE_enum(
-    "format", "table", ["table", "json", "geojson"], "form of the answer"
+    "format",
+    "table",
+    ["table", "json", "geojson", "csv"],
+    "form of the answer",
 )
 _PICTURE = flags.DEFINE_string(
     "picture", None, "file (.jpg or .png) for the query over its five places"
@@ -34,6 +43,14 @@ _TRUTH = flags.DEFINE_string(
     "id of the true place, framed in the picture; default: the image's own"
     " stem where the gallery has such an id",
 )
+_NEAR = flags.DEFINE(
+    LatitudeLongitude(),
+    "near",
+    None,
+    "latitude,longitude in degrees (WGS 84) near which the images were taken;"
+    " only places within --radius of it are candidates",
+)
+_RADIUS = flags.DEFINE_float("radius", None, "metres around --near")
 
 
 def main(argv: list[str]) -> int:
@@ -42,7 +59,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error("IMAGE: none given; name one panorama or more")
     from mgtl_tf.workflows.locate import locate_images
 
-    answer, pictures = locate_images(
+    told = locate_images(
         _MODEL.value,
         _GALLERY.value,
         argv[1:],
@@ -50,11 +67,15 @@ def main(argv: list[str]) -> int:
         _FORMAT.value,
         _PICTURE.value,
         _TRUTH.value,
+        _NEAR.value,
+        _RADIUS.value,
     )
-    print(answer)
-    for picture in pictures:
+    print(told.text)
+    for line in told.unreadable:
+        print(f"error: {line}", file=sys.stderr)
+    for picture in told.pictures:
         print(f"picture: {picture}", file=sys.stderr)
-    return 0
+    return 1 if told.unreadable else 0
 
 
 if __name__ == "__main__":

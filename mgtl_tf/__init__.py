@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from mgtl_tf.config import ModelConfig
     from mgtl_tf.config import RunConfig
     from mgtl_tf.config import TrainConfig
+    from mgtl_tf.retrieval.localizer import Localizer
     from mgtl_tf.systems import build_model
 
 __version__ = "0.1.0"
@@ -22,6 +23,7 @@ _HOMES = {
     "TrainConfig": "mgtl_tf.config",
     "RunConfig": "mgtl_tf.config",
     "build_model": "mgtl_tf.systems",
+    "Localizer": "mgtl_tf.retrieval.localizer",
 }
 _MODULES = ("losses", "metrics")
 

@@ -35,10 +35,7 @@ def decode(data: bytes) -> np.ndarray:
     Raises:
         ValueError: saying why, for bytes that are no whole single image.
     """
-    if reason := _why_not_whole(data):
-        raise ValueError(reason)
-    header = read_header(data)
-    _require_one_image(header)
+    header = whole_header(data)
     if header.kind == "TIFF":
         # It warns of every tag of a GeoTIFF, on stderr.
         logging.setLogLevel(logging.LOG_LEVEL_SILENT)
@@ -51,6 +48,23 @@ def decode(data: bytes) -> np.ndarray:
     if image is None:
         raise ValueError("is damaged and cannot be decoded")
     return image
+
+
+def whole_header(data: bytes) -> Header:
+    """What a file says of itself, where it is fit to be decoded.
+
+    Args:
+        data: the whole file.
+
+    Raises:
+        ValueError: saying why, for bytes that are cut off, no single image,
+            of a kind that is not read, or that would fill memory.
+    """
+    if reason := _why_not_whole(data):
+        raise ValueError(reason)
+    header = read_header(data)
+    _require_one_image(header)
+    return header
 
 
 def plain_bytes(data: bytes) -> bytes:

@@ -2,26 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import dataclass
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from tqdm import tqdm
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answers import FORMATS
+from mgtl_tf.retrieval.answer_formats import FORMATS
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.answers import locate
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.pictures import draw_located
 from mgtl_tf.retrieval.pictures import require_picture_name
 from mgtl_tf.retrieval.places import place_id
+from mgtl_tf.retrieval.query_files import query_files
 
 # The picture shows this many, however many the answer lists.
 _PICTURED = 5
+# Fewer are located before a bar could be read.
+_WORTH_A_BAR = 17
+
+
+@dataclass(frozen=True)
+class Told:
+    """What locating came to.
+
+    Attributes:
+        text: the answers, in the form that was asked for.
+        pictures: files that were drawn.
+        unreadable: a line for each image that could not be read.
+    """
+
+    text: str
+    pictures: list[Path]
+    unreadable: list[str]
 
 
 def locate_images(
@@ -32,47 +50,51 @@ def locate_images(
     output_format: str = "table",
     picture: Path | str | None = None,
     truth: str | None = None,
-) -> tuple[str, list[Path]]:
+    near: tuple[float, float] | None = None,
+    radius: float | None = None,
+) -> Told:
     """The most similar places of each image, as text, and as pictures.
 
     Args:
         model: folder that experiments.export wrote.
         gallery: folder that experiments.index wrote, with the same model.
-        images: panoramas, north in the centre column.
+        images: panoramas, north in the centre column, or folders of them.
         top_k: how many places each.
-        output_format: a name of `answers.FORMATS`.
+        output_format: a name of `answer_formats.FORMATS`.
         picture: file for the query over its five best places; with several
             images, each one's id is added to the name.
         truth: id of the true place of the only image; by default an image
             whose id is one of the gallery's belongs there.
+        near, radius: as of `Localizer.locate`.
 
     Returns:
-        The answer's text, and the pictures written.
+        The answers of all images that can be read.
 
     Raises:
-        UserError: for a wrong path, image, index or place, before anything
-            is written.
+        UserError: for a wrong path, index, place or prior, or where no image
+            at all can be read, before anything is written.
     """
-    paths = [Path(image) for image in images]
+    paths = query_files(images)
     _check_request(paths, picture, truth)
-    contents = [_read(path) for path in paths]
-    index = load_index(gallery)
-    truths = _truths(paths, index, truth)
-    encoder = Encoder(model)
-    index.require_model(encoder.model_hash, model)
-    queries = _encode(encoder, paths, contents)
-    shown = top_k if picture is None else max(top_k, _PICTURED)
-    found = locate(paths, queries, index, shown, truths)
-    drawn = [] if picture is None else _draw(found, Path(picture), encoder)
+    localizer = Localizer.load(model, gallery)
+    unreadable: list[str] = []
+    found = localizer.locate_many(
+        _with_bar(paths),
+        top_k if picture is None else max(top_k, _PICTURED),
+        near,
+        radius,
+        unreadable=lambda path, reason: unreadable.append(f"{path}: {reason}"),
+        truths=_truths(paths, localizer, truth),
+    )
+    _require_one(found, unreadable)
+    drawn = [] if picture is None else _draw(found, Path(picture), localizer)
     told = [replace(f, answers=f.answers[:top_k]) for f in found]
-    return FORMATS[output_format](told), drawn
+    return Told(FORMATS[output_format](told), drawn, unreadable)
 
 
 def _check_request(
     paths: Sequence[Path], picture: Path | str | None, truth: str | None
 ) -> None:
-    if not paths:
-        raise UserError("IMAGE: none given; name one panorama or more")
     if truth is not None and len(paths) > 1:
         raise UserError(
             f"--truth={truth}: goes with one IMAGE, {len(paths)} are given"
@@ -81,41 +103,36 @@ def _check_request(
         require_picture_name(picture)
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror or error}") from error
+def _with_bar(paths: Sequence[Path]) -> Iterable[Any]:
+    few = len(paths) < _WORTH_A_BAR
+    return tqdm(paths, "locate", unit="image", leave=False, disable=few)
 
 
 def _truths(
-    paths: Sequence[Path], index: Index, truth: str | None
-) -> list[str | None]:
+    paths: Sequence[Path], localizer: Localizer, truth: str | None
+) -> Iterator[str | None]:
     """Each image's true place: the given one, or the one of its name."""
-    ids = {place.id for place in index.places}
-    if truth is not None and truth not in ids:
+    index = localizer.index
+    if truth is not None and truth not in {p.id for p in index.places}:
         raise UserError(
             f"--truth={truth}: no such place in --gallery={index.folder}"
         )
-    given = [truth or place_id(path) for path in paths]
-    return [name if name in ids else None for name in given]
+    return (truth or place_id(path) for path in paths)
 
 
-def _encode(
-    encoder: Encoder, paths: Sequence[Path], contents: Sequence[bytes]
-) -> np.ndarray:
-    """Descriptors [Q, D], one image at a time: an error names its file."""
-    rows = []
-    for path, content in zip(paths, contents, strict=True):
-        try:
-            rows.append(encoder.encode_ground([content]))
-        except UnreadableImage as error:
-            raise UserError(f"{path}: {error}") from error
-    return np.concatenate(rows)
+def _require_one(found: Sequence[Located], unreadable: Sequence[str]) -> None:
+    if found:
+        return
+    if len(unreadable) == 1:
+        raise UserError(unreadable[0])
+    raise UserError(
+        f"none of {len(unreadable)} images can be read; the first,"
+        f" {unreadable[0]}"
+    )
 
 
 def _draw(
-    found: Sequence[Located], picture: Path, encoder: Encoder
+    found: Sequence[Located], picture: Path, localizer: Localizer
 ) -> list[Path]:
     """One picture an image; names of several differ by number and id."""
     names = [picture]
@@ -124,7 +141,8 @@ def _draw(
             picture.with_stem(f"{picture.stem}-{n}-{place_id(query.image)}")
             for n, query in enumerate(found, 1)
         ]
+    crop = tuple(localizer.encoder.details["ground_crop"])
     for name, query in zip(names, found, strict=True):
         shown = replace(query, answers=query.answers[:_PICTURED])
-        draw_located(shown, name, tuple(encoder.details["ground_crop"]))
+        draw_located(shown, name, crop)
     return names

@@ -1,16 +1,15 @@
-"""How answers are found and told."""
+"""How answers are found, and how far apart they lie."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.answers import as_geojson
-from mgtl_tf.retrieval.answers import as_json
-from mgtl_tf.retrieval.answers import as_table
+from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.retrieval.answers import locate
+from mgtl_tf.retrieval.answers import metres_from_first
 from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.places import Place
 
 
@@ -36,68 +35,29 @@ def test_answers_by_hand(located):
     assert (first.truth, first.truth_rank) == ("far", 3)
     assert [a.place.id for a in second.answers] == ["far", "there"]
     assert (second.truth, second.truth_rank) == (None, None)
+    assert first.answers[0].metres_from_first is None
 
 
-def test_json(located):
-    first, second = json.loads(as_json(located))
-    assert first["image"] == "a.jpg"
-    assert first["truth_rank"] == 3
-    assert second["truth"] is None
-    assert first["answers"] == [
-        {
-            "rank": 1,
-            "id": "there",
-            "similarity": 0.96,
-            "latitude": None,
-            "longitude": None,
-            "image": "g/there.jpg",
-        },
-        {
-            "rank": 2,
-            "id": "here",
-            "similarity": 0.8,
-            "latitude": 38.25,
-            "longitude": -77.5,
-            "image": "g/here.jpg",
-        },
+def test_distances_are_those_of_the_ellipsoid():
+    """A degree along the equator is a known share of its circumference."""
+    places = [
+        Place("origin", Path("a.jpg"), (0.0, 10.0)),
+        Place("nowhere", Path("b.jpg")),
+        Place("east", Path("c.jpg"), (0.0, 11.0)),
+        Place("across the date line", Path("d.jpg"), (0.0, -170.0)),
     ]
+    metres = metres_from_first(places)
+    radius = 6378137.0
+    assert metres[0] == 0
+    assert np.isnan(metres[1])
+    assert metres[2] == pytest.approx(np.pi / 180 * radius, abs=1e-3)
+    # The shortest way half around goes over a pole: half the meridian.
+    assert metres[3] == pytest.approx(20003931.458, abs=1e-2)
+    assert np.isnan(metres_from_first(places[1:])).all()
 
 
-def test_geojson_has_longitude_first(located):
-    collection = json.loads(as_geojson(located))
-    assert set(collection) == {"type", "features"}
-    assert collection["type"] == "FeatureCollection"
-    features = collection["features"]
-    assert len(features) == 4
-    for feature in features:
-        assert set(feature) == {"type", "geometry", "properties"}
-        assert feature["type"] == "Feature"
-    assert features[0]["geometry"] is None
-    assert features[1]["geometry"] == {
-        "type": "Point",
-        "coordinates": [-77.5, 38.25],
-    }
-    assert features[2]["properties"] == {
-        "query": "b.jpg",
-        "rank": 1,
-        "id": "far",
-        "similarity": 1.0,
-        "is_true_place": None,
-    }
-
-
-def test_table(located):
-    assert as_table(located) == "\n".join(
-        [
-            "a.jpg",
-            "rank  id     similarity    latitude   longitude",
-            "   1  there      0.9600           -           -",
-            "   2  here       0.8000   38.250000  -77.500000",
-            "true place: far, rank 3",
-            "",
-            "b.jpg",
-            "rank  id     similarity    latitude   longitude",
-            "   1  far        1.0000  -33.000000  151.000000",
-            "   2  there      0.8000           -           -",
-        ]
-    )
+def test_distance_agrees_with_the_chord_nearby():
+    """Over some 100 m the ellipsoid is as good as flat."""
+    where = np.array([[46.948, 7.4474], [46.9487, 7.4486]])
+    chord = np.linalg.norm(np.diff(earth_centred(*where.T), axis=0))
+    assert metres_from(where[0], where)[1] == pytest.approx(chord, abs=1e-5)

@@ -1,5 +1,7 @@
 """From a checkpoint to an answer: the three programs, as a user runs them."""
 
+import csv
+import io
 import json
 import subprocess
 import sys
@@ -157,14 +159,41 @@ def locate(root, *images, **options):
 def test_several_images_and_the_other_formats(built):
     root, _ = built
     images = [root / "ground/001.jpg", root / "ground/006.jpg"]
-    table, pictures = locate(root, *images, top_k=2, picture=root / "p.png")
-    assert [p.name for p in pictures] == ["p-1-001.png", "p-2-006.png"]
-    assert all(p.is_file() for p in pictures)
-    assert len(table.splitlines()) == 10
-    text, pictures = locate(root, images[0], output_format="geojson")
-    assert pictures == []
-    points = [f["geometry"] for f in json.loads(text)["features"]]
+    told = locate(root, *images, top_k=2, picture=root / "p.png")
+    assert [p.name for p in told.pictures] == ["p-1-001.png", "p-2-006.png"]
+    assert all(p.is_file() for p in told.pictures)
+    assert len(told.text.splitlines()) == 12
+    told = locate(root, images[0], output_format="geojson")
+    assert told.pictures == []
+    points = [f["geometry"] for f in json.loads(told.text)["features"]]
     assert {"type": "Point", "coordinates": [-77.25, 38.5]} in points
+
+
+def test_program_answers_a_folder_but_for_the_unreadable(built):
+    """And searches only around a prior."""
+    root, _ = built
+    folder = root / "queries"
+    folder.mkdir()
+    for name in ("001.jpg", "002.jpg"):
+        (folder / name).write_bytes((root / "ground" / name).read_bytes())
+    (folder / "0015.jpg").write_bytes(b"<html>")
+    (folder / "notes.txt").write_text("no image")
+    located = program(
+        "locate",
+        f"--model={root}/export",
+        f"--gallery={root}/index",
+        "--format=csv",
+        "--near=-33.0005,151",
+        "--radius=60",
+        folder,
+    )
+    assert located.returncode == 1
+    (line,) = located.stderr.splitlines()
+    assert line.startswith(f"error: {folder}/0015.jpg: is neither JPEG")
+    rows = list(csv.DictReader(io.StringIO(located.stdout)))
+    assert [Path(r["query"]).name for r in rows] == ["001.jpg", "002.jpg"]
+    # The one place of two with a position that lies in the circle.
+    assert [r["id"] for r in rows] == ["003", "003"]
 
 
 def test_wrong_requests_are_one_line_and_write_nothing(built):
@@ -176,9 +205,12 @@ def test_wrong_requests_are_one_line_and_write_nothing(built):
     before = sorted(root.rglob("*"))
     cases = [
         ([root / "none.jpg"], {}, "none.jpg: No such file"),
-        ([cut], {}, "cut.jpg: not a whole JPEG or PNG image"),
-        ([good, cut], {"picture": root / "x.jpg"}, "cut.jpg: not a whole"),
-        ([root], {}, "Is a directory"),
+        ([cut], {}, "cut.jpg: is cut off .JPEG."),
+        ([cut], {"picture": root / "x.jpg"}, "cut.jpg: is cut off"),
+        ([cut, root / "none.jpg"], {}, "none of 2 images can be read.*none"),
+        ([root / "run"], {}, "run: holds no .jpg"),
+        ([good], {"near": (38.5, -77.25)}, "--near: needs --radius"),
+        ([good], {"near": (0, 0), "radius": 9}, "the nearest is [0-9,]+ m"),
         ([], {}, "IMAGE: none given"),
         ([good], {"truth": "Atlantis"}, "--truth=Atlantis: no such place"),
         ([good, good], {"truth": "001"}, "goes with one IMAGE"),
@@ -248,7 +280,7 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("index", ["--model=none", "--images=none", "--output_dir=o"], 1),
         ("locate", ["--model=none", "--gallery=none", "none.jpg"], 1),
         ("locate", ["--model=none", "--gallery=none"], 2),
-        ("locate", ["--model=m", "--gallery=g", "--top_k=0", "a.jpg"], 2),
+        ("locate", ["--model=m", "--gallery=g", "--near=7", "a.jpg"], 2),
         ("index", ["--model=m", "--images=i", "--output_dir=o", "more"], 2),
     ):
         done = program(name, *arguments)

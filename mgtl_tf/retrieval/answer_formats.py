@@ -1,0 +1,171 @@
+"""How answers are told: to people, to programs, to maps, to spreadsheets."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from mgtl_tf.retrieval.answers import Answer
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.places import Place
+
+_HEADER = "similarity    latitude   longitude  metres from 1"
+_COLUMNS = (
+    "query",
+    "rank",
+    "id",
+    "image",
+    "latitude",
+    "longitude",
+    "similarity",
+    "metres_from_first",
+    "confidence",
+    "confidence_metres",
+    "is_true_place",
+)
+
+
+def as_table(located: Sequence[Located]) -> str:
+    """Text for people: one block an image, the true place marked."""
+    return "\n\n".join(_block(query) for query in located)
+
+
+def _block(query: Located) -> str:
+    width = max([2, *(len(a.place.id) for a in query.answers)])
+    lines = [str(query.image), f"{'rank':>4}  {'id':<{width}}  {_HEADER}"]
+    for answer in query.answers:
+        mark = "  true place" if _is_true(query, answer) else ""
+        lines.append(
+            f"{answer.rank:>4}  {answer.place.id:<{width}}"
+            f"  {answer.similarity:>10.4f}  {_degrees(answer.place)}"
+            f"  {_metres(answer.metres_from_first):>13}{mark}"
+        )
+    lines.append(_certainty(query))
+    if query.truth_rank is not None:
+        lines.append(f"true place: {query.truth}, rank {query.truth_rank}")
+    return "\n".join(lines)
+
+
+def _certainty(query: Located) -> str:
+    if query.confidence is None:
+        return f"no confidence: {query.no_confidence}"
+    return (
+        f"taken within {query.confidence_metres:g} m of answer 1 with"
+        f" probability {100 * query.confidence:.0f} %"
+    )
+
+
+def _degrees(place: Place) -> str:
+    if place.coordinates is None:
+        return f"{'-':>10}  {'-':>10}"
+    latitude, longitude = place.coordinates
+    return f"{latitude:>10.6f}  {longitude:>10.6f}"
+
+
+def _metres(metres: float | None) -> str:
+    return "-" if metres is None else f"{metres:,.1f}"
+
+
+def as_json(located: Sequence[Located]) -> str:
+    """A JSON list, one object an image; unknown values are null."""
+    return json.dumps([plain(query) for query in located], indent=2)
+
+
+def plain(query: Located) -> dict[str, Any]:
+    """One query's answers as JSON takes them."""
+    return {
+        "image": str(query.image),
+        "truth": query.truth,
+        "truth_rank": query.truth_rank,
+        "confidence": _rounded(query.confidence, 4),
+        "confidence_metres": query.confidence_metres,
+        "no_confidence": query.no_confidence or None,
+        "seconds": round(query.seconds, 4),
+        "answers": [_plain_answer(answer) for answer in query.answers],
+    }
+
+
+def _plain_answer(answer: Answer) -> dict[str, Any]:
+    latitude, longitude = answer.place.coordinates or (None, None)
+    return {
+        "rank": answer.rank,
+        "id": answer.place.id,
+        "similarity": round(answer.similarity, 6),
+        "latitude": latitude,
+        "longitude": longitude,
+        "metres_from_first": _rounded(answer.metres_from_first, 2),
+        "image": str(answer.place.image),
+    }
+
+
+def as_geojson(located: Sequence[Located]) -> str:
+    """A GeoJSON FeatureCollection (RFC 7946), one feature an answer.
+
+    A place without coordinates is a feature whose geometry is null. The
+    confidence stands with the first answer, whose it is.
+    """
+    features = [
+        {
+            "type": "Feature",
+            "geometry": _point(answer.place),
+            "properties": _properties(query, answer),
+        }
+        for query in located
+        for answer in query.answers
+    ]
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, indent=2)
+
+
+def _properties(query: Located, answer: Answer) -> dict[str, Any]:
+    confidence = query.confidence if answer.rank == 1 else None
+    return {
+        "query": str(query.image),
+        "rank": answer.rank,
+        "id": answer.place.id,
+        "similarity": round(answer.similarity, 6),
+        "metres_from_first": _rounded(answer.metres_from_first, 2),
+        "confidence": _rounded(confidence, 4),
+        "confidence_metres": query.confidence_metres,
+        "is_true_place": _is_true(query, answer),
+    }
+
+
+def _point(place: Place) -> dict[str, Any] | None:
+    if place.coordinates is None:
+        return None
+    latitude, longitude = place.coordinates
+    # GeoJSON has longitude first.
+    return {"type": "Point", "coordinates": [longitude, latitude]}
+
+
+def as_csv(located: Sequence[Located]) -> str:
+    """One line an answer, with a header; unknown values are empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for query in located:
+        for answer in query.answers:
+            row = _plain_answer(answer) | _properties(query, answer)
+            writer.writerow(row)
+    return text.getvalue().rstrip("\n")
+
+
+def _is_true(query: Located, answer: Answer) -> bool | None:
+    return None if query.truth is None else answer.place.id == query.truth
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+FORMATS = {
+    "table": as_table,
+    "json": as_json,
+    "geojson": as_geojson,
+    "csv": as_csv,
+}
+"""How answers may be told, by the name that --format takes."""

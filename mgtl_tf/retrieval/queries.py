@@ -1,0 +1,119 @@
+"""Queries in batches: images of any kind to descriptors, or why not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from typing import Protocol
+
+import numpy as np
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.query_images import image_bytes
+from mgtl_tf.retrieval.query_images import image_name
+
+BATCH_SIZE = 16
+"""Panoramas encoded together."""
+
+Unreadable = Callable[[Path, str], None]
+"""Is told a query that cannot be read, and why."""
+
+
+class GroundEncoder(Protocol):
+    """What queries need of `encoder.Encoder`."""
+
+    dimension: int
+
+    def encode_ground(self, images: Sequence[bytes]) -> np.ndarray:
+        """Encoded images to descriptors [B, D]."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A panorama, how it is called, and its true gallery row if known."""
+
+    name: Path
+    image: Any
+    true_row: int | None = None
+
+
+def query_batches(
+    images: Iterable[Any], true_rows: Iterable[int | None]
+) -> Iterator[list[Query]]:
+    """Queries in batches of at most `BATCH_SIZE`, in order.
+
+    Args:
+        images: as of `query_images.image_bytes`.
+        true_rows: one each.
+    """
+    queries = (
+        Query(image_name(image, number), image, row)
+        for number, (image, row) in enumerate(
+            zip(images, true_rows, strict=False), start=1
+        )
+    )
+    while batch := list(islice(queries, BATCH_SIZE)):
+        yield batch
+
+
+def encode_queries(
+    encoder: GroundEncoder, queries: Iterable[Query], unreadable: Unreadable
+) -> tuple[list[Query], np.ndarray]:
+    """Descriptors of a batch.
+
+    Args:
+        encoder: gives them.
+        queries: b of them.
+        unreadable: is told each that cannot be read.
+
+    Returns:
+        The others, and their descriptors, float32 [b', D].
+    """
+    kept, contents = [], []
+    for query in queries:
+        try:
+            contents.append(image_bytes(query.image))
+            kept.append(query)
+        except UnreadableImage as error:
+            unreadable(query.name, str(error))
+    return _encode(encoder, kept, contents, unreadable)
+
+
+def _encode(
+    encoder: GroundEncoder,
+    queries: list[Query],
+    contents: list[bytes],
+    unreadable: Unreadable,
+) -> tuple[list[Query], np.ndarray]:
+    empty = np.empty((0, encoder.dimension), np.float32)
+    if not queries:
+        return [], empty
+    try:
+        return queries, encoder.encode_ground(contents)
+    except UnreadableImage as error:
+        if len(queries) == 1:
+            unreadable(queries[0].name, str(error))
+            return [], empty
+    # Only one by one is it known which of a batch was refused.
+    parts = [
+        _encode(encoder, [query], [content], unreadable)
+        for query, content in zip(queries, contents, strict=True)
+    ]
+    kept = [query for part, _ in parts for query in part]
+    return kept, np.concatenate([rows for _, rows in parts])
+
+
+def refuse(name: Path, reason: str) -> None:
+    """An `Unreadable` for which the first is an error.
+
+    Raises:
+        UserError: always.
+    """
+    raise UserError(f"{name}: {reason}")

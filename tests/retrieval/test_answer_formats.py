@@ -1,0 +1,136 @@
+"""How answers are told."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from mgtl_tf.retrieval.answer_formats import as_csv
+from mgtl_tf.retrieval.answer_formats import as_geojson
+from mgtl_tf.retrieval.answer_formats import as_json
+from mgtl_tf.retrieval.answer_formats import as_table
+from mgtl_tf.retrieval.answers import Answer
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.places import Place
+
+
+@pytest.fixture
+def located():
+    here = Place("here", Path("g/here.jpg"), (38.25, -77.5))
+    there = Place("there", Path("g/there.jpg"))
+    far = Place("far, off", Path("g/far.jpg"), (-33.0, 151.0))
+    return [
+        Located(
+            Path("a.jpg"),
+            (Answer(1, there, 0.96), Answer(2, here, 0.8)),
+            Answer(3, far, 0.6),
+            no_confidence="not calibrated",
+            seconds=0.25,
+        ),
+        Located(
+            Path("b.jpg"),
+            (Answer(1, far, 1.0, 0.0), Answer(2, here, 0.8, 15891234.567)),
+            confidence=0.87654,
+            confidence_metres=25.0,
+        ),
+    ]
+
+
+def test_json(located):
+    first, second = json.loads(as_json(located))
+    assert first == {
+        "image": "a.jpg",
+        "truth": "far, off",
+        "truth_rank": 3,
+        "confidence": None,
+        "confidence_metres": None,
+        "no_confidence": "not calibrated",
+        "seconds": 0.25,
+        "answers": [
+            {
+                "rank": 1,
+                "id": "there",
+                "similarity": 0.96,
+                "latitude": None,
+                "longitude": None,
+                "metres_from_first": None,
+                "image": "g/there.jpg",
+            },
+            {
+                "rank": 2,
+                "id": "here",
+                "similarity": 0.8,
+                "latitude": 38.25,
+                "longitude": -77.5,
+                "metres_from_first": None,
+                "image": "g/here.jpg",
+            },
+        ],
+    }
+    assert second["truth"] is None
+    assert second["confidence"] == 0.8765
+    assert second["confidence_metres"] == 25.0
+    assert second["no_confidence"] is None
+    apart = [a["metres_from_first"] for a in second["answers"]]
+    assert apart == [0.0, 15891234.57]
+
+
+def test_geojson_has_longitude_first(located):
+    collection = json.loads(as_geojson(located))
+    assert set(collection) == {"type", "features"}
+    assert collection["type"] == "FeatureCollection"
+    features = collection["features"]
+    assert len(features) == 4
+    for feature in features:
+        assert set(feature) == {"type", "geometry", "properties"}
+        assert feature["type"] == "Feature"
+    assert features[0]["geometry"] is None
+    assert features[1]["geometry"] == {
+        "type": "Point",
+        "coordinates": [-77.5, 38.25],
+    }
+    assert features[2]["properties"] == {
+        "query": "b.jpg",
+        "rank": 1,
+        "id": "far, off",
+        "similarity": 1.0,
+        "metres_from_first": 0.0,
+        "confidence": 0.8765,
+        "confidence_metres": 25.0,
+        "is_true_place": None,
+    }
+    # The confidence is the first answer's alone.
+    assert features[3]["properties"]["confidence"] is None
+
+
+def test_csv_reads_back(located):
+    rows = list(csv.DictReader(io.StringIO(as_csv(located))))
+    assert [r["id"] for r in rows] == ["there", "here", "far, off", "here"]
+    assert rows[0]["latitude"] == rows[0]["metres_from_first"] == ""
+    assert (float(rows[1]["latitude"]), float(rows[1]["longitude"])) == (
+        38.25,
+        -77.5,
+    )
+    assert [r["query"] for r in rows] == ["a.jpg"] * 2 + ["b.jpg"] * 2
+    assert [r["confidence"] for r in rows] == ["", "", "0.8765", ""]
+    assert [r["is_true_place"] for r in rows] == ["False", "False", "", ""]
+    assert rows[2]["image"] == "g/far.jpg"
+
+
+def test_table(located):
+    assert as_table(located).splitlines() == [
+        "a.jpg",
+        "rank  id     similarity    latitude   longitude  metres from 1",
+        "   1  there      0.9600           -           -              -",
+        "   2  here       0.8000   38.250000  -77.500000              -",
+        "no confidence: not calibrated",
+        "true place: far, off, rank 3",
+        "",
+        "b.jpg",
+        "rank  id        similarity    latitude   longitude  metres from 1",
+        "   1  far, off      1.0000  -33.000000  151.000000            0.0",
+        "   2  here          0.8000   38.250000  -77.500000   15,891,234.6",
+        "taken within 25 m of answer 1 with probability 88 %",
+    ]
