@@ -51,6 +51,9 @@ _NEAR = flags.DEFINE(
     " only places within --radius of it are candidates",
 )
 _RADIUS = flags.DEFINE_float("radius", None, "metres around --near")
+_ENGINE = flags.DEFINE_string("engine", "exact", "how the gallery is searched")
+_BACKEND = flags.DEFINE_string("backend", "faiss", "what searches it")
+_URI = flags.DEFINE_string("uri", None, "where --backend keeps the gallery")
 
 
 def main(argv: list[str]) -> int:
@@ -67,14 +70,13 @@ def main(argv: list[str]) -> int:
         _FORMAT.value,
         _PICTURE.value,
         _TRUTH.value,
-        _NEAR.value,
-        _RADIUS.value,
+        near=_NEAR.value,
+        radius=_RADIUS.value,
+        searching=(_ENGINE.value, _BACKEND.value, _URI.value),
     )
     print(told.text)
-    for line in told.unreadable:
-        print(f"error: {line}", file=sys.stderr)
-    for picture in told.pictures:
-        print(f"picture: {picture}", file=sys.stderr)
+    for line in told.notes:
+        print(line, file=sys.stderr)
     return 1 if told.unreadable else 0
 
 

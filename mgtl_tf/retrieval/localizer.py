@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
-from typing import Protocol
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.answers import answers_of
 from mgtl_tf.retrieval.answers import true_answers
 from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.engines import SearchEngine
+from mgtl_tf.retrieval.engines import open_engine
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.prior import Prior
@@ -24,18 +25,8 @@ from mgtl_tf.retrieval.queries import Unreadable
 from mgtl_tf.retrieval.queries import encode_queries
 from mgtl_tf.retrieval.queries import query_batches
 from mgtl_tf.retrieval.queries import refuse
-from mgtl_tf.retrieval.search import search
 
 _UNCALIBRATED = "the gallery is not calibrated (experiments.calibrate does it)"
-
-
-class Engine(Protocol):
-    """What is needed of a search engine."""
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Rows int [Q, K] and similarities [Q, K], among `rows` only."""
 
 
 class Localizer:
@@ -54,7 +45,7 @@ class Localizer:
         engine: searches it.
     """
 
-    def __init__(self, encoder: Encoder, index: Index, engine: Engine):
+    def __init__(self, encoder: Encoder, index: Index, engine: SearchEngine):
         self.encoder = encoder
         self.index = index
         self.engine = engine
@@ -73,9 +64,8 @@ class Localizer:
         Args:
             model: folder that experiments.export wrote.
             gallery: folder that experiments.index wrote, with that model.
-            engine: how the gallery is searched.
-            backend: what searches it.
-            uri: address of a Milvus server or file.
+            engine, backend, uri: what searches the gallery, as of
+                `engines.open_engine`.
 
         Raises:
             UserError: where one is missing, damaged or of another model.
@@ -83,16 +73,7 @@ class Localizer:
         index = load_index(gallery)
         encoder = Encoder(model)
         index.require_model(encoder.model_hash, model)
-        return cls.over(encoder, index)
-
-    @classmethod
-    def over(cls, encoder: Encoder, index: Index) -> Localizer:
-        """A localizer of a model and a gallery that are open already.
-
-        Args:
-            encoder, index: as of the constructor.
-        """
-        return cls(encoder, index, _Exact(index.descriptors))
+        return cls(encoder, index, open_engine(index, engine, backend, uri))
 
     def locate(
         self,
@@ -193,18 +174,3 @@ def coordinates(index: Index) -> np.ndarray:
     """
     unknown = (np.nan, np.nan)
     return np.array([place.coordinates or unknown for place in index.places])
-
-
-class _Exact:
-    """Exact search by NumPy, float32 descriptors [N, D]."""
-
-    def __init__(self, descriptors: np.ndarray):
-        self._descriptors = descriptors
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        if rows is None:
-            return search(queries, self._descriptors, top_k)
-        found, similarities = search(queries, self._descriptors[rows], top_k)
-        return rows[found], similarities

@@ -41,6 +41,12 @@ class Told:
     pictures: list[Path]
     unreadable: list[str]
 
+    @property
+    def notes(self) -> list[str]:
+        """What is said beside the answers, a line each."""
+        lines = [f"error: {line}" for line in self.unreadable]
+        return lines + [f"picture: {picture}" for picture in self.pictures]
+
 
 def locate_images(
     model: Path | str,
@@ -52,6 +58,7 @@ def locate_images(
     truth: str | None = None,
     near: tuple[float, float] | None = None,
     radius: float | None = None,
+    searching: tuple[str, str, str | None] = ("exact", "faiss", None),
 ) -> Told:
     """The most similar places of each image, as text, and as pictures.
 
@@ -66,6 +73,7 @@ def locate_images(
         truth: id of the true place of the only image; by default an image
             whose id is one of the gallery's belongs there.
         near, radius: as of `Localizer.locate`.
+        searching: engine, backend and uri, as of `Localizer.load`.
 
     Returns:
         The answers of all images that can be read.
@@ -76,7 +84,7 @@ def locate_images(
     """
     paths = query_files(images)
     _check_request(paths, picture, truth)
-    localizer = Localizer.load(model, gallery)
+    localizer = Localizer.load(model, gallery, *searching)
     unreadable: list[str] = []
     found = localizer.locate_many(
         _with_bar(paths),

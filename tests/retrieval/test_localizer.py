@@ -11,6 +11,7 @@ import mgtl_tf
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.engines import open_engine
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.places import Place
@@ -72,7 +73,7 @@ def gallery(tmp_path):
 @pytest.fixture
 def localizer(gallery):
     index = load_index(gallery / "index")
-    return Localizer.over(ColourEncoder(), index)
+    return Localizer(ColourEncoder(), index, open_engine(index))
 
 
 def test_every_kind_of_image_has_the_same_answer(gallery, localizer):
@@ -166,7 +167,8 @@ def test_wrong_priors(gallery, localizer, near, radius, message):
 def test_a_prior_where_no_place_has_a_position(gallery):
     places = [Place("a", gallery / "0.png"), Place("b", gallery / "1.png")]
     build_index(ColourEncoder(), places, gallery / "bare", progress=False)
-    localizer = Localizer.over(ColourEncoder(), load_index(gallery / "bare"))
+    index = load_index(gallery / "bare")
+    localizer = Localizer(ColourEncoder(), index, open_engine(index))
     with pytest.raises(UserError, match="no place of the gallery has a pos"):
         localizer.locate(gallery / "0.png", near=(46.9, 7.4), radius=100)
 
