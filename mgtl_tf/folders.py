@@ -77,7 +77,7 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     beside.mkdir()
     try:
         yield beside
-        _swap(beside, final)
+        swap_folder(beside, final)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
 
@@ -100,8 +100,16 @@ def require_replaceable(output_dir: Path | str, marker: str) -> None:
         )
 
 
-def _swap(beside: Path, final: Path) -> None:
-    """Puts the new folder in the old one's place."""
+def swap_folder(beside: Path, final: Path) -> None:
+    """Puts a new folder in the old one's place, or where none is.
+
+    Args:
+        beside: the new folder, on the same disk.
+        final: its name from now on; what was there is removed.
+
+    Raises:
+        OSError: where the disk does not take it; the old one is then there.
+    """
     if not final.exists():
         os.replace(beside, final)
         return

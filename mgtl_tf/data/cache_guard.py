@@ -58,8 +58,12 @@ def require_room(folder: Path, count: int, settings: CacheSettings) -> None:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path, making: str = "cache") -> Iterator[None]:
     """Keeps other processes from filling the folder meanwhile.
+
+    Args:
+        folder: exists already.
+        making: what it is filled with, for the message.
 
     Raises:
         UserError: where one is at it.
@@ -70,7 +74,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     except BlockingIOError:
         raise UserError(
-            f"{folder}: another process is making this cache; wait for it"
+            f"{folder}: another process is making this {making}; wait for it"
         ) from None
     finally:
         os.close(descriptor)

@@ -43,11 +43,18 @@ class Encoder:
         self.dimension: int = self.details["dimension"]
         self._signatures = _load(self.folder)
 
+    @property
+    def preprocessing(self) -> dict[str, Any]:
+        """How the model sees an image: what model.json says of it."""
+        names = ("image_size", "ground_crop")
+        return {n: self.details[n] for n in names if n in self.details}
+
     def encode_ground(self, images: Sequence[bytes]) -> np.ndarray:
         """Descriptors of panoramas: B encoded images to float32 [B, D].
 
         Raises:
             UnreadableImage: where one of them is no whole image.
+            MemoryError: where they are too many for the memory.
         """
         return self._encode("encode_ground", images)
 
@@ -56,6 +63,7 @@ class Encoder:
 
         Raises:
             UnreadableImage: where one of them is no whole square image.
+            MemoryError: where they are too many for the memory.
         """
         return self._encode("encode_satellite", images)
 
@@ -70,6 +78,8 @@ class Encoder:
             )
         except tf.errors.InvalidArgumentError as error:
             raise UnreadableImage(_reason(str(error))) from error
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(f"{len(plain)} images at once") from error
         return answer["descriptor"].numpy()
 
 

@@ -1,20 +1,19 @@
-"""A gallery on disk: descriptors, places, and a manifest that ties them.
+"""A gallery on disk, opened: descriptors, places, and what ties them.
 
-An index folder holds `descriptors.npy` (float32 [N, D]), `places.csv` (id,
-image, latitude, longitude, one line a row of descriptors) and `index.json`
-(model hash, counts, checksums, when it was made). It is written under
-another name and renamed, so that an index is whole or not there.
+An index folder holds `descriptors.npy` (float32 [N, D]), the places in
+columns (`columns.py`: ids, images, coordinates) and `index.json` (model hash,
+preprocessing, counts, checksums, when it was made); one that was cut from a
+map also the images, `crops/`. All large files are mapped, not read: a
+million places open in a second or two.
 """
 
 from __future__ import annotations
 
-import csv
-import datetime
-import hashlib
-import json
-import os
+from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,18 @@ import numpy as np
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import INDEX_JSON
+from mgtl_tf.retrieval.columns import PlaceColumns
+from mgtl_tf.retrieval.columns import open_array
+from mgtl_tf.retrieval.columns import open_columns
+from mgtl_tf.retrieval.manifest import DESCRIPTORS
+from mgtl_tf.retrieval.manifest import Manifest
+from mgtl_tf.retrieval.manifest import read_manifest
 from mgtl_tf.retrieval.places import Place
 
-_DESCRIPTORS = "descriptors.npy"
-_PLACES = "places.csv"
-_COLUMNS = ("id", "image", "latitude", "longitude")
+SHARD_FOLDERS = "shard-*-of-*"
+"""Names of the folders in which machines share the work on one index."""
+
+_REMEDY = "build it with experiments.index"
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,42 @@ class Index:
 
     Attributes:
         folder: where it lies.
-        places: of the N rows, images as paths that can be opened.
+        places: of the N rows, images as paths that can be opened. Of a
+            gallery from disk they are made when asked for, one by one.
         descriptors: float32 [N, D] unit vectors, mapped from the file.
         model_hash: of the model that made the descriptors.
+        preprocessing: how that model sees an image (image_size ...).
     """
 
     folder: Path
-    places: list[Place]
+    places: Sequence[Place]
     descriptors: np.ndarray
     model_hash: str
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The places' ids, in the order of the rows."""
+        if isinstance(self.places, PlaceColumns):
+            return self.places.ids
+        return [place.id for place in self.places]
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """Latitude and longitude, degrees, float64 [N, 2]; NaN: unknown."""
+        if isinstance(self.places, PlaceColumns):
+            return self.places.coordinates
+        unknown = (np.nan, np.nan)
+        known = [place.coordinates or unknown for place in self.places]
+        return np.array(known, np.float64).reshape(-1, 2)
+
+    @cached_property
+    def _rows(self) -> dict[str, int]:
+        return {name: row for row, name in enumerate(self.ids)}
+
+    def row(self, place_id: str) -> int | None:
+        """The row of a place; None where the gallery has no such id."""
+        return self._rows.get(place_id)
 
     def require_model(self, model_hash: str, model: Path | str) -> None:
         """Refuses a model whose descriptors do not compare with these.
@@ -59,120 +92,60 @@ class Index:
             )
 
 
-def write_manifest(
-    folder: Path, places: Sequence[Place], final: Path, model_hash: str
-) -> None:
-    """Writes places.csv and index.json beside descriptors.npy.
+def load_index(folder: Path | str, verify: bool = False) -> Index:
+    """Opens an index.
+
+    Files up to 256 MiB are compared with their checksums wholly, of larger
+    ones the size and 16 blocks of 4 MiB.
 
     Args:
-        folder: where the files go; descriptors.npy is already there.
-        places: of the rows of descriptors.npy.
-        final: the folder's later name; image paths are relative to it.
-        model_hash: of the model that made the descriptors.
-    """
-    with (folder / _PLACES).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for place in places:
-            # repr of a float reads back as the same float.
-            where = [repr(x) for x in place.coordinates or ()] or ["", ""]
-            image = _image_name(place.image, final)
-            writer.writerow([place.id, image, *where])
-    matrix = np.load(folder / _DESCRIPTORS, mmap_mode="r", allow_pickle=False)
-    manifest = {
-        "format": 1,
-        "created": datetime.datetime.now(datetime.UTC).isoformat(
-            "T", "seconds"
-        ),
-        "model_hash": model_hash,
-        "image_count": len(places),
-        "dimension": matrix.shape[1],
-        "sha256": {n: _checksum(folder / n) for n in (_DESCRIPTORS, _PLACES)},
-    }
-    text = json.dumps(manifest, indent=2) + "\n"
-    (folder / INDEX_JSON).write_text(text)
-
-
-def load_index(folder: Path | str) -> Index:
-    """Opens an index and verifies every byte of it.
+        folder: that experiments.index wrote.
+        verify: whether every byte of every file is read and compared.
 
     Raises:
         UserError: where it is missing, incomplete or damaged.
     """
     folder = Path(folder)
-    remedy = "build it with experiments.index"
     if not (folder / INDEX_JSON).is_file():
-        missing = "holds no index.json" if folder.is_dir() else "no such folder"
-        raise UserError(f"--gallery={folder}: {missing}; {remedy}")
-    manifest = _read_manifest(folder / INDEX_JSON)
-    for name, expected in manifest["sha256"].items():
-        if not (folder / name).is_file():
-            raise UserError(f"{folder / name}: missing; {remedy} again")
-        if _checksum(folder / name) != expected:
-            raise UserError(
-                f"{folder / name}: damaged (not what index.json was written"
-                f" for); {remedy} again"
-            )
-    descriptors = np.load(
-        folder / _DESCRIPTORS, mmap_mode="r", allow_pickle=False
-    )
-    places = _read_places(folder)
-    shape = (manifest["image_count"], manifest["dimension"])
-    if descriptors.shape != shape or len(places) != len(descriptors):
-        raise UserError(
-            f"{folder}: {len(places)} places, descriptors"
-            f" {descriptors.shape} and index.json {shape} do not fit; {remedy}"
-            " again"
-        )
-    return Index(folder, places, descriptors, manifest["model_hash"])
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
+        raise UserError(f"--gallery={folder}: {_what_is_there(folder)}")
+    manifest = read_manifest(folder)
+    manifest.check(folder, everything=verify)
     try:
-        manifest = json.loads(path.read_text())
-        sums = {n: manifest["sha256"][n] for n in (_DESCRIPTORS, _PLACES)}
-        return {
-            "sha256": sums,
-            "model_hash": str(manifest["model_hash"]),
-            "image_count": int(manifest["image_count"]),
-            "dimension": int(manifest["dimension"]),
-        }
-    except (ValueError, KeyError, TypeError) as error:
+        places = open_columns(folder)
+        descriptors = open_array(folder / DESCRIPTORS)
+    except (OSError, ValueError, EOFError) as error:
         raise UserError(
-            f"{path}: damaged ({error}); build it with experiments.index again"
+            f"{folder}: damaged ({error}); {_REMEDY} again"
         ) from error
+    _require_fit(folder, manifest, len(places), descriptors)
+    return Index(
+        folder,
+        places,
+        descriptors,
+        manifest.model_hash,
+        manifest.preprocessing,
+    )
 
 
-def _read_places(folder: Path) -> list[Place]:
-    places = []
-    with (folder / _PLACES).open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            known = row["latitude"] != ""
-            places.append(
-                Place(
-                    row["id"],
-                    Path(os.path.normpath(folder / row["image"])),
-                    (float(row["latitude"]), float(row["longitude"]))
-                    if known
-                    else None,
-                )
-            )
-    return places
+def _what_is_there(folder: Path) -> str:
+    if not folder.is_dir():
+        return f"no such folder; {_REMEDY}"
+    if any(folder.glob(SHARD_FOLDERS)):
+        return (
+            f"holds shards that are not joined yet (no {INDEX_JSON}); give"
+            f" python -m experiments.index --join --output_dir={folder}"
+        )
+    return f"holds no {INDEX_JSON}; {_REMEDY}"
 
 
-def _image_name(image: Path, final: Path) -> str:
-    """Relative to the index where both may be moved together.
-
-    Where the two share no folder but the root, moving one does not move the
-    other, and the path is absolute.
-    """
-    image, final = image.resolve(), final.resolve()
-    shared = set(image.parents) & set(final.parents)
-    if len(shared) <= 1:
-        return str(image)
-    return os.path.relpath(image, final)
-
-
-def _checksum(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _require_fit(
+    folder: Path, manifest: Manifest, count: int, descriptors: np.ndarray
+) -> None:
+    shape = (manifest.image_count, manifest.dimension)
+    fits = descriptors.shape == shape and descriptors.dtype == np.float32
+    if not fits or count != len(descriptors):
+        raise UserError(
+            f"{folder}: {count} places, descriptors {descriptors.shape}"
+            f" ({descriptors.dtype}) and {INDEX_JSON} {shape} do not fit;"
+            f" {_REMEDY} again"
+        )

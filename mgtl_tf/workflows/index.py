@@ -3,14 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import require_replaceable
-from mgtl_tf.retrieval.build import Skipped
+from mgtl_tf.retrieval.batch_size import automatic_batch_size
+from mgtl_tf.retrieval.build import Built
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.places import find_places
+from mgtl_tf.retrieval.shards import finished_shard
+from mgtl_tf.retrieval.shards import join_shards
+from mgtl_tf.retrieval.shards import missing_shards
+from mgtl_tf.retrieval.shards import require_shard_folder
+from mgtl_tf.retrieval.sources import FileSource
+from mgtl_tf.retrieval.sources import ImageSource
+from mgtl_tf.retrieval.sources import Shard
+from mgtl_tf.retrieval.sources import ShardSource
+
+
+@dataclass(frozen=True)
+class Indexed:
+    """What a command did.
+
+    Attributes:
+        built: of the index, or of the shard that was made.
+        missing: shards without which the index can't be joined yet.
+        joined: N of the joined index; None where nothing was joined.
+    """
+
+    built: Built
+    missing: tuple[Shard, ...] = ()
+    joined: int | None = None
+
+    def lines(self, output_dir: Path | str) -> list[str]:
+        """What to tell the user."""
+        built = self.built
+        told = [f"{built.count} places indexed in {output_dir}"]
+        if built.empty:
+            told.append(f"{built.empty} crops left out: no data in the map")
+        if self.missing:
+            names = ", ".join(str(shard) for shard in self.missing)
+            told.append(f"still missing: shard {names}")
+        if self.joined is not None:
+            told.append(f"{self.joined} places joined in {output_dir}")
+        return told
 
 
 def index_gallery(
@@ -18,28 +57,85 @@ def index_gallery(
     images: Sequence[Path | str],
     output_dir: Path | str,
     locations: Path | str | None = None,
-    batch_size: int = 32,
+    batch_size: int = 0,
     progress: bool = True,
-) -> tuple[int, list[Skipped]]:
-    """Writes the index of all aerial images that can be read.
+    shard: str | None = None,
+    restart: bool = False,
+) -> Indexed:
+    """Writes the index of all aerial images that can be read, or a shard.
+
+    What an earlier call began is gone on with.
 
     Args:
         model: folder that experiments.export wrote.
         images: aerial image files, folders of them, or CSV lists that name
             them.
-        output_dir: a new or empty folder, or an older index.
+        output_dir: a new or empty folder, an older index, or (for a shard)
+            one with other shards.
         locations: CSV with columns id, latitude, longitude.
-        batch_size: images encoded together.
+        batch_size: images encoded together; 0: by the memory.
         progress: whether a progress bar is shown.
-
-    Returns:
-        How many images the index holds, and those that it lacks.
+        shard: "i/n": only the i-th of n parts; whoever finishes the last one
+            joins them.
+        restart: whether what was begun is thrown away.
 
     Raises:
-        UserError: for wrong paths or files, or when no image can be read.
+        UserError: for wrong paths or files, when no image can be read, or
+            the disk does not take the index.
     """
-    require_replaceable(output_dir, INDEX_JSON)
-    places = find_places(images, locations)
+    part = None if shard is None else Shard.parse(shard)
+    if part is None:
+        require_replaceable(output_dir, INDEX_JSON)
+    else:
+        require_shard_folder(output_dir)
+    source = FileSource(find_places(images, locations))
     encoder = Encoder(model)
-    skipped = build_index(encoder, places, output_dir, batch_size, progress)
-    return len(places) - len(skipped), skipped
+    batch_size = batch_size or automatic_batch_size(encoder.details)
+
+    def build(source: ImageSource, folder: Path) -> Built:
+        return build_index(
+            encoder,
+            source,
+            folder,
+            batch_size,
+            progress,
+            encoder.preprocessing,
+            restart,
+            may_be_empty=part is not None,
+        )
+
+    if part is None:
+        return Indexed(build(source, Path(output_dir)))
+    share = ShardSource(source, part)
+    folder = Path(output_dir) / part.folder_name
+    there = None
+    if not restart:
+        there = finished_shard(folder, encoder.model_hash, share.describe())
+    built = build(share, folder) if there is None else Built(there)
+    missing = tuple(missing_shards(output_dir))
+    joined = None if missing else join_shards(output_dir)
+    return Indexed(built, missing, joined)
+
+
+def join_gallery(folder: Path | str) -> int:
+    """Joins the shards in a folder; none of their images is read.
+
+    Returns:
+        N, the index's places.
+
+    Raises:
+        UserError: naming a shard that is missing, damaged or foreign.
+    """
+    return join_shards(folder)
+
+
+def verify_gallery(folder: Path | str) -> int:
+    """Reads every byte of an index and compares it with its checksums.
+
+    Returns:
+        N, its places.
+
+    Raises:
+        UserError: naming what is missing or damaged.
+    """
+    return len(load_index(folder, verify=True).places)

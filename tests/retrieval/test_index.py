@@ -1,15 +1,24 @@
 """Building a gallery index and opening it again."""
 
 import json
+import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval import checksums
 from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.retrieval.columns import open_columns
+from mgtl_tf.retrieval.columns import write_columns
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.manifest import FILES
+from mgtl_tf.retrieval.manifest import write_manifest
 from mgtl_tf.retrieval.places import Place
 
 
@@ -43,10 +52,20 @@ def places(tmp_path):
 
 def test_comes_back_as_it_was_built(tmp_path, places):
     encoder = CountingEncoder()
-    assert build_index(encoder, places, tmp_path / "index", 3, False) == []
+    built = build_index(encoder, places, tmp_path / "index", 3, False)
+    assert (built.count, built.skipped, built.empty) == (7, (), 0)
     assert encoder.batches == [3, 3, 1]
     index = load_index(tmp_path / "index")
-    assert index.places == places
+    assert list(index.places) == places
+    assert [index.places[n] for n in range(-7, 0)] == places
+    assert index.places[2:5] == places[2:5]
+    assert list(index.ids) == [p.id for p in places]
+    assert [index.ids[n] for n in range(7)] == list(index.ids)
+    assert (index.row("3"), index.row("none")) == (2, None)
+    known = [p.coordinates or (np.nan, np.nan) for p in places]
+    np.testing.assert_array_equal(index.coordinates, np.float64(known))
+    with pytest.raises(IndexError):
+        index.places[7]
     assert index.model_hash == encoder.model_hash
     assert index.descriptors.dtype == np.float32
     np.testing.assert_array_equal(index.descriptors[:, 0], range(1, 8))
@@ -67,10 +86,8 @@ def test_unreadable_images_are_left_out_and_named(tmp_path, places):
     places[1].image.write_bytes(b"bad")
     places[4].image.unlink()
     places[6].image.write_bytes(b"bad")
-    skipped = build_index(
-        CountingEncoder(), places, tmp_path / "index", 3, False
-    )
-    assert [(s.image.name, s.reason) for s in skipped] == [
+    built = build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
+    assert [(s.image.name, s.reason) for s in built.skipped] == [
         ("2.jpg", "not a whole JPEG or PNG image"),
         ("5.jpg", "No such file or directory"),
         ("7.jpg", "not a whole JPEG or PNG image"),
@@ -101,10 +118,12 @@ def test_an_interrupt_leaves_the_older_index(tmp_path, places):
         build_index(Interrupted(), places, tmp_path / "index", 3, False)
     assert len(load_index(tmp_path / "index").places) == 2
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {"images", "index"}
-    build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
+    assert names == {"images", "index", ".index.unfinished"}
+    encoder = CountingEncoder()
+    build_index(encoder, places, tmp_path / "index", 3, False)
+    assert encoder.batches == [3, 1]
     assert len(load_index(tmp_path / "index").places) == 7
-    assert {p.name for p in tmp_path.iterdir()} == names
+    assert {p.name for p in tmp_path.iterdir()} == {"images", "index"}
 
 
 def test_refuses_a_folder_with_other_files(tmp_path, places):
@@ -130,33 +149,115 @@ def flip_last_byte(path: Path):
     path.write_bytes(data)
 
 
+@pytest.mark.parametrize("name", FILES)
+def test_damage_of_any_file_is_one_line(tmp_path, places, name):
+    build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
+    path = tmp_path / "index" / name
+    whole = path.read_bytes()
+    for damage, message in (
+        (lambda: flip_last_byte(path), f"{name}: damaged .not what index.json"),
+        (lambda: path.write_bytes(whole[:-1]), f"{name}: damaged .* bytes, no"),
+        (lambda: path.write_bytes(b""), f"{name}: damaged .0 bytes, not"),
+        (path.unlink, f"{name}: missing"),
+    ):
+        path.write_bytes(whole)
+        damage()
+        with pytest.raises(UserError, match=message) as error:
+            load_index(tmp_path / "index")
+        assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize(
-    ("damage", "message"),
+    ("text", "message"),
     [
-        (lambda f: (f / "index.json").unlink(), "no index.json"),
-        (lambda f: (f / "places.csv").unlink(), "places.csv: missing"),
-        (lambda f: flip_last_byte(f / "descriptors.npy"), "npy: damaged"),
-        (lambda f: flip_last_byte(f / "places.csv"), "csv: damaged"),
-        (lambda f: (f / "index.json").write_text("{"), "json: damaged"),
-        (lambda f: (f / "index.json").write_text("{}"), "json: damaged"),
-        (lambda f: (f / "index.json").write_text("[]"), "json: damaged"),
+        ("{", "json: damaged"),
+        ("{}", "json: damaged"),
+        ("[]", "json: damaged"),
+        ("null", "json: damaged"),
+        ('{"format": 1, "sha256": {}}', "of format 1, this version reads 2"),
+        ('{"format": 2, "sha256": ""}', "not what it was written as"),
     ],
 )
-def test_damage_is_one_line(tmp_path, places, damage, message):
+def test_a_damaged_or_old_manifest(tmp_path, places, text, message):
     build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
-    damage(tmp_path / "index")
+    (tmp_path / "index/index.json").write_text(text)
     with pytest.raises(UserError, match=message) as error:
         load_index(tmp_path / "index")
     assert "\n" not in str(error.value)
 
 
-def test_counts_that_do_not_fit(tmp_path, places):
+def test_a_changed_manifest_is_seen(tmp_path, places):
     build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
     path = tmp_path / "index" / "index.json"
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps(manifest | {"image_count": 8}))
-    with pytest.raises(UserError, match="do not fit"):
+    path.write_text(json.dumps(manifest | {"model_hash": "e" * 64}))
+    with pytest.raises(UserError, match="damaged .not what it was written"):
         load_index(tmp_path / "index")
+
+
+def test_files_of_two_indexes_do_not_fit(tmp_path, places):
+    """Each is whole, but they are not of one gallery."""
+    folder = tmp_path / "index"
+    build_index(CountingEncoder(), places, folder, 3, False)
+    np.save(folder / "descriptors.npy", np.zeros((7, 3), np.float64))
+    write_manifest(folder, places, folder, "f" * 64)
+    with pytest.raises(UserError, match="float64.* do not fit"):
+        load_index(folder)
+    with pytest.raises(ValueError, match="6 places for 7 descriptors"):
+        write_manifest(folder, places[1:], folder, "f" * 64)
+
+
+def test_of_a_large_file_only_a_sample_is_read_at_loading(
+    tmp_path, places, monkeypatch
+):
+    monkeypatch.setattr(checksums, "BLOCK_BYTES", 64)
+    monkeypatch.setattr(checksums, "_WHOLE_BYTES", 4000)
+    folder = tmp_path / "index"
+    build_index(CountingEncoder(), places, folder, 3, False)
+    rows = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
+    np.save(folder / "descriptors.npy", rows)
+    write_manifest(folder, [places[0]] * 1000, folder, "f" * 64)
+    path = folder / "descriptors.npy"
+    for byte, seen in ((130, False), (11_000, False), (12_127, True)):
+        data = bytearray(path.read_bytes())
+        data[byte] ^= 1
+        path.write_bytes(data)
+        if seen:
+            with pytest.raises(UserError, match="npy: damaged"):
+                load_index(folder)
+        else:
+            load_index(folder)
+        with pytest.raises(UserError, match="npy: damaged"):
+            load_index(folder, verify=True)
+        data[byte] ^= 1
+        path.write_bytes(data)
+
+
+NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            NAMES,
+            st.one_of(
+                st.none(),
+                st.tuples(st.floats(-90, 90), st.floats(-180, 180)),
+            ),
+        )
+    )
+)
+def test_any_id_and_position_comes_back(rows):
+    rows = [(os.fsdecode(n.encode("utf-8", "replace")), w) for n, w in rows]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        wanted = [Place(n, folder / "a", where) for n, where in rows]
+        assert write_columns(folder, [(n, "a", w) for n, w in rows]) == len(
+            rows
+        )
+        found = open_columns(folder)
+        assert list(found) == wanted
+        assert [found[n] for n in range(len(found))] == wanted
 
 
 def test_another_model_is_refused(tmp_path, places):

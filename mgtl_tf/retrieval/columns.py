@@ -1,0 +1,197 @@
+"""A gallery's places in columns, mapped from files: a million load at once.
+
+Text lies in one file, each value ended by a newline so that people can read
+it; where values end lies in a second one, and only that decides.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
+from typing import overload
+
+import numpy as np
+
+from mgtl_tf.retrieval.places import Place
+
+COORDINATES = "coordinates.npy"
+"""float64 [N, 2]: latitude and longitude in degrees, NaN where unknown."""
+
+_ROWS = 65_536
+
+
+def text_files(name: str) -> tuple[str, str]:
+    """The two files of a text column: its values, and where each ends."""
+    return f"{name}.txt", f"{name}.ends.npy"
+
+
+COLUMN_FILES = (COORDINATES, *text_files("ids"), *text_files("images"))
+"""All files of a gallery's places."""
+
+
+class TextColumn(Sequence[str]):
+    """N texts, read from the files when they are asked for.
+
+    Args:
+        blob: uint8 [bytes], all values, each followed by a newline.
+        ends: int64 [N], where in the blob each newline stands.
+    """
+
+    def __init__(self, blob: np.ndarray, ends: np.ndarray):
+        self._blob = blob
+        self._ends = ends
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    @overload
+    def __getitem__(self, row: int) -> str: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[str]: ...
+
+    def __getitem__(self, row: int | slice) -> str | list[str]:
+        if isinstance(row, slice):
+            return [self[n] for n in range(*row.indices(len(self)))]
+        row = range(len(self))[row]
+        start = int(self._ends[row - 1]) + 1 if row else 0
+        return os.fsdecode(self._blob[start : self._ends[row]].tobytes())
+
+    def __iter__(self) -> Iterator[str]:
+        # Many at a time: one by one, each costs a reading of both arrays.
+        start = 0
+        for first in range(0, len(self), _ROWS):
+            ends = np.asarray(self._ends[first : first + _ROWS])
+            text = self._blob[start : ends[-1] + 1].tobytes()
+            here = 0
+            for end in (ends - start).tolist():
+                yield os.fsdecode(text[here:end])
+                here = end + 1
+            start = int(ends[-1]) + 1
+
+
+class PlaceColumns(Sequence[Place]):
+    """A gallery's places, made one by one when they are asked for.
+
+    Args:
+        ids: of the N places.
+        images: paths relative to the folder, or absolute ones.
+        coordinates: degrees, float64 [N, 2], NaN where unknown.
+        folder: of the gallery.
+    """
+
+    def __init__(
+        self,
+        ids: TextColumn,
+        images: TextColumn,
+        coordinates: np.ndarray,
+        folder: Path,
+    ):
+        self.ids = ids
+        self.images = images
+        self.coordinates = coordinates
+        self.folder = folder
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, row: int) -> Place: ...
+
+    @overload
+    def __getitem__(self, row: slice) -> list[Place]: ...
+
+    def __getitem__(self, row: int | slice) -> Place | list[Place]:
+        if isinstance(row, slice):
+            return [self[n] for n in range(*row.indices(len(self)))]
+        return self._place(self.ids[row], self.images[row], row)
+
+    def __iter__(self) -> Iterator[Place]:
+        for row, (name, image) in enumerate(
+            zip(self.ids, self.images, strict=True)
+        ):
+            yield self._place(name, image, row)
+
+    def _place(self, name: str, image: str, row: int) -> Place:
+        latitude, longitude = self.coordinates[row].tolist()
+        known = latitude == latitude  # NaN is not itself
+        path = Path(os.path.normpath(self.folder / image))
+        return Place(name, path, (latitude, longitude) if known else None)
+
+
+def open_columns(folder: Path) -> PlaceColumns:
+    """The places of a gallery folder, mapped.
+
+    Raises:
+        OSError, ValueError: where a file is missing or not what it should
+            be, or they do not fit each other.
+    """
+    ids, images = _open_text(folder, "ids"), _open_text(folder, "images")
+    coordinates = open_array(folder / COORDINATES)
+    if coordinates.shape != (len(ids), 2) or len(images) != len(ids):
+        raise ValueError(
+            f"{len(ids)} ids, {len(images)} images and coordinates"
+            f" {coordinates.shape} do not fit"
+        )
+    return PlaceColumns(ids, images, coordinates, folder)
+
+
+def open_array(path: Path) -> np.ndarray:
+    """A .npy file, mapped read-only.
+
+    Raises:
+        OSError, ValueError: where it is missing or damaged.
+    """
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _open_text(folder: Path, name: str) -> TextColumn:
+    text, ends = (folder / file for file in text_files(name))
+    size = text.stat().st_size
+    # An empty file cannot be mapped.
+    blob = np.memmap(text, np.uint8, "r") if size else np.empty(0, np.uint8)
+    column = open_array(ends)
+    if column.ndim != 1 or (int(column[-1]) + 1 if len(column) else 0) != size:
+        raise ValueError(f"{text.name} and {ends.name} do not fit")
+    return TextColumn(blob, column)
+
+
+def write_columns(
+    folder: Path, rows: Iterable[tuple[str, str, tuple[float, float] | None]]
+) -> int:
+    """Writes the files of COLUMN_FILES.
+
+    Args:
+        folder: where they go.
+        rows: id, image's name and coordinates of each place, read once.
+
+    Returns:
+        N, how many there were.
+    """
+    coordinates: list[tuple[float, float]] = []
+    ends: dict[str, list[int]] = {"ids": [], "images": []}
+    unknown = (float("nan"), float("nan"))
+    with (
+        (folder / text_files("ids")[0]).open("wb") as ids,
+        (folder / text_files("images")[0]).open("wb") as images,
+    ):
+        for name, image, where in rows:
+            _write_text(ids, name, ends["ids"])
+            _write_text(images, image, ends["images"])
+            coordinates.append(where or unknown)
+    for column, values in ends.items():
+        np.save(folder / text_files(column)[1], np.array(values, np.int64))
+    table = np.array(coordinates, np.float64).reshape(-1, 2)
+    np.save(folder / COORDINATES, table)
+    return len(coordinates)
+
+
+def _write_text(file: BinaryIO, value: str, ends: list[int]) -> None:
+    # As the system spells file names, which need not be UTF-8.
+    content = os.fsencode(value)
+    file.write(content + b"\n")
+    ends.append((ends[-1] + 1 if ends else 0) + len(content))

@@ -1,0 +1,170 @@
+"""index.json: what a gallery folder says of itself, with its checksums."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+import os
+from collections.abc import Iterable
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import INDEX_JSON
+from mgtl_tf.folders import write_whole
+from mgtl_tf.retrieval.checksums import block_checksums
+from mgtl_tf.retrieval.checksums import check_blocks
+from mgtl_tf.retrieval.columns import COLUMN_FILES
+from mgtl_tf.retrieval.columns import open_array
+from mgtl_tf.retrieval.columns import write_columns
+from mgtl_tf.retrieval.places import Place
+
+DESCRIPTORS = "descriptors.npy"
+"""float32 [N, D], unit vectors."""
+
+FILES = (DESCRIPTORS, *COLUMN_FILES)
+"""All that an index consists of, besides index.json."""
+
+_FORMAT = 2
+_REMEDY = "build it with experiments.index"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What index.json says.
+
+    Attributes:
+        model_hash: of the model that made the descriptors.
+        image_count: N.
+        dimension: D.
+        preprocessing: how the model sees an image: as in model.json.
+        files: what `block_checksums` said of each of FILES.
+        made_of: of a shard or of an index that was cut from a map: what
+            tells it from others; see `unfinished.Plan`.
+    """
+
+    model_hash: str
+    image_count: int
+    dimension: int
+    preprocessing: Mapping[str, Any]
+    files: Mapping[str, Mapping[str, Any]]
+    made_of: Mapping[str, Any]
+
+    def check(self, folder: Path, everything: bool = False) -> None:
+        """Compares the files with their checksums.
+
+        Args:
+            folder: where they lie.
+            everything: whether all of a large file is read.
+
+        Raises:
+            UserError: naming the first that is missing or damaged.
+        """
+        for name in FILES:
+            wrong = check_blocks(folder / name, self.files[name], everything)
+            if wrong:
+                raise UserError(f"{folder / name}: {wrong}; {_REMEDY} again")
+
+
+def write_manifest(
+    folder: Path,
+    places: Iterable[Place],
+    final: Path,
+    model_hash: str,
+    preprocessing: Mapping[str, Any] | None = None,
+    made_of: Mapping[str, Any] | None = None,
+) -> None:
+    """Writes the places' columns and index.json beside descriptors.npy.
+
+    Args:
+        folder: where the files go; descriptors.npy is already there.
+        places: of the rows of descriptors.npy, read once.
+        final: the folder's later name; images' paths are relative to it.
+        model_hash: of the model that made the descriptors.
+        preprocessing, made_of: see `Manifest`.
+
+    Raises:
+        ValueError: where there are more or fewer places than rows.
+        UserError, OSError: where the disk does not take it.
+    """
+    image_name = _ImageNames(final)
+    count = write_columns(
+        folder, ((p.id, image_name(p.image), p.coordinates) for p in places)
+    )
+    matrix = open_array(folder / DESCRIPTORS)
+    if len(matrix) != count:
+        raise ValueError(f"{count} places for {len(matrix)} descriptors")
+    now = datetime.datetime.now(datetime.UTC)
+    manifest = {
+        "format": _FORMAT,
+        "created": now.isoformat("T", "seconds"),
+        "model_hash": model_hash,
+        "image_count": count,
+        "dimension": matrix.shape[1],
+        "preprocessing": dict(preprocessing or {}),
+        "made_of": dict(made_of or {}),
+        "files": {name: block_checksums(folder / name) for name in FILES},
+    }
+    manifest["sha256"] = _own_checksum(manifest)
+    write_whole(folder / INDEX_JSON, json.dumps(manifest, indent=1) + "\n")
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """What the folder's index.json says.
+
+    Raises:
+        UserError: where it is damaged or of an older version.
+    """
+    path = folder / INDEX_JSON
+    try:
+        content = json.loads(path.read_text())
+        if content["format"] != _FORMAT:
+            raise UserError(
+                f"{path}: of format {content['format']}, this version reads"
+                f" {_FORMAT}; {_REMEDY} again"
+            )
+        if content.pop("sha256") != _own_checksum(content):
+            raise ValueError("not what it was written as")
+        return Manifest(
+            str(content["model_hash"]),
+            int(content["image_count"]),
+            int(content["dimension"]),
+            dict(content["preprocessing"]),
+            {name: dict(content["files"][name]) for name in FILES},
+            dict(content["made_of"]),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: damaged ({error}); {_REMEDY} again") from (
+            error
+        )
+
+
+def _own_checksum(manifest: Mapping[str, Any]) -> str:
+    text = json.dumps(manifest, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class _ImageNames:
+    """Names of images, relative where both may be moved together.
+
+    Where image and index share no folder but the root, moving one does not
+    move the other, and the path is absolute. Each folder is resolved once.
+    """
+
+    def __init__(self, final: Path):
+        self._final = final.resolve()
+        self._folders: dict[Path, str] = {}
+
+    def __call__(self, image: Path) -> str:
+        if image.parent not in self._folders:
+            self._folders[image.parent] = self._folder(image.parent.resolve())
+        return os.path.join(self._folders[image.parent], image.name)
+
+    def _folder(self, folder: Path) -> str:
+        above = {folder, *folder.parents}
+        if self._final in above or len(above & {*self._final.parents}) > 1:
+            return os.path.relpath(folder, self._final)
+        return str(folder)

@@ -1,0 +1,210 @@
+"""An index that grows batch by batch, and goes on after any kill.
+
+It lies beside its final name: `descriptors.npy`, whose header is written
+last, crops, and a journal: the plan on the first line, then a line for each
+whole batch. What no line counts is cut off when the work goes on.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from typing import BinaryIO
+
+import numpy as np
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import sync
+from mgtl_tf.folders import write_whole
+from mgtl_tf.retrieval.manifest import DESCRIPTORS
+
+JOURNAL = "unfinished.jsonl"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A candidate that is not in the index.
+
+    Attributes:
+        number: in its source.
+        reason: why, a phrase.
+        expected: whether that is no fault (the map is empty there).
+    """
+
+    number: int
+    reason: str
+    expected: bool
+
+
+def unfinished_folder(final: Path) -> Path:
+    """Where an index grows until it gets its final name."""
+    return final.with_name(f".{final.name}.unfinished")
+
+
+class Unfinished:
+    """A growing index, begun or gone on with.
+
+    Args:
+        folder: of `unfinished_folder`; made if needed.
+        plan: what decides the result, plain values.
+        dimension: D.
+
+    Attributes:
+        done: how many candidates are dealt with.
+        kept: how many of them are in the index.
+        gaps: those that are not.
+
+    Raises:
+        UserError: where the folder holds an index of another plan.
+        OSError: where the disk does not take it.
+    """
+
+    def __init__(self, folder: Path, plan: Mapping[str, Any], dimension: int):
+        self.folder = folder
+        self.done = self.kept = 0
+        self.gaps: list[Gap] = []
+        self._dimension = dimension
+        lines = self._read(plan)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._header = _header(0, dimension)
+        self._rows = self._open_rows()
+        good = self._count(lines)
+        self._rows.truncate(self._offset(self.kept))
+        self._rows.seek(0, 2)
+        text = "\n".join([json.dumps(plan), *good]) + "\n"
+        write_whole(folder / JOURNAL, text)
+        self._journal = (folder / JOURNAL).open("a")
+
+    def append(self, count: int, rows: np.ndarray, gaps: list[Gap]) -> None:
+        """Counts a batch as done.
+
+        Args:
+            count: of its candidates.
+            rows: descriptors of those that are kept, float32 [b, D].
+            gaps: the others.
+
+        Raises:
+            OSError: where the disk does not take it.
+        """
+        content = np.ascontiguousarray(rows, "<f4").tobytes()
+        self._rows.write(content)
+        self._rows.flush()
+        line = {
+            "count": count,
+            "kept": len(rows),
+            "crc32": zlib.crc32(content),
+            "gaps": [[g.number, g.reason, g.expected] for g in gaps],
+        }
+        self._journal.write(json.dumps(line) + "\n")
+        self._journal.flush()
+        self.done, self.kept = self.done + count, self.kept + len(rows)
+        self.gaps += gaps
+
+    def finish_rows(self) -> None:
+        """Writes the header of descriptors.npy, and all to the disk itself."""
+        self._rows.seek(0)
+        self._rows.write(_header(self.kept, self._dimension))
+        self._rows.flush()
+        sync(self.folder / DESCRIPTORS)
+
+    def close(self) -> None:
+        """Leaves everything as it is."""
+        # What a full disk did not take is still in the buffers, and counts
+        # for nothing.
+        for file in (self._rows, self._journal):
+            try:
+                file.close()
+            except OSError:
+                pass
+
+    def _read(self, plan: Mapping[str, Any]) -> list[str]:
+        """The journal's whole lines, after the plan."""
+        try:
+            text = (self.folder / JOURNAL).read_text(errors="replace")
+        except FileNotFoundError:
+            return []
+        # What follows the last line's end is a line that a kill cut off.
+        first, *lines = text.split("\n")[:-1] or [""]
+        try:
+            begun = dict(json.loads(first))
+        except (ValueError, TypeError):
+            return []  # Not even the plan was written.
+        if different := _differences(begun, plan):
+            raise UserError(
+                f"{self.folder}: holds an unfinished index of other settings"
+                f" ({'; '.join(different)}); give the former flags to go on"
+                " with it, or --restart to begin anew"
+            )
+        return lines
+
+    def _open_rows(self) -> BinaryIO:
+        path = self.folder / DESCRIPTORS
+        if not path.is_file() or path.stat().st_size < len(self._header):
+            path.write_bytes(self._header)
+        return path.open("r+b")
+
+    def _offset(self, row: int) -> int:
+        return len(self._header) + 4 * self._dimension * row
+
+    def _count(self, lines: list[str]) -> list[str]:
+        """Counts the batches whose rows are there; gives their lines."""
+        good = []
+        self._rows.seek(len(self._header))
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                size = 4 * self._dimension * entry["kept"]
+                content = self._rows.read(size)
+                if zlib.crc32(content) != entry["crc32"]:
+                    break
+                gaps = [Gap(*gap) for gap in entry["gaps"]]
+                self.done += entry["count"]
+            except (ValueError, KeyError, TypeError):
+                break
+            self.kept += entry["kept"]
+            self.gaps += gaps
+            good.append(line)
+        return good
+
+
+def discard(folder: Path) -> None:
+    """Empties the folder of an unfinished index."""
+    # What counts the rest goes first.
+    (folder / JOURNAL).unlink(missing_ok=True)
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+
+
+def _differences(
+    begun: Mapping[str, Any], plan: Mapping[str, Any]
+) -> list[str]:
+    """Phrases such as 'crop_metres is 60.0, now 50.0'."""
+    wanted = json.loads(json.dumps(plan))
+    return [
+        f"{name} is {begun.get(name, 'not there')}, now"
+        f" {wanted.get(name, 'not there')}"
+        for name in {**begun, **wanted}
+        if begun.get(name) != wanted.get(name)
+    ]
+
+
+def _header(count: int, dimension: int) -> bytes:
+    """The first bytes of a .npy file of float32 [count, D].
+
+    NumPy leaves room for the count to grow: their number does not change.
+    """
+    text = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        text,
+        {"descr": "<f4", "fortran_order": False, "shape": (count, dimension)},
+    )
+    return text.getvalue()
