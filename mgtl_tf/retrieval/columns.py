@@ -108,19 +108,23 @@ class PlaceColumns(Sequence[Place]):
     def __getitem__(self, row: int | slice) -> Place | list[Place]:
         if isinstance(row, slice):
             return [self[n] for n in range(*row.indices(len(self)))]
-        return self._place(self.ids[row], self.images[row], row)
+        where = self.coordinates[row].tolist()
+        return self._place(self.ids[row], self.images[row], where)
 
     def __iter__(self) -> Iterator[Place]:
-        for row, (name, image) in enumerate(
-            zip(self.ids, self.images, strict=True)
-        ):
-            yield self._place(name, image, row)
+        where = (
+            pair
+            for first in range(0, len(self), _ROWS)
+            for pair in self.coordinates[first : first + _ROWS].tolist()
+        )
+        for place in zip(self.ids, self.images, where, strict=True):
+            yield self._place(*place)
 
-    def _place(self, name: str, image: str, row: int) -> Place:
-        latitude, longitude = self.coordinates[row].tolist()
+    def _place(self, name: str, image: str, where: list[float]) -> Place:
+        latitude, longitude = where
         known = latitude == latitude  # NaN is not itself
-        path = Path(os.path.normpath(self.folder / image))
-        return Place(name, path, (latitude, longitude) if known else None)
+        path = os.path.normpath(os.path.join(self.folder, image))
+        return Place(name, Path(path), (latitude, longitude) if known else None)
 
 
 def open_columns(folder: Path) -> PlaceColumns:
@@ -131,7 +135,8 @@ def open_columns(folder: Path) -> PlaceColumns:
             be, or they do not fit each other.
     """
     ids, images = _open_text(folder, "ids"), _open_text(folder, "images")
-    coordinates = open_array(folder / COORDINATES)
+    # Plain views: taking one row of a memmap costs far more.
+    coordinates = open_array(folder / COORDINATES).view(np.ndarray)
     if coordinates.shape != (len(ids), 2) or len(images) != len(ids):
         raise ValueError(
             f"{len(ids)} ids, {len(images)} images and coordinates"
@@ -154,10 +159,10 @@ def _open_text(folder: Path, name: str) -> TextColumn:
     size = text.stat().st_size
     # An empty file cannot be mapped.
     blob = np.memmap(text, np.uint8, "r") if size else np.empty(0, np.uint8)
-    column = open_array(ends)
+    column = open_array(ends).view(np.ndarray)
     if column.ndim != 1 or (int(column[-1]) + 1 if len(column) else 0) != size:
         raise ValueError(f"{text.name} and {ends.name} do not fit")
-    return TextColumn(blob, column)
+    return TextColumn(blob.view(np.ndarray), column)
 
 
 def write_columns(

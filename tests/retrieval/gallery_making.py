@@ -1,4 +1,7 @@
-"""Builds an index slowly, to be killed: python gallery_making.py FOLDER."""
+"""A program for test_resume.py: builds an index slowly, to be killed.
+
+python -m tests.retrieval.gallery_making FOLDER
+"""
 
 import sys
 import time

@@ -15,11 +15,8 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.manifest import FILES
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from gallery_making import SlowEncoder  # noqa: E402
-from gallery_making import places  # noqa: E402
+from tests.retrieval.gallery_making import SlowEncoder
+from tests.retrieval.gallery_making import places
 
 ROOT = Path(__file__).parents[2]
 UNFINISHED = ".index.unfinished"
@@ -51,13 +48,8 @@ def test_killed_again_and_again(whole):
     kills, reached = 0, 0
     while not (folder / "index").exists():
         process = subprocess.Popen(
-            [
-                sys.executable,
-                Path(__file__).parent / "gallery_making.py",
-                folder,
-            ],
+            [sys.executable, "-m", "tests.retrieval.gallery_making", folder],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
             stderr=subprocess.DEVNULL,
         )
         # From when it began to write: the start alone takes a second.
