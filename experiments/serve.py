@@ -1,0 +1,59 @@
+"""A web page, and an endpoint for programs, that locate panoramas.
+
+    python -m experiments.serve --model=export --gallery=index
+
+Then open http://127.0.0.1:7860 and drop a panorama, or ask from a program:
+
+    curl -F image=@panorama.jpg http://127.0.0.1:7860/locate
+    curl -F image=@panorama.jpg -F top_k=10 -F near=46.948,7.447 \
+        -F radius=500 http://127.0.0.1:7860/locate
+
+The answer is that of experiments.locate --format=json; the image may also be
+the bare body, with the other fields in the address. /health tells whether it
+is up. Nothing is loaded from the internet and nothing is kept of an upload.
+"""
+
+from __future__ import annotations
+
+from absl import flags
+
+from mgtl_tf.errors import UserError
+from polar.program import run
+
+_MODEL = flags.DEFINE_string(
+    "model", None, "folder that experiments.export wrote", required=True
+)
+_GALLERY = flags.DEFINE_string(
+    "gallery", None, "folder that experiments.index wrote", required=True
+)
+_HOST = flags.DEFINE_string(
+    "host",
+    "127.0.0.1",
+    "address to answer on; the default is this machine alone, 0.0.0.0 is"
+    " everyone who reaches it (there is no password)",
+)
+_PORT = flags.DEFINE_integer(
+    "port", 7860, "0 takes any that is free", lower_bound=0, upper_bound=65535
+)
+_MAX_UPLOAD_MB = flags.DEFINE_integer(
+    "max_upload_mb", 20, "largest image file that is taken, MB", lower_bound=1
+)
+
+
+def main(argv: list[str]) -> None:
+    """Reads the flags, opens model and gallery, serves until it is ended."""
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    from mgtl_tf.serving.program import serve_gallery
+
+    serve_gallery(
+        _MODEL.value,
+        _GALLERY.value,
+        _HOST.value,
+        _PORT.value,
+        _MAX_UPLOAD_MB.value,
+    )
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

@@ -1,0 +1,1 @@
+"""The localizer over HTTP: a page for people, an endpoint for programs."""

@@ -1,0 +1,91 @@
+"""Uploaded bytes to pixels, and pixels to what a browser is given.
+
+What goes out is always a JPEG that was encoded here: no byte of an upload
+is ever sent back.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import cv2
+import numpy as np
+
+from mgtl_tf.serving.limits import Refused
+from polar.image_files import decode
+from polar.image_header import END_OF_IMAGE
+from polar.image_header import JPEG_START
+from polar.image_header import read_header
+
+MOST_PIXELS = 2**26
+"""Of an upload: 16384 x 4096. Half of what a file on disk may have."""
+
+MOST_SIDE = 2**14
+"""Pixels. The model weighs each row and column: a long strip takes more
+memory than its pixels."""
+
+_QUALITY = 85
+# A photograph has one scan, a progressive one about ten. Each passes over
+# all pixels, and an empty one takes ten bytes.
+_MOST_SCANS = 64
+_MOST_SEGMENTS = 4096
+_START_OF_SCAN = 0xDA
+# 0 escapes 0xFF in data, restarts belong to it; 0xFF fills.
+_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
+
+
+def uploaded_pixels(content: bytes) -> np.ndarray:
+    """The pixels of an upload, RGB uint8 [h, w, 3].
+
+    Raises:
+        Refused: 422, for what is no whole image of a bearable size.
+    """
+    try:
+        if content:
+            _require_bearable(content)
+        return decode(content)
+    except ValueError as error:
+        raise Refused(422, f"the image {error}") from error
+
+
+def _require_bearable(content: bytes) -> None:
+    header = read_header(content)
+    height, width = header.height, header.width
+    if height * width > MOST_PIXELS or max(height, width) > MOST_SIDE:
+        raise ValueError(
+            f"has {width} x {height} pixels; at most {MOST_SIDE:,} a side and"
+            f" {MOST_PIXELS:,} in all are taken here"
+        )
+    if content.startswith(JPEG_START) and _scans(content) > _MOST_SCANS:
+        raise ValueError(f"has more than {_MOST_SCANS} scans (JPEG)")
+
+
+def _scans(content: bytes) -> int:
+    """Start-of-scan markers of a JPEG, until there are clearly too many."""
+    count, place = 0, len(JPEG_START)
+    for _ in range(_MOST_SEGMENTS):
+        found = _MARKER.search(content, place)
+        if found is None or found[1][0] == END_OF_IMAGE:
+            return count
+        count += found[1][0] == _START_OF_SCAN
+        start = found.end()
+        length = int.from_bytes(content[start : start + 2], "big")
+        place = start + max(length, 2)
+    return _MOST_SEGMENTS
+
+
+def jpeg(image: np.ndarray, height: int, width: int) -> bytes:
+    """A JPEG file of RGB uint8 [h, w, 3], resized to height x width."""
+    if image.shape[:2] != (height, width):
+        smaller = height * width < image.shape[0] * image.shape[1]
+        rule = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        image = cv2.resize(image, (width, height), interpolation=rule)
+    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, options)[1].tobytes()
+
+
+def in_page(file: bytes) -> str:
+    """A JPEG file as an address that holds it, for an img element."""
+    return "data:image/jpeg;base64," + base64.b64encode(file).decode()

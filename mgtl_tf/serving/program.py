@@ -1,0 +1,48 @@
+"""Serving a gallery: from folders to a page that answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.limits import Limits
+from mgtl_tf.serving.server import bind
+from mgtl_tf.serving.server import require_libraries
+from mgtl_tf.serving.server import serve
+
+
+def serve_gallery(
+    model: Path | str,
+    gallery: Path | str,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_upload_mb: int = 20,
+) -> None:
+    """Serves the page and the endpoint until Ctrl-C or SIGTERM.
+
+    Args:
+        model: folder that experiments.export wrote.
+        gallery: folder that experiments.index wrote, with the same model.
+        host, port: to bind to; port 0 takes any that is free.
+        max_upload_mb: the largest image file that is taken, MB (2**20).
+
+    Raises:
+        UserError: for a missing library, an address that is taken, or a
+            wrong folder.
+    """
+    require_libraries()
+    with bind(host, port) as listening:
+        localizer = Localizer.load(model, gallery)
+        # TensorFlow's first run takes seconds; nobody is to wait for them.
+        localizer.locate(_grey_panorama(), top_k=1)
+        limits = Limits(upload_bytes=max_upload_mb * 2**20)
+        serve(create_app(localizer, host, limits), host, listening)
+
+
+def _grey_panorama() -> bytes:
+    grey = np.full((64, 256, 3), 128, np.uint8)
+    return cv2.imencode(".png", grey)[1].tobytes()

@@ -1,0 +1,92 @@
+"""An answer as the page shows it: words, figures and pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.errors import UserError
+from mgtl_tf.serving.images import in_page
+from mgtl_tf.serving.images import jpeg
+from polar import polar_transform
+
+# The paper's own input shape: a quarter of the compass is 308 columns.
+_STRIP = (224, 1232)
+_AERIAL = (320, 320)
+
+_WORDS = ((0.9, "Very likely"), (0.7, "Likely"), (0.4, "Unsure"))
+
+
+def confidence_in_words(confidence: float) -> str:
+    """A probability, 0 to 1, as an adverb that heads the answer."""
+    for least, words in _WORDS:
+        if confidence >= least:
+            return words
+    return "Little more than a guess"
+
+
+def picture_of(image: Path) -> bytes | None:
+    """A gallery's aerial image as a small JPEG; None where it can't be read."""
+    try:
+        return jpeg(read_image(image), *_AERIAL)
+    except UserError:
+        return None
+
+
+def result_view(
+    located: Any, panorama: np.ndarray, crop: tuple[float, float]
+) -> dict[str, Any]:
+    """What the page's template shows of an answer.
+
+    Args:
+        located: what `Localizer.locate` returned.
+        panorama: the uploaded pixels, RGB uint8 [h, w, 3].
+        crop: top and bottom of the rows that the model saw, fractions.
+    """
+    rows = [round(fraction * len(panorama)) for fraction in crop]
+    seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
+    aerials = [_aerial(answer.place.image) for answer in located.answers]
+    return {
+        "panorama": in_page(jpeg(seen, *_STRIP)),
+        "polar": _polar(aerials[0]) if aerials else None,
+        "answers": [
+            _answer_view(answer, aerial)
+            for answer, aerial in zip(located.answers, aerials, strict=True)
+        ],
+        "confidence": located.confidence,
+        "words": None
+        if located.confidence is None
+        else confidence_in_words(located.confidence),
+        "metres": located.confidence_metres,
+        "no_confidence": getattr(located, "no_confidence", ""),
+        "seconds": located.seconds,
+    }
+
+
+def _aerial(image: Path) -> np.ndarray | None:
+    try:
+        return read_image(image)
+    except UserError:
+        return None
+
+
+def _polar(aerial: np.ndarray | None) -> str | None:
+    if aerial is None or aerial.shape[0] != aerial.shape[1]:
+        return None
+    return in_page(jpeg(polar_transform(aerial, *_STRIP), *_STRIP))
+
+
+def _answer_view(answer: Any, aerial: np.ndarray | None) -> dict[str, Any]:
+    latitude, longitude = answer.place.coordinates or (None, None)
+    return {
+        "rank": answer.rank,
+        "id": answer.place.id,
+        "similarity": answer.similarity,
+        "metres": answer.metres_from_first,
+        "latitude": latitude,
+        "longitude": longitude,
+        "picture": None if aerial is None else in_page(jpeg(aerial, *_AERIAL)),
+    }
