@@ -15,6 +15,8 @@ _WANTED = frozenset(
     [SUBFILE_TYPE, WIDTH, HEIGHT, BITS, ORIENTATION, CHANNELS, SAMPLE_FORMAT]
 )
 _MOST_DIRECTORIES = 64
+# A picture's directory has some twenty; a made-up one could hold us up.
+_MOST_TAGS = 4096
 # TIFF's whole-number types by number: BYTE, SHORT, LONG, LONG8.
 _FORMATS = {1: "B", 3: "H", 4: "I", 16: "Q"}
 
@@ -64,6 +66,8 @@ def _directory(
     """The wanted tags of the directory there, and where the next one is."""
     count_format, entry_size = (order + "Q", 20) if big else (order + "H", 12)
     (count,) = struct.unpack_from(count_format, data, place)
+    if count > _MOST_TAGS:
+        raise ValueError("is damaged and cannot be decoded")
     place += struct.calcsize(count_format)
     tags = {}
     for start in range(place, place + count * entry_size, entry_size):

@@ -1,11 +1,11 @@
 """The application: which address answers what.
 
-    GET  /                    the page
-    POST /                    the page with the answer about an upload
-    POST /locate              the same answer as experiments.locate's JSON
-    GET  /health              whether it is up, and what it serves
-    GET  /positions           of the places, for the map
-    GET  /places/ROW.jpg      a place's aerial image
+GET  /                    the page
+POST /                    the page with the answer about an upload
+POST /locate              the same answer as experiments.locate's JSON
+GET  /health              whether it is up, and what it serves
+GET  /positions           of the places, for the map
+GET  /places/ROW.jpg      a place's aerial image
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
@@ -34,6 +35,7 @@ from mgtl_tf.serving.places_map import PlacesMap
 from mgtl_tf.serving.question import Question
 from mgtl_tf.serving.question import parse_question
 from mgtl_tf.serving.turns import Turns
+from mgtl_tf.serving.uploads import Body
 from mgtl_tf.serving.uploads import Upload
 from mgtl_tf.serving.uploads import receive
 from mgtl_tf.serving.view import picture_of
@@ -47,6 +49,9 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _PICTURE_PLACES = 64
 _BYTES = "application/octet-stream"
+# A sender whom we no longer listen to must not go on sending.
+_LAST = {"connection": "close"}
+_FRESH = {"cache-control": "no-store"}
 _KEPT = {"cache-control": "private, max-age=3600"}
 
 Result = TypeVar("Result")
@@ -113,7 +118,8 @@ class _Site:
         try:
             return self._page(request, await self._ask(request, shown))
         except Refused as error:
-            return self._page(request, {"error": error.reason}, error.status)
+            reason = {"error": error.reason}
+            return self._page(request, reason, error.status, _LAST)
 
     async def locate(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -124,7 +130,8 @@ class _Site:
         try:
             return JSONResponse(await self._ask(request, told))
         except Refused as error:
-            return JSONResponse({"error": error.reason}, error.status)
+            reason = {"error": error.reason}
+            return JSONResponse(reason, error.status, _LAST)
 
     async def health(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -164,15 +171,17 @@ class _Site:
         self, request: Request, work: Callable[[Upload, Question], Result]
     ) -> Result:
         """Receives an upload and has it worked on in its turn."""
-        from starlette.requests import ClientDisconnect
-
-        with self._turns.place():
-            try:
-                upload = await receive(request, self._limits)
-            except ClientDisconnect:
-                raise Refused(400, "the upload was cut off") from None
-            question = parse_question(upload.fields)
-            return await self._turns.run(lambda: work(upload, question))
+        body = Body(request, self._limits)
+        try:
+            with self._turns.place():
+                upload = await receive(body)
+                question = parse_question(upload.fields)
+                return await self._turns.run(lambda: work(upload, question))
+        except Refused as error:
+            # Not of the slow, who would go on being slow.
+            if error.status != 408:
+                await body.drain()
+            raise
 
     def _answer(
         self, upload: Upload, question: Question
@@ -190,7 +199,11 @@ class _Site:
         return dataclasses.replace(located, image=name), panorama
 
     def _page(
-        self, request: Request, values: Mapping[str, Any], status: int = 200
+        self,
+        request: Request,
+        values: Mapping[str, Any],
+        status: int = 200,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         from starlette.responses import HTMLResponse
 
@@ -208,7 +221,7 @@ class _Site:
                 **values,
             }
         )
-        return HTMLResponse(text, status, {"cache-control": "no-store"})
+        return HTMLResponse(text, status, {**_FRESH, **headers})
 
 
 def _template() -> Any:

@@ -44,7 +44,8 @@ def _top_k(given: Mapping[str, str]) -> int:
     text = given.get("top_k", "5")
     if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_PLACES:
         raise Refused(
-            400, f"top_k={text[:40]}: give a whole number from 1 to {MOST_PLACES}"
+            400,
+            f"top_k={text[:40]}: give a whole number from 1 to {MOST_PLACES}",
         )
     return int(text)
 

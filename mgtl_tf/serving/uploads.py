@@ -37,32 +37,87 @@ class Upload:
     fields: Mapping[str, str]
 
 
-async def receive(request: Request, limits: Limits) -> Upload:
+class Body:
+    """A request's body, piece by piece, as long as it keeps within limits.
+
+    Args:
+        request: whose body nobody else reads.
+        limits: of it.
+    """
+
+    def __init__(self, request: Request, limits: Limits):
+        self.request = request
+        self.limits = limits
+        self._ended = False
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """The body.
+
+        Raises:
+            Refused: 400 where the sender hangs up, 408 where the next piece
+                does not come in time, 413 where it is too long.
+        """
+        end = time.monotonic() + self.limits.body_seconds
+        most = self.limits.upload_bytes + _FORM_BYTES
+        # The server has refused a length that is no number.
+        announced = int(self.request.headers.get("content-length", 0))
+        length = 0
+        while not self._ended:
+            wait = min(self.limits.stall_seconds, end - time.monotonic())
+            try:
+                async with asyncio.timeout(wait):
+                    piece = await self._next()
+            except TimeoutError:
+                raise Refused(408, "the image did not come in time") from None
+            length += len(piece)
+            if max(length, announced) > most:
+                raise _too_long(self.limits)
+            yield piece
+
+    async def drain(self) -> None:
+        """Throws the rest away: a sender must end before it reads why."""
+        with suppress(TimeoutError, Refused):
+            async with asyncio.timeout(self.limits.drain_seconds):
+                while not self._ended:
+                    await self._next()
+
+    async def _next(self) -> bytes:
+        message = await self.request.receive()
+        if message["type"] == "http.disconnect":
+            self._ended = True
+            raise Refused(400, "the upload was cut off")
+        self._ended = not message.get("more_body", False)
+        return message.get("body", b"")
+
+
+async def receive(body: Body) -> Upload:
     """Reads an upload: a form with a file `image`, or the bare image.
 
     Raises:
-        Refused: 400 for a broken form or none, 408 for a body that does not
-            come in time, 413 for one that is too long.
+        Refused: 400 for a broken form or none, or a sender who hangs up; 408
+            for a body that does not come in time, 413 for one that is too
+            long.
     """
-    fields = dict(request.query_params)
-    kind = request.headers.get("content-type", "").lower()
+    fields = dict(body.request.query_params)
+    kind = body.request.headers.get("content-type", "").lower()
     if not kind.startswith("multipart/form-data"):
-        parts = [part async for part in _body(request, limits)]
-        return Upload(b"".join(parts), fields.pop("name", ""), fields)
-    form = await _form(request, limits)
+        parts = [part async for part in body.pieces()]
+        name = shown_name(fields.pop("name", ""))
+        return Upload(b"".join(parts), name, fields)
+    form = await _form(body)
     try:
-        return await _from_form(form, fields, limits)
+        return await _from_form(form, fields, body.limits)
     finally:
         await form.close()
 
 
-async def _form(request: Request, limits: Limits) -> FormData:
+async def _form(body: Body) -> FormData:
     from starlette.formparsers import MultiPartException
     from starlette.formparsers import MultiPartParser
 
     parser = MultiPartParser(
-        request.headers,
-        _body(request, limits),
+        body.request.headers,
+        body.pieces(),
         max_files=1,
         max_fields=8,
         max_part_size=1024,
@@ -92,41 +147,6 @@ def shown_name(name: str) -> str:
     """A file's name without folders and what can't be printed."""
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     return "".join(c for c in last if c.isprintable())[-_LONGEST_NAME:]
-
-
-async def _body(
-    request: Request, limits: Limits
-) -> AsyncGenerator[bytes, None]:
-    """The body's pieces, as long as they keep within the limits."""
-    most = limits.upload_bytes + _FORM_BYTES
-    end = time.monotonic() + limits.body_seconds
-    stream, length = request.stream(), 0
-    while True:
-        wait = min(limits.stall_seconds, end - time.monotonic())
-        try:
-            async with asyncio.timeout(wait):
-                piece = await anext(stream)
-        except StopAsyncIteration:
-            return
-        except TimeoutError:
-            raise Refused(408, "the image did not come in time") from None
-        length += len(piece)
-        if max(length, _announced(request)) > most:
-            await _drain(stream, limits.drain_seconds)
-            raise _too_long(limits)
-        yield piece
-
-
-def _announced(request: Request) -> int:
-    # The server has refused what is no number.
-    return int(request.headers.get("content-length", 0))
-
-
-async def _drain(stream: AsyncGenerator[bytes, None], seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            async for _ in stream:
-                pass
 
 
 def _too_long(limits: Limits) -> Refused:

@@ -8,7 +8,8 @@ const map = await GalleryMap.open(document.querySelector("#map"));
 let running = null;
 
 function chosen(file) {
-  document.querySelector("#chosen").textContent = file.name;
+  document.querySelector("#chosen").textContent =
+    `${file.name}: drop or choose another here`;
 }
 
 function take(files) {

@@ -1,0 +1,145 @@
+"""A page on a real socket with a localizer made of paper."""
+
+import http.client
+import json
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import uvicorn
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.answers import Answer
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.places import Place
+from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.limits import Limits
+from mgtl_tf.serving.server import bind
+
+LIMITS = Limits(
+    upload_bytes=100_000,
+    places=3,
+    body_seconds=1.5,
+    stall_seconds=0.5,
+    queue_seconds=2,
+    drain_seconds=1,
+)
+
+
+def encoded(kind=".jpg", height=32, width=128, seed=0):
+    noise = np.random.default_rng(seed).integers(0, 255, (height, width, 3))
+    return cv2.imencode(kind, noise.astype(np.uint8))[1].tobytes()
+
+
+class PaperLocalizer:
+    """Answers with the first places; notes what it is asked."""
+
+    def __init__(self, folder):
+        (folder / "1.png").write_bytes(encoded(".png", 40, 40))
+        (folder / "2.png").write_text("no image")
+        places = [
+            Place("one", folder / "1.png", (47.0, 7.5)),
+            Place("<b>two</b>", folder / "2.png", (47.001, 7.5)),
+            Place("three", folder / "none.png"),
+        ]
+        self.index = SimpleNamespace(places=places)
+        self.encoder = SimpleNamespace(
+            details={"ground_crop": [0.25, 0.75]}, model_hash="abc"
+        )
+        self.go = threading.Event()
+        self.begin()
+
+    def begin(self):
+        self.asked, self.together, self.most_together = [], 0, 0
+        self.confidence = 0.75
+        self.go.set()
+
+    def locate(self, image, top_k=5, near=None, radius=None):
+        self.together += 1
+        self.most_together = max(self.most_together, self.together)
+        self.asked.append((image, top_k, near, radius))
+        self.go.wait(10)
+        self.together -= 1
+        if near == (0.0, 0.0):
+            raise UserError("--radius=5: no place of the gallery lies so near")
+        answers = [
+            Answer(i, place, 1 - i / 10, metres)
+            for i, place, metres in zip(
+                (1, 2, 3), self.index.places, (0.0, 111.2, None), strict=True
+            )
+        ]
+        no = "" if self.confidence is not None else "not calibrated"
+        return Located(
+            Path("image 1"),
+            tuple(answers[:top_k]),
+            confidence=self.confidence,
+            confidence_metres=None if no else 25.0,
+            no_confidence=no,
+            seconds=0.125,
+        )
+
+
+class Page:
+    """Asks a served page, each time over a new connection."""
+
+    def __init__(self, port, localizer):
+        self.port = port
+        self.localizer = localizer
+        self.sound = encoded()
+
+    def connect(self):
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+    def ask(self, method="GET", path="/", body=None, **headers):
+        """Status, headers and body of an answer."""
+        connection = self.connect()
+        named = {k.replace("_", "-"): v for k, v in headers.items()}
+        connection.request(method, path, body, named)
+        answer = connection.getresponse()
+        content = answer.read()
+        connection.close()
+        return answer.status, answer.headers, content
+
+    def locate(self, body, query="", **headers):
+        """Status and what the JSON says."""
+        status, _, content = self.ask(
+            "POST", f"/locate{query}", body, **headers
+        )
+        return status, json.loads(content)
+
+    def wait_for(self, condition):
+        end = time.monotonic() + 10
+        while not condition():
+            assert time.monotonic() < end, "it never came about"
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def page(served_paper):
+    served_paper.localizer.begin()
+    yield served_paper
+    served_paper.localizer.go.set()
+
+
+@pytest.fixture(scope="module")
+def served_paper(tmp_path_factory):
+    localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
+    app = create_app(localizer, "127.0.0.1", LIMITS)
+    config = uvicorn.Config(
+        app, http="h11", lifespan="off", log_level="error", ws="none"
+    )
+    server = uvicorn.Server(config)
+    with bind("127.0.0.1", 0) as listening:
+        thread = threading.Thread(
+            target=server.run, kwargs={"sockets": [listening]}
+        )
+        thread.start()
+        try:
+            yield Page(listening.getsockname()[1], localizer)
+        finally:
+            server.should_exit = True
+            thread.join(20)

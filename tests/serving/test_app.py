@@ -1,0 +1,301 @@
+"""The page and the endpoint over a real socket."""
+
+import json
+import re
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.retrieval.answer_formats import as_json
+
+BOUNDARY = "xyz"
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+
+
+def form(image, name="a.jpg", **fields):
+    """A form as browsers send it."""
+    parts = []
+    for key, value in fields.items():
+        parts.append(f'name="{key}"\r\n\r\n{value}'.encode())
+    head = f'name="image"; filename="{name}"\r\nContent-Type: image/jpeg'
+    parts.append(head.encode() + b"\r\n\r\n" + image)
+    start = f"--{BOUNDARY}\r\nContent-Disposition: form-data; ".encode()
+    end = f"--{BOUNDARY}--\r\n".encode()
+    return b"".join(start + part + b"\r\n" for part in parts) + end
+
+
+def plain_text(content):
+    return " ".join(re.sub(r"<[^>]*>", " ", content.decode()).split())
+
+
+def test_the_endpoint_says_what_the_command_says(page):
+    status, found = page.locate(form(page.sound, "p.jpg"), content_type=FORM)
+    assert status == 200
+    expected = page.localizer.locate(b"")
+    (command,) = json.loads(as_json([expected]))
+    assert found == [{**command, "image": "p.jpg"}]
+
+
+def test_bytes_and_question_reach_the_localizer_unchanged(page):
+    query = "?top_k=2&near=46.5,%207.25&radius=300&name=x.png"
+    status, found = page.locate(page.sound, query)
+    assert (status, found[0]["image"]) == (200, "x.png")
+    fields = {"top_k": 2, "near": "46.5,7.25", "radius": "300"}
+    body = form(page.sound, **fields)
+    assert page.locate(body, "?top_k=1", content_type=FORM)[0] == 200
+    asked = (page.sound, 2, (46.5, 7.25), 300.0)
+    assert page.localizer.asked == [asked, asked]
+
+
+def test_the_page_shows_the_answer(page):
+    status, headers, content = page.ask(
+        "POST", "/", form(page.sound), content_type=FORM
+    )
+    text = plain_text(content)
+    assert status == 200 and "no-store" in headers["cache-control"]
+    assert "Likely: 75 % that it was taken within 25 m of answer 1" in text
+    assert "47.000000, 7.500000" in text and "111 m from answer 1" in text
+    assert "0.12 s" in text and "no position" in text
+    # The gallery's ids are text, and what can't be read is said.
+    assert b"<b>two" not in content and text.count("no picture") == 2
+    assert "three" in text and b'role="alert"' not in content
+
+
+def test_both_strips_are_pictures_of_one_width(page):
+    _, _, content = page.ask("POST", "/", form(page.sound), content_type=FORM)
+    found = re.findall(rb'<img src="data:image/jpeg;base64,([^"]+)"', content)
+    import base64
+
+    images = [
+        cv2.imdecode(np.frombuffer(base64.b64decode(f), np.uint8), 1)
+        for f in found
+    ]
+    assert [i.shape for i in images] == [
+        (224, 1232, 3),
+        (224, 1232, 3),
+        (320, 320, 3),
+    ]
+
+
+def test_without_a_confidence_the_reason_is_told(page):
+    page.localizer.confidence = None
+    _, _, content = page.ask("POST", "/", form(page.sound), content_type=FORM)
+    text = plain_text(content)
+    assert "How sure that is cannot be told: not calibrated." in text
+    assert "Best match: one" in text
+
+
+@pytest.mark.parametrize(
+    ("body", "headers", "status", "said"),
+    [
+        (b"", {}, 422, "is empty"),
+        (b"<svg onload=alert(1)>", {}, 422, "neither JPEG nor PNG nor TIFF"),
+        (form(b"<html>", "cat.jpg"), {"content_type": FORM}, 422, "a web page"),
+        (form(b""), {"content_type": FORM}, 422, "is empty"),
+        (b"x", {"content_type": FORM}, 422, "is empty"),
+        (b"x", {"content_type": "multipart/form-data"}, 400, "boundary"),
+        (b"--xyz--\r\n", {"content_type": FORM}, 400, "'image'"),
+        (b"--xyz\r\nA: b\r\n\r\n", {"content_type": FORM}, 400, "form"),
+    ],
+)
+def test_bad_uploads_get_a_reason_on_both_ways(
+    page, body, headers, status, said
+):
+    if body == b"x" and headers["content_type"] == FORM:
+        status, said = 400, "form"
+    found, answer = page.locate(body, **headers)
+    assert found == status and said in answer["error"], answer
+    found, kind, content = page.ask("POST", "/", body, **headers)
+    assert found == status and b'role="alert"' in content
+    assert kind["content-type"] == "text/html; charset=utf-8"
+    assert not page.localizer.asked
+    assert b"<svg onload" not in content
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("top_k=0", "top_k=0: give"),
+        ("near=1,2", "near and radius go together"),
+        ("near=91,0&radius=5", "near=91,0: give"),
+        ("near=0,0&radius=5", "radius=5: no place of the gallery lies so near"),
+    ],
+)
+def test_bad_questions_name_the_field(page, query, said):
+    status, answer = page.locate(page.sound, f"?{query}")
+    assert status in (400, 422)
+    assert answer["error"].startswith(said)
+
+
+def test_file_names_are_text(page):
+    for name in ("<script>alert(1)</script>.jpg", "..\\..\\a\x1b.jpg"):
+        body = form(page.sound, name)
+        _, _, content = page.ask("POST", "/", body, content_type=FORM)
+        assert b"<script>alert" not in content
+    assert b'class="name">a.jpg<' in content
+
+
+def test_an_image_of_the_limit_passes_and_one_byte_more_does_not(page):
+    most = 100_000
+    full = page.sound[:-2] + bytes(most - len(page.sound)) + page.sound[-2:]
+    for wrap, headers in ((bytes, {}), (form, {"content_type": FORM})):
+        assert page.locate(wrap(full), **headers)[0] == 200
+    status, answer = page.locate(form(full + b"x"), content_type=FORM)
+    assert status == 413 and "larger than 0.0953674 MB" in answer["error"]
+    # A bare image has a form's room, and is then too long all the same.
+    assert page.locate(full + b"x" * 2**17)[0] == 413
+
+
+def test_a_body_without_a_length_is_cut_at_the_limit(page):
+    pieces = (bytes(10_000) for _ in range(100))
+    assert page.locate(pieces)[0] == 413
+    assert not page.localizer.asked
+
+
+def unfinished(page, sent, length=50_000):
+    connection = page.connect()
+    connection.putrequest("POST", "/locate")
+    connection.putheader("Content-Length", str(length))
+    connection.endheaders()
+    connection.send(sent)
+    return connection
+
+
+def test_a_stalled_upload_is_ended(page):
+    connection = unfinished(page, page.sound[:100])
+    answer = connection.getresponse()
+    assert answer.status == 408
+    assert "in time" in json.loads(answer.read())["error"]
+    connection.close()
+
+
+def test_a_drip_is_ended_too(page):
+    connection = unfinished(page, b"")
+    start = time.monotonic()
+    with pytest.raises(OSError):
+        while time.monotonic() < start + 10:
+            connection.send(b"x")
+            time.sleep(0.1)
+    # body_seconds, though no piece is late.
+    assert time.monotonic() - start < 5
+    connection.close()
+
+
+def test_hanging_up_frees_the_place(page):
+    for _ in range(6):
+        unfinished(page, page.sound[:100]).close()
+    page.wait_for(lambda: page_requests(page) == 0)
+    assert page.locate(page.sound)[0] == 200
+    assert len(page.localizer.asked) == 1
+
+
+def page_requests(page):
+    return json.loads(page.ask(path="/health")[2])["requests"]
+
+
+def test_one_at_a_time_and_no_more_than_the_places(page):
+    page.localizer.go.clear()
+    with ThreadPoolExecutor(6) as pool:
+        sent = [pool.submit(page.locate, page.sound) for _ in range(6)]
+        # Three have places; the page answers others and the rest is refused.
+        page.wait_for(lambda: sum(s.done() for s in sent) == 3)
+        assert page_requests(page) == 3
+        assert page.ask()[0] == 200
+        assert page.localizer.most_together == 1
+        page.localizer.go.set()
+        statuses = sorted(s.result()[0] for s in sent)
+    assert statuses == [200, 200, 200, 503, 503, 503]
+    assert page.localizer.most_together == 1
+    assert len(page.localizer.asked) == 3
+    assert page.locate(page.sound)[0] == 200
+
+
+def test_whoever_waits_too_long_is_told_so(page):
+    page.localizer.go.clear()
+    threading.Timer(3, page.localizer.go.set).start()
+    with ThreadPoolExecutor(2) as pool:
+        sent = [pool.submit(page.locate, page.sound) for _ in range(2)]
+        statuses = sorted(s.result()[0] for s in sent)
+    assert statuses == [200, 503]
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:7860", 200),
+        ("[::1]:7860", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example:7860", 400),
+        ("", 400),
+    ],
+)
+def test_only_loopback_names_are_answered(page, host, status):
+    assert page.ask(host=host)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("site", "status"),
+    [("same-origin", 200), ("none", 200), ("cross-site", 403)],
+)
+def test_other_sites_cannot_post(page, site, status):
+    assert (
+        page.ask("POST", "/locate", page.sound, sec_fetch_site=site)[0]
+        == status
+    )
+    assert page.ask(sec_fetch_site=site)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/", 200),
+        ("GET", "/health", 200),
+        ("GET", "/positions", 200),
+        ("GET", "/places/0.jpg", 200),
+        ("GET", "/places/1.jpg", 404),
+        ("GET", "/places/2.jpg", 404),
+        ("GET", "/places/3.jpg", 404),
+        ("GET", "/places/99999999999999999999.jpg", 404),
+        ("GET", "/places/-1.jpg", 404),
+        ("GET", "/static/page.css", 200),
+        ("GET", "/static/../app.py", 404),
+        ("GET", "/static/%2e%2e/app.py", 404),
+        ("GET", "/locate", 405),
+        ("POST", "/locate", 422),
+        ("DELETE", "/", 405),
+    ],
+)
+def test_every_answer_is_fenced(page, method, path, status):
+    found, headers, _ = page.ask(method, path)
+    assert found == status
+    assert headers["x-content-type-options"] == "nosniff"
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'" in policy and "unsafe" not in policy
+
+
+def test_the_page_loads_nothing_from_elsewhere(page):
+    texts = [page.ask()[2].decode()]
+    for name in ("page.css", "page.js", "map.js", "icon.svg"):
+        texts.append(page.ask(path=f"/static/{name}")[2].decode())
+    for text in texts:
+        found = set(re.findall(r"(?:https?:)?//[\w.:-]+\.[\w:]+", text))
+        assert found <= {"http://www.w3.org", f"http://127.0.0.1:{page.port}"}
+    # Nothing that the policy would stop, either.
+    assert " style=" not in texts[0] and " onclick=" not in texts[0]
+
+
+def test_positions_and_pictures_are_the_gallery_s(page):
+    _, _, content = page.ask(path="/positions")
+    found = np.frombuffer(content, "<f8").reshape(-1, 2)
+    np.testing.assert_array_equal(
+        found, [[47.0, 7.5], [47.001, 7.5], [np.nan, np.nan]]
+    )
+    _, headers, content = page.ask(path="/places/0.jpg")
+    assert headers["content-type"] == "image/jpeg"
+    decoded = cv2.imdecode(np.frombuffer(content, np.uint8), 1)
+    assert decoded.shape == (320, 320, 3)

@@ -1,0 +1,240 @@
+"""The program with a real, tiny model: same answers, fuzz, a browser."""
+
+import json
+import random
+import shutil
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import cv2
+import keras
+import numpy as np
+import pytest
+
+from benchmarks import fuzz_uploads
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.export import export_model
+from mgtl_tf.systems import build_model
+from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.locate import locate_images
+
+CONFIG = RunConfig(
+    model=ModelConfig(
+        image_size=(16, 40),
+        width_multiplier=0.0625,
+        poolings=2,
+        channels=12,
+        heads=2,
+        recurrent_steps=1,
+    )
+)
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def picture(path, height, width, seed):
+    noise = np.random.default_rng(seed).normal(128, 90, (height, width, 3))
+    smooth = cv2.GaussianBlur(noise, (0, 0), 3) * 4 - 384
+    cv2.imwrite(str(path), np.clip(smooth, 0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """An exported model, a gallery of six places, a panorama."""
+    root = tmp_path_factory.mktemp("served")
+    (root / "aerial").mkdir()
+    lines = ["id,latitude,longitude"]
+    for i in range(1, 7):
+        picture(root / f"aerial/place{i}.jpg", 48, 48, i)
+        lines.append(f"place{i},{47 + i / 10_000},7.5")
+    (root / "where.csv").write_text("\n".join(lines[:6]))
+    picture(root / "panorama.jpg", 32, 160, 50)
+    (root / "bad.jpg").write_text("<html>")
+    keras.utils.set_random_seed(1)
+    model = build_model(CONFIG.model, "float32")
+    export_model(model, CONFIG, root / "export")
+    index_gallery(
+        root / "export", [root / "aerial"], root / "index", root / "where.csv"
+    )
+    return root
+
+
+@pytest.fixture(scope="module")
+def served(folder):
+    arguments = f"--model={folder}/export", f"--gallery={folder}/index"
+    with fuzz_uploads.served(*arguments) as (page, pid):
+        yield page, pid
+
+
+def without_time(answer):
+    return {k: v for k, v in answer.items() if k not in ("seconds", "image")}
+
+
+@pytest.mark.parametrize("top_k", [1, 6])
+def test_command_and_endpoint_say_the_same(folder, served, top_k):
+    page, _ = served
+    path = folder / "panorama.jpg"
+    told = locate_images(
+        folder / "export", folder / "index", [path], top_k, "json"
+    )
+    (command,) = json.loads(told.text)
+    body, kind = fuzz_uploads.form(path.read_bytes(), "panorama.jpg")
+    query = f"/locate?top_k={top_k}"
+    status, content = page.ask("POST", query, body, content_type=kind)
+    (answer,) = json.loads(content)
+    assert status == 200 and len(answer["answers"]) == top_k
+    assert answer["image"] == "panorama.jpg"
+    assert without_time(answer) == without_time(command)
+    assert answer.keys() == command.keys()
+
+
+def test_a_circle_is_searched(folder, served):
+    page, _ = served
+    near = "/locate?near=47.0003,7.5&radius=15"
+    image = (folder / "panorama.jpg").read_bytes()
+    (answer,) = json.loads(page.ask("POST", near, image)[1])
+    # A ten-thousandth of a degree of latitude is 11.1 m.
+    ids = sorted(one["id"] for one in answer["answers"])
+    assert ids == ["place2", "place3", "place4"]
+    far = "/locate?near=0,0&radius=15"
+    status, content = page.ask("POST", far, image)
+    assert status == 422 and b"radius=15" in content
+
+
+SLOW = ("stalled", "endless", "largest blank")
+
+
+def test_bad_uploads_leave_it_as_it_was(folder, served):
+    """One of each kind; benchmarks/fuzz_uploads.py sends 500."""
+    page, pid = served
+    sound = (folder / "panorama.jpg").read_bytes()
+    before, expected = (
+        fuzz_uploads.memory(pid),
+        fuzz_uploads.answers(page, sound),
+    )
+    kinds = [kind for kind in fuzz_uploads.KINDS if kind not in SLOW]
+    assert len(kinds) >= 20
+    with ThreadPoolExecutor(4) as pool:
+        wrong = pool.map(
+            lambda kind: fuzz_uploads.upload(
+                page, kind, random.Random(kind), sound
+            ),
+            kinds,
+        )
+        assert [line for line in wrong if line] == []
+    assert fuzz_uploads.answers(page, sound) == expected
+    assert fuzz_uploads.memory(pid, "VmHWM") - before < 0.5
+
+
+def test_it_is_reached_from_this_machine_only(served):
+    page, _ = served
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # Sends nothing; tells which address others see.
+        probe.connect(("203.0.113.1", 9))
+        own = probe.getsockname()[0]
+    if own.startswith("127."):
+        pytest.skip("this machine has no address but loopback")
+    with pytest.raises(OSError):
+        socket.create_connection((own, page.port), timeout=2)
+
+
+@contextmanager
+def browser(profile):
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (
+        "headless",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-dev-shm-usage",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "window-size=1300,900",
+        f"user-data-dir={profile}",
+    ):
+        options.add_argument(f"--{flag}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    driver = webdriver.Chrome(options, Service(DRIVER))
+    try:
+        yield driver
+    finally:
+        driver.quit()
+
+
+@pytest.mark.skipif(
+    not (CHROMIUM and DRIVER),
+    reason="chromium and chromedriver are not installed"
+    " (apt-get install chromium chromium-driver)",
+)
+def test_in_a_browser(folder, served, tmp_path):
+    """Upload, result, error for a bad file, result again."""
+    page, _ = served
+    sound = (folder / "panorama.jpg").read_bytes()
+    with browser(tmp_path / "profile") as driver:
+
+        def find(selector):
+            return driver.find_elements("css selector", selector)
+
+        def wait_for(selector):
+            end = time.monotonic() + 30
+            while not find(selector):
+                assert time.monotonic() < end, driver.page_source[-3000:]
+                time.sleep(0.05)
+            return find(selector)
+
+        def choose(name):
+            find("#image")[0].send_keys(str(folder / name))
+
+        driver.get(f"http://127.0.0.1:{page.port}")
+        wait_for("html[data-ready]")
+        assert find("#map")[0].is_displayed() and not find(".answer")
+        choose("panorama.jpg")
+        found = wait_for(".answer")
+        expected = fuzz_uploads.answers(page, sound)
+        assert [card.text.split("\n")[1] for card in found] == [
+            answer["id"] for answer in expected
+        ]
+        placed = [a for a in expected if a["latitude"] is not None]
+        assert [
+            b.get_attribute("data-copy") for b in find(".answer .copy")
+        ] == [f"{a['latitude']:.6f}, {a['longitude']:.6f}" for a in placed]
+        shown = driver.execute_script(
+            "return [...document.images].filter(i => i.closest('#result'))"
+            ".map(i => [i.naturalWidth, i.clientWidth])"
+        )
+        # Panorama and unrolled answer, pixel under pixel; then the cards.
+        assert shown[0] == shown[1] and shown[0][0] == 1232
+        assert [width for width, _ in shown[2:]] == [320] * 5
+        # Scale, and the first answer's picture when it is pointed at.
+        assert find(".scale span")[0].text.endswith(" m")
+        found[0].find_element("css selector", ".picture").click()
+        assert "selected" in found[0].get_attribute("class")
+        canvas = find("canvas")[0]
+        from selenium.webdriver import ActionChains
+
+        ActionChains(driver).move_to_element(canvas).perform()
+        tip = wait_for(".tip:not([hidden]) .copy")[0]
+        assert tip.get_attribute("data-copy") == (
+            f"{placed[0]['latitude']:.6f}, {placed[0]['longitude']:.6f}"
+        )
+        choose("bad.jpg")
+        (alert,) = wait_for("[role=alert]")
+        assert "a web page" in alert.text and not find(".answer")
+        choose("panorama.jpg")
+        assert len(wait_for(".answer")) == 5
+        # Only the refused upload is an error, and nothing came from afar.
+        log = [line["message"] for line in driver.get_log("browser")]
+        assert all("422" in line for line in log), log
+        names = driver.execute_script(
+            "return performance.getEntriesByType('resource').map(e => e.name)"
+        )
+        assert names and all(
+            name.startswith((f"http://127.0.0.1:{page.port}/", "data:"))
+            for name in names
+        )

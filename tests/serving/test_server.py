@@ -1,0 +1,75 @@
+"""Addresses: which are bound, which are loopback, what is said of others."""
+
+import builtins
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.serving.guard import allowed_hosts
+from mgtl_tf.serving.guard import is_loopback
+from mgtl_tf.serving.server import bind
+from mgtl_tf.serving.server import require_libraries
+from mgtl_tf.serving.server import serve
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("::1", True),
+        ("localhost", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.4", False),
+        ("example.org", False),
+    ],
+)
+def test_loopback(host, loopback):
+    assert is_loopback(host) == loopback
+    assert ("*" in allowed_hosts(host)) == (not loopback)
+
+
+def test_a_taken_port_is_named():
+    with bind("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(UserError, match=f"--port={port}: in use"):
+            bind("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
+def test_a_foreign_address_is_named(host):
+    with pytest.raises(UserError, match=f"--host={host}: not an address"):
+        bind(host, 0)
+
+
+def test_a_missing_library_is_named(monkeypatch):
+    real = builtins.__import__
+
+    def without(name, *arguments, **named):
+        if name == "uvicorn":
+            raise ModuleNotFoundError("No module named 'uvicorn'", name=name)
+        return real(name, *arguments, **named)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match=r"uvicorn.*pip install -e '.\[serve\]"):
+        require_libraries()
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True)]
+)
+def test_who_else_may_use_it_is_said(host, warned, capsys, monkeypatch):
+    served = []
+    monkeypatch.setattr(
+        uvicorn.Server, "run", lambda self, sockets: served.extend(sockets)
+    )
+    with bind(host, 0) as listening:
+        serve(Starlette(), host, listening)
+        port = listening.getsockname()[1]
+    output = capsys.readouterr()
+    assert served == [listening]
+    assert f"http://{host}:{port}" in output.out
+    assert ("warning: --host=0.0.0.0" in output.err) == warned
