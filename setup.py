@@ -7,6 +7,12 @@ from setuptools import setup
 
 HERE = Path(__file__).parent
 
+SERVE = [
+    "starlette==1.10.0",
+    "uvicorn==0.54.0",
+    "python-multipart==0.0.34",
+]
+
 
 def pins() -> list[str]:
     """The requirement lines of requirements.txt, without its comments."""
@@ -25,18 +31,29 @@ setup(
     packages=find_packages(
         include=["mgtl_tf*", "polar*", "experiments*", "benchmarks*"]
     ),
-    package_data={"mgtl_tf": ["retrieval/templates/*"]},
+    package_data={
+        "mgtl_tf": [
+            "retrieval/templates/*",
+            "serving/templates/*",
+            "serving/static/*",
+        ]
+    },
     install_requires=pins(),
     extras_require={
         # Hard negatives of large data sets are then mined by FAISS.
         "faiss": ["faiss-cpu==1.15.1"],
         "gpu": ["tensorflow[and-cuda]==2.21.0"],
+        # The page and the endpoint of experiments.serve.
+        "serve": SERVE,
         "dev": [
             "ruff==0.17.6",
             "mypy==2.4.1",
             "pytest==9.2.0",
             "pytest-xdist==3.8.0",
             "hypothesis==6.170.15",
+            *SERVE,
+            # The page is tested in Chromium.
+            "selenium==4.51.0",
             # Both ways of mining are tested to agree.
             "faiss-cpu==1.15.1",
         ],

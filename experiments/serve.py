@@ -38,6 +38,9 @@ _PORT = flags.DEFINE_integer(
 _MAX_UPLOAD_MB = flags.DEFINE_integer(
     "max_upload_mb", 20, "largest image file that is taken, MB", lower_bound=1
 )
+_ENGINE = flags.DEFINE_string("engine", "exact", "how the gallery is searched")
+_BACKEND = flags.DEFINE_string("backend", "faiss", "what searches it")
+_URI = flags.DEFINE_string("uri", None, "where --backend keeps the gallery")
 
 
 def main(argv: list[str]) -> None:
@@ -52,6 +55,7 @@ def main(argv: list[str]) -> None:
         _HOST.value,
         _PORT.value,
         _MAX_UPLOAD_MB.value,
+        (_ENGINE.value, _BACKEND.value, _URI.value),
     )
 
 

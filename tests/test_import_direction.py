@@ -30,6 +30,7 @@ ROAD = [
     ["mgtl_tf.retrieval"],
     ["mgtl_tf.tables"],
     ["mgtl_tf.workflows"],
+    ["mgtl_tf.serving"],
     ["experiments"],
 ]
 PLACE = {room: place for place, rooms in enumerate(ROAD) for room in rooms}

@@ -101,7 +101,7 @@ class _Site:
         self._limits = limits
         self._turns = Turns(limits.places, limits.queue_seconds)
         self._pictures = Turns(_PICTURE_PLACES, limits.queue_seconds)
-        self._map = PlacesMap.of(localizer.index.places)
+        self._map = PlacesMap.of(localizer.index.coordinates)
         self._template = _template()
 
     async def empty_page(self, request: Request) -> Response:

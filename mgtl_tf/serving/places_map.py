@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from mgtl_tf.retrieval.places import Place
 
 MOST_POINTS = 200_000
 """Drawn at most; of a larger gallery every second place, or third, ..."""
@@ -29,12 +26,13 @@ class PlacesMap:
     known: int
 
     @classmethod
-    def of(cls, places: Sequence[Place]) -> PlacesMap:
-        """The map of a gallery."""
-        step = max(-(-len(places) // MOST_POINTS), 1)
-        unknown = (np.nan, np.nan)
-        positions = np.array(
-            [place.coordinates or unknown for place in places[::step]], "<f8"
-        )
-        known = sum(place.coordinates is not None for place in places)
-        return cls(step, positions.tobytes(), known)
+    def of(cls, coordinates: np.ndarray) -> PlacesMap:
+        """The map of a gallery.
+
+        Args:
+            coordinates: degrees, float64 [N, 2], NaN where unknown.
+        """
+        step = max(-(-len(coordinates) // MOST_POINTS), 1)
+        known = int(np.isfinite(coordinates).all(axis=1).sum())
+        shown = np.ascontiguousarray(coordinates[::step], "<f8")
+        return cls(step, shown.tobytes(), known)

@@ -21,6 +21,7 @@ def serve_gallery(
     host: str = "127.0.0.1",
     port: int = 7860,
     max_upload_mb: int = 20,
+    searching: tuple[str, str, str | None] = ("exact", "faiss", None),
 ) -> None:
     """Serves the page and the endpoint until Ctrl-C or SIGTERM.
 
@@ -29,6 +30,8 @@ def serve_gallery(
         gallery: folder that experiments.index wrote, with the same model.
         host, port: to bind to; port 0 takes any that is free.
         max_upload_mb: the largest image file that is taken, MB (2**20).
+        searching: engine, backend and address, as `Localizer.load` takes
+            them.
 
     Raises:
         UserError: for a missing library, an address that is taken, or a
@@ -36,7 +39,7 @@ def serve_gallery(
     """
     require_libraries()
     with bind(host, port) as listening:
-        localizer = Localizer.load(model, gallery)
+        localizer = Localizer.load(model, gallery, *searching)
         # TensorFlow's first run takes seconds; nobody is to wait for them.
         localizer.locate(_grey_panorama(), top_k=1)
         limits = Limits(upload_bytes=max_upload_mb * 2**20)

@@ -46,7 +46,11 @@ class PaperLocalizer:
             Place("<b>two</b>", folder / "2.png", (47.001, 7.5)),
             Place("three", folder / "none.png"),
         ]
-        self.index = SimpleNamespace(places=places)
+        unknown = (np.nan, np.nan)
+        self.index = SimpleNamespace(
+            places=places,
+            coordinates=np.array([p.coordinates or unknown for p in places]),
+        )
         self.encoder = SimpleNamespace(
             details={"ground_crop": [0.25, 0.75]}, model_hash="abc"
         )

@@ -1,11 +1,8 @@
 """Which of a gallery's positions the map gets."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.places import Place
 from mgtl_tf.serving import places_map
 from mgtl_tf.serving.places_map import PlacesMap
 
@@ -15,10 +12,9 @@ from mgtl_tf.serving.places_map import PlacesMap
 )
 def test_a_large_gallery_is_thinned_evenly(count, step, monkeypatch):
     monkeypatch.setattr(places_map, "MOST_POINTS", 10)
-    places = [
-        Place(str(i), Path("a.jpg"), None if i == 3 else (i / 7, -i / 3))
-        for i in range(count)
-    ]
+    rows = np.arange(count)
+    places = np.stack([rows / 7, -rows / 3], axis=1)
+    places[3:4] = np.nan
     found = PlacesMap.of(places)
     assert found.step == step
     assert found.known == count - (count > 3)
