@@ -14,7 +14,6 @@ import dataclasses
 from collections.abc import Callable
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 from typing import Any
 from typing import TypeVar
@@ -49,8 +48,6 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _PICTURE_PLACES = 64
 _BYTES = "application/octet-stream"
-# A sender whom we no longer listen to must not go on sending.
-_LAST = {"connection": "close"}
 _FRESH = {"cache-control": "no-store"}
 _KEPT = {"cache-control": "private, max-age=3600"}
 
@@ -119,7 +116,7 @@ class _Site:
             return self._page(request, await self._ask(request, shown))
         except Refused as error:
             reason = {"error": error.reason}
-            return self._page(request, reason, error.status, _LAST)
+            return self._page(request, reason, error.status)
 
     async def locate(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -131,7 +128,7 @@ class _Site:
             return JSONResponse(await self._ask(request, told))
         except Refused as error:
             reason = {"error": error.reason}
-            return JSONResponse(reason, error.status, _LAST)
+            return JSONResponse(reason, error.status)
 
     async def health(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
@@ -203,7 +200,6 @@ class _Site:
         request: Request,
         values: Mapping[str, Any],
         status: int = 200,
-        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Response:
         from starlette.responses import HTMLResponse
 
@@ -221,7 +217,7 @@ class _Site:
                 **values,
             }
         )
-        return HTMLResponse(text, status, {**_FRESH, **headers})
+        return HTMLResponse(text, status, _FRESH)
 
 
 def _template() -> Any:

@@ -35,6 +35,9 @@ HEADERS = {
     b"referrer-policy": b"no-referrer",
     b"cross-origin-resource-policy": b"same-origin",
     b"cross-origin-opener-policy": b"same-origin",
+    # One request a connection: a sender whom nobody listens to any longer
+    # can't go on sending.
+    b"connection": b"close",
 }
 """Of every answer."""
 

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.serving.guard import is_loopback
+from mgtl_tf.serving.impatience import impatient_protocol
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
 _CONNECTIONS = 128
-_KEEP_ALIVE_SECONDS = 5
+_HEAD_SECONDS = 10
+# Longer than an upload, its wait and its answer take at most.
+_WHOLE_SECONDS = 300
 _FAREWELL_SECONDS = 3
 
 
@@ -73,15 +76,14 @@ def serve(app: Starlette, host: str, listening: socket.socket) -> None:
 
     config = uvicorn.Config(
         app,
-        http="h11",
+        http=impatient_protocol(_HEAD_SECONDS, _WHOLE_SECONDS),
         ws="none",
         lifespan="off",
-        log_level="warning",
+        log_level="error",
         access_log=False,
         server_header=False,
         proxy_headers=False,
         limit_concurrency=_CONNECTIONS,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=_FAREWELL_SECONDS,
     )
     if not is_loopback(host):

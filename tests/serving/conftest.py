@@ -17,6 +17,7 @@ from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.impatience import impatient_protocol
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import bind
 
@@ -133,8 +134,9 @@ def page(served_paper):
 def served_paper(tmp_path_factory):
     localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
     app = create_app(localizer, "127.0.0.1", LIMITS)
+    protocol = impatient_protocol(head_seconds=1, whole_seconds=15)
     config = uvicorn.Config(
-        app, http="h11", lifespan="off", log_level="error", ws="none"
+        app, http=protocol, lifespan="off", log_level="error", ws="none"
     )
     server = uvicorn.Server(config)
     with bind("127.0.0.1", 0) as listening:

@@ -2,9 +2,11 @@
 
 import json
 import re
+import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import cv2
 import numpy as np
@@ -183,6 +185,17 @@ def test_a_drip_is_ended_too(page):
     # body_seconds, though no piece is late.
     assert time.monotonic() - start < 5
     connection.close()
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost: local"])
+def test_a_head_that_does_not_end_is_ended(page, start):
+    with socket.create_connection(("127.0.0.1", page.port)) as connection:
+        connection.settimeout(10)
+        connection.sendall(start)
+        begin = time.monotonic()
+        with suppress(ConnectionError):
+            assert connection.recv(1) == b""
+    assert 0.8 < time.monotonic() - begin < 5
 
 
 def test_hanging_up_frees_the_place(page):

@@ -223,6 +223,28 @@ def test_in_a_browser(folder, served, tmp_path):
         assert tip.get_attribute("data-copy") == (
             f"{placed[0]['latitude']:.6f}, {placed[0]['longitude']:.6f}"
         )
+        # The scale bar against the ellipsoid, between the first two pins.
+        pixels = driver.execute_async_script(
+            "const [a, b, done] = arguments;"
+            "import('/static/map.js').then(async ({GalleryMap}) => {"
+            "  const section = document.querySelector('#map');"
+            "  const map = await GalleryMap.open(section);"
+            "  map.frame([map.project(...a), map.project(...b)], 1);"
+            "  const [p, q] = [a, b].map(x => map.pixel(map.project(...x)));"
+            "  map.measure();"
+            "  const bar = section.querySelector('.scale i').style.width;"
+            "  done([...p, ...q, parseFloat(bar)]);"
+            "})",
+            *[(a["latitude"], a["longitude"]) for a in placed[:2]],
+        )
+        metres = float(find(".scale span")[0].text.split()[0])
+        shown = np.hypot(pixels[0] - pixels[2], pixels[1] - pixels[3])
+        assert shown * metres / pixels[4] == pytest.approx(
+            placed[1]["metres_from_first"], rel=0.005
+        )
+        # North is up.
+        north = placed[1]["latitude"] > placed[0]["latitude"]
+        assert (pixels[3] < pixels[1]) == north
         choose("bad.jpg")
         (alert,) = wait_for("[role=alert]")
         assert "a web page" in alert.text and not find(".answer")

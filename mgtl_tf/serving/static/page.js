@@ -67,6 +67,8 @@ async function ask(event) {
 
 /** Gives a fresh answer its map and its lines of equal azimuth. */
 function shown() {
+  const title = result.querySelector("h2")?.textContent ?? "";
+  document.querySelector("#said").textContent = title;
   const items = [...result.querySelectorAll(".answer")];
   const placed = items.filter((item) => item.dataset.latitude);
   map?.show(placed.map((item) => ({
