@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -89,7 +90,7 @@ def blocks_done(folder: Path) -> int:
     journals = folder.glob("*/unfinished.jsonl")
     begun = sum(len(path.read_bytes().split(b"\n")) - 2 for path in journals)
     finished = folder.glob("*/manifest.json")
-    return begun + sum(p.read_bytes().count(b'"crc32"') for p in finished)
+    return begun + sum(p.read_bytes().count(b'"crc32": [') for p in finished)
 
 
 def main(argv: list[str]) -> int:
@@ -109,6 +110,7 @@ def main(argv: list[str]) -> int:
         equal = landed = 0
         while landed < flags.FLAGS.kills:
             folder, moment = work / f"kill{landed}", chance.uniform(0, span)
+            shutil.rmtree(folder, ignore_errors=True)
             process = start(work / "world", folder, flag)
             if not kill_once(process, folder, moment):
                 continue  # It was faster than the first; not counted.

@@ -101,14 +101,12 @@ def ranks(
     true, slack = pair.scores_of(rows)
     at_least_as_near = np.zeros(len(rows), np.int64)
     nearer = np.zeros(len(rows), np.int64)
-    for q, n, scores, slacks in pair.tiles():
+    for q, n, scores in pair.tiles():
         own = np.flatnonzero((rows[q] >= n.start) & (rows[q] < n.stop))
         scores[own, rows[q][own] - n.start] = np.inf
-        scores -= slacks  # as near as rounding allows
-        at_least_as_near[q] += _per_row(scores <= (true + slack)[q, None])
-        slacks *= 2
-        scores += slacks  # and as far
-        nearer[q] += _per_row(scores < (true - slack)[q, None])
+        counts = pair.counts(q, n, scores, true[q], slack[q])
+        at_least_as_near[q] += counts[0]
+        nearer[q] += counts[1]
     return 1 + at_least_as_near, at_least_as_near - nearer
 
 
@@ -139,7 +137,8 @@ def within_metres(
     here, there = positions_of(pair, query_positions, gallery_positions)
     close = np.full(len(here), np.inf, np.float32)
     far = np.full(len(here), np.inf, np.float32)
-    for q, n, scores, slacks in pair.tiles():
+    for q, n, scores in pair.tiles():
+        slacks = pair.slacks(q, n)
         is_close = _near(here[q], there[n], metres)
         # The worst case of rounding: close ones later, far ones earlier.
         highest = np.where(is_close, scores + slacks, np.inf)
@@ -231,7 +230,3 @@ def _near(here: np.ndarray, there: np.ndarray, metres: float) -> np.ndarray:
     for a, b in zip(here.T, there.T, strict=True):
         squared += (a[:, None] - b) ** 2
     return squared <= metres**2
-
-
-def _per_row(mask: np.ndarray) -> np.ndarray:
-    return np.count_nonzero(mask, axis=1)

@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike
 # Tall enough tiles for a matrix product to reach its peak.
 _QUERY_ROWS = 2048
 _GALLERY_ROWS = 4096
+# Few enough rows of a tile to stay in a core's own cache while counted.
+_COUNTED_ROWS = 64
 _FLOAT64_ROWS = 256
 # Squares of larger values overflow in float32.
 _LARGEST_NORM = 1e18
@@ -75,29 +77,87 @@ class Nearness:
         roundings = _ROUNDINGS * np.sqrt(self.queries.shape[1])
         return 0.5 * float(roundings) * _UNIT_ROUNDOFF
 
-    def tiles(self) -> Iterator[tuple[slice, slice, np.ndarray, np.ndarray]]:
-        """Rows q and n of a tile, its scores and slacks, float32 [q, n].
+    def tiles(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """Rows q and n of a tile, and its scores, float32 [q, n].
 
-        Both arrays are overwritten by the next tile.
+        The array is overwritten by the next tile.
         """
-        factor = self._slack_factor()
-        buffers = np.empty((2, _QUERY_ROWS * _GALLERY_ROWS), np.float32)
+        buffer = np.empty(_QUERY_ROWS * _GALLERY_ROWS, np.float32)
         for q in _slices(len(self.queries), _QUERY_ROWS):
             rows = np.asarray(self.queries[q], np.float32)
-            lengths = self.query_norms[q, None].astype(np.float32)
             for n in _slices(len(self.gallery), _GALLERY_ROWS):
                 columns = np.asarray(self.gallery[n], np.float32)
-                norms = self.gallery_norms[n]
-                half = (0.5 * norms**2).astype(np.float32)
+                half = (0.5 * self.gallery_norms[n] ** 2).astype(np.float32)
                 shape = len(rows), len(columns)
-                scores, slacks = buffers[:, : shape[0] * shape[1]].reshape(
-                    2, *shape
-                )
+                scores = buffer[: shape[0] * shape[1]].reshape(shape)
                 np.matmul(rows, columns.T, out=scores)
                 np.subtract(half, scores, out=scores)
-                np.add(lengths, norms.astype(np.float32), out=slacks)
-                slacks *= (0.5 * factor * norms).astype(np.float32)
-                yield q, n, scores, slacks
+                yield q, n, scores
+
+    def slacks(self, q: slice, n: slice) -> np.ndarray:
+        """Slacks of a tile's scores, float32 [q, n]."""
+        return self._slacks_of(
+            self.query_norms[q, None], self.gallery_norms[None, n]
+        )
+
+    def _slacks_of(self, lengths: np.ndarray, norms: np.ndarray) -> np.ndarray:
+        """Slacks of rows so long, float32; the shapes broadcast."""
+        sums = lengths.astype(np.float32) + norms.astype(np.float32)
+        return sums * (0.5 * self._slack_factor() * norms).astype(np.float32)
+
+    def counts(
+        self,
+        q: slice,
+        n: slice,
+        scores: np.ndarray,
+        than: np.ndarray,
+        slack: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """How many gallery rows of a tile are as near as something else.
+
+        Args:
+            q, n, scores: of `tiles`.
+            than: a score of each query, float32 [q].
+            slack: of that score, float32 [q].
+
+        Returns:
+            how many are at least as near as rounding allows, and how many
+            are nearer in spite of it, int [q] each.
+        """
+        found = np.empty((2, len(scores)), np.int64)
+        for part in _slices(len(scores), _COUNTED_ROWS):
+            rows = slice(q.start + part.start, q.start + part.stop)
+            found[:, part] = self._count(
+                rows, n, scores[part], than[part], slack[part]
+            )
+        return found[0], found[1]
+
+    def _count(
+        self,
+        q: slice,
+        n: slice,
+        scores: np.ndarray,
+        than: np.ndarray,
+        slack: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """`counts` of a few rows of a tile."""
+        lengths, norms = self.query_norms[q], self.gallery_norms[n]
+        longest = norms.max(keepdims=True)
+        # Rounding moves a difference of scores by less than their slacks, so
+        # four times as much parts what need not be looked at more closely.
+        margin = 4 * (slack + self._slacks_of(lengths, longest))
+        surely = scores < (than - margin)[:, None]
+        close = (scores <= (than + margin)[:, None]) ^ surely
+        near = np.count_nonzero(surely, axis=1)
+        nearer = near.copy()
+        if close.any():
+            row, column = np.nonzero(close)
+            slacks = self._slacks_of(lengths[row], norms[column])
+            closest = scores[row, column] - slacks
+            farthest = closest + 2 * slacks
+            np.add.at(near, row, closest <= (than + slack)[row])
+            np.add.at(nearer, row, farthest < (than - slack)[row])
+        return near, nearer
 
     def scores_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Score and slack of each query's gallery row int [Q], float32 [Q]."""

@@ -75,19 +75,15 @@ def ranks_within(
     right = _RightAnswers(here, there, metres)
     at_least_as_near = np.zeros(len(here), np.int64)
     nearer = np.zeros(len(here), np.int64)
-    for q, n, scores, slacks in pair.tiles():
+    for q, n, scores in pair.tiles():
         if n.start == 0:
             rows, columns = right.of(q)
             best, slack = _nearest(pair, q, rows, columns)
         inside = (columns >= n.start) & (columns < n.stop)
         scores[rows[inside], columns[inside] - n.start] = np.inf
-        scores -= slacks  # as near as rounding allows
-        is_near = scores <= (best + slack)[:, None]
-        at_least_as_near[q] += np.count_nonzero(is_near, axis=1)
-        slacks *= 2
-        scores += slacks  # and as far
-        is_nearer = scores < (best - slack)[:, None]
-        nearer[q] += np.count_nonzero(is_nearer, axis=1)
+        counts = pair.counts(q, n, scores, best, slack)
+        at_least_as_near[q] += counts[0]
+        nearer[q] += counts[1]
     at_least_as_near[right.none] = len(there)
     nearer[right.none] = len(there)
     return 1 + at_least_as_near, at_least_as_near - nearer

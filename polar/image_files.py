@@ -37,8 +37,8 @@ def decode(data: bytes) -> np.ndarray:
     """
     header = whole_header(data)
     if header.kind == "TIFF":
-        # It warns of every tag of a GeoTIFF, on stderr.
-        logging.setLogLevel(logging.LOG_LEVEL_SILENT)
+        # It warns of every tag of a GeoTIFF, on stderr; not so of damage.
+        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
     try:
         image = cv2.imdecode(
             np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB

@@ -130,7 +130,7 @@ def fingerprint(pair: Pair) -> list[Any]:
 def _status(path: Path) -> list[int] | None:
     try:
         status = os.stat(path)
-    except OSError:
+    except (OSError, ValueError):  # The latter for a name with a zero byte.
         return None
     return [status.st_size, status.st_mtime_ns]
 

@@ -2,8 +2,9 @@
 
 `ground.npy` and `satellite.npy` are uint8 [N, H, W, 3]. `manifest.json` says
 by which settings they were made, and of every block of rows what it was made
-of and its checksums. Until all blocks are there it is `unfinished.jsonl`: the
-settings on the first line, then a line for each finished block.
+of and its checksums; it ends with its own. Until all blocks are there it is
+`unfinished.jsonl`: the settings on the first line, then a line for each
+finished block.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import dataclasses
 import io
 import json
 import os
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ FILES = frozenset(
 """All names that a cache folder may hold."""
 
 _VERSION = 2
+_SEAL = ',\n"crc32": '
 
 Record = dict[str, Any]
 """Of a block: `rows` ([id, ground's, aerial's size and time] each), `crc32`
@@ -97,7 +100,7 @@ def read_state(folder: Path) -> CacheState | None:
         if (folder / UNFINISHED_JSONL).is_file():
             return _read_unfinished(folder / UNFINISHED_JSONL)
         if (folder / MANIFEST_JSON).is_file():
-            content = json.loads((folder / MANIFEST_JSON).read_text())
+            content = json.loads(_unsealed(folder / MANIFEST_JSON))
             blocks = dict(enumerate(content["blocks"]))
             return CacheState(content["settings"], blocks, True)
     except (ValueError, KeyError, TypeError):
@@ -113,6 +116,16 @@ def _read_unfinished(path: Path) -> CacheState:
         record = json.loads(line)
         blocks[record.pop("block")] = record
     return CacheState(json.loads(settings), blocks, False)
+
+
+def _unsealed(path: Path) -> str:
+    """A manifest's text; a `ValueError` where its own checksum differs."""
+    text = path.read_text()
+    body, found, seal = text.rpartition(_SEAL)
+    # Those of older versions have none.
+    if found and seal != f"{zlib.crc32(body.encode())}}}\n":
+        raise ValueError(f"{path}: has other bytes than were written")
+    return text
 
 
 class Journal:
@@ -154,7 +167,8 @@ class Journal:
         head = json.dumps(self.settings.as_json(), indent=1)
         blocks = [json.dumps(self.blocks[n]) for n in sorted(self.blocks)]
         text = f'{{"settings": {head},\n"blocks": [\n'
-        text += ",\n".join(blocks) + "\n]}\n"
+        text += ",\n".join(blocks) + "\n]"
+        text += f"{_SEAL}{zlib.crc32(text.encode())}}}\n"
         write_whole(self.folder / MANIFEST_JSON, text)
         (self.folder / UNFINISHED_JSONL).unlink()
 

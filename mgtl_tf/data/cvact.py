@@ -105,15 +105,15 @@ class _Table:
         self.fields = _load(path, fields)
         names = np.atleast_1d(self.fields["panoIds"])
         self.ids = [str(name).strip() for name in names]
-        self.utm = np.atleast_2d(
-            np.asarray(self.fields["utm"], dtype=np.float64)
-        )
-        shape = (len(self.ids), 2)
-        if self.utm.shape != shape or not np.isfinite(self.utm).all():
+        self.utm = np.atleast_2d(_numbers(path, "utm", self.fields["utm"]))
+        if self.utm.shape != (len(self.ids), 2):
             raise UserError(
-                f"{path}: utm {list(self.utm.shape)} is not two finite numbers"
-                f" for each of {len(self.ids)} panoIds"
+                f"{path}: utm {list(self.utm.shape)} is not two numbers for"
+                f" each of {len(self.ids)} panoIds"
             )
+        if not np.isfinite(self.utm).all():
+            row = 1 + int(np.argmin(np.isfinite(self.utm).all(axis=1)))
+            raise UserError(f"{path}: utm row {row} is not finite")
         self.coordinates = from_utm(self.utm)
 
 
@@ -162,22 +162,34 @@ def _load(path: Path, fields: list[str]) -> dict[str, Any]:
     return table
 
 
-def _rows(table: _Table, split: _Split) -> list[int]:
+def _rows(table: _Table, split: _Split) -> list[float]:
     """One-based rows of a split in the table, as they stand there."""
     indices = table.fields[split.field]
-    if split.index not in indices:
+    if not isinstance(indices, dict) or split.index not in indices:
         raise UserError(f"{table.path}: {split.field} holds no {split.index}")
-    return np.atleast_1d(indices[split.index]).astype(np.int64).tolist()
+    name = f"{split.field}.{split.index}"
+    return _numbers(table.path, name, indices[split.index]).ravel().tolist()
+
+
+def _numbers(path: Path, name: str, values: Any) -> np.ndarray:
+    """A field of the table as float64, in which all its rows are exact."""
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{path}: {name} does not hold numbers") from None
 
 
 def _pair(
-    root: Path, table: _Table, split: _Split, row: int, number: int
+    root: Path, table: _Table, split: _Split, index: float, number: int
 ) -> Pair:
-    if not 1 <= row <= len(table.ids):
+    # Written so that NaN, of which every comparison is false, is caught.
+    inside = 1 <= index <= len(table.ids)
+    if not inside or index % 1:
+        wrong = "no whole number" if inside else f"outside 1..{len(table.ids)}"
         raise ValueError(
-            f"{split.field}.{split.index} row {number} is {row}, outside"
-            f" 1..{len(table.ids)}"
+            f"{split.field}.{split.index} row {number} is {index:.15g}, {wrong}"
         )
+    row = int(index)
     name, folder = table.ids[row - 1], root / split.images
     east, north = table.utm[row - 1].tolist()
     latitude, longitude = table.coordinates[row - 1].tolist()

@@ -9,6 +9,7 @@ longitude, ground latitude and longitude, and one unused column.
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mgtl_tf.data.layout import find_root
 from mgtl_tf.data.layout import require_in_place
 from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.problems import Strict
+from mgtl_tf.data.problems import quoted
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import count_note
@@ -93,13 +95,15 @@ def _read_split(
 def require_files(*paths: Path) -> None:
     """Raises a ValueError about the first file that does not exist."""
     for path in paths:
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ValueError(f"{path} does not exist")
 
 
 def _require_paths(row: list[str]) -> None:
-    if len(row) not in (2, 3) or not all(row[:2]):
-        raise ValueError(f"{','.join(row)!r} is not 'aerial,ground,annotation'")
+    if len(row) not in (2, 3) or not all(row[:2]) or "\0" in "".join(row):
+        raise ValueError(f"{quoted(row)} is not 'aerial,ground,annotation'")
+    if Path(row[0]).stem != Path(row[1]).stem:
+        raise ValueError(f"{quoted(row)} names images of two places")
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
@@ -142,7 +146,7 @@ def _read_locations(root: Path, problems: list[Problem]) -> np.ndarray | None:
         except ValueError:
             values.append((np.nan, np.nan))
             reason = (
-                f"{','.join(row)!r} does not begin with a latitude and a"
+                f"{quoted(row)} does not begin with a latitude and a"
                 " longitude in degrees"
             )
             problems.append(Problem(str(path), "", number, reason))

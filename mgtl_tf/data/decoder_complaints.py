@@ -1,7 +1,7 @@
 """What an image decoder says on stderr while it returns an image all the same.
 
-libjpeg fills the part of an image that it cannot make out with grey, writes
-a line to the process's stderr, and reports success.
+libjpeg fills the part of an image that it cannot make out with grey, libtiff
+with zeros; both write a line to the process's stderr, and report success.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import tempfile
 from types import TracebackType
 
 # Other lines of the decoders tell of odd metadata, not of lost pixels.
-_DAMAGE = re.compile(r"(?:Corrupt JPEG data|Premature end of JPEG file).*")
+_DAMAGE = re.compile(
+    r"(?:Corrupt JPEG data|Premature end of JPEG file).*|(?<=TIFF_Error ).*"
+)
 
 
 class DecoderComplaints:

@@ -50,18 +50,19 @@ def require_in_place(root: Path, file: Path) -> None:
     Raises:
         UserError: where it is found in another place.
     """
-    if (root / file).parent.is_dir():
+    # os.path's: a name too long for any file is then no folder, not an error.
+    if os.path.isdir((root / file).parent):
         return
     for folder in (root, *_folders(root)):
         for first in range(len(file.parts) - 1):
             tail = Path(*file.parts[first:])
-            if (folder / tail).is_file():
+            if os.path.isfile(folder / tail):
                 what = str(folder / file.parts[first])
                 where = root.joinpath(*file.parts[: first + 1])
                 raise _misplaced(root, file, folder / tail, what, where)
     # A name alone says little: only where just the last folder is left out.
     folder = (root / file).parent
-    if (folder.parent / file.name).is_file():
+    if os.path.isfile(folder.parent / file.name):
         what = f"the files of {folder.parent}"
         found = folder.parent / file.name
         raise _misplaced(root, file, found, what, folder)

@@ -20,6 +20,7 @@ from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.data.layout import require_in_place
 from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.problems import Strict
+from mgtl_tf.data.problems import quoted
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
@@ -112,15 +113,16 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 def _pair(root: Path, row: dict[str, str], number: int) -> Pair:
     values = [row[name].strip() for name in COLUMNS]
     name, ground, aerial, *degrees = values
-    if not (name and ground and aerial) or None in row:
-        raise ValueError(f"{','.join(values)!r} is not {','.join(COLUMNS)!r}")
+    unusable = None in row or "\0" in "".join(values)
+    if unusable or not (name and ground and aerial):
+        raise ValueError(f"{quoted(values)} is not {','.join(COLUMNS)!r}")
     if not any(degrees):
         return Pair(name, root / ground, root / aerial, row=number)
     try:
         place = latitude_longitude(degrees)
     except ValueError:
         raise ValueError(
-            f"{','.join(degrees)!r} is no latitude and longitude in degrees"
+            f"{quoted(degrees)} is no latitude and longitude in degrees"
         ) from None
     metres = earth_centred(*(np.array([degree]) for degree in place))[0]
     return Pair(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.data.cache_blocks import BLOCK_ROWS
+from mgtl_tf.data.cache_files import MANIFEST_JSON
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_files import CacheState
 from mgtl_tf.data.cache_files import Record
@@ -68,6 +69,11 @@ def _states(root: Path) -> dict[Path, CacheState]:
     found = {}
     for folder in (root / split for split in SPLITS):
         state = read_state(folder)
+        if state is None and (folder / MANIFEST_JSON).exists():
+            raise UserError(
+                f"--data_cache={root}: {folder.name}/{MANIFEST_JSON} is"
+                " damaged; give the experiments.prepare command again"
+            )
         if state is None:
             continue
         if not state.finished:

@@ -124,6 +124,8 @@ def read_file(path: Path | str) -> bytes:
         return Path(path).read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
+    except ValueError as error:  # A name with a zero byte.
+        raise UserError(f"{path}: {error}") from error
 
 
 def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:

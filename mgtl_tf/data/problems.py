@@ -12,6 +12,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
 
 ERROR, WARNING = "error", "warning"
+_LONGEST = 120
 _COLUMNS = ("severity", "split", "row", "id", "file", "reason")
 
 
@@ -51,6 +52,12 @@ class Strict(list[Problem]):
             UserError: always.
         """
         raise UserError(str(problem))
+
+
+def quoted(row: Iterable[str]) -> str:
+    """A list's row as it can stand in a reason."""
+    text = ",".join(row)
+    return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 
 
 def write_report(path: Path, problems: Iterable[Problem]) -> None:

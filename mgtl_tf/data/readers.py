@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from mgtl_tf.data.cvusa import read_cvusa
 from mgtl_tf.data.own_csv import read_csv
 from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.records import Dataset
+from mgtl_tf.data.records import shared_note
 from mgtl_tf.errors import UserError
 
 READERS: dict[str, Callable[..., Dataset]] = {
@@ -45,4 +47,6 @@ def read_dataset(
         )
     if not str(root):
         raise UserError(f"--data_dir is needed: the folder that holds {name}")
-    return READERS[name](root, problems=problems)
+    dataset = READERS[name](root, problems=problems)
+    notes = dataset.notes + shared_note(dataset.train, dataset.validation)
+    return dataclasses.replace(dataset, notes=notes)

@@ -70,3 +70,13 @@ def count_note(split: str, found: int, published: int) -> tuple[str, ...]:
     if found == published:
         return ()
     return (f"{found:,} {split} pairs (published: {published:,})",)
+
+
+def shared_note(
+    train: Sequence[Pair], validation: Sequence[Pair]
+) -> tuple[str, ...]:
+    """A note where a recall would be one of places that were trained on."""
+    shared = len({p.id for p in train} & {p.id for p in validation})
+    if not shared:
+        return ()
+    return (f"{shared:,} validation pairs are in the training split as well",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -130,7 +131,7 @@ def _problems(
         (row, view, "does not exist any more; the cache still holds it", ERROR)
         for row, pair in enumerate(pairs)
         for view in VIEWS
-        if row not in out and not file_of(pair, view).exists()
+        if row not in out and not os.path.exists(file_of(pair, view))
     ]
     for row, view, reason, severity in sorted(found):
         pair = pairs[row]

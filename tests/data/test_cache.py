@@ -1,5 +1,6 @@
 """The decoded cache: what the files hold, made once, whole or known not."""
 
+import dataclasses
 import fcntl
 import json
 import os
@@ -8,6 +9,7 @@ import shutil
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from mgtl_tf.data.cache import build_cache
 from mgtl_tf.data.cache import fill_cache
@@ -136,6 +138,23 @@ def test_every_bad_file_is_named_and_the_rest_kept(pairs, tmp_path):
     assert _same(_build(pairs, tmp_path / "c"), pairs)
 
 
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_a_hole_in_a_tiff_is_no_black_stripe(pairs, tmp_path, compression):
+    """libtiff leaves zeros in place of what it cannot make out."""
+    aerial = tmp_path / "a.tif"
+    image = cv2.resize(_noise(8, 8), (120, 120))
+    Image.fromarray(image).save(aerial, "TIFF", compression=compression)
+    pair = dataclasses.replace(pairs[0], aerial=aerial)
+    sound = fill_cache([pair], SETTINGS, tmp_path / "c", ONE)
+    assert not list(sound.left_out())
+    data = aerial.read_bytes()
+    third = len(data) // 3
+    aerial.write_bytes(data[:third] + bytes(third) + data[2 * third :])
+    damaged = fill_cache([pair], SETTINGS, tmp_path / "d", ONE)
+    ((row, view, reason),) = damaged.left_out()
+    assert (row, view) == (0, "satellite") and "is damaged" in reason
+
+
 def test_files_that_are_gone_take_nothing_away(pairs, tmp_path):
     _build(pairs, tmp_path / "c")
     before = _bytes(tmp_path / "c")
@@ -175,13 +194,31 @@ def test_an_unfinished_caches_lost_bytes_are_made_again(pairs, tmp_path):
 
 def test_other_settings_are_refused_by_name(pairs, tmp_path):
     fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
-    manifest = tmp_path / "c" / "manifest.json"
     with pytest.raises(UserError, match=r"image_size is \[8, 20\], not \[9"):
         other = CacheSettings("", (9, 20), (0.0, 1.0))
         fill_cache(pairs, other, tmp_path / "c", ONE)
-    manifest.write_text(manifest.read_text().replace("area-bil", "nearest"))
-    with pytest.raises(UserError, match="sampling_rule is nearest"):
-        fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    with pytest.raises(UserError, match="sampling_rule is area.*, not near"):
+        other = CacheSettings("", SIZE, (0.0, 1.0), "nearest-1")
+        fill_cache(pairs, other, tmp_path / "c", ONE)
+
+
+@pytest.mark.parametrize("old", ['"rows"', '"ground"', '"image_size"', "[0,"])
+def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, old):
+    """One letter is another: still JSON, or not."""
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    before = _bytes(tmp_path / "c")
+    manifest = tmp_path / "c" / "manifest.json"
+    pairs[0].ground.write_bytes(b"")  # [0, "ground", ...] stands in there.
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, old[0] + "?" + old[2:], 1))
+    _write(pairs[0].ground, _noise(20, 50, 0))
+    filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    assert filled.made == 3 and not list(filled.left_out())
+    after = _bytes(tmp_path / "c")
+    for view in ("ground.npy", "satellite.npy"):
+        assert after[view] == before[view]
 
 
 def test_cache_never_replaces_other_files(pairs, tmp_path):

@@ -6,12 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
 
+from mgtl_tf.data.cache_blocks import fingerprint
 from mgtl_tf.data.cvact import KNOWN_MISSING
 from mgtl_tf.data.cvact import read_cvact
 from mgtl_tf.data.cvusa import read_cvusa
 from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.data.geodesy import from_utm
+from mgtl_tf.data.preprocess import read_file
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
@@ -236,3 +241,85 @@ def test_real_cvact_first_two_places_are_15_metres_apart():
     assert distances[0, 1] == pytest.approx(15)
     latitude, longitude = dataset.validation[0].coordinates
     assert -36 < latitude < -35 and 148.5 < longitude < 149.5  # Canberra
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"trainSet": {"trainInd": [1.0, 1.5]}}, "row 2 is 1.5, no whole"),
+        ({"trainSet": {"trainInd": [np.nan, 1]}}, "row 1 is nan, outside 1..2"),
+        ({"trainSet": {"trainInd": ["a", "b"]}}, "trainInd does not hold num"),
+        ({"trainSet": [1, 2]}, "trainSet holds no trainInd"),
+        ({"utm": [[1.0, 2.0], [np.inf, 3.0]]}, "utm row 2 is not finite"),
+        ({"utm": ["a", "b"]}, "utm does not hold numbers"),
+        ({"utm": [[1.0, 2.0, 3.0]] * 2}, r"utm \[2, 3\] is not two numbers"),
+        ({"panoIds": ["a", "a" * 300]}, "aaaa_grdView.jpg does not exist"),
+        ({"panoIds": ["a", "a"]}, "row 2: a repeats"),
+    ],
+)
+def test_cvact_damaged_fields_are_named_in_one_line(tmp_path, change, said):
+    make_cvact(tmp_path, ["a", "b"], train=[1], val=[2])
+    table = {
+        "panoIds": ["a", "b"],
+        "utm": [[1.0, 2.0], [3.0, 4.0]],
+        "trainSet": {"trainInd": [1, 2]},
+        "valSet": {"valInd": [2]},
+    }
+    scipy.io.savemat(tmp_path / "ACT_data.mat", {**table, **change})
+    with pytest.raises(UserError, match=said) as error:
+        read_cvact(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+def test_cvusa_row_of_two_places_is_named(tmp_path):
+    make_cvusa(tmp_path, ids=(1, 2, 3))
+    mixed = "bingmap/19/0000001.jpg,streetview/panos/0000002.jpg,x.png\n"
+    (tmp_path / "splits/train-19zl.csv").write_text(mixed)
+    with pytest.raises(UserError, match="row 1: .*names images of two places"):
+        read_cvusa(tmp_path)
+
+
+def test_places_of_both_splits_are_told(tmp_path):
+    make_cvusa(tmp_path, ids=(1, 2, 3, 4))
+    splits = tmp_path / "splits"
+    lines = (splits / "train-19zl.csv").read_text()
+    (splits / "val-19zl.csv").write_text("".join(lines.splitlines(True)[1:]))
+    notes = read_dataset("cvusa", tmp_path).notes
+    said = [n for n in notes if "are in the training split as well" in n]
+    assert said == ["2 validation pairs are in the training split as well"]
+
+
+LISTS = st.one_of(
+    st.binary(max_size=300),
+    st.lists(
+        st.text("01/.,\"'\0\r\n\tä\ud800 " + "a" * 3, max_size=60),
+        max_size=6,
+    ).map(lambda lines: "\n".join(lines).encode(errors="surrogatepass")),
+    st.integers(200, 5000).map(lambda n: b"a/%s.jpg,b.jpg,c.png" % (b"x" * n)),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(LISTS)
+@pytest.mark.parametrize("name", ["cvusa", "csv"])
+def test_any_list_gives_pairs_or_one_line(tmp_path_factory, name, content):
+    root = tmp_path_factory.getbasetemp() / f"any-{name}"
+    root.mkdir(exist_ok=True)
+    if name == "cvusa":
+        (root / "splits").mkdir(exist_ok=True)
+        (root / "splits/val-19zl.csv").write_text("")
+        (root / "splits/train-19zl.csv").write_bytes(content)
+    else:
+        header = b"id,ground,aerial,latitude,longitude\n"
+        (root / "train.csv").write_bytes(header + content)
+    for problems in (None, []):
+        try:
+            pairs = read_dataset(name, root, problems).train
+        except UserError as error:
+            assert str(error).startswith((str(root), "--data_dir"))
+            continue
+        assert len({pair.id for pair in pairs}) == len(pairs)
+        for pair in pairs:  # What prepare asks of each of them.
+            fingerprint(pair)
+            with pytest.raises(UserError):
+                read_file(pair.ground)

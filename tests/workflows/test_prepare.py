@@ -182,6 +182,10 @@ def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):
     with pytest.raises(UserError, match="lacks pair 0000061; prepare it again"):
         open_prepared(tmp_path / "p", both, SETTINGS)
     folder = tmp_path / "p" / "train"
+    manifest = (folder / "manifest.json").read_text()
+    (folder / "manifest.json").write_text(manifest[1:])
+    with pytest.raises(UserError, match="train/manifest.json is damaged; give"):
+        open_prepared(tmp_path / "p", pairs, SETTINGS)
     os.replace(folder / "manifest.json", folder / "unfinished.jsonl")
     (folder / "unfinished.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match="train is unfinished; give"):
