@@ -34,6 +34,7 @@ def brute_force(queries, gallery, truth):
 def small_tiles(monkeypatch):
     monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
     monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
+    monkeypatch.setattr(nearness, "_COUNTED_ROWS", 3)
     monkeypatch.setattr(nearness, "_FLOAT64_ROWS", 3)
 
 

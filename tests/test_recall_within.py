@@ -17,6 +17,7 @@ def unit(rng, rows, size):
 def small_tiles(monkeypatch):
     monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
     monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
+    monkeypatch.setattr(nearness, "_COUNTED_ROWS", 3)
 
 
 def brute_force_hits(queries, gallery, here, there, metres, k):
