@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import scipy.special
 from keras import ops
 
 import mgtl_tf
@@ -149,3 +150,93 @@ def test_mixed_bfloat16_descriptors_are_float32_units():
     descriptor = model.encode_ground(_images(0))
     assert descriptor.dtype == "float32"
     np.testing.assert_allclose(ops.norm(descriptor, axis=1), 1, atol=1e-5)
+
+
+def _weights(layer):
+    return [np.asarray(w, "float64") for w in layer.get_weights()]
+
+
+def _dense(tokens, layer):
+    kernel, bias = _weights(layer)
+    return tokens @ kernel + bias
+
+
+def _norm(tokens, layer):
+    scale, shift = _weights(layer)
+    centred = tokens - tokens.mean(-1, keepdims=True)
+    deviation = np.sqrt(tokens.var(-1, keepdims=True) + 1e-6)
+    return centred / deviation * scale + shift
+
+
+def _perceptron(tokens, layer):
+    hidden = _dense(tokens, layer.widen)
+    hidden = hidden * 0.5 * (1 + scipy.special.erf(hidden / np.sqrt(2)))
+    return _dense(hidden, layer.narrow)
+
+
+def _split(tokens, heads):
+    """[B, T, C] to [B, heads, T, C / heads]."""
+    return np.stack(np.split(tokens, heads, axis=-1), axis=1)
+
+
+def _trace_by_hand(model, images, view):
+    """Eq. 2 to 6, R8 to R11 in NumPy, from the backbone's tokens on."""
+    tokens = np.asarray(model.features(images, view=view), "float64")
+    positions, channels = tokens.shape[1:]
+    for t in range(positions):
+        for k in range(0, channels, 2):
+            angle = t / 10000 ** (k / channels)
+            tokens[:, t, k] += np.sin(angle)
+            tokens[:, t, k + 1] += np.cos(angle)
+    for step in range(model.config.recurrent_steps):
+        block = model.transformers[view][step]
+        generator = model.generators[view][step]
+        own = knowledge = _norm(tokens, model.norms[view][step])
+        if generator is not None:
+            knowledge = _perceptron(own, generator.encoder)
+            knowledge = _perceptron(knowledge, generator.decoder)
+        heads = block.heads
+        query = _split(_dense(own, block.query), heads)
+        key = _split(_dense(knowledge, block.key), heads)
+        logits = query @ key.swapaxes(-1, -2) / np.sqrt(channels / heads)
+        attention = scipy.special.softmax(logits, axis=-1)
+        value = _split(_dense(knowledge, block.value), heads)
+        joined = np.concatenate(list(np.moveaxis(attention @ value, 1, 0)), -1)
+        updated = _dense(joined, block.output_map) + own
+        normalized = _norm(updated, block.norm)
+        tokens = updated + _perceptron(normalized, block.mlp)
+        flat = _norm(tokens, model.final_norms[view]).reshape(len(tokens), -1)
+        descriptor = flat / np.linalg.norm(flat, axis=1, keepdims=True)
+        yield {
+            "tokens": own,
+            "knowledge": knowledge,
+            "attention": attention,
+            "descriptor": descriptor,
+        }
+
+
+@pytest.mark.parametrize("knowledge", ["cmi", "none"])
+@pytest.mark.parametrize("view", ["ground", "satellite"])
+def test_trace_is_the_equations_step_by_step(knowledge, view):
+    model = _tiny(knowledge=knowledge, recurrent_steps=3)
+    random = np.random.default_rng(8)
+    # Also norms and biases, which begin as ones and zeros.
+    model.set_weights(
+        [w + 0.2 * random.normal(size=w.shape) for w in model.get_weights()]
+    )
+    images = _images(3)
+    traced = model.trace(images, view)
+    expected = list(_trace_by_hand(model, images, view))
+    assert len(traced) == len(expected) == 3
+    for step, by_hand in zip(traced, expected, strict=True):
+        assert step["attention"].shape == (2, 3, 10, 10)
+        for name, value in by_hand.items():
+            np.testing.assert_allclose(step[name], value, atol=2e-4)
+    encode = getattr(model, f"encode_{view}")
+    np.testing.assert_allclose(
+        traced[-1]["descriptor"], encode(images), atol=1e-6
+    )
+
+
+def test_trace_without_steps_is_empty():
+    assert _tiny(recurrent_steps=0).trace(_images(0), "ground") == []
