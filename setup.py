@@ -33,6 +33,7 @@ setup(
     ),
     package_data={
         "mgtl_tf": [
+            "look/templates/*",
             "retrieval/templates/*",
             "serving/templates/*",
             "serving/static/*",

@@ -28,6 +28,7 @@ ROAD = [
     ["mgtl_tf.export"],
     ["mgtl_tf.complexity"],
     ["mgtl_tf.retrieval"],
+    ["mgtl_tf.look"],
     ["mgtl_tf.tables"],
     ["mgtl_tf.workflows"],
     ["mgtl_tf.serving"],

@@ -10,19 +10,19 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.retrieval.chart_style import COLORS
+from mgtl_tf.retrieval.chart_style import new_chart
+from mgtl_tf.retrieval.chart_style import save_chart
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Records = Sequence[Mapping[str, Any]]
 
-_COLORS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea")
-_GRID_COLOR = "#e2e8f0"
-_TEXT_COLOR = "#475569"
-
 
 def draw_losses(records: Records, path: Path) -> None:
     """The loss and its parts over the steps, logarithmic."""
-    figure, axis = _chart("loss", "step")
+    figure, axis = new_chart("loss", "step")
     _lines(
         axis,
         _of_kind(records, "train"),
@@ -36,12 +36,12 @@ def draw_losses(records: Records, path: Path) -> None:
     axis.set_yscale("log")
     axis.yaxis.set_major_formatter("{x:g}")
     axis.yaxis.set_minor_formatter("")
-    _save(figure, axis, path)
+    save_chart(figure, axis, path)
 
 
 def draw_distances(records: Records, path: Path) -> None:
     """Mean squared distance of true and of wrong pairs over the steps."""
-    figure, axis = _chart("distance", "step")
+    figure, axis = new_chart("distance", "step")
     _lines(
         axis,
         _of_kind(records, "train"),
@@ -51,30 +51,30 @@ def draw_distances(records: Records, path: Path) -> None:
         },
     )
     axis.set_ylim(bottom=0)
-    _save(figure, axis, path)
+    save_chart(figure, axis, path)
 
 
 def draw_rate(records: Records, path: Path) -> None:
     """Pairs a second over the steps."""
-    figure, axis = _chart("pairs a second", "step")
+    figure, axis = new_chart("pairs a second", "step")
     names = {"pairs_per_second": "training"}
     _lines(axis, _of_kind(records, "train"), names)
     axis.set_ylim(bottom=0)
-    _save(figure, axis, path)
+    save_chart(figure, axis, path)
 
 
 def draw_recalls(records: Records, path: Path) -> None:
     """Validation recall over the steps, ground to satellite."""
-    figure, axis = _chart("recall, %", "step")
+    figure, axis = new_chart("recall, %", "step")
     evaluations = _of_kind(records, "evaluation")
     steps = [record["step"] for record in evaluations]
-    for key, color in zip(("r@1", "r@5", "r@10"), _COLORS, strict=False):
+    for key, color in zip(("r@1", "r@5", "r@10"), COLORS, strict=False):
         values = [
             100 * record["ground_to_satellite"][key] for record in evaluations
         ]
         axis.plot(steps, values, color=color, marker="o", ms=3, label=key)
     axis.set_ylim(0, 102)
-    _save(figure, axis, path)
+    save_chart(figure, axis, path)
 
 
 def draw_recall_curve(
@@ -87,9 +87,9 @@ def draw_recall_curve(
         gallery_size: N.
         path: of the SVG file.
     """
-    figure, axis = _chart("queries answered, %", "K, places looked at")
+    figure, axis = new_chart("queries answered, %", "K, places looked at")
     ks = np.arange(1, gallery_size + 1)
-    for (name, values), color in zip(ranks.items(), _COLORS, strict=False):
+    for (name, values), color in zip(ranks.items(), COLORS, strict=False):
         within = np.searchsorted(np.sort(values), ks, side="right")
         share = 100 * within / len(values)
         axis.step(ks, share, where="post", color=color, label=name)
@@ -99,25 +99,11 @@ def draw_recall_curve(
         axis.set_xscale("log")
         axis.xaxis.set_major_formatter("{x:,.0f}")
     axis.set_ylim(0, 102)
-    _save(figure, axis, path)
+    save_chart(figure, axis, path)
 
 
 def _of_kind(records: Records, kind: str) -> list[Mapping[str, Any]]:
     return [record for record in records if record["kind"] == kind]
-
-
-def _chart(value: str, over: str) -> tuple[Any, Axes]:
-    from matplotlib.figure import Figure
-
-    figure = Figure((5.6, 3.3), layout="constrained")
-    axis = figure.add_subplot()
-    axis.set_xlabel(over, color=_TEXT_COLOR)
-    axis.set_ylabel(value, color=_TEXT_COLOR)
-    axis.grid(color=_GRID_COLOR, linewidth=0.8)
-    axis.tick_params(which="both", colors=_TEXT_COLOR, length=0)
-    axis.spines[["top", "right"]].set_visible(False)
-    axis.spines[["left", "bottom"]].set_color(_GRID_COLOR)
-    return figure, axis
 
 
 def _lines(
@@ -127,15 +113,8 @@ def _lines(
     steps = [record["step"] for record in records]
     marker = "o" if len(steps) == 1 else ""
     logged = {key: name for key, name in names.items() if key in records[0]}
-    for (key, name), color in zip(logged.items(), _COLORS, strict=False):
+    for (key, name), color in zip(logged.items(), COLORS, strict=False):
         values = [record[key] for record in records]
         if not any(values):  # a loss part that this config has not
             continue
         axis.plot(steps, values, color=color, marker=marker, label=name)
-
-
-def _save(figure: Any, axis: Axes, path: Path) -> None:
-    if len(axis.get_lines()) > 1:
-        axis.legend(frameon=False, fontsize=8, labelcolor=_TEXT_COLOR)
-    # Without the date, the same figures give the same file.
-    figure.savefig(path, format="svg", metadata={"Date": None})

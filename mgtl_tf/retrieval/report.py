@@ -22,6 +22,8 @@ from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.examples import choose_examples
 from mgtl_tf.retrieval.pictures import draw_located
 from mgtl_tf.retrieval.pictures import draw_polar_pairs
+from mgtl_tf.retrieval.rendering import TEMPLATES
+from mgtl_tf.retrieval.rendering import render
 
 PAGE = "report.html"
 """The page's file name; its pictures stand beside it."""
@@ -76,7 +78,9 @@ def write_report(report_dir: Path | str, data: ReportData) -> Path:
         UserError: for an image that can't be read; an older report stays.
     """
     with whole_folder(report_dir, PAGE) as folder:
-        page = _render(
+        page = render(
+            TEMPLATES,
+            PAGE,
             headline=_headline(data),
             curves=_training_curves(folder, data.records),
             result=data.result,
@@ -224,16 +228,3 @@ def _shown(values: Mapping[str, Any]) -> dict[str, str]:
         else str(value)
         for name, value in values.items()
     }
-
-
-def _render(**values: Any) -> str:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(PAGE).render(**values)

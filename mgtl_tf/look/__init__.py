@@ -1,0 +1,1 @@
+"""What a trained MGTL looks at: its knowledge, its attention, its steps."""

@@ -1,0 +1,118 @@
+"""How like two sets of tokens are, place by place, and beside controls.
+
+Tokens that are near to everything say nothing. So every figure of true pairs
+stands beside the same figure of other pairs, and beside what a constant
+guess would reach.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mgtl_tf import metrics
+
+_EMPTY = 1e-12
+# What a place differs by from the mean place, as a share of its own length,
+# is rounding below this.
+_ROUNDING = 1e-5
+
+
+def other_places(count: int, seed: int = 0) -> np.ndarray:
+    """A random other place for every place, int [N]; nobody gets its own.
+
+    Raises:
+        ValueError: for fewer than two places.
+    """
+    if count < 2:
+        raise ValueError(f"count={count}: two places or more have others")
+    order = np.random.default_rng(seed).permutation(count)
+    others = np.empty(count, np.int64)
+    others[order] = np.roll(order, 1)  # one ring through all places
+    return others
+
+
+def likeness(
+    found: np.ndarray, truth: np.ndarray, others: np.ndarray
+) -> dict[str, float]:
+    """How near tokens come to those that they should equal.
+
+    Args:
+        found: float [N, T, C], such as the knowledge generated from ground.
+        truth: float [N, T, C], such as the satellite view's own tokens.
+        others: int [N], for each place another one, of `other_places`.
+
+    Returns:
+        "cosine", the mean over places of the cosine of [T * C];
+        "centred_cosine", the same after what all places have in common (the
+        mean over places) is taken from both, 0 where nothing is left;
+        "mse" (Eq. 8's) and "normalized_mse", divided by that of always
+        guessing the mean place: 1 is as good as a constant, 0 perfect, NaN
+        where all places have the same tokens. Each also as "other_...":
+        against another place's truth.
+    """
+    found, truth = _flat(found), _flat(truth)
+    centred = _centred(found), _centred(truth)
+    constant = float(np.mean(np.square(centred[1])))
+    figures = {}
+    for prefix, rows in (("", slice(None)), ("other_", others)):
+        mse = float(np.mean(np.square(found - truth[rows])))
+        figures[f"{prefix}cosine"] = _cosine(found, truth[rows])
+        figures[f"{prefix}centred_cosine"] = _cosine(
+            centred[0], centred[1][rows]
+        )
+        figures[f"{prefix}mse"] = mse
+        figures[f"{prefix}normalized_mse"] = (
+            mse / constant if constant > _EMPTY else float("nan")
+        )
+    return figures
+
+
+def variation(tokens: np.ndarray) -> float:
+    """The share of the tokens' mean square that differs between places.
+
+    Args:
+        tokens: float [N, T, C].
+
+    Returns:
+        0..1; near 0 where all places have the same tokens: a collapse.
+    """
+    flat = _flat(tokens)
+    square = float(np.mean(np.square(flat)))
+    return float(np.mean(flat.var(axis=0))) / max(square, _EMPTY)
+
+
+def finds_own(found: np.ndarray, truth: np.ndarray) -> dict[str, float | int]:
+    """Whether each place's tokens find that place's truth among all (R20).
+
+    Args:
+        found, truth: float [N, T, C], compared by the cosine of [T * C].
+
+    Returns:
+        as `metrics.recall`.
+    """
+    return metrics.recall(_units(found), _units(truth))
+
+
+def _flat(tokens: np.ndarray) -> np.ndarray:
+    return np.asarray(tokens, np.float32).reshape(len(tokens), -1)
+
+
+def _centred(rows: np.ndarray) -> np.ndarray:
+    """What tells rows [N, D] from their mean; zeros where only rounding is."""
+    apart = rows - rows.mean(axis=0)
+    norms = np.linalg.norm(apart, axis=1, keepdims=True)
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.where(norms > _ROUNDING * lengths, apart, np.float32(0))
+
+
+def _units(tokens: np.ndarray) -> np.ndarray:
+    flat = _flat(tokens)
+    norms = np.linalg.norm(flat, axis=1, keepdims=True)
+    return flat / np.maximum(norms, _EMPTY)
+
+
+def _cosine(a: np.ndarray, b: np.ndarray) -> float:
+    """The mean cosine of rows [N, D]; a row of zeros counts as 0."""
+    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+    products = np.einsum("nd,nd->n", a, b)
+    return float(np.mean(products / np.maximum(norms, _EMPTY)))

@@ -1,0 +1,41 @@
+"""How every curve of every page looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from typing import Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+COLORS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea")
+"""Of lines, in order."""
+
+GRID_COLOR = "#e2e8f0"
+TEXT_COLOR = "#475569"
+QUIET_COLOR = "#94a3b8"
+"""Of lines that others are held against, such as chance."""
+
+
+def new_chart(value: str, over: str) -> tuple[Any, Axes]:
+    """A figure and its one axis, with their labels."""
+    from matplotlib.figure import Figure
+
+    figure = Figure((5.6, 3.3), layout="constrained")
+    axis = figure.add_subplot()
+    axis.set_xlabel(over, color=TEXT_COLOR)
+    axis.set_ylabel(value, color=TEXT_COLOR)
+    axis.grid(color=GRID_COLOR, linewidth=0.8)
+    axis.tick_params(which="both", colors=TEXT_COLOR, length=0)
+    axis.spines[["top", "right"]].set_visible(False)
+    axis.spines[["left", "bottom"]].set_color(GRID_COLOR)
+    return figure, axis
+
+
+def save_chart(figure: Any, axis: Axes, path: Path) -> None:
+    """Writes an SVG file, with a legend where there are several lines."""
+    if len(axis.get_lines()) > 1:
+        axis.legend(frameon=False, fontsize=8, labelcolor=TEXT_COLOR)
+    # Without the date, the same figures give the same file.
+    figure.savefig(path, format="svg", metadata={"Date": None})

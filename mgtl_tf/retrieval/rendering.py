@@ -1,0 +1,29 @@
+"""Templates to pages that need nothing from elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+TEMPLATES = Path(__file__).parent / "templates"
+"""Holds style.css, which every page includes."""
+
+
+def render(folder: Path, name: str, **values: Any) -> str:
+    """The text of a page.
+
+    Args:
+        folder: of the template; what it includes may lie in `TEMPLATES`.
+        name: of the template.
+        values: what it asks for; a missing one is an error.
+    """
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name).render(**values)
