@@ -62,7 +62,7 @@ def evaluate_run(
         _hit_metres(config.data.dataset, hit_metres),
         _transfer(trained.data.dataset, config.data.dataset),
     )
-    pairs = _read(config, split)
+    pairs = read_split(config, split)
     name = f"{config.data.dataset}-{split}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
     source = ProtocolSource(open_source(config, pairs, cache), pairs, asked)
@@ -94,7 +94,12 @@ def on_data(
     return config.replace(data_dir=data_dir or config.data.data_dir)
 
 
-def _read(config: RunConfig, split: str) -> tuple[Pair, ...]:
+def read_split(config: RunConfig, split: str) -> tuple[Pair, ...]:
+    """The pairs of a config's split.
+
+    Raises:
+        UserError: for data that cannot be read, or without such pairs.
+    """
     records = read_dataset(config.data.dataset, config.data.data_dir)
     for note in records.notes:
         logging.warning("%s: %s", config.data.data_dir, note)
