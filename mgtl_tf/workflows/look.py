@@ -21,9 +21,12 @@ from mgtl_tf.folders import require_replaceable
 from mgtl_tf.look.figures import Traces
 from mgtl_tf.look.figures import look_figures
 from mgtl_tf.look.maps import Example
+from mgtl_tf.look.page import FIGURES
 from mgtl_tf.look.page import PAGE
 from mgtl_tf.look.page import LookData
 from mgtl_tf.look.page import write_look
+from mgtl_tf.look.study_page import Looked
+from mgtl_tf.look.study_page import write_study_page
 from mgtl_tf.look.traces import ChosenRows
 from mgtl_tf.look.traces import attention_of
 from mgtl_tf.look.traces import trace_places
@@ -88,6 +91,27 @@ def look_at_run(
         examples=_examples(model, source, pairs, traces, examples),
     )
     return write_look(output_dir, data)
+
+
+def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
+    """Looks at several finished runs, and writes the page that links them.
+
+    Args:
+        run_dirs: of MGTL with steps, one or more; each gets its own page.
+        tables_dir: gets look.html.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: as `look_at_run`.
+    """
+    looked = []
+    for run_dir in run_dirs:
+        page = look_at_run(run_dir)
+        found = json.loads((page.parent / FIGURES).read_text())
+        looked.append(Looked(run_dir.name, page, found))
+    return write_study_page(tables_dir, looked)
 
 
 def require_steps(run_dir: Path | str) -> None:

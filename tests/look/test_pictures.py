@@ -26,10 +26,8 @@ def test_light_goes_round():
     light = np.zeros(8)
     light[0] = 1.0
     row = lit(image, light)[0, :, 0].astype(int)
-    # Half way to the last azimuth, on the other side of the cut.
-    assert (
-        row[79] == row[10] == pytest.approx(106.5, abs=1)
-    )  # 5.5 of 10 columns away
+    # 5.5 of 10 columns away, on either side; one is across the cut.
+    assert [row[79], row[10]] == pytest.approx([106.5] * 2, abs=1)
     assert (lit(image, np.full(8, 0.125)) == 200).all()
     assert (lit(image, np.zeros(8)) == 30).all()
 

@@ -22,8 +22,10 @@ from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.workflows import look as workflow
 from mgtl_tf.workflows.evaluate import read_split
 from mgtl_tf.workflows.look import look_at_run
+from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.look import require_steps
 
 PLACES = 6
@@ -205,6 +207,21 @@ def test_figures_are_of_the_right_views_steps_and_places(
         assert forth == pytest.approx(recall(ground, satellite))
         back = found["recall"]["satellite_to_ground"][number]
         assert back == pytest.approx(recall(satellite, ground))
+
+
+def test_runs_side_by_side_are_linked(page, monkeypatch):
+    monkeypatch.setattr(workflow, "look_at_run", lambda run_dir: page)
+    run_dir = page.parents[2]
+    tables = run_dir.parent / "tables"
+    tables.mkdir()
+    text = look_at_runs([run_dir, run_dir], tables).read_text()
+    links = Links(text)
+    assert not links.open
+    assert links.sources == ["../run/report/look/look.html"] * 2
+    assert (tables / links.sources[0]).resolve() == page.resolve()
+    found = json.loads((page.parent / "look.json").read_text())
+    recalls = found["figures"]["recall"]["ground_to_satellite"]
+    assert " ".join(f"{100 * s['r@1']:.1f}" for s in recalls) in text
 
 
 @pytest.mark.parametrize(
