@@ -59,9 +59,11 @@ def draw_errors(figures: Figures, path: Path) -> None:
             values = _column(steps, f"{prefix}normalized_mse")
             label = f"{KNOWLEDGE_NAMES[name]}: {whose}"
             _line(axis, values, label, color, style)
+    values = _column(figures["views"], "normalized_mse")
+    _line(axis, values, "F_G taken for F_S, nothing generated", COLORS[2], "-")
     axis.axhline(1, color=QUIET_COLOR, ls="--", label="constant guess")
     axis.set_ylim(bottom=0)
-    save_chart(figure, axis, path)
+    save_chart(figure, axis, path, legend_below=True)
 
 
 def draw_likeness(figures: Figures, path: Path) -> None:
@@ -76,8 +78,8 @@ def draw_likeness(figures: Figures, path: Path) -> None:
             label = f"{KNOWLEDGE_NAMES[name]}: {whose}"
             _line(axis, values, label, color, style)
     values = _column(figures["views"], "centred_cosine")
-    _line(axis, values, "the views' own tokens, F_G and F_S", COLORS[2], "-")
-    save_chart(figure, axis, path)
+    _line(axis, values, "F_G and F_S, nothing generated", COLORS[2], "-")
+    save_chart(figure, axis, path, legend_below=True)
 
 
 def draw_ranks(figures: Figures, path: Path) -> None:
@@ -91,7 +93,7 @@ def draw_ranks(figures: Figures, path: Path) -> None:
         100 * figures["chance"], color=QUIET_COLOR, ls="--", label="chance"
     )
     axis.set_ylim(-2, 102)
-    save_chart(figure, axis, path)
+    save_chart(figure, axis, path, legend_below=True)
 
 
 def draw_focus(steps: Sequence[Figures], path: Path) -> None:
@@ -122,8 +124,9 @@ def draw_focus(steps: Sequence[Figures], path: Path) -> None:
         axis.plot([number] * len(own), own, "_", color="#0f172a", ms=9)
     axis.plot([], [], "_", color="#0f172a", label="each head")
     axis.set_xticks(numbers)
-    axis.set_ylim(0, max(1.0, 1.35 * axis.get_ylim()[1]))
-    save_chart(figure, axis, path)
+    axis.set_axisbelow(True)
+    axis.set_ylim(bottom=0)
+    save_chart(figure, axis, path, legend_below=True)
 
 
 def draw_offsets(steps: Sequence[Figures], path: Path) -> None:
@@ -152,7 +155,21 @@ def draw_offsets(steps: Sequence[Figures], path: Path) -> None:
     axis.axhline(1, color=QUIET_COLOR, ls="--", label="even")
     axis.set_xticks(range(-180, 181, 90))
     axis.set_ylim(bottom=0)
-    save_chart(figure, axis, path)
+    save_chart(figure, axis, path, legend_below=True)
+
+
+def draw_shared_light(figures: Figures, path: Path) -> None:
+    """Whether both views of a place attend to the same azimuths."""
+    label = "cosine, without what all places share"
+    figure, axis = new_chart(label, _OVER)
+    for key, style, name in (
+        ("own", "-", "both views of a place"),
+        ("other", ":", "a panorama and another place's aerial image"),
+    ):
+        values = [step[key] for step in figures["shared_light"]]
+        _line(axis, values, name, COLORS[0], style)
+    axis.set_ylim(-0.3, 1.02)
+    save_chart(figure, axis, path, legend_below=True)
 
 
 def _knowledge(figures: Figures) -> list[tuple[str, tuple[str, Any]]]:

@@ -44,6 +44,7 @@ def look_figures(
         "places" N, "steps" L, "heads", "azimuths" T, "chance" (r@1 of blind
         guessing); lists of one entry a step: "recall" (stopping there, by
         direction), "views" (the ground tokens against the satellite's),
+        "shared_light" (of `_shared_light`),
         "knowledge" (by `GENERATED`; empty without CMI), "variation" and
         "attention" (by view; the latter with a list of heads). NaN is None.
 
@@ -62,6 +63,7 @@ def look_figures(
         "chance": 1 / count,
         "even_attention": even_direction(azimuths),
         "recall": _recalls(traces),
+        "shared_light": _shared_light(traces, others),
         "views": [
             _comparison(
                 ground.get("tokens", step),
@@ -97,6 +99,28 @@ def _recalls(traces: Traces) -> dict[str, list[dict[str, Any]]]:
         ]
         for way, (a, b) in ways.items()
     }
+
+
+def _shared_light(traces: Traces, others: np.ndarray) -> list[dict[str, float]]:
+    """Whether both views of a place attend to the same azimuths.
+
+    "own" is the mean over places of the cosine of both views' attention over
+    azimuths, after the mean over places is taken from each; "other" the same
+    with another place's aerial image, which should be 0.
+    """
+    ground, satellite = traces["ground"], traces["satellite"]
+    found = []
+    for step in range(ground.steps):
+        compared = likeness(
+            ground.get("light", step), satellite.get("light", step), others
+        )
+        found.append(
+            {
+                "own": compared["centred_cosine"],
+                "other": compared["other_centred_cosine"],
+            }
+        )
+    return found
 
 
 def _knowledge(

@@ -50,7 +50,7 @@ def draw_maps(maps: np.ndarray, path: Path) -> None:
     """
     steps, heads, size, _ = maps.shape
     times_even = maps * size
-    figure = _figure(1.3 * heads + 1.3, 1.3 * steps + 0.7)
+    figure = _figure(0.95 * heads + 1.2, 0.95 * steps + 0.6)
     axes = figure.subplots(steps, heads, squeeze=False)
     # One scale for all, so that panels may be compared; a few cells beyond.
     highest = max(2.0, float(np.quantile(times_even, 0.995)))
@@ -59,7 +59,7 @@ def draw_maps(maps: np.ndarray, path: Path) -> None:
             shown = axes[step, head].imshow(
                 times_even[step, head], cmap=_MAP_COLORS, vmin=0, vmax=highest
             )
-            _panel(axes[step, head], size)
+            _panel(axes[step, head], size, step == steps - 1, head == 0)
             if step == 0:
                 _text(axes[step, head].set_title, f"head {head + 1}")
         _text(axes[step, 0].set_ylabel, f"step {step + 1}")
@@ -122,7 +122,7 @@ def lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
     columns = np.interp(
         np.arange(width) + 0.5, centres, light, period=float(width)
     )
-    share = _DIMMEST + (1 - _DIMMEST) * columns / max(columns.max(), 1e-12)
+    share = _DIMMEST + (1 - _DIMMEST) * columns / max(light.max(), 1e-12)
     return np.round(image * share[None, :, None]).astype(np.uint8)
 
 
@@ -161,12 +161,12 @@ def _show_strip(axis: Axes, strip: np.ndarray, title: str) -> None:
     _frame(axis)
 
 
-def _panel(axis: Axes, size: int) -> None:
-    """Compass letters on both axes: down who asks, across what is seen."""
+def _panel(axis: Axes, size: int, is_lowest: bool, is_first: bool) -> None:
+    """Compass letters: down who asks, across what is seen."""
     places = _edges(size)
-    axis.set_xticks(places, _COMPASS)
-    axis.set_yticks(places, _COMPASS)
-    axis.tick_params(labelsize=6, colors=TEXT_COLOR, length=0, pad=1)
+    axis.set_xticks(places if is_lowest else [], _COMPASS if is_lowest else [])
+    axis.set_yticks(places if is_first else [], _COMPASS if is_first else [])
+    axis.tick_params(labelsize=7, colors=TEXT_COLOR, length=0, pad=1)
     _frame(axis)
 
 

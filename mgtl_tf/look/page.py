@@ -194,6 +194,9 @@ def _attention(folder: Path, data: LookData) -> Section:
             file = f"{stem}-{view}.svg"
             draw(steps, folder / file)
             pictures.append(Picture(file, f"{name}: {stem}.", text))
+    pictures.append(
+        _curve(folder, data, curves.draw_shared_light, "shared.svg", *_SHARED)
+    )
     return Section(
         "What does attention rest on?",
         "In each step, every azimuth of a view asks, and gets a mean of the"
@@ -202,8 +205,8 @@ def _attention(folder: Path, data: LookData) -> Section:
         " one azimuth alone. It has three parts, which add up: some azimuths"
         " draw every token of every place; the asking azimuth decides; the"
         " image decides. Only the last is looking at something.",
-        "attention that depends on the image: bright spots in single places"
-        " (below) and a large third part here; and heads that differ.",
+        "attention that depends on the image, a large third part; heads that"
+        " differ; and both views of a place attending to the same azimuths.",
         reading.attends(data.figures),
         pictures,
         attention_table(data.figures),
@@ -288,6 +291,11 @@ _FOCUS = (
 _OFFSETS = (
     "How far from the asking azimuth attention falls; level at 1 means"
     " everywhere alike."
+)
+_SHARED = (
+    "Both views together.",
+    "How alike the two views' attention over azimuths is. Well above the"
+    " dotted line: both look in the same directions.",
 )
 _RECALL = (
     "Recall when stopping early.",

@@ -65,10 +65,18 @@ def approach(figures: Figures) -> str:
             f" {first:.3f} at step 1 and {last:.3f} at step"
             f" {figures['steps']}, without what all places share."
         )
-    return " ".join(
+    said = [
         _approach(_SAID[name], steps)
         for name, steps in figures["knowledge"].items()
-    )
+    ]
+    first, last = _ends(figures["views"], "normalized_mse")
+    if None not in (first, last):
+        said.append(
+            "Of the panorama's plain tokens, taken for the aerial image's"
+            f" with nothing generated, it is {first:.2f} at step 1 and"
+            f" {last:.2f} at step {figures['steps']}."
+        )
+    return " ".join(said)
 
 
 def _approach(name: str, steps: Sequence[Figures]) -> str:
@@ -118,10 +126,20 @@ def knows_place(figures: Figures) -> str:
 
 def attends(figures: Figures) -> str:
     """What decides the attention of each view, and where it lies."""
-    return " ".join(
+    said = [
         _attends(view, figures["attention"][view], figures)
         for view in ("ground", "satellite")
+    ]
+    own, other = (
+        ", ".join(f"{step[key]:.2f}" for step in figures["shared_light"])
+        for key in ("own", "other")
     )
+    said.append(
+        "Both views of a place attend to the same azimuths with a cosine of"
+        f" {own} at step 1, 2, ... (a panorama and another place's aerial"
+        f" image: {other})."
+    )
+    return " ".join(said)
 
 
 def _attends(view: str, steps: Sequence[Figures], figures: Figures) -> str:

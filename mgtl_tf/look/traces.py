@@ -16,8 +16,9 @@ from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.look.attention import AttentionTotals
 
-KEPT = ("tokens", "knowledge", "descriptor")
-"""What is kept of every place; of the attention, the totals alone."""
+KEPT = ("tokens", "knowledge", "descriptor", "light")
+"""What is kept of every place; "light" is the attention that each azimuth gets,
+the mean over heads and asking azimuths [T']. Of the rest, totals alone."""
 
 
 class ViewTraces:
@@ -41,8 +42,10 @@ class ViewTraces:
         """Takes in a batch of `model.trace`, without its padding."""
         self.steps = len(steps)
         for number, step in enumerate(steps):
-            for name in KEPT:
-                value = step[name]
+            light = step["attention"].mean(axis=(1, 2))  # [n, T']
+            for name, value in {**step, "light": light}.items():
+                if name not in KEPT:
+                    continue
                 self._shapes[name] = value.shape[1:]
                 rows = self._rows.setdefault(
                     (number, name), GatheredRows(self._batches)

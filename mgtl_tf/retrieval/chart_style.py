@@ -33,9 +33,22 @@ def new_chart(value: str, over: str) -> tuple[Any, Axes]:
     return figure, axis
 
 
-def save_chart(figure: Any, axis: Axes, path: Path) -> None:
-    """Writes an SVG file, with a legend where there are several lines."""
+def save_chart(
+    figure: Any, axis: Axes, path: Path, legend_below: bool = False
+) -> None:
+    """Writes an SVG file, with a legend where there are several lines.
+
+    Args:
+        figure, axis: of `new_chart`.
+        path: of the file.
+        legend_below: whether the legend stands under the axis, where lines
+            leave it no room.
+    """
     if len(axis.get_lines()) > 1:
-        axis.legend(frameon=False, fontsize=8, labelcolor=TEXT_COLOR)
+        look = {"frameon": False, "fontsize": 8, "labelcolor": TEXT_COLOR}
+        if legend_below:
+            figure.legend(loc="outside lower center", ncols=2, **look)
+        else:
+            axis.legend(**look)
     # Without the date, the same figures give the same file.
     figure.savefig(path, format="svg", metadata={"Date": None})

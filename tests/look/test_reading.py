@@ -161,3 +161,14 @@ def test_steps_that_add_nothing():
         step["r@1"] = value
     text = reading.stopping(rising)
     assert "20.0, 30.0, 50.0 %" in text and "last step is needed" in text
+
+
+def test_views_that_look_the_same_way():
+    """Columns drawn at random for each place, the same in both views."""
+    together = figures_of(tokens_of, attention=by_image)
+    for step in together["shared_light"]:
+        assert step["own"] == pytest.approx(1, abs=1e-5)
+        assert abs(step["other"]) < 0.3
+    assert "cosine of 1.00, 1.00, 1.00" in reading.attends(together)
+    # Whatever all places share is no agreement.
+    assert figures_of(tokens_of)["shared_light"][0] == {"own": 0, "other": 0}
