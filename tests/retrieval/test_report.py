@@ -105,6 +105,7 @@ def test_page_stands_alone_and_tells_the_figures(data, tmp_path):
         assert (page.parent / source).stat().st_size > 500
     assert {p.name for p in page.parent.iterdir()} == {
         "report.html",
+        "ranks.npy",
         *links.sources,
     }
     for told in (
