@@ -6,18 +6,25 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
+from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
+from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
+from mgtl_tf.layers.residual_unit import ResidualUnit
+from mgtl_tf.layers.spatial_maps import SpatialMaps
+from mgtl_tf.layers.standardized_conv import StandardizedConv2D
 from mgtl_tf.layers.vgg16 import VGG16Features
 
 TOKENS = (5, 12)  # T, C
+MAP = (5, 7, 8)  # h, w, C
 IMAGE = (17, 23, 3)  # odd sizes: SAME poolings round up
 SMALL = {"width_multiplier": 1 / 32, "poolings": 2, "dropout": 0.0}
 
@@ -50,6 +57,34 @@ TABLE = [
         [IMAGE],
         (6, 16),
     ),
+    (
+        StandardizedConv2D,
+        {"filters": 4, "kernel_size": (3, 3)},
+        [MAP],
+        (5, 7, 4),
+    ),
+    (ResidualUnit, {"width": 4, "stride": 2}, [MAP], (3, 4, 16)),
+    (ResidualUnit, {"width": 2}, [MAP], MAP),
+    (
+        HybridStem,
+        {"units": (1, 2), "width_multiplier": 19 / 64},  # no divisor of 32
+        [IMAGE],
+        (3, 3, 152),
+    ),
+    (ClassToken, {"dropout": 0.0}, [TOKENS], (6, 12)),
+    (
+        LayerToLayerBlock,
+        {"heads": 3, "mlp_ratio": 2},
+        [TOKENS, TOKENS],
+        TOKENS,
+    ),
+    (
+        LayerToLayerBlock,
+        {"heads": 2, "residual_init": "zeros", "dropout": 0.1},
+        [TOKENS, TOKENS],
+        TOKENS,
+    ),
+    (SpatialMaps, {"maps": 3}, [MAP], (3, 8)),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
 every_layer = pytest.mark.parametrize(

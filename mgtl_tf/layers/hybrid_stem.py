@@ -32,7 +32,8 @@ class HybridStem(keras.layers.Layer):
         images: RGB, 0..255, [B, H, W, 3].
 
     Output:
-        [B, ceil(H / 16), ceil(W / 16), 1024 * width_multiplier].
+        [B, ceil(H / 16), ceil(W / 16), 1024 * width_multiplier] of three
+        stages; every stage more or less halves once more or less.
     """
 
     def __init__(self, units=(3, 4, 9), width_multiplier=1.0, **kwargs):
@@ -86,9 +87,9 @@ class HybridStem(keras.layers.Layer):
         return features
 
     def compute_output_shape(self, input_shape):
-        """A sixteenth of height and width."""
+        """Halved by root, pooling and every stage after the first."""
         batch, height, width = input_shape[:3]
-        for _ in range(4):
+        for _ in range(1 + len(self.units)):
             height, width = -(-height // 2), -(-width // 2)
         channels = EXPANSION * self._width * 2 ** (len(self.units) - 1)
         return (batch, height, width, channels)

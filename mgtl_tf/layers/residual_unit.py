@@ -16,12 +16,13 @@ def group_norm(channels, groups, name):
 
     Args:
         channels: of what it normalises.
-        groups: at most so many, of at least two channels each, unless every
-            channel is a group of its own (`groups=channels`).
+        groups: at most so many, of equal size and at least two channels,
+            unless every channel is a group of its own (`groups=channels`).
         name: of the layer.
     """
     if groups != channels:
-        groups = max(1, min(groups, channels // 2))
+        most = max(1, min(groups, channels // 2))
+        groups = next(n for n in range(most, 0, -1) if channels % n == 0)
     return keras.layers.GroupNormalization(
         groups, epsilon=1e-5, name=name, dtype="float32"
     )
