@@ -8,6 +8,7 @@ from mgtl_tf.config.checks import check_fields
 from mgtl_tf.config.checks import refused
 from mgtl_tf.config.checks import require_positive
 from mgtl_tf.config.setting import setting
+from mgtl_tf.config.systems import SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class ModelConfig:
         "mgtl",
         "which system to build; it brings its own published settings, which"
         " flags change",
-        ("mgtl", "safa", "l2ltr"),
+        tuple(SYSTEMS),
     )
     image_size: tuple[int, int] = setting(
         (112, 616), "height,width in pixels of both network inputs (R1)"

@@ -45,6 +45,9 @@ class TrainConfig:
         " times the learning rate; biases and normalisation are spared",
     )
     learning_rate: float = setting(1e-5, "the optimizer's (R17)")
+    adam_epsilon: float = setting(
+        1e-7, "what the optimizer adds to the root of the mean square gradient"
+    )
     schedule: str = setting(
         "constant",
         "learning rate over the run: constant (the paper) or cosine (after"
@@ -108,7 +111,8 @@ class TrainConfig:
     backbone_weights: str = setting(
         "imagenet",
         "start of both VGG-16 branches: imagenet (downloaded by Keras), none"
-        " (random), or a local Keras/HDF5 weights file",
+        " (random), or a local Keras/HDF5 weights file; l2ltr: none, or the"
+        " .npz of R50+ViT-B/16",
     )
     init_from: str = setting(
         "",
@@ -160,6 +164,7 @@ class TrainConfig:
             "batch_size",
             "epochs",
             "learning_rate",
+            "adam_epsilon",
             "gamma",
             "temperature",
             "mining_every",

@@ -27,6 +27,7 @@ _L2LTR: Settings = {
     "epochs": 200,
     "optimizer": "adamw",
     "learning_rate": 1e-4,
+    "adam_epsilon": 1e-6,
     "weight_decay": 0.03,
     "clip_norm": 1.0,
     "schedule": "cosine",

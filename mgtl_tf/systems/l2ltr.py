@@ -9,6 +9,7 @@ from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.systems.two_views import TwoViewModel
+from mgtl_tf.systems.vit_weights import load_vit_weights
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -69,7 +70,8 @@ class LayerToLayerNetwork(keras.layers.Layer):
             self.channels, 1, name="embedding", **common
         )
         self.embedding.build(features)
-        tokens = (features[0], features[1] * features[2], self.channels)
+        self.grid = tuple(features[1:3])
+        tokens = (features[0], self.grid[0] * self.grid[1], self.channels)
         self.placed = ClassToken(
             self.block_arguments["dropout"], name="class_token", **common
         )
@@ -90,8 +92,8 @@ class LayerToLayerNetwork(keras.layers.Layer):
 
     def call(self, images, training=None):
         """The class token [B, C]."""
-        features = self.embedding(self.stem(images))
-        cells = features.shape[1] * features.shape[2]
+        features = self.embedding(self.stem(images))  # [B, h, w, C]
+        cells = self.grid[0] * self.grid[1]
         tokens = ops.reshape(features, (-1, cells, self.channels))
         tokens = self.placed(tokens, training=training)
         previous = tokens
@@ -141,3 +143,11 @@ class LayerToLayerTransformer(TwoViewModel):
             name=view,
             dtype=self.dtype_policy,
         )
+
+    def start_from(self, source):
+        """Starts both views from R50+ViT-B/16, an .npz; see load_vit_weights.
+
+        Raises:
+            UserError: where the file does not fit.
+        """
+        load_vit_weights(list(self.networks.values()), source)

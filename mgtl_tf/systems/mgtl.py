@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import keras
 
 from mgtl_tf.config import ModelConfig
@@ -16,11 +14,12 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
+from mgtl_tf.systems.configured_model import ConfiguredModel
 from mgtl_tf.systems.two_views import unit_vectors
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class MutualGenerativeTransformer(keras.Model):
+class MutualGenerativeTransformer(ConfiguredModel):
     """The whole network of section 2.2 (R1 to R12).
 
     Per view: tokens F* = MIFE(I) (Eq. 1), F^ = F* + PE (Eq. 2); then L steps
@@ -45,8 +44,7 @@ class MutualGenerativeTransformer(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, **kwargs):
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(config, **kwargs)
         self.features = ModalityIndependentFeatures(
             config.channels if config.recurrent_steps else None,
             config.width_multiplier,
@@ -227,20 +225,3 @@ class MutualGenerativeTransformer(keras.Model):
                 }
             )
         return found
-
-    def get_config(self):
-        """The constructor's arguments, the config as a plain dict."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of `get_config`'s value."""
-        config = dict(config)
-        fields = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config.pop("config").items()
-        }
-        return cls(ModelConfig(**fields), **config)

@@ -1,19 +1,13 @@
-"""Name to system: the one place where a new system is registered."""
+"""A config's system, built: what every table's rows come from."""
 
 from __future__ import annotations
+
+import importlib
 
 import keras
 
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.systems.l2ltr import LayerToLayerTransformer
-from mgtl_tf.systems.mgtl import MutualGenerativeTransformer
-from mgtl_tf.systems.safa import SpatialAwareAggregation
-
-SYSTEMS: dict[str, type[keras.Model]] = {
-    "mgtl": MutualGenerativeTransformer,
-    "safa": SpatialAwareAggregation,
-    "l2ltr": LayerToLayerTransformer,
-}
+from mgtl_tf.config.systems import SYSTEMS
 
 
 def build_model(
@@ -31,7 +25,12 @@ def build_model(
         {"ground", "satellite"} that also gives what the loss needs.
     """
     config = config or ModelConfig()
-    model = SYSTEMS[config.system](config, dtype=dtype)
+    model = _system(config.system)(config, dtype=dtype)
     image = (None, *config.image_size, 3)
     model.build({"ground": image, "satellite": image})
     return model
+
+
+def _system(name: str) -> type[keras.Model]:
+    module, _, kind = SYSTEMS[name].rpartition(".")
+    return getattr(importlib.import_module(module), kind)

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-
-import keras
 from keras import ops
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
+from mgtl_tf.systems.configured_model import ConfiguredModel
 
 
-class TwoViewModel(keras.Model):
+class TwoViewModel(ConfiguredModel):
     """A network a view; the views meet in the retrieval loss alone.
 
-    A system fills `networks` with one layer for each view, from images to
-    vectors of any shape; this class makes unit descriptors of them.
+    A system says in `_network(view)` which layer, not yet built, makes
+    vectors of any shape of a view's images; this class makes unit
+    descriptors of them.
 
     Args:
         config: `ModelConfig`.
@@ -31,13 +30,8 @@ class TwoViewModel(keras.Model):
     """
 
     def __init__(self, config: ModelConfig, **kwargs):
-        super().__init__(**kwargs)
-        self.config = config
+        super().__init__(config, **kwargs)
         self.networks = {view: self._network(view) for view in VIEWS}
-
-    def _network(self, view):
-        """The layer of one view, not yet built."""
-        raise NotImplementedError
 
     def build(self, input_shape):
         """Builds both networks; no image is needed."""
@@ -64,23 +58,6 @@ class TwoViewModel(keras.Model):
 
     def _encode(self, images, view, training):
         return unit_vectors(self.networks[view](images, training=training))
-
-    def get_config(self):
-        """The constructor's arguments, the config as a plain dict."""
-        return {
-            **super().get_config(),
-            "config": dataclasses.asdict(self.config),
-        }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """The model of `get_config`'s value."""
-        config = dict(config)
-        fields = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in config.pop("config").items()
-        }
-        return cls(ModelConfig(**fields), **config)
 
 
 def unit_vectors(vectors):

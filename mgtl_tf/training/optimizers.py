@@ -97,6 +97,7 @@ def make_optimizer(config: TrainConfig) -> keras.optimizers.Optimizer:
     """
     optimizer = RecipeAdam(
         config.learning_rate,
+        epsilon=config.adam_epsilon,
         weight_decay=(
             config.weight_decay if config.optimizer == "adamw" else None
         ),

@@ -11,7 +11,6 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import ids_digest
 from mgtl_tf.errors import UserError
-from mgtl_tf.systems.backbone_weights import load_backbone_weights
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import has_checkpoint
@@ -27,7 +26,7 @@ def restore(
        the run goes on where it was.
     2. `init_from`: the best weights of another run (its last ones where it
        was never evaluated); the optimizer and the steps begin anew.
-    3. `backbone_weights`: both VGG-16 branches, the rest random.
+    3. `backbone_weights`: both backbones, the rest random.
     4. Random weights of the config's seed.
 
     From 1 and 2 everything is consumed: each variable of the file is one of
@@ -46,7 +45,7 @@ def restore(
     if config.train.init_from:
         _start_from_run(checkpoints.model, config.train.init_from)
     else:
-        load_backbone_weights(checkpoints.model, config.train.backbone_weights)
+        checkpoints.model.start_from(config.train.backbone_weights)
     return Progress(data=names)
 
 

@@ -1,0 +1,137 @@
+"""Starting L2LTR from the public weights of R50+ViT-B/16, an .npz file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import ndimage
+
+from mgtl_tf.errors import UserError
+
+_REMEDY = (
+    "give the .npz of R50+ViT-B/16 as its authors publish it, or"
+    " --backbone_weights=none"
+)
+_ATTENTION = "MultiHeadDotProductAttention_1"
+# Ours to theirs. The key's norm begins as a copy of the block's first one.
+_NORMS = {
+    "norm": "LayerNorm_0",
+    "key_norm": "LayerNorm_0",
+    "mlp_norm": "LayerNorm_2",
+}
+_MAPS = {"query": "query", "key": "key", "value": "value", "output_map": "out"}
+_PERCEPTRON = {"widen": "Dense_0", "narrow": "Dense_1"}
+
+
+def load_vit_weights(networks: list[Any], source: str) -> None:
+    """Copies the weights of a hybrid vision transformer into every network.
+
+    Positions are interpolated to the grid of the network's own images,
+    apart from the class token's.
+
+    Args:
+        networks: LayerToLayerNetworks, built.
+        source: of --backbone_weights; "none" leaves them as they are.
+
+    Raises:
+        UserError: where the file is missing, unreadable or does not fit.
+    """
+    if source == "none":
+        return
+    if not Path(source).is_file():
+        raise UserError(f"--backbone_weights={source}: no such file; {_REMEDY}")
+    try:
+        with np.load(source, allow_pickle=False) as file:
+            found = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError, AttributeError) as error:
+        raise UserError(
+            f"--backbone_weights={source}: cannot be read ({error}); {_REMEDY}"
+        ) from error
+    for network in networks:
+        for variable, name in _plan(network):
+            _assign(variable, name, found, network.grid, source)
+
+
+def _plan(network: Any) -> Iterator[tuple[Any, str]]:
+    """(variable, name in the file) of all that a network holds."""
+    stem = network.stem
+    yield stem.root.kernel, "conv_root/kernel"
+    yield from _norm(stem.root_norm, "gn_root")
+    for unit in stem.stages:
+        place = unit.name.replace("_", "/")  # block1/unit1
+        pairs = zip(unit.convolutions, unit.norms, strict=True)
+        for number, (convolution, norm) in enumerate(pairs, 1):
+            yield convolution.kernel, f"{place}/conv{number}/kernel"
+            yield from _norm(norm, f"{place}/gn{number}")
+        if unit.shortcut is not None:
+            yield unit.shortcut.kernel, f"{place}/conv_proj/kernel"
+            yield from _norm(unit.shortcut_norm, f"{place}/gn_proj")
+    yield from _map(network.embedding, "embedding")
+    yield network.placed.token, "cls"
+    yield network.placed.positions, "Transformer/posembed_input/pos_embedding"
+    for number, block in enumerate(network.blocks):
+        yield from _block(block, f"Transformer/encoderblock_{number}")
+    yield from _norm(network.norm, "Transformer/encoder_norm")
+
+
+def _block(block: Any, place: str) -> Iterator[tuple[Any, str]]:
+    for ours, theirs in _NORMS.items():
+        yield from _norm(getattr(block, ours), f"{place}/{theirs}")
+    for ours, theirs in _MAPS.items():
+        name = f"{place}/{_ATTENTION}/{theirs}"
+        yield from _map(getattr(block, ours), name)
+    for ours, theirs in _PERCEPTRON.items():
+        layer = getattr(block.mlp, ours)
+        yield from _map(layer, f"{place}/MlpBlock_3/{theirs}")
+
+
+def _norm(layer: Any, place: str) -> Iterator[tuple[Any, str]]:
+    yield layer.gamma, f"{place}/scale"
+    yield layer.beta, f"{place}/bias"
+
+
+def _map(layer: Any, place: str) -> Iterator[tuple[Any, str]]:
+    yield layer.kernel, f"{place}/kernel"
+    yield layer.bias, f"{place}/bias"
+
+
+def _assign(
+    variable: Any,
+    name: str,
+    found: dict[str, np.ndarray],
+    grid: tuple[int, int],
+    source: str,
+) -> None:
+    if name not in found:
+        raise UserError(
+            f"--backbone_weights={source}: holds no {name}; {_REMEDY}"
+        )
+    value, shape = found[name], tuple(variable.shape)
+    if name.endswith("pos_embedding"):
+        value = _interpolated(value, grid)
+    # Theirs are split by heads, ours side by side; the order is the same.
+    if (
+        value.size != np.prod(shape)
+        or value.shape[-1:] != shape[-1:]
+        and (_ATTENTION not in name)
+    ):
+        raise UserError(
+            f"--backbone_weights={source}: {name} has shape {value.shape}, the"
+            f" model needs {shape}; only L2LTR's published size fits"
+        )
+    variable.assign(value.reshape(shape))
+
+
+def _interpolated(table: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
+    """Positions [1, 1 + n * n, C] for a grid h x w: [1, 1 + h * w, C]."""
+    first, rest = table[:, :1], table[0, 1:]
+    side = round(len(rest) ** 0.5)
+    if side * side != len(rest) or not side:
+        return table  # its shape is then refused
+    square = rest.reshape(side, side, -1)
+    zoom = (grid[0] / side, grid[1] / side, 1)
+    moved = ndimage.zoom(square, zoom, order=1)
+    return np.concatenate([first, moved.reshape(1, -1, table.shape[-1])], 1)
