@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import keras
-import numpy as np
+import tensorflow as tf
 
 from mgtl_tf.errors import UserError
 
@@ -45,8 +45,10 @@ def multiply_adds(
         UserError: for a layer that has weights of its own and no rule here;
             it declares `own_multiply_adds(*input_shapes)` then.
     """
+    image = tf.TensorSpec((1, *image_size, 3), tf.float32)
     with _recorded(model) as calls:
-        encode(np.zeros((1, *image_size, 3), np.float32))
+        # Traced, not run: shapes are all that is asked for.
+        tf.function(encode, autograph=False).get_concrete_function(image)
     found: dict[str, int] = {}
     for layer, shapes in calls:
         if count := _count(layer, shapes):
