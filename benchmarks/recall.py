@@ -36,6 +36,8 @@ _ROUNDS = flags.DEFINE_integer("rounds", 3, "times measured", lower_bound=1)
 SIZE = 7680
 BLOCK_ROWS = 1024
 TRACED_PLACES = 10_000
+# A busy machine stretches the first; the second stays what it is.
+CLOCKS = time.perf_counter, time.process_time
 
 
 def main(argv: list[str]) -> None:
@@ -44,23 +46,27 @@ def main(argv: list[str]) -> None:
     queries, gallery = _pair(_PLACES.value)
     queries = queries[: _QUERIES.value or None]
     truth = np.arange(len(queries))
-    rates, peaks, most = [], [peak_rate()], 0
+    work = 2.0 * len(queries) * len(gallery) * SIZE
+    rates, peaks, most = [], [_peaks()], 0
     before = resident_bytes("VmRSS")
     for _ in range(_ROUNDS.value):
         forget_resident_peak()
-        began = time.perf_counter()
+        began = _now()
         result = metrics.recall(queries, gallery, truth)
-        seconds = time.perf_counter() - began
-        rates.append(2.0 * len(queries) * len(gallery) * SIZE / seconds)
+        rates.append(work / (_now() - began))
         most = max(most, resident_bytes("VmHWM"))
-        peaks.append(peak_rate())
-    best, peak = max(rates), max(peaks)
+        peaks.append(_peaks())
+    best, peak = np.max(rates, axis=0), np.max(peaks, axis=0)
+    ratio = best / peak
     print(
         f"recall, {len(queries)} x {len(gallery)}, D = {SIZE}:"
-        f" {best / 1e9:.1f} GFLOP/s"
+        f" {best[0] / 1e9:.1f} GFLOP/s"
     )
-    print(f"bare float32 matrix product: {peak / 1e9:.1f} GFLOP/s")
-    print(f"ratio: {best / peak:.3f} (goal: at least 0.6)")
+    print(f"bare float32 matrix product: {peak[0] / 1e9:.1f} GFLOP/s")
+    print(
+        f"ratio: {ratio[0]:.3f} by the clock, {ratio[1]:.3f} by processor time"
+        " (goal: at least 0.6)"
+    )
     print(
         "memory beyond the inputs:"
         f" {(most - before) / 1e9:.2f} GB resident (goal: below 1.5); in all,"
@@ -70,6 +76,16 @@ def main(argv: list[str]) -> None:
     if len(gallery) <= TRACED_PLACES:
         print(f"traced: {_traced(queries, gallery, truth) / 1e9:.2f} GB")
     print(f"r@1 {result['r@1']:.4f}, ties {result['ties']}")
+
+
+def _now() -> np.ndarray:
+    """Seconds of each clock, [2]."""
+    return np.array([clock() for clock in CLOCKS])
+
+
+def _peaks() -> np.ndarray:
+    """The matrix peak by each clock, FLOP/s, [2]."""
+    return np.array([peak_rate(clock) for clock in CLOCKS])
 
 
 def _pair(places: int) -> tuple[np.ndarray, np.ndarray]:

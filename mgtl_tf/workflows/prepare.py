@@ -16,6 +16,7 @@ from mgtl_tf.data.cache_blocks import BLOCK_ROWS
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.prepared import SPLITS
+from mgtl_tf.data.preprocess import read_file
 from mgtl_tf.data.problems import ERROR
 from mgtl_tf.data.problems import WARNING
 from mgtl_tf.data.problems import Problem
@@ -25,6 +26,7 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
+from polar.image_header import read_header
 
 REPORT_CSV = "report.csv"
 _PUBLISHED_SIZES = {
@@ -40,7 +42,7 @@ class Prepared:
     """What `prepare` found and made.
 
     Attributes:
-        problems: errors and warnings, in the order of splits and rows.
+        problems: errors and warnings, split by split.
         notes: what is not as published, but may be meant so.
         pairs: of all lists.
         left_out: of those, how many are not in the cache.
@@ -97,8 +99,8 @@ def prepare(
             continue
         folder = output_dir / split
         filled = fill_cache(pairs, settings, folder, workers, verify=verify)
-        found = list(_problems(split, pairs, filled, folder))
-        problems += found
+        problems += _problems(split, pairs, filled, folder)
+        problems += _odd_sizes(split, settings.dataset, pairs, filled)
         notes += _sizes(split, settings.dataset, filled)
         left_out += len({row for row, _, _ in filled.left_out()})
         made += filled.made
@@ -151,14 +153,51 @@ def _problems(
 
 def _sizes(split: str, dataset: str, filled: Filled) -> Iterator[str]:
     """Lines about images that are not of the published size."""
-    counts: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
-    for record in filled.records:
-        for view in VIEWS:
-            counts[view].update(record["sizes"][view])
     for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
-        for size, count in sorted(counts[view].items()):
+        for size, count in sorted(_counts(filled, view).items()):
             if size != published:
                 yield (
                     f"{count:,} {split} {_IMAGE[view]} of {size} pixels"
                     f" (published: {published})"
                 )
+
+
+def _counts(filled: Filled, view: str) -> Counter[str]:
+    """How many images there are of each size."""
+    counts: Counter[str] = Counter()
+    for record in filled.records:
+        counts.update(record["sizes"][view])
+    return counts
+
+
+def _odd_sizes(
+    split: str, dataset: str, pairs: Sequence[Pair], filled: Filled
+) -> Iterator[Problem]:
+    """The images of another size, where most are of the published one."""
+    for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
+        counts = _counts(filled, view)
+        if 2 * counts[published] <= counts.total():
+            continue
+        for block, record in enumerate(filled.records):
+            if set(record["sizes"][view]) <= {published}:
+                continue
+            first = block * BLOCK_ROWS
+            for pair in pairs[first : first + BLOCK_ROWS]:
+                path = file_of(pair, view)
+                size = _stored_size(path)
+                if size not in ("", published):
+                    reason = f"is {size} pixels (published: {published})"
+                    yield Problem(
+                        str(path), split, pair.row, reason, pair.id, WARNING
+                    )
+
+
+def _stored_size(path: Path) -> str:
+    """What a file says of its size; "" where it cannot be read."""
+    try:
+        header = read_header(read_file(path))
+    except (UserError, ValueError):
+        return ""
+    size = header.width, header.height
+    # Orientations from 5 on lay an image on its side.
+    return " x ".join(map(str, size[::-1] if header.orientation > 4 else size))

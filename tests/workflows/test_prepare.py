@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import scipy.io
@@ -192,6 +193,30 @@ def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):
         open_prepared(tmp_path / "p", pairs, SETTINGS)
     with pytest.raises(UserError, match="holds no cache"):
         open_prepared(tmp_path / "w", pairs, SETTINGS)
+
+
+@pytest.mark.parametrize(("odd", "named"), [(1, ["0000002"]), (3, [])])
+def test_an_image_of_another_size_is_named(odd, named, tmp_path):
+    """Where all are, they were resized on purpose: one note says so."""
+    rows = []
+    for number in range(1, 5):
+        side = 60 if 2 <= number < 2 + odd else 750
+        sizes = {"bingmap/19": (side, side), "streetview/panos": (224, 1232)}
+        files = [f"{folder}/000000{number}.png" for folder in sizes]
+        for file, size in zip(files, sizes.values(), strict=True):
+            (tmp_path / "c" / file).parent.mkdir(parents=True, exist_ok=True)
+            image = np.full((*size, 3), 9, np.uint8)
+            cv2.imwrite(str(tmp_path / "c" / file), image)
+        rows.append(",".join(files) + "\n")
+    (tmp_path / "c/splits").mkdir()
+    (tmp_path / "c/splits/train-19zl.csv").write_text("".join(rows))
+    (tmp_path / "c/splits/val-19zl.csv").write_text("")
+    settings = CacheSettings("cvusa", (16, 88), (0.0, 1.0))
+    for _ in range(2):  # As well where all is there already.
+        done = prepare(tmp_path / "c", tmp_path / "p", settings, QUIET)
+        found = [p for p in done.problems if "60 x 60 pixels" in p.reason]
+        assert [p.id for p in found] == named and not done.errors
+        assert any(f"{odd} train aerial images of 60" in n for n in done.notes)
 
 
 @needs_real
