@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -79,6 +80,8 @@ def serve(app: Starlette, host: str, listening: socket.socket) -> None:
         http=impatient_protocol(_HEAD_SECONDS, _WHOLE_SECONDS),
         ws="none",
         lifespan="off",
+        # Uvicorn's own set-up would close absl's handler.
+        log_config=None,
         log_level="error",
         access_log=False,
         server_header=False,
@@ -92,6 +95,8 @@ def serve(app: Starlette, host: str, listening: socket.socket) -> None:
             " page; it has no password",
             file=sys.stderr,
         )
+    # A broken form is its sender's matter.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)
     shown = f"[{host}]" if ":" in host else host
     port = listening.getsockname()[1]
     print(f"open http://{shown}:{port} (Ctrl-C ends it)", flush=True)

@@ -136,7 +136,7 @@ def served_paper(tmp_path_factory):
     app = create_app(localizer, "127.0.0.1", LIMITS)
     protocol = impatient_protocol(head_seconds=1, whole_seconds=15)
     config = uvicorn.Config(
-        app, http=protocol, lifespan="off", log_level="error", ws="none"
+        app, http=protocol, lifespan="off", log_config=None, ws="none"
     )
     server = uvicorn.Server(config)
     with bind("127.0.0.1", 0) as listening:

@@ -223,6 +223,15 @@ def test_in_a_browser(folder, served, tmp_path):
         assert tip.get_attribute("data-copy") == (
             f"{placed[0]['latitude']:.6f}, {placed[0]['longitude']:.6f}"
         )
+        # A click keeps it, and takes it as the middle of a search.
+        canvas.click()
+        wait_for(".tip.pinned .near")[0].click()
+        near = find("[name=near]")[0].get_attribute("value")
+        assert near == tip.get_attribute("data-copy")
+        radius = find("[name=radius]")[0]
+        assert radius.is_displayed() and radius.get_attribute("value") == "200"
+        find("[name=near]")[0].clear()
+        radius.clear()
         # The scale bar against the ellipsoid, between the first two pins.
         pixels = driver.execute_async_script(
             "const [a, b, done] = arguments;"

@@ -9,6 +9,7 @@ from starlette.applications import Starlette
 from mgtl_tf.errors import UserError
 from mgtl_tf.serving.guard import allowed_hosts
 from mgtl_tf.serving.guard import is_loopback
+from mgtl_tf.serving.program import serve_gallery
 from mgtl_tf.serving.server import bind
 from mgtl_tf.serving.server import require_libraries
 from mgtl_tf.serving.server import serve
@@ -43,6 +44,11 @@ def test_a_taken_port_is_named():
 def test_a_foreign_address_is_named(host):
     with pytest.raises(UserError, match=f"--host={host}: not an address"):
         bind(host, 0)
+
+
+def test_wrong_folders_are_told_before_tensorflow_is_loaded(tmp_path):
+    with pytest.raises(UserError, match="--gallery=.*no such folder"):
+        serve_gallery(tmp_path / "model", tmp_path / "index", port=0)
 
 
 def test_a_missing_library_is_named(monkeypatch):

@@ -124,6 +124,15 @@ async function copy(button) {
   }
 }
 
+/** Takes a place of the map as the middle of the circle to search. */
+function searchNear(coordinates) {
+  const { near, radius } = form.elements;
+  near.value = coordinates;
+  radius.value ||= 200;
+  near.closest("details").open = true;
+  radius.focus();
+}
+
 form.addEventListener("submit", ask);
 input.addEventListener("change", () => take(input.files));
 addEventListener("paste", (event) => take(event.clipboardData.files));
@@ -142,6 +151,8 @@ addEventListener("drop", (event) => {
 addEventListener("click", (event) => {
   const button = event.target.closest(".copy");
   if (button) copy(button);
+  const tip = event.target.closest(".near")?.parentElement;
+  if (tip) searchNear(tip.querySelector(".copy").dataset.copy);
 });
 addEventListener("pointermove", point);
 shown();
