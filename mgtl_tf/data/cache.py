@@ -115,7 +115,7 @@ def fill_cache(
 ) -> Filled:
     """Makes what a cache lacks of these pairs; unusable ones are left out.
 
-    Blocks with such pairs are tried again by every call.
+    Such files are looked at again by every call.
 
     Args:
         pairs: row n of the cache is pairs[n]; at least one.
@@ -167,6 +167,8 @@ def _fill(
 ) -> Filled:
     finished = state is not None and state.finished
     kept = _current(blocks, state)
+    for number in workers.mended(blocks, kept):
+        del kept[number]
     spoilt: list[int] = []
     # A machine that lost its power may have lost what an unfinished cache's
     # journal counts; a finished one was brought to the disk.
@@ -207,9 +209,7 @@ def _current(
 
 def _is_current(block: Block, record: Record | None) -> bool:
     """Whether a block was made of these very files, and of all of them."""
-    if not record or record["left_out"]:
-        return False
-    if len(record["rows"]) != len(block.pairs):
+    if not record or len(record["rows"]) != len(block.pairs):
         return False
     return all(
         _is_same(fingerprint(pair), made_of)

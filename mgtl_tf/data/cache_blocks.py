@@ -49,6 +49,7 @@ class Block:
         number: of the block; its first row is number * BLOCK_ROWS.
         pairs: of its rows; what it is made of.
         crc32: what its checksums should be, one a view.
+        left_out: of its record; what could not be used of its files.
     """
 
     folder: Path
@@ -57,6 +58,7 @@ class Block:
     number: int
     pairs: tuple[Pair, ...]
     crc32: tuple[int, ...] = ()
+    left_out: tuple[list[Any], ...] = ()
 
     @property
     def offset(self) -> int:
@@ -119,6 +121,20 @@ def check_block(block: Block) -> tuple[int, bool]:
             os.close(descriptor)
         if len(data) != size or zlib.crc32(data) != expected:
             return block.number, False
+    return block.number, True
+
+
+def check_left_out(block: Block) -> tuple[int, bool]:
+    """Whether what a block left out is as unusable as then, with its number.
+
+    A file that must not be read is mended without a change of the file.
+    """
+    with DecoderComplaints() as complaints:
+        for row, view, reason in block.left_out:
+            pair = block.pairs[row]
+            seen = _examined(pair, view, block.settings, complaints)
+            if seen.pixels is not None or seen.reasons != [reason]:
+                return block.number, False
     return block.number, True
 
 

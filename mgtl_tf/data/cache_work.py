@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from mgtl_tf.data.cache_blocks import Block
 from mgtl_tf.data.cache_blocks import check_block
+from mgtl_tf.data.cache_blocks import check_left_out
 from mgtl_tf.data.cache_blocks import write_block
 from mgtl_tf.data.cache_files import Journal
 from mgtl_tf.data.cache_files import Record
@@ -48,6 +49,18 @@ class Workers:
                 bar.update(_FILES_A_PAIR * sizes[number])
                 wrong += [] if same else [number]
         return sorted(wrong)
+
+    def mended(
+        self, blocks: Sequence[Block], records: Mapping[int, Record]
+    ) -> list[int]:
+        """Numbers of recorded blocks of whose left out files one is better."""
+        asked = [
+            dataclasses.replace(b, left_out=tuple(left_out))
+            for b in blocks
+            if (left_out := records.get(b.number, {}).get("left_out"))
+        ]
+        checked = in_parallel(check_left_out, asked, self.processes)
+        return [number for number, same in checked if not same]
 
     def make(
         self, blocks: Sequence[Block], journal: Journal, done: int

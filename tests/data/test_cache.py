@@ -138,6 +138,24 @@ def test_every_bad_file_is_named_and_the_rest_kept(pairs, tmp_path):
     assert _same(_build(pairs, tmp_path / "c"), pairs)
 
 
+def test_what_stays_unusable_costs_no_second_decoding(pairs, tmp_path):
+    """And what is mended is seen, even where size and time are the same."""
+    good, status = pairs[1].ground.read_bytes(), pairs[1].ground.stat()
+    pairs[1].ground.write_bytes(b"?" * len(good))
+    pairs[35].aerial.unlink()
+    for made in (3, 0, 0):
+        filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+        assert filled.made == made
+        assert [row for row, _, _ in filled.left_out()] == [1, 35]
+    os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    pairs[1].ground.write_bytes(good)
+    os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _write(pairs[35].aerial, _noise(24, 24, 135))
+    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 2
+    assert _same(_build(pairs, tmp_path / "c"), pairs)
+
+
 @pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
 def test_a_hole_in_a_tiff_is_no_black_stripe(pairs, tmp_path, compression):
     """libtiff leaves zeros in place of what it cannot make out."""
