@@ -74,6 +74,9 @@ _ANY_CODE = flags.DEFINE_bool(
 _COST = flags.DEFINE_bool(
     "cost", True, "measure parameters, multiply-adds, time and memory"
 )
+_LOOK = flags.DEFINE_bool(
+    "look", False, "pages about what the trained rows with steps look at"
+)
 _PUBLISH = flags.DEFINE_bool(
     "publish", False, "write --docs_dir: results.md and results/"
 )
@@ -94,6 +97,8 @@ def main(argv: list[str]) -> int:
     tables.run_tables(job)
     shown = tables.show_tables(job)
     print("\n\n".join(grid.text() for grid, _ in shown.values()))
+    if _LOOK.value:
+        print(f"look: {tables.look_at_tables(job)}")
     if _PUBLISH.value:
         page = tables.publish_tables(job, shown, Path(_DOCS_DIR.value))
         print(f"published: {page}")

@@ -104,8 +104,13 @@ def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
         The page's path.
 
     Raises:
-        UserError: as `look_at_run`.
+        UserError: for no run at all, or as `look_at_run`.
     """
+    if not run_dirs:
+        raise UserError(
+            "--look: no finished run of w/ CMI, w/o CMI or Naive; ask for"
+            " --table=2 or --table=4"
+        )
     looked = []
     for run_dir in run_dirs:
         page = look_at_run(run_dir)

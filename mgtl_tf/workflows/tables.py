@@ -41,6 +41,7 @@ from mgtl_tf.tables.study import benchmark_study
 from mgtl_tf.tables.study import control_rows
 from mgtl_tf.tables.study import data_study
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish
 from mgtl_tf.workflows.study_runs import plan_lines
 from mgtl_tf.workflows.study_runs import ready_data
@@ -49,6 +50,7 @@ from mgtl_tf.workflows.study_runs import study_facts
 
 _TIMED_STEPS = 12
 CONTROLS = "Controls"
+_LOOKED_AT = ("with_cmi", "without_cmi", "naive")
 
 
 @dataclass(frozen=True)
@@ -277,6 +279,26 @@ def _write(stem: Path, grid: Grid, rows: Sequence[RowResult]) -> None:
     if any(row.seeds for row in rows):
         draw_rows(rows, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.txt, .md, .csv and .svg are written", stem)
+
+
+def look_at_tables(job: TablesJob) -> Path:
+    """Pages about what the rows w/ CMI, w/o CMI and Naive look at.
+
+    Each finished run gets RUN/report/look/; STUDY/tables/look.html links
+    them, and is returned.
+
+    Raises:
+        UserError: where no such run is finished, or one cannot be read.
+    """
+    study = job.study()
+    folders = [
+        study.run(row, seed).folder
+        for row in _rows(job)
+        for seed in job.chosen_seeds
+        if row.key in _LOOKED_AT
+    ]
+    done = [f for f in folders if (f / "report" / "report.html").is_file()]
+    return look_at_runs(done, study.folder / "tables")
 
 
 def publish_tables(

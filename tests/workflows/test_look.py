@@ -23,6 +23,7 @@ from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.workflows import look as workflow
+from mgtl_tf.workflows import tables
 from mgtl_tf.workflows.evaluate import read_split
 from mgtl_tf.workflows.look import look_at_run
 from mgtl_tf.workflows.look import look_at_runs
@@ -237,6 +238,27 @@ def test_runs_without_steps_are_refused(changes, named, tmp_path):
     (tmp_path / "config.json").write_text(config.to_json())
     with pytest.raises(UserError, match=f"{named}.*no recurrent steps"):
         require_steps(tmp_path)
+
+
+def test_tables_look_at_finished_runs_with_steps(tmp_path, monkeypatch):
+    study = tmp_path / "procedural-v1-small"
+    names = ["with_cmi-seed0", "vgg-seed0", "without_cmi-seed1", "steps3-seed0"]
+    for name in names:
+        (study / "runs" / name / "report").mkdir(parents=True)
+        (study / "runs" / name / "report" / "report.html").write_text("done")
+    seen = []
+
+    def look(folders, tables_dir):
+        seen.extend(f.relative_to(study).as_posix() for f in folders)
+        return tables_dir / "look.html"
+
+    monkeypatch.setattr(tables, "look_at_runs", look)
+    job = tables.TablesJob((1, 2, 3, 4), "procedural", "small", "", tmp_path)
+    assert tables.look_at_tables(job) == study / "tables" / "look.html"
+    # naive-seed0 is not finished, the others have no knowledge to look at.
+    assert sorted(seen) == ["runs/with_cmi-seed0", "runs/without_cmi-seed1"]
+    with pytest.raises(UserError, match="--look: no finished run"):
+        look_at_runs([], tmp_path)
 
 
 def test_other_refusals(run, tmp_path):
