@@ -84,7 +84,7 @@ SMALL = Benchmark(
         seed=7, train_pairs=4000, val_pairs=2000, appearance_change=1.0
     ),
     common={**_COMMON, "max_steps": 800},
-    search_steps=300,
+    search_steps=200,
     trials={
         "": _BLOCKS,
         "vgg": _rates(0.0005, 0.001, 0.002, 0.004),
