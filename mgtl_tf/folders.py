@@ -13,6 +13,9 @@ from mgtl_tf.errors import UserError
 MODEL_JSON = "model.json"
 """Beside every exported saved_model.pb: its hash, dimension and config."""
 
+ENGINE_JSON = "engine.json"
+"""In every engine of a gallery: its settings, checksums, measured recall."""
+
 INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
 

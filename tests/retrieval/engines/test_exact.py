@@ -146,7 +146,7 @@ def test_faiss_is_taken_where_it_is_installed(monkeypatch, index):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ({"engine": "exat"}, "--engine=exat: must be one of exact"),
+        ({"engine": "exat"}, "--engine=exat: must be one of exact, float16"),
         ({"backend": "fais"}, "--backend=fais: must be one of faiss"),
         ({"uri": "a.db"}, "--uri=a.db: --backend=faiss takes none"),
     ],
