@@ -13,6 +13,8 @@ SERVE = [
     "python-multipart==0.0.34",
 ]
 
+MILVUS = ["pymilvus==3.0.2", "milvus-lite==3.2.2", "faiss-cpu==1.15.1"]
+
 
 def pins() -> list[str]:
     """The requirement lines of requirements.txt, without its comments."""
@@ -41,8 +43,11 @@ setup(
     },
     install_requires=pins(),
     extras_require={
-        # Hard negatives of large data sets are then mined by FAISS.
+        # Hard negatives of large data sets are then mined by FAISS, and
+        # large galleries searched.
         "faiss": ["faiss-cpu==1.15.1"],
+        # Galleries in Milvus: a local file, or a cluster.
+        "milvus": MILVUS,
         "gpu": ["tensorflow[and-cuda]==2.21.0"],
         # The page and the endpoint of experiments.serve.
         "serve": SERVE,
@@ -55,8 +60,9 @@ setup(
             *SERVE,
             # The page is tested in Chromium.
             "selenium==4.51.0",
-            # Both ways of mining are tested to agree.
+            # Both ways of mining, and of searching, are tested to agree.
             "faiss-cpu==1.15.1",
+            *MILVUS,
         ],
     },
 )

@@ -8,6 +8,10 @@ Several machines share the work with --shard=1/4, 2/4 ... and one --output_dir
 (or copies of it, brought together); the last one joins the shards, or --join
 does. --verify reads a whole index again.
 
+--engine=ivfpq (or float16, int8, pca) also builds that search engine, and
+--backend=milvus --uri=FILE.db (or http://HOST:19530) fills Milvus; without
+--model and --images, of the index that is in OUTPUT_DIR already.
+
 Images that can't be read are left out and listed; the exit status is then 1.
 """
 
@@ -62,16 +66,35 @@ _JOIN = flags.DEFINE_boolean(
 _VERIFY = flags.DEFINE_boolean(
     "verify", False, "only compare the index in OUTPUT_DIR with its checksums"
 )
+_ENGINE = flags.DEFINE_string(
+    "engine",
+    "exact",
+    "search engine to build: exact (needs nothing), float16, int8, pca, ivfpq;"
+    " of Milvus exact, int8, hnsw",
+)
+_BACKEND = flags.DEFINE_enum(
+    "backend", "faiss", ["faiss", "milvus"], "what will search the gallery"
+)
+_URI = flags.DEFINE_string(
+    "uri", None, "of Milvus: a local file FILE.db, or http://HOST:19530"
+)
+_TRAINING_GALLERY = flags.DEFINE_string(
+    "training_gallery",
+    None,
+    "index of the training split's aerial images, from which FAISS' engines"
+    " learn; default: the gallery itself",
+)
 
 
 def main(argv: list[str]) -> int:
     """Reads the flags, indexes, tells what was indexed and what was not."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
-    if _JOIN.value or _VERIFY.value:
+    if _JOIN.value or _VERIFY.value or _only_engine():
         return _look_after(_OUTPUT_DIR.value)
     from mgtl_tf.workflows.index import index_gallery
 
+    _require_engine()
     done = index_gallery(
         _given(_MODEL),
         _given(_IMAGES),
@@ -84,7 +107,40 @@ def main(argv: list[str]) -> int:
     for image in done.built.skipped:
         print(f"left out {image.image}: {image.reason}", file=sys.stderr)
     print("\n".join(done.lines(_OUTPUT_DIR.value)))
+    if not done.missing:
+        _build_engine()
     return 1 if done.built.skipped else 0
+
+
+def _wants_engine() -> bool:
+    return _ENGINE.value != "exact" or _BACKEND.value != "faiss"
+
+
+def _only_engine() -> bool:
+    return _wants_engine() and not _MODEL.value and not _IMAGES.value
+
+
+def _require_engine() -> None:
+    from mgtl_tf.workflows.engines import require_gallery_engine
+
+    require_gallery_engine(
+        _ENGINE.value, _BACKEND.value, _URI.value, _TRAINING_GALLERY.value
+    )
+
+
+def _build_engine() -> None:
+    if not _wants_engine():
+        return
+    from mgtl_tf.workflows.engines import build_gallery_engine
+
+    told = build_gallery_engine(
+        _OUTPUT_DIR.value,
+        _ENGINE.value,
+        _BACKEND.value,
+        _URI.value,
+        _TRAINING_GALLERY.value,
+    )
+    print("\n".join(told))
 
 
 def _given(flag: flags.FlagHolder) -> Any:
@@ -101,6 +157,7 @@ def _look_after(folder: str) -> int:
         print(f"{join_gallery(folder):,} places joined in {folder}")
     if _VERIFY.value:
         print(f"{folder}: all of {verify_gallery(folder):,} places is whole")
+    _build_engine()
     return 0
 
 

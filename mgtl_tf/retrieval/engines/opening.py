@@ -14,9 +14,13 @@ from mgtl_tf.retrieval.engines.building import open_faiss_engine
 from mgtl_tf.retrieval.engines.engine import SearchEngine
 from mgtl_tf.retrieval.engines.exact import BlockSearch
 from mgtl_tf.retrieval.engines.exact import FlatSearch
+from mgtl_tf.retrieval.engines.faiss_library import faiss_library
 from mgtl_tf.retrieval.engines.faiss_library import has_faiss
 from mgtl_tf.retrieval.engines.milvus import MilvusSearch
+from mgtl_tf.retrieval.engines.milvus import milvus_index
 from mgtl_tf.retrieval.engines.milvus_building import build_milvus
+from mgtl_tf.retrieval.engines.milvus_connection import connect
+from mgtl_tf.retrieval.engines.milvus_connection import release
 from mgtl_tf.retrieval.engines.stored import FAISS_FILE
 from mgtl_tf.retrieval.engines.stored import engine_folder
 from mgtl_tf.retrieval.engines.stored import read_engine
@@ -120,6 +124,24 @@ def summary(details: dict[str, Any]) -> list[str]:
             f" places ({memory['bytes_per_place']:,} bytes each)"
         )
     return lines
+
+
+def require_engine(engine: str, backend: str, uri: str | None) -> None:
+    """Refuses, before long work, an engine that could not be built then.
+
+    Args:
+        engine, backend, uri: as of `open_engine`.
+
+    Raises:
+        UserError: for an unknown name, a library that is missing, or a
+            server that does not answer.
+    """
+    _check(engine, backend, uri)
+    if backend == "milvus":
+        milvus_index(engine)
+        release(connect(uri), uri or "")
+    elif engine != "exact":
+        faiss_library(f"--engine={engine}")
 
 
 def _check(engine: str, backend: str, uri: str | None) -> None:

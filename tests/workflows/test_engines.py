@@ -1,0 +1,115 @@
+"""Building engines of an index, by function and by program."""
+
+import re
+
+import numpy as np
+import pytest
+from absl import flags
+
+from experiments import index as program
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.sources import FileSource
+from mgtl_tf.workflows.engines import build_gallery_engine
+from mgtl_tf.workflows.engines import require_gallery_engine
+
+pytest.importorskip("faiss")
+FLAGS = ["engine", "backend", "uri", "training_gallery", "output_dir"]
+
+
+class NumberEncoder:
+    """A unit vector from the number that a file holds."""
+
+    dimension = 16
+
+    def __init__(self, model_hash="f" * 64):
+        self.model_hash = model_hash
+
+    def encode_satellite(self, images):
+        rows = [
+            np.random.default_rng(int(i)).standard_normal(16) for i in images
+        ]
+        rows = [row / np.linalg.norm(row) for row in rows]
+        return np.stack(rows).astype(np.float32)
+
+
+def made(folder, count=120, model_hash="f" * 64):
+    images = folder / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        (images / f"{i}.jpg").write_text(str(i))
+    places = [Place(str(i), images / f"{i}.jpg") for i in range(count)]
+    build_index(
+        NumberEncoder(model_hash),
+        FileSource(places),
+        folder / "index",
+        progress=False,
+    )
+    return folder / "index"
+
+
+def told_by(main, **given):
+    """Runs the program's main with these flags, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in FLAGS:
+            holder = getattr(program, f"_{name.upper()}")
+            patch.setattr(
+                flags.FLAGS, name, given.get(name, holder.default), raising=True
+            )
+        return main(["index"])
+
+
+@pytest.fixture
+def parsed():
+    if not flags.FLAGS.is_parsed():
+        flags.FLAGS(["index", "--output_dir=none"])
+
+
+def test_the_program_builds_what_locate_opens(tmp_path, parsed, capsys):
+    folder = made(tmp_path)
+    assert told_by(program.main, engine="int8", output_dir=str(folder)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"int8: recall@1 \d\.\d{3} \(exact \d\.\d{3}\)", lines[0])
+    assert re.match(r"int8: .* MB now, .* MB a million places \(16", lines[1])
+    index = load_index(folder)
+    rows, _ = open_engine(index, "int8").search(index.descriptors[:5], 1)
+    assert rows.ravel().tolist() == [0, 1, 2, 3, 4]
+
+
+def test_an_index_built_again_makes_engines_stale(tmp_path):
+    folder = made(tmp_path)
+    build_gallery_engine(folder, "float16", progress=False)
+    made(tmp_path, count=121)
+    with pytest.raises(UserError, match="has none|other descriptors"):
+        open_engine(load_index(folder), "float16")
+
+
+def test_training_gallery(tmp_path):
+    folder = made(tmp_path / "a")
+    training = made(tmp_path / "b", 60)
+    build_gallery_engine(folder, "pca", "faiss", None, training, False)
+    open_engine(load_index(folder), "pca")
+    foreign = made(tmp_path / "c", 60, "0" * 64)
+    with pytest.raises(UserError, match="another model"):
+        build_gallery_engine(folder, "pca", "faiss", None, foreign, False)
+    with pytest.raises(UserError, match="no such folder"):
+        require_gallery_engine("pca", "faiss", None, tmp_path / "none")
+    with pytest.raises(UserError, match="learns nothing"):
+        require_gallery_engine("exact", "faiss", None, training)
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (("ivf", "faiss", None), "--engine=ivf: must be one of exact"),
+        (("exact", "faiss", "a.db"), "--uri=a.db: --backend=faiss takes none"),
+        (("exact", "milvus", None), "needs --uri"),
+        (("pca", "milvus", "a.db"), "--backend=milvus has exact, int8, hnsw"),
+    ],
+)
+def test_refused_before_anything_is_embedded(names, message):
+    with pytest.raises(UserError, match=message):
+        require_gallery_engine(*names, None)
