@@ -68,7 +68,7 @@ def draw_errors(figures: Figures, path: Path) -> None:
 
 def draw_likeness(figures: Figures, path: Path) -> None:
     """Cosines without what all places share: true pairs and others."""
-    figure, axis = new_chart("cosine, without what all places share", _OVER)
+    figure, axis = new_chart("cosine (centred)", _OVER)
     for color, (name, steps) in _knowledge(figures):
         for prefix, style, whose in (
             ("", "-", "its own place"),
@@ -160,7 +160,7 @@ def draw_offsets(steps: Sequence[Figures], path: Path) -> None:
 
 def draw_shared_light(figures: Figures, path: Path) -> None:
     """Whether both views of a place attend to the same azimuths."""
-    label = "cosine, without what all places share"
+    label = "cosine (centred)"
     figure, axis = new_chart(label, _OVER)
     for key, style, name in (
         ("own", "-", "both views of a place"),

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_COMPASS = ("S", "W", "N", "E", "S")
+# Without the last south, which would stand upon the next panel's first.
+_COMPASS = ("S", "W", "N", "E", "")
 _MAP_COLORS = "viridis"
 _STRIP_COLORS = "magma"
 _FRAME_COLOR = "#cbd5e1"
 _DOTS_PER_INCH = 110
 # What gets no attention is dimmed to this share of its light.
-_DIMMEST = 0.15
+_DIMMEST = 0.3
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
     Args:
         image: RGB uint8 [H, W, 3].
         light: float [T], attention over azimuths; its largest share keeps
-            the image's own light, none leaves 0.15 of it.
+            the image's own light, none leaves 0.3 of it.
 
     Returns:
         RGB uint8 [H, W, 3].

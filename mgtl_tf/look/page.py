@@ -294,7 +294,8 @@ _OFFSETS = (
 )
 _SHARED = (
     "Both views together.",
-    "How alike the two views' attention over azimuths is. Well above the"
+    "How alike the two views' attention over azimuths is, after what all"
+    " places share is taken away. Well above the"
     " dotted line: both look in the same directions.",
 )
 _RECALL = (
