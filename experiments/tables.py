@@ -11,17 +11,14 @@ world it is a benchmark of our own, never a CVUSA or CVACT result.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from absl import flags
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
 from mgtl_tf.tables.rows import TABLES
+from mgtl_tf.workflows.tables_job import TablesJob
 from polar.program import run
-
-if TYPE_CHECKING:
-    from mgtl_tf.workflows.tables import TablesJob
 
 _TABLE = flags.DEFINE_list(
     "table", None, "which of the paper's tables, 1 to 4", required=True
@@ -49,6 +46,9 @@ _MAX_STEPS = flags.DEFINE_integer(
     "budget of every run; default: the study's; other budgets want another"
     " --studies_dir",
     lower_bound=1,
+)
+_EPOCHS = flags.DEFINE_integer(
+    "epochs", None, "the same in passes over the training pairs", lower_bound=1
 )
 _WORKERS = flags.DEFINE_integer(
     "workers",
@@ -87,12 +87,13 @@ def main(argv: list[str]) -> int:
     """Reads the flags, runs what is missing, prints the tables."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    job = _job()
     load_tensorflow(devices=False)
     from mgtl_tf.workflows import tables
+    from mgtl_tf.workflows.tables_plan import plan
 
-    job = _job(tables.TablesJob)
     if _DRY_RUN.value:
-        print("\n".join(tables.plan(job)))
+        print("\n".join(plan(job)))
         return 0
     tables.run_tables(job)
     shown = tables.show_tables(job)
@@ -105,16 +106,16 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _job(kind: type[TablesJob]) -> TablesJob:
-    steps = _MAX_STEPS.value
-    return kind(
+def _job() -> TablesJob:
+    budget = {"max_steps": _MAX_STEPS.value, "epochs": _EPOCHS.value}
+    return TablesJob(
         tables=_numbers(_TABLE, TABLES),
         dataset=_DATASET.value,
         size=_SIZE.value,
         data_dir=_DATA_DIR.value,
         studies_dir=Path(_STUDIES_DIR.value),
         seeds=_numbers(_SEEDS),
-        common={} if steps is None else {"max_steps": steps},
+        common={name: n for name, n in budget.items() if n is not None},
         workers=_WORKERS.value,
         search=_SEARCH.value,
         controls=_CONTROLS.value,

@@ -10,17 +10,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
+from mgtl_tf.fresh_process import answer_of
 from mgtl_tf.presets import load_preset
 from mgtl_tf.presets.systems import system_settings
 
@@ -52,19 +50,9 @@ def fresh_cost(config: ModelConfig, folder: Path) -> dict[str, Any]:
     if answer.is_file():
         return json.loads(answer.read_text())
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
-        asked, made = Path(temporary, "config.json"), Path(temporary, "cost")
-        asked.write_text(text)
-        done = subprocess.run(
-            [sys.executable, "-m", __name__, str(asked), str(made)],
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise UserError(f"{config.system}: its cost was not found: {last}")
-        write_whole(answer, made.read_text())
-    return json.loads(answer.read_text())
+    found = answer_of(__name__, text, f"{config.system}: its cost")
+    write_whole(answer, found)
+    return json.loads(found)
 
 
 def _main(asked: str, made: str) -> None:

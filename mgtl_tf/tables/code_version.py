@@ -12,7 +12,6 @@ from mgtl_tf.data.records import Dataset
 # What can change a trained model or its recall; not pages, tables, serving.
 _DECIDES = (
     "config",
-    "config.py",
     "data",
     "layers",
     "systems",

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
+from typing import IO
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
@@ -67,9 +72,13 @@ def _gpus() -> list[str]:
 def start_training(
     run: Run, environment: Mapping[str, str]
 ) -> subprocess.Popen:
-    """Starts `experiments.train` on a run; it goes on where it stopped."""
+    """Starts `experiments.train` on a run; it goes on where it stopped.
+
+    Raises:
+        UserError: where another process is training it.
+    """
     run.log.parent.mkdir(parents=True, exist_ok=True)
-    with run.log.open("ab") as log:
+    with held(run) as lock, run.log.open("ab") as log:
         return subprocess.Popen(
             [*training_command(run.config), f"--run_dir={run.folder}"],
             stdin=subprocess.DEVNULL,
@@ -78,7 +87,31 @@ def start_training(
             env={**os.environ, **environment},
             # Ctrl-C is for the study, which then stops its runs in order.
             start_new_session=True,
+            pass_fds=(lock.fileno(),),
         )
+
+
+@contextmanager
+def held(run: Run) -> Iterator[IO[bytes]]:
+    """A run's lock; a process that inherits it holds it until it ends.
+
+    So a trainer that outlived a killed study is found out, and a run is
+    never trained by two.
+
+    Raises:
+        UserError: where another process holds it.
+    """
+    run.folder.parent.mkdir(parents=True, exist_ok=True)
+    with run.folder.with_name(f".{run.name}.lock").open("wb") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(
+                f"{run.folder}: is still being trained, perhaps on behalf of"
+                " a study that was killed; wait until that process is done,"
+                " or end it, and give the same command again"
+            ) from error
+        yield lock
 
 
 def training_command(config: RunConfig) -> list[str]:
@@ -113,7 +146,8 @@ def run_all(
     """Trains runs, each on the first free device, until none is left.
 
     A run that fails does not stop the others. When this process is
-    interrupted, the runs are asked to save and stop, and waited for.
+    interrupted or told to end (SIGTERM), the runs are asked to save and
+    stop, and waited for. In the main thread only.
 
     Args:
         runs: in the order in which they start.
@@ -127,6 +161,7 @@ def run_all(
     waiting, free = list(runs), list(devices.environments)
     going: dict[subprocess.Popen, tuple[Run, Mapping[str, str], float]] = {}
     failed = []
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         while waiting or going:
             while waiting and free:
@@ -141,7 +176,13 @@ def run_all(
                     failed.append(run)
     finally:
         _stop(list(going))
+        signal.signal(signal.SIGTERM, before)
     return failed
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """A study that is told to end stops its runs, as at Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def _stop(processes: list[subprocess.Popen]) -> None:

@@ -16,11 +16,13 @@ from typing import Any
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.grid import Grid
 from mgtl_tf.tables.plot import draw_rows
 from mgtl_tf.tables.results import RowResult
 
+_GRID = [field.name for field in dataclasses.fields(Grid)]
 _HEAD = """# Results
 
 Made by `python -m experiments.tables --publish` from the files in
@@ -57,7 +59,7 @@ def publish(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"--docs_dir={docs}: cannot be made") from error
+        raise unwritable(f"--docs_dir={docs}", error) from error
     tables = {}
     for heading, grid in grids.items():
         picture = ""
@@ -70,9 +72,8 @@ def publish(
             "picture": picture,
             "measured": [_measured(row) for row in rows[heading]],
         }
-    text = json.dumps(
-        {"name": name, "facts": facts, "tables": tables}, indent=1
-    )
+    study = {"name": name, "facts": facts, "tables": tables}
+    text = json.dumps({**study, "search": search or {}}, indent=1)
     write_whole(folder / f"{name}.json", text + "\n")
     return write_page(docs)
 
@@ -116,13 +117,11 @@ def _section(study: Mapping[str, Any], path: Path) -> str:
     facts = [f"- {key}: {value}" for key, value in study["facts"].items()]
     lines = [f"## {study['name']}", "", *facts]
     for heading, table in study["tables"].items():
-        grid = Grid(
-            table["title"], table["heads"], table["rows"], table["notes"]
-        )
+        grid = Grid(**{key: table[key] for key in _GRID})
         lines += ["", f"### {heading}", "", grid.markdown()]
         if table["picture"]:
             lines += ["", f"![{heading}](results/{table['picture']})"]
-    lines += _search_lines(study["search"])
+    lines += _search_lines(study.get("search"))
     reading = path.with_name(f"{study['name']}-reading.md")
     if reading.is_file():
         lines += ["", "### Reading", "", reading.read_text().strip()]

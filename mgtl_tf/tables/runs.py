@@ -108,10 +108,13 @@ def _made_with(folder: Path) -> Versions | None:
 def sign(run: Run, versions: Versions) -> None:
     """Writes what a run is begun with; a run that goes on keeps its own.
 
+    A run has begun once its config.json is there. Before that, a signature
+    is of a study that was stopped before the run's turn came.
+
     Raises:
         UserError: where the folder cannot be written.
     """
-    if (run.folder / STUDY_JSON).is_file():
+    if (run.folder / "config.json").is_file():
         return
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
@@ -122,6 +125,7 @@ def sign(run: Run, versions: Versions) -> None:
 
 
 def versions_of(runs: list[Run]) -> list[str]:
-    """The code versions that finished runs were made with, each once."""
-    made = [_made_with(run.folder) for run in runs]
+    """The code versions that the runs there are were made with, each once."""
+    there = [run for run in runs if (run.folder / "config.json").is_file()]
+    made = [_made_with(run.folder) for run in there]
     return sorted({m.code if m else "unknown" for m in made})

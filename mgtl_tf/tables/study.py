@@ -23,6 +23,7 @@ from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.runs import Run
 
 SETTINGS_JSON = "settings.json"
+_NAMED = {"learning_rate", "residual_init"}
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Study:
         preset: settings to begin from: procedural, cvusa, cvact.
         common: config fields of every row, over the preset.
         data_dir: the pairs to train and measure on.
-        prepared: folder of their decoded forms, made once for all runs.
+        prepared: folder of their decoded forms, made once for all runs;
+            those of another image size than the study's lie beside it.
         settings: row key to further fields, chosen by a search.
     """
 
@@ -48,16 +50,26 @@ class Study:
     def config(self, row: Row, seed: int, **changes: Any) -> RunConfig:
         """The config of a row: preset, system, common, row, settings."""
         system = row.changes.get("system", "mgtl")
-        return (
+        config = (
             load_preset(self.preset)
             .replace(**self.common)
             .replace(**system_settings(self.preset, system))
             .replace(**row.changes)
             .replace(**self.settings.get(row.key, {}))
-            .replace(data_dir=str(self.data_dir), data_cache=str(self.prepared))
             .replace(seed=seed)
             .replace(**changes)
         )
+        cache = self._cache(config.model.image_size)
+        return config.replace(data_dir=str(self.data_dir), data_cache=cache)
+
+    def _cache(self, size: tuple[int, int]) -> str:
+        """One folder of decoded pairs for every image size there is."""
+        common = load_preset(self.preset).replace(**self.common)
+        if size == common.model.image_size:
+            return str(self.prepared)
+        height, width = size
+        name = f"{self.prepared.name}-{height}x{width}"
+        return str(self.prepared.with_name(name))
 
     def run(self, row: Row, seed: int) -> Run:
         """A row's run of a seed."""
@@ -80,6 +92,8 @@ class Study:
                 f"{row.key}-lr{config.train.learning_rate:g}"
                 f"-{config.model.residual_init}"
             )
+            for field in sorted({*settings} - _NAMED):
+                name += f"-{field}{settings[field]}"
             found.append(Run(row.key, self.folder / "search" / name, config))
         return found
 
@@ -137,12 +151,22 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     Raises:
         UserError: where the file cannot be read.
     """
+    return read_search(folder).get("chosen", {})
+
+
+def read_search(folder: Path) -> dict[str, Any]:
+    """All that an earlier search tried and chose; empty before one.
+
+    Raises:
+        UserError: where the file cannot be read.
+    """
     path = folder / SETTINGS_JSON
     if not path.is_file():
         return {}
     try:
-        rows = json.loads(path.read_text())["chosen"]
-        return {key: dict(value) for key, value in rows.items()}
+        found = json.loads(path.read_text())
+        chosen = {key: dict(value) for key, value in found["chosen"].items()}
+        return {**found, "chosen": chosen}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{path}: cannot be read ({error}); remove it and search again"

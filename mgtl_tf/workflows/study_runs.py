@@ -12,6 +12,7 @@ from typing import Any
 
 from absl import logging
 
+from mgtl_tf.config import TrainConfig
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.procedural.settings import WorldSettings
@@ -22,6 +23,7 @@ from mgtl_tf.tables.benchmark import Benchmark
 from mgtl_tf.tables.code_version import code_version
 from mgtl_tf.tables.code_version import data_version
 from mgtl_tf.tables.launch import Devices
+from mgtl_tf.tables.launch import held
 from mgtl_tf.tables.launch import last_line
 from mgtl_tf.tables.launch import require_all
 from mgtl_tf.tables.launch import run_all
@@ -33,6 +35,7 @@ from mgtl_tf.tables.runs import is_finished
 from mgtl_tf.tables.runs import sign
 from mgtl_tf.tables.study import SETTINGS_JSON
 from mgtl_tf.tables.study import Study
+from mgtl_tf.tables.study import read_search
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
@@ -58,7 +61,8 @@ def ready_data(
     """
     if world is not None:
         make_world(world, study.data_dir, usable_cores())
-    for config in (study.config(row, 0) for row in rows):
+    configs = (study.config(row, 0) for row in rows)
+    for config in {c.data.data_cache: c for c in configs}.values():
         done = prepare(
             study.data_dir,
             config.data.data_cache,
@@ -74,6 +78,25 @@ def ready_data(
             )
     dataset = read_dataset(study.preset, study.data_dir)
     return Versions(code_version(), data_version(dataset))
+
+
+def versions_there(study: Study) -> tuple[Versions | None, int]:
+    """Versions of code and data, and training pairs; reads file sizes only.
+
+    Returns:
+        None and 0 where the study's world is not whole yet.
+
+    Raises:
+        UserError: for data on disk that cannot be read.
+    """
+    try:
+        dataset = read_dataset(study.preset, study.data_dir)
+    except UserError:
+        if study.preset != "procedural":
+            raise
+        return None, 0
+    versions = Versions(code_version(), data_version(dataset))
+    return versions, len(dataset.train)
 
 
 def finish(
@@ -103,7 +126,8 @@ def finish(
         len(devices.environments),
     )
     for run in missing:
-        sign(run, versions)
+        with held(run):  # by nobody else
+            sign(run, versions)
     require_all(run_all(missing, devices, _narrator(len(missing))))
 
 
@@ -154,10 +178,7 @@ def search_settings(
         UserError: as `finish`.
     """
     tried = {r.key: _tried(benchmark, r) for r in rows}
-    trials = {
-        row.key: study.trials(row, tried[row.key], benchmark.search_steps)
-        for row in rows
-    }
+    trials = trials_of(study, rows, benchmark)
     listed = [run for runs in trials.values() for run in runs]
     finish(listed, versions, devices, any_code)
     recalls = {k: [final_recall(r) for r in runs] for k, runs in trials.items()}
@@ -165,20 +186,34 @@ def search_settings(
         key: tried[key][max(range(len(found)), key=found.__getitem__)]
         for key, found in recalls.items()
     }
+    told = {
+        key: [
+            {**settings, "r@1": value}
+            for settings, value in zip(tried[key], values, strict=True)
+        ]
+        for key, values in recalls.items()
+    }
+    # Rows that an earlier search chose for keep what it chose.
+    earlier = read_search(study.folder)
     found = {
         "steps": benchmark.search_steps,
-        "chosen": chosen,
-        "trials": {
-            key: [
-                {**settings, "r@1": value}
-                for settings, value in zip(tried[key], values, strict=True)
-            ]
-            for key, values in recalls.items()
-        },
+        "chosen": {**earlier.get("chosen", {}), **chosen},
+        "trials": {**earlier.get("trials", {}), **told},
     }
     path = study.folder / SETTINGS_JSON
     write_whole(path, json.dumps(found, indent=1) + "\n")
     return chosen
+
+
+def trials_of(
+    study: Study, rows: Sequence[Row], benchmark: Benchmark
+) -> dict[str, list[Run]]:
+    """Row key to the runs of its search."""
+    steps = benchmark.search_steps
+    return {
+        row.key: study.trials(row, _tried(benchmark, row), steps)
+        for row in rows
+    }
 
 
 def _tried(benchmark: Benchmark, row: Row) -> Sequence[Mapping[str, Any]]:
@@ -187,7 +222,8 @@ def _tried(benchmark: Benchmark, row: Row) -> Sequence[Mapping[str, Any]]:
 
 def plan_lines(
     runs: Sequence[Run],
-    versions: Versions,
+    versions: Versions | None,
+    pairs: int,
     seconds_a_step: Callable[[Run], float],
     devices: Devices,
     any_code: bool = False,
@@ -196,23 +232,34 @@ def plan_lines(
 
     Args:
         runs: all that are needed.
-        versions, any_code: as of `finish`.
+        versions, any_code: as of `finish`; None: there are no data yet, so
+            nothing can be finished.
+        pairs: of training, which decide the steps of an epoch.
         seconds_a_step: measures a run's step.
         devices: over how many the time is spread.
+
+    Raises:
+        UserError: where a folder holds another run.
     """
     lines, left = [], 0.0
     for run in runs:
-        if is_finished(run, versions, any_code):
+        if versions and is_finished(run, versions, any_code):
             lines.append(f"{run.name}: finished")
             continue
-        seconds = run.config.train.max_steps * seconds_a_step(run)
+        steps = steps_of(run.config.train, pairs)
+        seconds = steps * seconds_a_step(run)
         left += seconds
         lines.append(
-            f"{run.name}: {run.config.train.max_steps:,} steps, about"
-            f" {duration_text(seconds)}"
+            f"{run.name}: {steps:,} steps, about {duration_text(seconds)}"
         )
     total = duration_text(left / len(devices.environments))
     return [*lines, f"about {total} of training in all"]
+
+
+def steps_of(config: TrainConfig, pairs: int) -> int:
+    """Steps of a whole run; an epoch's last, smaller batch is dropped."""
+    steps = config.epochs * (pairs // config.batch_size)
+    return min(steps, config.max_steps) if config.max_steps else steps
 
 
 def study_facts(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,117 @@
+"""What `experiments.tables` was asked for, and what follows from that."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.tables.benchmark import BENCHMARKS
+from mgtl_tf.tables.benchmark import Benchmark
+from mgtl_tf.tables.rows import Row
+from mgtl_tf.tables.rows import rows_of
+from mgtl_tf.tables.study import Study
+from mgtl_tf.tables.study import benchmark_study
+from mgtl_tf.tables.study import control_rows
+from mgtl_tf.tables.study import data_study
+
+
+@dataclass(frozen=True)
+class TablesJob:
+    """What `experiments.tables` was asked for.
+
+    Attributes:
+        tables: numbers, 1 to 4.
+        dataset: procedural, cvusa or cvact.
+        size: of the procedural benchmark.
+        data_dir: of a data set on disk.
+        studies_dir: holds a folder for every study.
+        seeds: of every row; empty: the benchmark's own, or seed 0.
+        common: config fields for every row, over those of the study.
+        workers: runs at once; 0: as many as fit the machine.
+        search: whether settings are searched for first.
+        controls: whether the benchmark's control rows are run as well.
+        any_code: whether finished runs of other code are taken.
+        measure_cost: whether parameters, multiply-adds, time and memory of
+            the rows at the paper's size are measured for Tables 2 and 3.
+    """
+
+    tables: tuple[int, ...]
+    dataset: str
+    size: str
+    data_dir: str
+    studies_dir: Path
+    seeds: tuple[int, ...] = ()
+    common: Mapping[str, Any] | None = None
+    workers: int = 0
+    search: bool = False
+    controls: bool = False
+    any_code: bool = False
+    measure_cost: bool = True
+
+    @property
+    def benchmark(self) -> Benchmark | None:
+        """The procedural benchmark; None for a data set on disk."""
+        procedural = self.dataset == "procedural"
+        return BENCHMARKS[self.size] if procedural else None
+
+    def study(self, tuning: bool = False) -> Study:
+        """Where its runs lie, and their configs.
+
+        Raises:
+            UserError: without a data_dir, where one is needed.
+        """
+        if self.benchmark is not None:
+            return benchmark_study(
+                self.benchmark, self.studies_dir, self.common or {}, tuning
+            )
+        if not self.data_dir and self.trained:
+            raise UserError(
+                f"--data_dir is missing: name the folder of {self.dataset}"
+            )
+        return data_study(
+            self.dataset,
+            Path(self.data_dir),
+            self.studies_dir,
+            self.common or {},
+        )
+
+    @property
+    def chosen_seeds(self) -> tuple[int, ...]:
+        """Those given, or the benchmark's."""
+        own = self.benchmark.seeds if self.benchmark else (0,)
+        return self.seeds or own
+
+    def command(self) -> str:
+        """What makes the same figures anywhere: no folder, no pace."""
+        flags = [f"--table={','.join(map(str, self.tables))}"]
+        flags += [f"--dataset={self.dataset}"]
+        if self.benchmark is not None:
+            flags += [f"--size={self.size}"]
+        if self.dataset != "procedural":
+            flags += [f"--data_dir={self.dataset.upper()}"]
+        if self.seeds:
+            flags += [f"--seeds={','.join(map(str, self.seeds))}"]
+        flags += [f"--{k}={v}" for k, v in (self.common or {}).items()]
+        asked = (("search", self.search), ("controls", self.controls))
+        flags += [f"--{name}" for name, given in asked if given]
+        return " ".join(["python -m experiments.tables", *flags])
+
+    @property
+    def trained(self) -> tuple[Row, ...]:
+        """Rows of all tables but the third, whose models are only counted."""
+        return rows_of(tuple(t for t in self.tables if t != 3))
+
+    @property
+    def controls_listed(self) -> list[tuple[str, Row]]:
+        """(title, row) of the controls; none unless they are asked for."""
+        if not self.controls or self.benchmark is None:
+            return []
+        return control_rows(self.benchmark, self.study().settings)
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that is trained."""
+        return [*self.trained, *(row for _, row in self.controls_listed)]

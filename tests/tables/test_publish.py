@@ -1,0 +1,184 @@
+"""Tables as shown and as published: figures, notes, the page from JSON."""
+
+import json
+
+import numpy as np
+import pytest
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.presets import load_preset
+from mgtl_tf.tables.cost_layout import parameters_text
+from mgtl_tf.tables.layout import Context
+from mgtl_tf.tables.layout import controls_grid
+from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.publish import publish
+from mgtl_tf.tables.publish import write_page
+from mgtl_tf.tables.results import RowResult
+from mgtl_tf.tables.results import SeedResult
+
+CONTEXT = Context("procedural-v1-small", "a made world", (0, 1), 200)
+COST = {
+    "parameters": 79_279_104,
+    "multiply_adds": 43_255_234_560,
+    "descriptor_bytes": 30_720,
+    "one_seconds": 0.1234,
+    "batch_seconds": 1.6,
+    "batch": 16,
+    "peak_bytes": None,
+}
+
+
+def row(key, title, *hits, complexity=None, batch_size=32):
+    """A row of 200 queries; one seed for every count of hits."""
+    seeds = []
+    for seed, count in enumerate(hits):
+        ranks = np.where(np.arange(200) < count, 1, 8)
+        recalls = {"r@1": count / 200, "r@5": count / 200}
+        recalls |= {"r@10": 1.0, "r@1%": count / 200}
+        seeds.append(SeedResult(seed, recalls, ranks, 800, 60.0, 426.7))
+    config = load_preset("procedural").replace(batch_size=batch_size)
+    return RowResult(key, title, config, tuple(seeds), complexity)
+
+
+ROWS = [
+    row("vgg", "VGG16 only", 60, 64),
+    row("without_cmi", "w/o CMI", 62, 60),
+    row("with_cmi", "w/ CMI", 120, 124, complexity=COST),
+]
+
+
+def cells(grid, number):
+    return dict(zip(_names(grid), grid.rows[number], strict=True))
+
+
+def _names(grid):
+    groups = grid.groups or [""] * len(grid.heads)
+    pairs = zip(groups, grid.heads, strict=True)
+    return [f"{g}: {h}" if g else h for g, h in pairs]
+
+
+def test_table_2_by_hand():
+    grid = table_grid(2, ROWS, CONTEXT)
+    assert [line[0] for line in grid.rows] == [r.title for r in ROWS]
+    last = cells(grid, 2)
+    # 60 % and 62 %: mean 61, standard deviation 2 / sqrt(2).
+    assert last["r@1"] == "61.00 ± 1.41"
+    assert last["r@10"] == "100.00 ± 0.00"
+    assert last["Δ r@1"].startswith("+30.50 [") and "†" in last["Δ r@1"]
+    assert last["parameters"] == "79,279,104 (79.27M)"
+    assert last["multiply-adds"] == "43.26 G"
+    assert last["paper: param."] == "79.27M"
+    assert last["paper: FLOPs"] == "4.43G"
+    assert last["paper, CVUSA: r@1"] == "94.11"
+    assert last["paper, CVACT_val: r@1%"] == "98.48"
+    first, second = cells(grid, 0), cells(grid, 1)
+    assert first["Δ r@1"] == "" and first["parameters"] == ""
+    # A point less, and the seeds of the row before differ by two.
+    assert second["Δ r@1"].startswith("-0.50") and "†" not in second["Δ r@1"]
+    notes = " ".join(grid.notes)
+    assert "not CVUSA or CVACT results" in notes
+    assert "Every row has seen 25,600 pairs" in notes
+    assert "FLOPs cannot be had" in notes
+
+
+def test_other_tables():
+    rows = [
+        row("safa", "SAFA-8, small", 100, 101, batch_size=16),
+        row("with_cmi", "MGTL", 120, 124),
+    ]
+    first = table_grid(1, rows, CONTEXT)
+    assert len(first.rows) == 12
+    by_title = {line[0]: line for line in first.rows}
+    assert by_title["CVFT 2020"][1:6] == [""] * 5
+    assert by_title["L2LTR 2021"][6] == "94.05"
+    assert "SAFA-8, small 12,800; MGTL 25,600" in " ".join(first.notes)
+    fourth = table_grid(4, [row("steps1", "L = 1", 90, 91), rows[1]], CONTEXT)
+    assert [line[0] for line in fourth.rows][-1] == "Naïve (L=6)"
+    assert cells(fourth, 0)["Δ r@1"].startswith("-15.75")
+    assert cells(fourth, 2)["Δ r@1"] == ""  # L = 6 itself
+    third = table_grid(3, [row("with_cmi", "MGTL", complexity=COST)], CONTEXT)
+    own = cells(third, 1)
+    assert own["parameters"] == "79,279,104 (79.27M)"
+    assert own["param., paper"] == "72.29M"
+    assert own["one panorama, ms"] == "123.4"
+    assert own["of a batch of 16, ms"] == "100.0"
+    assert own["peak memory, MB"] == "unknown"
+    assert "72.29M cannot be had" in " ".join(third.notes)
+    control = row("long_vgg", "VGG16 only, long", 90, 92)
+    controls = controls_grid([*ROWS, control], CONTEXT)
+    assert cells(controls, 3)["Δ r@1"].startswith("-15.50")
+    nothing = table_grid(2, [row("vgg", "VGG16 only")], CONTEXT)
+    assert cells(nothing, 0)["r@1"] == "not run"
+
+
+@pytest.mark.parametrize(
+    ("count", "printed"),
+    [
+        (29_429_376, "29.42M"),
+        (50_921_472, "50.92M"),
+        (79_279_104, "79.27M"),
+        (195_909_248, "195.90M"),
+    ],
+)
+def test_parameters_as_the_paper_cuts_them(count, printed):
+    assert parameters_text(count) == f"{count:,} ({printed})"
+
+
+def _published(docs, seed=0):
+    rows = {"Table 2": ROWS}
+    grids = {"Table 2": table_grid(2, ROWS, CONTEXT)}
+    trials = [
+        {"learning_rate": 0.001, "residual_init": "zeros", "r@1": 0.25},
+        {"learning_rate": 0.002, "residual_init": "glorot", "r@1": 0.5},
+    ]
+    search = {"steps": 300, "trials": {"with_cmi": trials}}
+    facts = {"date": "2026-11-25", "seeds": "0, 1"}
+    return publish("small", grids, rows, facts, docs, search)
+
+
+def test_the_page_is_made_of_the_json_alone(tmp_path):
+    page = _published(tmp_path)
+    text = page.read_text()
+    assert page == tmp_path / "results.md"
+    assert "## small" in text and "- date: 2026-11-25" in text
+    assert "| w/ CMI | 61.00 ± 1.41 |" in text
+    assert "94.11 / 98.30 / 99.03 / 99.74" in text
+    assert "(results/small-table2.svg)" in text
+    # The best trial comes first.
+    assert "| with_cmi | 0.002 glorot: 50.00 | 0.001 zeros: 25.00 |" in text
+    page.unlink()
+    assert write_page(tmp_path).read_text() == text
+    (tmp_path / "results/small-reading.md").write_text("What it means.\n")
+    assert "### Reading\n\nWhat it means." in write_page(tmp_path).read_text()
+
+
+def test_json_holds_the_raw_figures_and_is_small(tmp_path):
+    _published(tmp_path)
+    path = tmp_path / "results/small.json"
+    assert path.stat().st_size < 8000
+    measured = json.loads(path.read_text())["tables"]["Table 2"]["measured"]
+    assert [r["key"] for r in measured] == ["vgg", "without_cmi", "with_cmi"]
+    assert [s["r@1"] for s in measured[2]["seeds"]] == [0.6, 0.62]
+    assert measured[2]["complexity"]["parameters"] == 79_279_104
+    assert "batch_size: 16 -> 32" in measured[0]["changes"]
+
+
+def test_the_same_figures_give_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        _published(tmp_path / name)
+    files = sorted(p.relative_to(tmp_path / "one") for p in
+                   (tmp_path / "one").rglob("*.*"))  # fmt: skip
+    assert len(files) == 3
+    for file in files:
+        one, two = (tmp_path / name / file for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes(), file
+
+
+def test_damaged_json_and_folders_are_named(tmp_path):
+    _published(tmp_path)
+    (tmp_path / "results/other.json").write_text('{"name": "other"}')
+    with pytest.raises(UserError, match="other.json: not a results file"):
+        write_page(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="--docs_dir=.*file"):
+        _published(tmp_path / "file")
