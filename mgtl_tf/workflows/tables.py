@@ -179,7 +179,7 @@ def look_at_tables(job: TablesJob) -> Path:
     study = job.study()
     folders = [
         study.run(row, seed).folder
-        for row in _rows(job)
+        for row in job.rows
         for seed in job.chosen_seeds
         if row.key in _LOOKED_AT
     ]

@@ -24,7 +24,8 @@ def main(config_path, orders_path, run_dir):
     with (orders.parent / "started").open("a") as started:
         started.write(run.name + "\n")
     run.mkdir(parents=True, exist_ok=True)
-    config["train"]["dtype_policy"] = "float32"  # auto, made definite
+    if config["train"]["dtype_policy"] == "auto":
+        config["train"]["dtype_policy"] = "float32"
     (run / "config.json").write_text(json.dumps(config))
     order = json.loads(orders.read_text())["runs"].get(run.name)
     if order == "fail":

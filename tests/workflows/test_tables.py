@@ -1,8 +1,8 @@
 """A tiny benchmark through plan, search, training, tables and publication."""
 
 import dataclasses
+import importlib.util
 import json
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import cv2
@@ -19,10 +19,12 @@ from mgtl_tf.workflows import tables
 from mgtl_tf.workflows import tables_plan
 from mgtl_tf.workflows.tables_job import TablesJob
 
-FAKE = SourceFileLoader(
-    "fake_trainer",
-    str(Path(__file__).parents[1] / "tables/fake_trainer.py"),
-).load_module()
+_SPEC = importlib.util.spec_from_file_location(
+    "fake_trainer", Path(__file__).parents[1] / "tables/fake_trainer.py"
+)
+FAKE = importlib.util.module_from_spec(_SPEC)
+_SPEC.loader.exec_module(FAKE)
+
 RATES = ({"learning_rate": 0.001}, {"learning_rate": 0.003})
 TINY = dataclasses.replace(
     SMALL,
@@ -83,9 +85,8 @@ def trained(monkeypatch):
         for run in runs:
             names.append(run.name)
             run.folder.mkdir(parents=True, exist_ok=True)
-            config = run.config.replace(dtype_policy="float32")
-            (run.folder / "config.json").write_text(config.to_json())
-            FAKE.finish(run.folder, dataclasses.asdict(config))
+            (run.folder / "config.json").write_text(run.config.to_json())
+            FAKE.finish(run.folder, dataclasses.asdict(run.config))
             done(run, 0, 1.0)
         return []
 
