@@ -60,7 +60,7 @@ def test_the_page_shows_the_answer(page):
     text = plain_text(content)
     assert status == 200 and "no-store" in headers["cache-control"]
     assert "Likely: 75 % that it was taken within 25 m of answer 1" in text
-    assert "47.000000, 7.500000" in text and "111 m from answer 1" in text
+    assert "47.000000, 7.500000" in text and "111 m from #1" in text
     assert "0.12 s" in text and "no position" in text
     # The gallery's ids are text, and what can't be read is said.
     assert b"<b>two" not in content and text.count("no picture") == 2
