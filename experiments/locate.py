@@ -4,14 +4,18 @@
         --picture=located.jpg panorama.jpg
     python -m experiments.locate --model=export --gallery=index \
         --near=46.948,7.447 --radius=500 --format=csv panoramas/
+    python -m experiments.locate --model=export --gallery=index \
+        --sequence --metres_per_frame=8 --format=geojson frames/
 
-An image that can't be read is named on stderr, the others are answered; the
-exit status is then 1.
+How sure an answer is stands below it, once experiments.calibrate was run on
+the gallery. An image that can't be read is named on stderr, the others are
+answered; the exit status is then 1.
 """
 
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from absl import flags
 
@@ -51,9 +55,42 @@ _NEAR = flags.DEFINE(
     " only places within --radius of it are candidates",
 )
 _RADIUS = flags.DEFINE_float("radius", None, "metres around --near")
+_SEQUENCE = flags.DEFINE_bool(
+    "sequence",
+    False,
+    "the images are frames of one drive, in order: each is answered in the"
+    " light of those before (the gallery must be calibrated); geojson then"
+    " holds the path too. --near and --radius tell where the drive began",
+)
+_METRES_PER_FRAME = flags.DEFINE_float(
+    "metres_per_frame",
+    10.0,
+    "m: with --sequence, about what the camera moves between two frames; from"
+    " one place to another at a distance d it comes with a weight of"
+    " exp(-d^2 / (2 m^2)) up to d = 3 m, and in 1 % of frames anywhere",
+)
+_UNKNOWN_HEADING = flags.DEFINE_bool(
+    "unknown_heading",
+    False,
+    "north may be anywhere in a panorama, not just in its centre column: all"
+    " turns are tried (20 times the work), and each answer holds the heading"
+    " of the centre column",
+)
 _ENGINE = flags.DEFINE_string("engine", "exact", "how the gallery is searched")
 _BACKEND = flags.DEFINE_string("backend", "faiss", "what searches it")
 _URI = flags.DEFINE_string("uri", None, "where --backend keeps the gallery")
+
+
+def _circumstances() -> Any:
+    from mgtl_tf.workflows.locate import Circumstances
+
+    return Circumstances(
+        _NEAR.value,
+        _RADIUS.value,
+        _UNKNOWN_HEADING.value,
+        _SEQUENCE.value,
+        _METRES_PER_FRAME.value,
+    )
 
 
 def main(argv: list[str]) -> int:
@@ -70,8 +107,7 @@ def main(argv: list[str]) -> int:
         _FORMAT.value,
         _PICTURE.value,
         _TRUTH.value,
-        near=_NEAR.value,
-        radius=_RADIUS.value,
+        _circumstances(),
         searching=(_ENGINE.value, _BACKEND.value, _URI.value),
     )
     print(told.text)

@@ -13,6 +13,7 @@ from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.places import Place
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
+_EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}
 _COLUMNS = (
     "query",
     "rank",
@@ -22,6 +23,8 @@ _COLUMNS = (
     "longitude",
     "similarity",
     "metres_from_first",
+    "heading",
+    "probability",
     "confidence",
     "confidence_metres",
     "is_true_place",
@@ -35,13 +38,21 @@ def as_table(located: Sequence[Located]) -> str:
 
 def _block(query: Located) -> str:
     width = max([2, *(len(a.place.id) for a in query.answers)])
-    lines = [str(query.image), f"{'rank':>4}  {'id':<{width}}  {_HEADER}"]
-    for answer in query.answers:
+    extra = [
+        (title, form, [getattr(a, title) for a in query.answers])
+        for title, form in _EXTRA.items()
+    ]
+    shown = [(t, f, v) for t, f, v in extra if None not in v]
+    titles = "".join(f"  {title:>11}" for title, _, _ in shown)
+    header = f"{'rank':>4}  {'id':<{width}}  {_HEADER}{titles}"
+    lines = [str(query.image), header]
+    for i, answer in enumerate(query.answers):
+        more = "".join(f"  {f.format(v[i]):>11}" for _, f, v in shown)
         mark = "  true place" if _is_true(query, answer) else ""
         lines.append(
             f"{answer.rank:>4}  {answer.place.id:<{width}}"
             f"  {answer.similarity:>10.4f}  {_degrees(answer.place)}"
-            f"  {_metres(answer.metres_from_first):>13}{mark}"
+            f"  {_metres(answer.metres_from_first):>13}{more}{mark}"
         )
     lines.append(_certainty(query))
     if query.truth_rank is not None:
@@ -97,6 +108,8 @@ def _plain_answer(answer: Answer) -> dict[str, Any]:
         "latitude": latitude,
         "longitude": longitude,
         "metres_from_first": _rounded(answer.metres_from_first, 2),
+        "heading": _rounded(answer.heading, 2),
+        "probability": _rounded(answer.probability, 6),
         "image": str(answer.place.image),
     }
 
@@ -107,7 +120,35 @@ def as_geojson(located: Sequence[Located]) -> str:
     A place without coordinates is a feature whose geometry is null. The
     confidence stands with the first answer, whose it is.
     """
-    features = [
+    return _collection(_points(located))
+
+
+def as_path_geojson(located: Sequence[Located]) -> str:
+    """The same of a drive's frames, and first the path, a LineString.
+
+    It goes through the frames' first answers; of fewer than two frames
+    there is none.
+    """
+    line = [_point(frame.answers[0].place) for frame in located]
+    path = {
+        "type": "Feature",
+        "geometry": {
+            "type": "LineString",
+            "coordinates": [point["coordinates"] for point in line if point],
+        },
+        "properties": {"frames": [str(frame.image) for frame in located]},
+    }
+    paths = [path] if len(located) > 1 else []
+    return _collection(paths + _points(located))
+
+
+def _collection(features: list[dict[str, Any]]) -> str:
+    collection = {"type": "FeatureCollection", "features": features}
+    return json.dumps(collection, indent=2)
+
+
+def _points(located: Sequence[Located]) -> list[dict[str, Any]]:
+    return [
         {
             "type": "Feature",
             "geometry": _point(answer.place),
@@ -116,8 +157,6 @@ def as_geojson(located: Sequence[Located]) -> str:
         for query in located
         for answer in query.answers
     ]
-    collection = {"type": "FeatureCollection", "features": features}
-    return json.dumps(collection, indent=2)
 
 
 def _properties(query: Located, answer: Answer) -> dict[str, Any]:
@@ -128,6 +167,8 @@ def _properties(query: Located, answer: Answer) -> dict[str, Any]:
         "id": answer.place.id,
         "similarity": round(answer.similarity, 6),
         "metres_from_first": _rounded(answer.metres_from_first, 2),
+        "heading": _rounded(answer.heading, 2),
+        "probability": _rounded(answer.probability, 6),
         "confidence": _rounded(confidence, 4),
         "confidence_metres": query.confidence_metres,
         "is_true_place": _is_true(query, answer),
@@ -169,3 +210,6 @@ FORMATS = {
     "csv": as_csv,
 }
 """How answers may be told, by the name that --format takes."""
+
+PATH_FORMATS = {**FORMATS, "geojson": as_path_geojson}
+"""The same for the frames of one drive."""

@@ -25,12 +25,18 @@ class Answer:
         similarity: cosine of the descriptors.
         metres_from_first: how far it lies from the first answer; None where
             the position of one of them is unknown.
+        heading: degrees clockwise from north to which the panorama's centre
+            column looks, if this is its place; None where it was not asked.
+        probability: that this is its place, all frames so far considered;
+            None where there is no sequence.
     """
 
     rank: int
     place: Place
     similarity: float
     metres_from_first: float | None = None
+    heading: float | None = None
+    probability: float | None = None
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,11 @@ class Located:
     confidence_metres: float | None = None
     no_confidence: str = ""
     seconds: float = 0.0
+
+    @property
+    def heading(self) -> float | None:
+        """The first answer's heading."""
+        return self.answers[0].heading
 
     @property
     def truth(self) -> str | None:
@@ -97,7 +108,11 @@ def locate(
 
 
 def answers_of(
-    index: Index, rows: np.ndarray, similarities: np.ndarray
+    index: Index,
+    rows: np.ndarray,
+    similarities: np.ndarray,
+    headings: np.ndarray | None = None,
+    probabilities: np.ndarray | None = None,
 ) -> tuple[Answer, ...]:
     """One query's answers.
 
@@ -105,14 +120,21 @@ def answers_of(
         index: the gallery.
         rows: of the places, int [K], best first.
         similarities: float [K].
+        headings: degrees [K], where they were asked for.
+        probabilities: [K], in a sequence.
     """
     places = [index.places[row] for row in rows.tolist()]
     metres = metres_from_first(places)
     return tuple(
-        Answer(rank, place, float(similarity), _known(apart))
-        for rank, (place, similarity, apart) in enumerate(
-            zip(places, similarities, metres, strict=True), 1
+        Answer(
+            i + 1,
+            place,
+            float(similarities[i]),
+            _known(metres[i]),
+            None if headings is None else float(headings[i]),
+            None if probabilities is None else float(probabilities[i]),
         )
+        for i, place in enumerate(places)
     )
 
 
@@ -129,10 +151,16 @@ def true_answers(
     """How each query's true place answers it, where that place is known.
 
     Args:
-        queries: descriptors, float32 [Q, D].
+        queries: descriptors, float32 [Q, D]; or [Q, T, D] of T turns, of
+            which each place takes its best.
         index: the gallery.
         true_rows: rows of the gallery, None where unknown, [Q].
     """
+    if queries.ndim == 3:
+        return [
+            None if row is None else _best_turn(turned, index, row)
+            for turned, row in zip(queries, true_rows, strict=True)
+        ]
     known = [i for i, row in enumerate(true_rows) if row is not None]
     found: list[Answer | None] = [None] * len(true_rows)
     if known:
@@ -142,6 +170,13 @@ def true_answers(
             similarity = float(queries[i] @ index.descriptors[row])
             found[i] = Answer(int(place), index.places[row], similarity)
     return found
+
+
+def _best_turn(turned: np.ndarray, index: Index, row: int) -> Answer:
+    """The true place's answer to a query of T turns, [T, D]."""
+    best = np.max(index.descriptors @ turned.T, axis=1)  # [N]
+    rank = int(np.count_nonzero(best >= best[row]))
+    return Answer(rank, index.places[row], float(best[row]))
 
 
 def _known(metres: float) -> float | None:

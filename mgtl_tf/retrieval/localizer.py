@@ -2,34 +2,35 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from collections.abc import Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.answers import answers_of
 from mgtl_tf.retrieval.answers import true_answers
+from mgtl_tf.retrieval.calibration import Calibration
+from mgtl_tf.retrieval.calibration import load_calibration
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.engines import SearchEngine
 from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.following import REACH
+from mgtl_tf.retrieval.following import Follower
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.prior import Prior
-from mgtl_tf.retrieval.queries import Query
 from mgtl_tf.retrieval.queries import Unreadable
-from mgtl_tf.retrieval.queries import encode_queries
-from mgtl_tf.retrieval.queries import query_batches
 from mgtl_tf.retrieval.queries import refuse
+from mgtl_tf.retrieval.searching import Searched
+from mgtl_tf.retrieval.searching import Searcher
 
-_UNCALIBRATED = "the gallery is not calibrated (experiments.calibrate does it)"
+_NO_HEADING = "it is calibrated for panoramas whose north is known"
 
 
-class Localizer:
+class Localizer(Searcher):
     """Answers where panoramas were taken.
 
         localizer = Localizer.load("export", "gallery")
@@ -43,12 +44,18 @@ class Localizer:
         encoder: the model.
         index: the gallery, of the same model.
         engine: searches it.
+
+    Attributes:
+        calibration: what confidences rest on; None where the gallery's
+            folder holds none that counts, and `no_confidence` tells why.
+
+    Raises:
+        UserError: where the gallery's calibration is damaged.
     """
 
     def __init__(self, encoder: Encoder, index: Index, engine: SearchEngine):
-        self.encoder = encoder
-        self.index = index
-        self.engine = engine
+        super().__init__(encoder, index, engine)
+        self.calibration, self.no_confidence = load_calibration(index)
 
     @classmethod
     def load(
@@ -81,6 +88,7 @@ class Localizer:
         top_k: int = 5,
         near: tuple[float, float] | None = None,
         radius: float | None = None,
+        unknown_heading: bool = False,
     ) -> Located:
         """The most similar places of one image.
 
@@ -91,12 +99,17 @@ class Localizer:
                 the image was taken; with `radius`, only places inside that
                 circle are candidates.
             radius: metres.
+            unknown_heading: whether north may be anywhere in the panorama:
+                all T turns of it are tried, and answers hold the heading.
+                There is no confidence then.
 
         Raises:
             UserError: for an image that cannot be read, or a prior with no
                 place in it.
         """
-        return self.locate_many([image], top_k, near, radius)[0]
+        return self.locate_many([image], top_k, near, radius, unknown_heading)[
+            0
+        ]
 
     def locate_many(
         self,
@@ -104,13 +117,14 @@ class Localizer:
         top_k: int = 5,
         near: tuple[float, float] | None = None,
         radius: float | None = None,
+        unknown_heading: bool = False,
         unreadable: Unreadable = refuse,
         truths: Iterable[str | None] = repeat(None),
     ) -> list[Located]:
         """The most similar places of each image, encoded in batches.
 
         Args:
-            images, top_k, near, radius: as of `locate`.
+            images, top_k, near, radius, unknown_heading: as of `locate`.
             unreadable: is told each image that cannot be read, which is then
                 passed over; by default the first such image is an error.
             truths: ids of the places where the images were taken, one each,
@@ -124,53 +138,94 @@ class Localizer:
             UserError: as `locate`.
             ValueError: for top_k below 1.
         """
-        if top_k < 1:
-            raise ValueError(f"top_k={top_k}: must be 1 or more")
         prior = Prior.of(near, radius)
-        rows = None if prior is None else prior.rows(coordinates(self.index))
-        true_rows = map(self._rows_by_id().get, truths)
+        rows = None if prior is None else prior.rows(self.coordinates)
         found: list[Located] = []
-        for batch in query_batches(images, true_rows):
-            found += self._locate_batch(batch, top_k, rows, unreadable)
+        for batch in self.search(
+            images, top_k, rows, unknown_heading, unreadable, truths
+        ):
+            found += self._answered(batch, top_k)
         return found
 
-    def _locate_batch(
+    def locate_sequence(
         self,
-        batch: Sequence[Query],
-        top_k: int,
-        rows: np.ndarray | None,
-        unreadable: Unreadable,
+        images: Iterable[Any],
+        top_k: int = 5,
+        metres_per_frame: float = 10.0,
+        near: tuple[float, float] | None = None,
+        radius: float | None = None,
+        unreadable: Unreadable = refuse,
+        truths: Iterable[str | None] = repeat(None),
     ) -> list[Located]:
-        start = time.perf_counter()
-        kept, descriptors = encode_queries(self.encoder, batch, unreadable)
-        if not kept:
-            return []
-        found, similarities = self.engine.search(descriptors, top_k, rows)
-        answers = [
-            answers_of(self.index, *both)
-            for both in zip(found, similarities, strict=True)
-        ]
-        seconds = (time.perf_counter() - start) / len(kept)
-        true = true_answers(descriptors, self.index, [q.true_row for q in kept])
+        """Where each frame of one drive was taken, those before considered.
+
+        See `drive.py`; the gallery must be calibrated.
+
+        Args:
+            images: the frames, in order, north in their centre columns.
+            top_k: as of `locate`.
+            metres_per_frame: about what the camera moves between two.
+            near, radius: a circle in which the first was taken.
+            unreadable, truths: as of `locate_many`; where a frame is passed
+                over, the camera moves on.
+
+        Returns:
+            One for each readable frame, places by `probability`;
+            `confidence` is that of all places within R metres together.
+
+        Raises:
+            UserError: as `locate`, or where the gallery is not calibrated
+                or has no positions.
+            ValueError: for top_k below 1.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k={top_k}: must be 1 or more")
+        follow = Follower(
+            self, self._calibrated(), metres_per_frame, Prior.of(near, radius)
+        )
+        found: list[Located] = []
+        for batch in self.search(
+            images, REACH, None, False, unreadable, truths
+        ):
+            found += follow(batch, top_k)
+        return found
+
+    def _calibrated(self) -> Calibration:
+        if self.calibration is None:
+            raise UserError(f"--sequence: {self.no_confidence}")
+        return self.calibration
+
+    def _answered(self, batch: Searched, top_k: int) -> list[Located]:
+        confidences, reason = self._confidences(batch)
+        metres = None if self.calibration is None else self.calibration.metres
+        true = true_answers(batch.descriptors, self.index, batch.true_rows)
+        headings = batch.headings
         return [
             Located(
                 query.name,
-                answers[i],
+                answers_of(
+                    self.index,
+                    batch.rows[i, :top_k],
+                    batch.similarities[i, :top_k],
+                    None if headings is None else headings[i, :top_k],
+                ),
                 true[i],
-                no_confidence=_UNCALIBRATED,
-                seconds=seconds,
+                confidences[i],
+                metres,
+                reason,
+                batch.seconds,
             )
-            for i, query in enumerate(kept)
+            for i, query in enumerate(batch.queries)
         ]
 
-    def _rows_by_id(self) -> dict[str | None, int]:
-        return {place.id: row for row, place in enumerate(self.index.places)}
-
-
-def coordinates(index: Index) -> np.ndarray:
-    """Latitude and longitude of the gallery's places, degrees [N, 2].
-
-    NaN where they are unknown.
-    """
-    unknown = (np.nan, np.nan)
-    return np.array([place.coordinates or unknown for place in index.places])
+    def _confidences(
+        self, batch: Searched
+    ) -> tuple[Sequence[float | None], str]:
+        """Of each query, or why there are none."""
+        nothing = [None] * len(batch.queries)
+        if self.calibration is None:
+            return nothing, self.no_confidence
+        if batch.headings is not None:
+            return nothing, _NO_HEADING
+        where = self.coordinates[batch.rows]  # [Q, K, 2]
+        return self.calibration.judge(batch.similarities, where).tolist(), ""

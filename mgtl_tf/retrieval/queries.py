@@ -16,6 +16,7 @@ import numpy as np
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.headings import turned
 from mgtl_tf.retrieval.query_images import image_bytes
 from mgtl_tf.retrieval.query_images import image_name
 
@@ -37,34 +38,48 @@ class GroundEncoder(Protocol):
 
 @dataclass(frozen=True)
 class Query:
-    """A panorama, how it is called, and its true gallery row if known."""
+    """A panorama.
 
+    Attributes:
+        number: from 1, among its fellows.
+        name: what it is called.
+        image: as of `query_images.image_bytes`.
+        true_row: its place's row in the gallery, where that is known.
+    """
+
+    number: int
     name: Path
     image: Any
     true_row: int | None = None
 
 
 def query_batches(
-    images: Iterable[Any], true_rows: Iterable[int | None]
+    images: Iterable[Any],
+    true_rows: Iterable[int | None],
+    size: int = BATCH_SIZE,
 ) -> Iterator[list[Query]]:
-    """Queries in batches of at most `BATCH_SIZE`, in order.
+    """Queries in batches, in order.
 
     Args:
         images: as of `query_images.image_bytes`.
         true_rows: one each.
+        size: of a batch, at most.
     """
     queries = (
-        Query(image_name(image, number), image, row)
+        Query(number, image_name(image, number), image, row)
         for number, (image, row) in enumerate(
             zip(images, true_rows, strict=False), start=1
         )
     )
-    while batch := list(islice(queries, BATCH_SIZE)):
+    while batch := list(islice(queries, size)):
         yield batch
 
 
 def encode_queries(
-    encoder: GroundEncoder, queries: Iterable[Query], unreadable: Unreadable
+    encoder: GroundEncoder,
+    queries: Iterable[Query],
+    unreadable: Unreadable,
+    turns: int = 1,
 ) -> tuple[list[Query], np.ndarray]:
     """Descriptors of a batch.
 
@@ -72,31 +87,38 @@ def encode_queries(
         encoder: gives them.
         queries: b of them.
         unreadable: is told each that cannot be read.
+        turns: T; where above 1, each panorama is also turned
+            (`headings.turned`).
 
     Returns:
-        The others, and their descriptors, float32 [b', D].
+        The others, and their descriptors, float32 [b', D], or [b', T, D].
     """
     kept, contents = [], []
     for query in queries:
         try:
-            contents.append(image_bytes(query.image))
+            content = image_bytes(query.image)
+            contents.append(turned(content, turns) if turns > 1 else [content])
             kept.append(query)
         except UnreadableImage as error:
             unreadable(query.name, str(error))
-    return _encode(encoder, kept, contents, unreadable)
+    kept, rows = _encode(encoder, kept, contents, unreadable)
+    return kept, rows if turns > 1 else rows[:, 0]
 
 
 def _encode(
     encoder: GroundEncoder,
     queries: list[Query],
-    contents: list[bytes],
+    contents: list[list[bytes]],
     unreadable: Unreadable,
 ) -> tuple[list[Query], np.ndarray]:
-    empty = np.empty((0, encoder.dimension), np.float32)
+    """Those that the network takes, and descriptors [b', T, D]."""
+    empty = np.empty((0, 1, encoder.dimension), np.float32)
     if not queries:
         return [], empty
     try:
-        return queries, encoder.encode_ground(contents)
+        flat = [image for images in contents for image in images]
+        rows = encoder.encode_ground(flat)
+        return queries, rows.reshape(len(queries), -1, encoder.dimension)
     except UnreadableImage as error:
         if len(queries) == 1:
             unreadable(queries[0].name, str(error))
@@ -106,6 +128,7 @@ def _encode(
         _encode(encoder, [query], [content], unreadable)
         for query, content in zip(queries, contents, strict=True)
     ]
+    parts = [part for part in parts if part[0]] or [([], empty)]
     kept = [query for part, _ in parts for query in part]
     return kept, np.concatenate([rows for _, rows in parts])
 

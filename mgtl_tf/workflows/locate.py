@@ -14,7 +14,10 @@ from tqdm import tqdm
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answer_formats import FORMATS
+from mgtl_tf.retrieval.answer_formats import PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.headings import UNTRAINED
+from mgtl_tf.retrieval.headings import trained_for_turns
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.pictures import draw_located
 from mgtl_tf.retrieval.pictures import require_picture_name
@@ -35,17 +38,61 @@ class Told:
         text: the answers, in the form that was asked for.
         pictures: files that were drawn.
         unreadable: a line for each image that could not be read.
+        warnings: lines about the answers.
     """
 
     text: str
     pictures: list[Path]
     unreadable: list[str]
+    warnings: list[str]
 
     @property
     def notes(self) -> list[str]:
         """What is said beside the answers, a line each."""
-        lines = [f"error: {line}" for line in self.unreadable]
+        lines = [f"warning: {line}" for line in self.warnings]
+        lines += [f"error: {line}" for line in self.unreadable]
         return lines + [f"picture: {picture}" for picture in self.pictures]
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What is known of how the images were taken.
+
+    Attributes:
+        near, radius: as of `Localizer.locate`.
+        unknown_heading: as of `Localizer.locate`.
+        sequence: whether they are the frames of one drive, in order.
+        metres_per_frame: as of `Localizer.locate_sequence`.
+    """
+
+    near: tuple[float, float] | None = None
+    radius: float | None = None
+    unknown_heading: bool = False
+    sequence: bool = False
+    metres_per_frame: float = 10.0
+
+    def __post_init__(self) -> None:
+        if self.sequence and self.unknown_heading:
+            raise UserError(
+                "--sequence: goes with known headings, not with"
+                " --unknown_heading"
+            )
+
+    def locate(self, localizer: Localizer, **request: Any) -> list[Located]:
+        """Asks for what they say."""
+        circle: dict[str, Any] = {"near": self.near, "radius": self.radius}
+        if self.sequence:
+            return localizer.locate_sequence(
+                metres_per_frame=self.metres_per_frame, **circle, **request
+            )
+        return localizer.locate_many(
+            unknown_heading=self.unknown_heading, **circle, **request
+        )
+
+    @property
+    def formats(self) -> dict[str, Any]:
+        """How their answers are told, by name."""
+        return PATH_FORMATS if self.sequence else FORMATS
 
 
 def locate_images(
@@ -56,8 +103,7 @@ def locate_images(
     output_format: str = "table",
     picture: Path | str | None = None,
     truth: str | None = None,
-    near: tuple[float, float] | None = None,
-    radius: float | None = None,
+    circumstances: Circumstances | None = None,
     searching: tuple[str, str, str | None] = ("exact", "faiss", None),
 ) -> Told:
     """The most similar places of each image, as text, and as pictures.
@@ -72,7 +118,7 @@ def locate_images(
             images, each one's id is added to the name.
         truth: id of the true place of the only image; by default an image
             whose id is one of the gallery's belongs there.
-        near, radius: as of `Localizer.locate`.
+        circumstances: of the images; None: nothing is known.
         searching: engine, backend and uri, as of `Localizer.load`.
 
     Returns:
@@ -82,22 +128,29 @@ def locate_images(
         UserError: for a wrong path, index, place or prior, or where no image
             at all can be read, before anything is written.
     """
+    circumstances = circumstances or Circumstances()
     paths = query_files(images)
     _check_request(paths, picture, truth)
     localizer = Localizer.load(model, gallery, *searching)
     unreadable: list[str] = []
-    found = localizer.locate_many(
-        _with_bar(paths),
-        top_k if picture is None else max(top_k, _PICTURED),
-        near,
-        radius,
+    found = circumstances.locate(
+        localizer,
+        images=_with_bar(paths),
+        top_k=top_k if picture is None else max(top_k, _PICTURED),
         unreadable=lambda path, reason: unreadable.append(f"{path}: {reason}"),
         truths=_truths(paths, localizer, truth),
     )
     _require_one(found, unreadable)
     drawn = [] if picture is None else _draw(found, Path(picture), localizer)
     told = [replace(f, answers=f.answers[:top_k]) for f in found]
-    return Told(FORMATS[output_format](told), drawn, unreadable)
+    text = circumstances.formats[output_format](told)
+    return Told(text, drawn, unreadable, _warnings(circumstances, localizer))
+
+
+def _warnings(circumstances: Circumstances, localizer: Localizer) -> list[str]:
+    trained = trained_for_turns(localizer.encoder.details)
+    untrained = circumstances.unknown_heading and not trained
+    return [UNTRAINED] if untrained else []
 
 
 def _check_request(

@@ -10,6 +10,7 @@ import pytest
 from mgtl_tf.retrieval.answer_formats import as_csv
 from mgtl_tf.retrieval.answer_formats import as_geojson
 from mgtl_tf.retrieval.answer_formats import as_json
+from mgtl_tf.retrieval.answer_formats import as_path_geojson
 from mgtl_tf.retrieval.answer_formats import as_table
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
@@ -56,6 +57,8 @@ def test_json(located):
                 "latitude": None,
                 "longitude": None,
                 "metres_from_first": None,
+                "heading": None,
+                "probability": None,
                 "image": "g/there.jpg",
             },
             {
@@ -65,6 +68,8 @@ def test_json(located):
                 "latitude": 38.25,
                 "longitude": -77.5,
                 "metres_from_first": None,
+                "heading": None,
+                "probability": None,
                 "image": "g/here.jpg",
             },
         ],
@@ -97,12 +102,46 @@ def test_geojson_has_longitude_first(located):
         "id": "far, off",
         "similarity": 1.0,
         "metres_from_first": 0.0,
+        "heading": None,
+        "probability": None,
         "confidence": 0.8765,
         "confidence_metres": 25.0,
         "is_true_place": None,
     }
     # The confidence is the first answer's alone.
     assert features[3]["properties"]["confidence"] is None
+
+
+def test_a_drive_is_a_line_and_its_points(located):
+    first = located[1]
+    north = Place("north", Path("g/north.jpg"), (-32.0, 151.0))
+    second = Located(Path("c.jpg"), (Answer(1, north, 0.9),))
+    collection = json.loads(as_path_geojson([first, second]))
+    path, *points = collection["features"]
+    assert path["geometry"] == {
+        "type": "LineString",
+        "coordinates": [[151.0, -33.0], [151.0, -32.0]],
+    }
+    assert path["properties"] == {"frames": ["b.jpg", "c.jpg"]}
+    assert points == json.loads(as_geojson([first, second]))["features"]
+    # RFC 7946: a line has two positions or more.
+    (only,) = json.loads(as_path_geojson([second]))["features"]
+    assert only["geometry"]["type"] == "Point"
+
+
+def test_headings_and_probabilities_where_there_are_any():
+    here = Place("here", Path("g/here.jpg"), (38.25, -77.5))
+    turned = Located(Path("a.jpg"), (Answer(1, here, 0.5, 0.0, 90.0),))
+    driven = Located(Path("a.jpg"), (Answer(1, here, 0.5, 0.0, None, 0.98765),))
+    lines = as_table([turned]).splitlines()
+    assert lines[1].split()[-1] == "heading"
+    assert lines[2].split()[-1] == "90°"
+    lines = as_table([driven]).splitlines()
+    assert lines[1].split()[-1] == "probability"
+    assert lines[2].split()[-1] == "0.9877"
+    (row,) = csv.DictReader(io.StringIO(as_csv([driven])))
+    assert (row["heading"], row["probability"]) == ("", "0.98765")
+    assert json.loads(as_json([turned]))[0]["answers"][0]["heading"] == 90.0
 
 
 def test_csv_reads_back(located):

@@ -21,8 +21,10 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.locate import Circumstances
 from mgtl_tf.workflows.locate import locate_images
 
 ROOT = Path(__file__).parents[2]
@@ -169,6 +171,38 @@ def test_several_images_and_the_other_formats(built):
     assert {"type": "Point", "coordinates": [-77.25, 38.5]} in points
 
 
+def known(**circumstances):
+    return {"circumstances": Circumstances(**circumstances)}
+
+
+def test_unknown_headings_warn_where_nobody_trained_for_them(built):
+    root, _ = built
+    image = root / "ground/002.jpg"
+    told = locate(root, image, output_format="json")
+    (plain,) = json.loads(told.text)
+    assert told.warnings == []
+    told = locate(
+        root, image, output_format="json", **known(unknown_heading=True)
+    )
+    (turned,) = json.loads(told.text)
+    assert len(told.warnings) == 1
+    assert told.notes[0].startswith("warning: --unknown_heading: the model")
+    similarity = {a["id"]: a["similarity"] for a in plain["answers"]}
+    for answer in turned["answers"]:
+        # Unturned is one of the turns.
+        assert answer["similarity"] >= similarity[answer["id"]] - 1e-5
+        assert answer["heading"] % (360 / 20) == 0
+    with pytest.raises(UserError, match="--sequence: goes with known head"):
+        Circumstances(sequence=True, unknown_heading=True)
+
+
+def test_calibrating_with_too_few_queries(built):
+    root, _ = built
+    with pytest.raises(UserError, match="50 queries with 5 of each kind"):
+        calibrate_gallery(root / "export", root / "index", root / "ground")
+    assert not (root / "index/calibration.json").exists()
+
+
 def test_program_answers_a_folder_but_for_the_unreadable(built):
     """And searches only around a prior."""
     root, _ = built
@@ -209,8 +243,9 @@ def test_wrong_requests_are_one_line_and_write_nothing(built):
         ([cut], {"picture": root / "x.jpg"}, "cut.jpg: is cut off"),
         ([cut, root / "none.jpg"], {}, "none of 2 images can be read.*cut"),
         ([root / "run"], {}, "run: holds no .jpg"),
-        ([good], {"near": (38.5, -77.25)}, "--near: needs --radius"),
-        ([good], {"near": (0, 0), "radius": 9}, "the nearest is [0-9,]+ m"),
+        ([good], known(near=(38.5, -77.25)), "--near: needs --radius"),
+        ([good], known(near=(0, 0), radius=9), "the nearest is [0-9,]+ m"),
+        ([good], known(sequence=True), "--sequence: the gallery is not cal"),
         ([], {}, "IMAGE: none given"),
         ([good], {"truth": "Atlantis"}, "--truth=Atlantis: no such place"),
         ([good, good], {"truth": "001"}, "goes with one IMAGE"),

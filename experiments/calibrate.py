@@ -1,0 +1,71 @@
+"""Makes a gallery's answers tell how sure they are.
+
+    python -m experiments.calibrate --model=export --gallery=index \
+        --queries=splits/val-19zl.csv --metres=25
+
+Locates panoramas whose place is known, fits the probability that the first
+answer lies within --metres of the truth, and writes calibration.json and
+calibration.svg into the gallery's folder; experiments.locate and Localizer
+then give that probability with every answer. What is printed was measured
+on parts of the map that the fit had not seen.
+
+Give panoramas that the model was not trained on, such as a validation split:
+on others it is too sure of itself, and so would the confidence be.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from absl import flags
+
+from mgtl_tf.errors import UserError
+from polar.program import run
+
+_MODEL = flags.DEFINE_string(
+    "model", None, "folder that experiments.export wrote", required=True
+)
+_GALLERY = flags.DEFINE_string(
+    "gallery", None, "folder that experiments.index wrote", required=True
+)
+_QUERIES = flags.DEFINE_string(
+    "queries",
+    None,
+    "folder of panoramas named by their place's id, or CSV list of pairs:"
+    " aerial image, panorama (CVUSA's splits/val-19zl.csv), or with a header"
+    " that names the columns aerial and ground",
+    required=True,
+)
+_LOCATIONS = flags.DEFINE_string(
+    "locations",
+    None,
+    "CSV with a header id,latitude,longitude (degrees): where panoramas were"
+    " taken; default: where the gallery has the place of their id",
+)
+_METRES = flags.DEFINE_float(
+    "metres", 25.0, "a first answer so near to the truth is right"
+)
+
+
+def main(argv: list[str]) -> int:
+    """Reads the flags, calibrates, tells how reliable the outcome is."""
+    if len(argv) > 1:
+        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+    from mgtl_tf.workflows.calibrate import calibrate_gallery
+
+    calibrated = calibrate_gallery(
+        _MODEL.value,
+        _GALLERY.value,
+        _QUERIES.value,
+        _METRES.value,
+        _LOCATIONS.value,
+    )
+    for line in calibrated.left_out:
+        print(f"left out {line}", file=sys.stderr)
+    print(calibrated)
+    print("written: " + ", ".join(map(str, calibrated.files)))
+    return 1 if calibrated.left_out else 0
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))

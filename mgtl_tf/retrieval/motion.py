@@ -1,0 +1,83 @@
+"""Where a camera may be one frame later: a walk over the gallery's places."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from mgtl_tf.data.geodesy import earth_centred
+from mgtl_tf.errors import UserError
+
+REACH = 3.0
+"""Steps beyond so many standard deviations are left out."""
+
+ASTRAY = 0.01
+"""Share of frames after which the camera may be anywhere."""
+
+# Of all places together; 12 bytes each.
+_MOST_STEPS = 100_000_000
+
+
+class Motion:
+    """A random walk from place to place.
+
+    From place i the camera comes to place j with a probability proportional
+    to exp(-d^2 / (2 m^2)), where d is their distance and m `metres`: the
+    direction is unknown, standing still is likely, and steps beyond 3 m are
+    not made. With probability `ASTRAY` it is anywhere instead: after a gap
+    in the recording, or where all that was believed was wrong.
+
+    Args:
+        coordinates: of the places, degrees, [N, 2]; NaN where unknown: there
+            the camera never is.
+        metres: m, about what the camera moves from frame to frame.
+
+    Raises:
+        UserError: where no place has a position, or each reaches so many
+            others that they do not fit into memory.
+    """
+
+    def __init__(self, coordinates: np.ndarray, metres: float):
+        if not 0 < metres < np.inf:
+            raise UserError(f"--metres_per_frame={metres:g}: must be above 0")
+        self.known = np.isfinite(coordinates).all(axis=1)
+        if not self.known.any():
+            raise UserError(
+                "--sequence: no place of the gallery has a position; index it"
+                " with --locations"
+            )
+        positions = earth_centred(*coordinates[self.known].T)
+        self._steps = _steps(positions, metres)
+
+    def uniform(self) -> np.ndarray:
+        """No knowledge: every place of known position alike, [N]."""
+        return self.known / self.known.sum()
+
+    def after(self, belief: np.ndarray) -> np.ndarray:
+        """Where the camera is a frame later, probabilities [N].
+
+        Args:
+            belief: where it is now, [N], summing to 1.
+        """
+        moved = self.uniform() * ASTRAY
+        moved[self.known] += (1 - ASTRAY) * (belief[self.known] @ self._steps)
+        return moved / moved.sum()
+
+
+def _steps(positions: np.ndarray, metres: float) -> csr_array:
+    """Probabilities from row to column, each row summing to 1, [n, n]."""
+    tree = cKDTree(positions)
+    reach = REACH * metres
+    if (count := int(tree.count_neighbors(tree, reach))) > _MOST_STEPS:
+        raise UserError(
+            f"--metres_per_frame={metres:g}: {count / len(positions):,.0f}"
+            " places lie within three such steps of each place; give fewer"
+            " metres"
+        )
+    apart = tree.sparse_distance_matrix(tree, reach, output_type="ndarray")
+    weights = np.exp(-(apart["v"] ** 2) / (2 * metres**2))
+    sums = np.bincount(apart["i"], weights, minlength=len(positions))
+    share = weights / sums[apart["i"]]
+    size = (len(positions), len(positions))
+    return csr_array((share, (apart["i"], apart["j"])), shape=size)

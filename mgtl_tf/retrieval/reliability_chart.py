@@ -1,0 +1,34 @@
+"""How far a calibrated confidence keeps its word, as an SVG file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mgtl_tf.retrieval.calibration_fit import Reliability
+from mgtl_tf.retrieval.chart_style import COLORS
+from mgtl_tf.retrieval.chart_style import new_chart
+from mgtl_tf.retrieval.chart_style import save_chart
+
+
+def draw_reliability(found: Reliability, metres: float, path: Path) -> None:
+    """Told confidence against the share of right answers, with the ideal.
+
+    Args:
+        found: on places that the fit had not seen.
+        metres: within which an answer is right.
+        path: of the SVG file.
+    """
+    figure, axis = new_chart(f"right within {metres:g} m, %", "confidence, %")
+    axis.plot([0, 100], [0, 100], color="#94a3b8", ls="--", label="ideal")
+    told, right = 100 * found.confidence, 100 * found.right
+    # Two standard errors of a share of so many queries.
+    spread = 200 * np.sqrt(found.right * (1 - found.right) / found.counts)
+    label = f"held-out places, error {100 * found.error:.1f} %"
+    axis.errorbar(
+        told, right, spread, color=COLORS[0], marker="o", ms=4, label=label
+    )
+    axis.set_xlim(0, 102)
+    axis.set_ylim(0, 102)
+    save_chart(figure, axis, path)

@@ -1,0 +1,139 @@
+"""Queries put to a gallery: what every answer begins with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.retrieval.confidence import CANDIDATES
+from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.engines import SearchEngine
+from mgtl_tf.retrieval.headings import best_turns
+from mgtl_tf.retrieval.headings import turns
+from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.queries import BATCH_SIZE
+from mgtl_tf.retrieval.queries import Query
+from mgtl_tf.retrieval.queries import Unreadable
+from mgtl_tf.retrieval.queries import encode_queries
+from mgtl_tf.retrieval.queries import query_batches
+from mgtl_tf.retrieval.queries import refuse
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A batch of queries and what the gallery has for them.
+
+    Attributes:
+        queries: those that could be read, Q of them.
+        descriptors: theirs, float32 [Q, D].
+        rows: of the K most similar places, int [Q, K], best first.
+        similarities: theirs, float32 [Q, K].
+        headings: under which they are so similar, degrees [Q, K]; None where
+            north is taken to be in the centre column.
+        seconds: what each query took.
+    """
+
+    queries: list[Query]
+    descriptors: np.ndarray
+    rows: np.ndarray
+    similarities: np.ndarray
+    headings: np.ndarray | None
+    seconds: float
+
+    @property
+    def true_rows(self) -> list[int | None]:
+        """Rows of the queries' true places."""
+        return [query.true_row for query in self.queries]
+
+
+class Searcher:
+    """A model, a gallery and what searches it.
+
+    Args:
+        encoder: the model.
+        index: the gallery, of the same model.
+        engine: searches it.
+    """
+
+    def __init__(self, encoder: Encoder, index: Index, engine: SearchEngine):
+        self.encoder = encoder
+        self.index = index
+        self.engine = engine
+
+    def search(
+        self,
+        images: Iterable[Any],
+        top_k: int,
+        rows: np.ndarray | None = None,
+        unknown_heading: bool = False,
+        unreadable: Unreadable = refuse,
+        truths: Iterable[str | None] = repeat(None),
+    ) -> Iterator[Searched]:
+        """The search behind the answers, batch by batch.
+
+        Args:
+            images, unknown_heading, unreadable, truths: as of `locate_many`.
+            top_k: at least so many candidates, where there are.
+            rows: of the places that are candidates; None: all.
+
+        Raises:
+            ValueError: for top_k below 1.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k={top_k}: must be 1 or more")
+        top_k = max(top_k, CANDIDATES)
+        count = turns(self.encoder.details) if unknown_heading else 1
+        size = max(1, BATCH_SIZE // count)
+        for batch in query_batches(images, map(self.row, truths), size):
+            start = time.perf_counter()
+            kept, descriptors = encode_queries(
+                self.encoder, batch, unreadable, count
+            )
+            if kept:
+                found = self._search(descriptors, top_k, rows)
+                seconds = (time.perf_counter() - start) / len(kept)
+                yield Searched(kept, *found, seconds)
+
+    def _search(
+        self, descriptors: np.ndarray, top_k: int, rows: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Descriptors, rows, similarities and headings of `Searched`."""
+        if descriptors.ndim == 2:
+            found = self.engine.search(descriptors, top_k, rows)
+            return descriptors, *found, None
+        answers = [
+            best_turns(*self.engine.search(turned, top_k, rows), top_k)
+            for turned in descriptors
+        ]
+        found, similarities, headings = zip(*answers, strict=True)
+        return (
+            descriptors,
+            np.stack(found),
+            np.stack(similarities),
+            np.stack(headings),
+        )
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """Latitude and longitude of the gallery's places, degrees [N, 2].
+
+        NaN where they are unknown.
+        """
+        unknown = (np.nan, np.nan)
+        known = [place.coordinates or unknown for place in self.index.places]
+        return np.array(known, np.float64)
+
+    def row(self, place_id: str | None) -> int | None:
+        """The gallery's row of a place; None where it has none."""
+        return None if place_id is None else self._rows_by_id.get(place_id)
+
+    @cached_property
+    def _rows_by_id(self) -> dict[str, int]:
+        return {place.id: row for row, place in enumerate(self.index.places)}

@@ -1,0 +1,156 @@
+"""Confidence, its fit and its judge, against models that are known exactly."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import vonmises_fisher
+
+from mgtl_tf.retrieval.calibration_fit import Evidence
+from mgtl_tf.retrieval.calibration_fit import fit
+from mgtl_tf.retrieval.calibration_fit import held_out
+from mgtl_tf.retrieval.calibration_fit import reliability
+from mgtl_tf.retrieval.confidence import Confidence
+from mgtl_tf.retrieval.confidence import log_odds
+
+SIDE = 24
+METRES = 25.0
+
+
+def town(seed, concentration):
+    """Queries that are their place's descriptor under von Mises-Fisher noise.
+
+    Then the posterior of the places is the softmax of the similarities times
+    the concentration, exactly. Places stand on a grid, 10 m apart, and near
+    ones look alike.
+
+    Returns:
+        Evidence of the 50 best, positions [Q, 3], and the exact probability
+        that the first answer is right, [Q].
+    """
+    random = np.random.default_rng(seed)
+    grid = np.indices((SIDE, SIDE)).reshape(2, -1).T * 10.0
+    waves = np.cos(grid @ random.normal(size=(2, 32)) * 0.02)
+    count = len(grid)
+    look = waves @ random.normal(size=(32, 8)) + random.normal(size=(count, 8))
+    look /= np.linalg.norm(look, axis=1, keepdims=True)
+    queries = np.concatenate(
+        [
+            vonmises_fisher(place, concentration).rvs(1, random_state=random)
+            for place in look
+        ]
+    )
+    similarities = queries @ look.T
+    rows = np.argsort(-similarities, axis=1)[:, :50]
+    firsts = grid[rows[:, 0]]
+    close = np.linalg.norm(firsts[:, None] - grid, axis=2) <= METRES  # [Q, N]
+    near = np.take_along_axis(close, rows, axis=1)
+    right = np.linalg.norm(grid - firsts, axis=1) <= METRES
+    weights = np.exp(concentration * (similarities - 1))
+    exact = (weights * close).sum(axis=1) / weights.sum(axis=1)
+    best = np.take_along_axis(similarities, rows, axis=1)
+    positions = np.concatenate([grid, np.zeros((count, 1))], axis=1)
+    return Evidence(best, near, right), positions, exact
+
+
+def test_log_odds_by_hand():
+    similarities = np.array([[0.9, 0.8, 0.5]])
+    near = np.array([[True, False, True]])
+    # The last candidate stands once more for all that were not listed.
+    expected = np.log(np.exp(9) + np.exp(5)) - np.log(np.exp(8) + np.exp(5))
+    assert log_odds(similarities, near, 10.0) == pytest.approx([expected])
+    alone = log_odds(np.array([[0.9]]), np.array([[True]]), 10.0)
+    assert alone == pytest.approx([0.0])
+
+
+def test_a_rival_next_door_does_no_harm_one_far_away_does():
+    similarities = np.array([[0.9, 0.899, 0.4, 0.3]])
+    next_door = np.array([[True, True, False, False]])
+    far_away = np.array([[True, False, False, False]])
+    confidence = Confidence(40.0)
+    assert confidence(similarities, next_door) > 0.99
+    assert confidence(similarities, far_away) < 0.55
+
+
+def test_extreme_similarities_stay_probabilities():
+    similarities = np.array([[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0]])
+    near = np.array([[True, False], [True, True], [True, False]])
+    told = Confidence(1e4, least=0.001)(similarities, near)
+    assert np.isfinite(told).all()
+    assert told[0] == 0.999
+
+
+@pytest.mark.parametrize("concentration", [20.0, 60.0])
+def test_finds_the_noise_that_was_put_in(concentration):
+    evidence, _, exact = town(0, concentration)
+    confidence = fit(evidence)
+    effective = confidence.sharpness * confidence.slope
+    assert effective == pytest.approx(concentration, rel=0.35)
+    told = confidence(evidence.similarities, evidence.near)
+    assert np.abs(told - exact).mean() < 0.06
+
+
+def test_keeps_its_word_on_unseen_places_and_in_another_town():
+    evidence, positions, _ = town(1, 40.0)
+    assert 0.3 < evidence.right.mean() < 0.9
+    told = held_out(evidence, positions, METRES)
+    assert np.isfinite(told).all()
+    assert reliability(told, evidence.right).error < 0.05
+    other, _, _ = town(2, 40.0)
+    told = fit(evidence)(other.similarities, other.near)
+    assert reliability(told, other.right).error < 0.06
+    # A model that ignores the similarities would do worse than this one.
+    likelihood = np.where(other.right, told, 1 - told)
+    rate = evidence.right.mean()
+    blind = np.where(other.right, rate, 1 - rate)
+    assert np.log(likelihood).mean() > np.log(blind).mean() + 0.1
+
+
+def test_held_out_places_are_not_seen():
+    """What happened in one part of the map changes nothing told there."""
+    evidence, positions, _ = town(3, 40.0)
+    # Stretched, so that strips of the map lie across its second axis.
+    positions = positions * [1.0, 3.0, 1.0]
+    told = held_out(evidence, positions, METRES)
+    order = np.argsort(positions[:, 1], kind="stable")
+    strip = order[: len(order) // 5 - SIDE]
+    right = evidence.right.copy()
+    right[strip] = ~right[strip]
+    lied = Evidence(evidence.similarities, evidence.near, right)
+    told_then = held_out(lied, positions, METRES)
+    np.testing.assert_array_equal(told_then[strip], told[strip])
+    others = np.setdiff1d(np.arange(len(right)), order[: len(order) // 5])
+    assert (told_then[others] != told[others]).mean() > 0.9
+
+
+def test_few_queries_change_little():
+    """All right by luck: no certainty follows."""
+    similarities = np.tile([0.9, 0.6, 0.5], (10, 1))
+    near = np.tile([True, False, False], (10, 1))
+    right = np.arange(10) > 0
+    confidence = fit(Evidence(similarities, near, right))
+    told = confidence(similarities, near)
+    assert np.all((told > 0.75) & (told <= 1 - 1 / 12))
+
+
+def test_expected_calibration_error_by_hand():
+    confidence = np.array([0.9, 0.1, 0.9, 0.1])
+    right = np.array([True, False, False, False])
+    found = reliability(confidence, right, bins=2)
+    assert found.confidence == pytest.approx([0.1, 0.9])
+    assert found.right == pytest.approx([0.0, 0.5])
+    assert found.counts.tolist() == [2, 2]
+    assert found.error == pytest.approx((0.1 + 0.4) / 2)
+    assert len(reliability(confidence, right).counts) == 4
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1))
+def test_reliability_of_anything(pairs):
+    confidence = np.array([c for c, _ in pairs])
+    right = np.array([r for _, r in pairs])
+    found = reliability(confidence, right)
+    assert found.counts.sum() == len(pairs)
+    assert found.counts.max() - found.counts.min() <= 1
+    assert -1e-9 <= found.error <= 1 + 1e-9
+    # The gap of the whole is never more than that of the bins.
+    assert abs(confidence.mean() - right.mean()) <= found.error + 1e-9

@@ -1,0 +1,136 @@
+"""Turns of panoramas, and the best of them."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.headings import best_turns
+from mgtl_tf.retrieval.headings import trained_for_turns
+from mgtl_tf.retrieval.headings import turned
+from mgtl_tf.retrieval.headings import turns
+from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.retrieval.places import Place
+from polar.image_files import decode
+
+WIDTH = 40
+TURNS = 8
+
+
+def details(**data):
+    model = {"image_size": [4, WIDTH], "poolings": 2}
+    return {"config": {"model": {**model, "poolings": 2}, "data": data}}
+
+
+class ColumnEncoder:
+    """A descriptor that knows what stands in which column, as the nets do."""
+
+    model_hash = "f" * 64
+    dimension = WIDTH
+    details = {"config": {"model": {"image_size": [4, WIDTH], "poolings": 2}}}
+
+    def encode_ground(self, images):
+        try:
+            rows = [decode(image).mean(axis=(0, 2)) - 127.5 for image in images]
+        except ValueError as error:
+            raise UnreadableImage(str(error)) from error
+        return np.float32([row / np.linalg.norm(row) for row in rows])
+
+
+def panorama(seed):
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (4, WIDTH, 3), np.uint8)
+
+
+def as_png(image):
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+@pytest.fixture
+def localizer(tmp_path):
+    encoder = ColumnEncoder()
+    images = [as_png(panorama(seed)) for seed in range(60)]
+    places = [Place(str(i), tmp_path / f"{i}.png") for i in range(60)]
+    matrix = encoder.encode_ground(images)
+    index = Index(tmp_path, places, matrix, encoder.model_hash)
+    return Localizer(encoder, index, open_engine(index))
+
+
+def test_how_many_turns():
+    assert turns(details()) == 10
+    paper = {"image_size": [112, 616], "poolings": 5}
+    assert turns({"config": {"model": paper}}) == 20
+    assert trained_for_turns(details(roll_and_mirror=True))
+    assert not trained_for_turns(details(roll_and_mirror=False))
+    assert not trained_for_turns(details())
+
+
+def test_north_comes_back_to_the_centre_column():
+    """A camera whose centre column looks 90 degrees, east, by hand."""
+    image = np.zeros((2, WIDTH, 3), np.uint8)
+    # North is then a quarter turn to the left of the centre.
+    image[:, WIDTH // 4] = 255
+    east = turned(as_png(image), 4)[1]
+    assert decode(east)[0, :, 0].argmax() == WIDTH // 2
+
+
+def test_turns_are_all_of_a_panorama():
+    image = panorama(0)
+    parts = [decode(part) for part in turned(as_png(image), TURNS)]
+    assert len(parts) == TURNS
+    np.testing.assert_array_equal(parts[0], image)
+    assert len({part.tobytes() for part in parts}) == TURNS
+    with pytest.raises(UnreadableImage):
+        turned(b"none", TURNS)
+
+
+def test_best_turns_by_brute_force():
+    random = np.random.default_rng(4)
+    similarities = random.normal(size=(TURNS, 30))
+    order = np.argsort(-similarities, axis=1)[:, :6]
+    best = np.take_along_axis(similarities, order, axis=1)
+    rows, found, headings = best_turns(order, best, 6)
+    highest = similarities.max(axis=0)
+    assert rows.tolist() == np.argsort(-highest)[:6].tolist()
+    np.testing.assert_array_equal(found, highest[rows])
+    turn = similarities.argmax(axis=0)[rows]
+    np.testing.assert_array_equal(headings, turn * 360 / TURNS)
+
+
+def test_localizer_finds_place_and_heading(localizer):
+    queries, expected = [], []
+    for seed, turn in ((3, 0), (5, 1), (7, 4), (11, 9)):
+        # A camera that looks `turn` tenths of a turn clockwise from north
+        # sees everything so much farther to the left.
+        queries.append(np.roll(panorama(seed), -turn * WIDTH // 10, axis=1))
+        expected.append((str(seed), turn * 36.0))
+    found = localizer.locate_many(queries, top_k=7, unknown_heading=True)
+    assert [(f.answers[0].place.id, f.heading) for f in found] == expected
+    assert all(len(f.answers) == 7 for f in found)
+    assert all(f.confidence is None and f.no_confidence for f in found)
+    plain = localizer.locate(queries[2])
+    assert plain.answers[0].similarity < 0.9
+    assert plain.heading is None
+
+
+def test_the_true_place_is_ranked_by_its_best_turn(localizer):
+    query = np.roll(panorama(7), 12, axis=1)
+    found = localizer.locate_many(
+        [query, panorama(3)], unknown_heading=True, truths=["7", None]
+    )
+    assert (found[0].truth, found[0].truth_rank) == ("7", 1)
+    assert found[0].true_answer.similarity == pytest.approx(1, abs=1e-6)
+    assert found[1].truth is None
+
+
+def test_unreadable_among_turned(localizer):
+    told = []
+    found = localizer.locate_many(
+        [b"none", panorama(1), b""],
+        unknown_heading=True,
+        unreadable=lambda name, why: told.append(str(name)),
+    )
+    assert [f.answers[0].place.id for f in found] == ["1"]
+    assert told == ["image 1", "image 3"]

@@ -1,0 +1,226 @@
+"""Calibrating a gallery: from lists of panoramas to files and confidences."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.query_files import known_queries
+from mgtl_tf.workflows.calibrate import calibrate
+from mgtl_tf.workflows.calibrate import calibrate_gallery
+from polar.image_files import decode
+
+COUNT = 150
+# One place every 10 m to the north: a degree has 111.2 km here.
+STEP = 10 / 111_200
+
+
+class PixelEncoder:
+    """The descriptor is the picture."""
+
+    model_hash = "e" * 64
+    dimension = 48
+
+    def encode_ground(self, images):
+        rows = [decode(image).ravel() - 127.5 for image in images]
+        return np.float32([row / np.linalg.norm(row) for row in rows])
+
+    encode_satellite = encode_ground
+
+
+def write(path, image):
+    pixels = np.clip(image, 0, 255).astype(np.uint8)
+    cv2.imwrite(str(path), pixels[..., ::-1])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A gallery and noisy views of its places, some beyond recognition."""
+    root = tmp_path_factory.mktemp("calibrate")
+    random = np.random.default_rng(0)
+    places = []
+    for name in ("aerial", "ground"):
+        (root / name).mkdir()
+    for i in range(COUNT):
+        image = random.normal(128, 40, (4, 4, 3))
+        noise = random.normal(0, random.uniform(20, 110), (4, 4, 3))
+        write(root / f"aerial/{i:03d}.png", image)
+        write(root / f"ground/{i:03d}.png", image + noise)
+        where = (46.9 + i * STEP, 7.4)
+        places.append(Place(f"{i:03d}", root / f"aerial/{i:03d}.png", where))
+    build_index(PixelEncoder(), places, root / "index", progress=False)
+    return root
+
+
+@pytest.fixture
+def localizer(folder):
+    (folder / "index/calibration.json").unlink(missing_ok=True)
+    index = load_index(folder / "index")
+    return Localizer(PixelEncoder(), index, open_engine(index))
+
+
+def brute_force(folder, metres):
+    """Whether each first answer lies within so many metres."""
+    encoder = PixelEncoder()
+    views = [
+        encoder.encode_ground([f.read_bytes() for f in sorted(part.iterdir())])
+        for part in (folder / "ground", folder / "aerial")
+    ]
+    first = (views[0] @ views[1].T).argmax(axis=1)
+    return np.abs(first - np.arange(COUNT)) * 10 <= metres + 0.5
+
+
+def test_writes_what_the_localizer_then_tells(folder, localizer):
+    files = known_queries(folder / "ground")
+    done = calibrate(localizer, files, 25.0, {})
+    right = brute_force(folder, 25.0)
+    assert done.calibration.queries == COUNT
+    assert done.calibration.right == pytest.approx(right.mean())
+    assert 0.3 < right.mean() < 0.95
+    assert done.left_out == []
+    assert {p.name for p in done.files} == {
+        "calibration.json",
+        "calibration.svg",
+    }
+    assert all(path.is_file() for path in done.files)
+    assert f"error: {done.reliability.error:.4f}" in str(done)
+    again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+    found = again.locate_many([file.image for file in files])
+    told = np.array([f.confidence for f in found])
+    assert {f.confidence_metres for f in found} == {25.0}
+    assert {f.no_confidence for f in found} == {""}
+    # Not more than the fit's own data: it is told apart, and told honestly.
+    assert told[right].mean() > told[~right].mean() + 0.2
+    assert told.mean() == pytest.approx(right.mean(), abs=0.05)
+    # How many answers are asked for changes nothing.
+    assert again.locate(files[0].image, top_k=1).confidence == pytest.approx(
+        found[0].confidence
+    )
+
+
+def test_positions_of_the_queries_themselves(folder, localizer):
+    """All taken 200 m from where the gallery has their id: none is right."""
+    files = known_queries(folder / "ground")
+    away = {f"{i:03d}": (46.9 + (i + 20) * STEP, 7.4) for i in range(COUNT)}
+    with pytest.raises(UserError, match="first answers lie within 25 m"):
+        calibrate(localizer, files[:60], 25.0, away)
+
+
+def test_what_cannot_be_used_is_named(folder, localizer, tmp_path):
+    files = known_queries(folder / "ground")
+    for name in ("999.png", "007.png"):
+        (tmp_path / name).write_bytes(b"no image")
+    done = calibrate(localizer, files + known_queries(tmp_path), 25.0, {})
+    assert done.calibration.queries == COUNT
+    assert len(done.left_out) == 2
+    assert "999.png: neither the gallery nor --locations" in done.left_out[0]
+    assert "007.png: is neither JPEG" in done.left_out[1]
+
+
+@pytest.mark.parametrize("count", [0, 5, 49])
+def test_too_few(folder, localizer, count):
+    files = known_queries(folder / "ground")[:count]
+    with pytest.raises(UserError, match="50 queries with 5 of each kind"):
+        calibrate(localizer, files, 25.0, {})
+    assert not (folder / "index/calibration.json").exists()
+
+
+def test_a_sequence_needs_a_calibration_and_helps(folder, localizer):
+    frames = [folder / f"ground/{i:03d}.png" for i in range(40, 80)]
+    truths = [frame.stem for frame in frames]
+    with pytest.raises(UserError, match="--sequence: the gallery is not cal"):
+        localizer.locate_sequence(frames)
+    calibrate(localizer, known_queries(folder / "ground"), 25.0, {})
+    again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+    alone = again.locate_many(frames, truths=truths)
+    broken = [*frames[:20], b"broken", *frames[20:]]
+    told = []
+    found = again.locate_sequence(
+        broken,
+        metres_per_frame=10.0,
+        unreadable=lambda name, why: told.append(str(name)),
+        truths=[*truths[:20], None, *truths[20:]],
+    )
+    assert told == ["image 21"]
+    assert [f.truth for f in found] == truths
+
+    def hits(located):
+        return sum(f.answers[0].place.id == f.truth for f in located)
+
+    assert hits(found) > hits(alone) + 3
+    last = found[-1]
+    assert sum(a.probability for a in last.answers) <= 1 + 1e-9
+    ordered = [a.probability for a in last.answers]
+    assert ordered == sorted(ordered, reverse=True)
+    # Never surer than so many queries can prove.
+    surest = 1 - 1 / (COUNT + 2)
+    assert last.confidence >= min(last.answers[0].probability, surest) - 1e-9
+    assert max(f.confidence for f in found) <= surest + 1e-9
+    with pytest.raises(ValueError, match="top_k=0"):
+        again.locate_sequence(frames, top_k=0)
+
+
+def test_a_sequence_that_began_near(folder, localizer):
+    calibrate(localizer, known_queries(folder / "ground"), 25.0, {})
+    again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+    near = (46.9 + 100 * STEP, 7.4)
+    (first,) = again.locate_sequence(
+        [folder / "ground/003.png"], top_k=99, near=near, radius=21
+    )
+    ids = {answer.place.id for answer in first.answers}
+    assert ids == {"098", "099", "100", "101", "102"}
+
+
+def test_lists_of_queries(tmp_path):
+    (tmp_path / "splits").mkdir()
+    (tmp_path / "panos").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (tmp_path / "panos" / name).write_bytes(b"x")
+    cvusa = tmp_path / "splits/val.csv"
+    cvusa.write_text("sat/1.jpg,panos/a.jpg,x.png\nsat/2.jpg,panos/b.jpg,y\n")
+    found = known_queries(cvusa)
+    assert [(f.image.name, f.place) for f in found] == [
+        ("a.jpg", "1"),
+        ("b.jpg", "2"),
+    ]
+    own = tmp_path / "own.csv"
+    own.write_text("id,ground,aerial\nz,panos/b.jpg,tiles/7.tif\n")
+    (only,) = known_queries(own)
+    assert (only.image.name, only.place) == ("b.jpg", "7")
+    folder = known_queries(tmp_path / "panos")
+    assert [f.place for f in folder] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sat/1.jpg,panos/none.jpg\n", "row 1 names the panorama 'panos/non"),
+        ("aerial,ground\nsat/1.jpg\n", "row 2 names the panorama ''"),
+        ("sat/1.jpg\n", "row 1 names the panorama ''"),
+        ("\n", "row 1"),
+    ],
+)
+def test_wrong_lists(tmp_path, text, message):
+    path = tmp_path / "list.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message) as error:
+        known_queries(path)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_requests(tmp_path):
+    with pytest.raises(UserError, match="--metres=0: must be above 0"):
+        calibrate_gallery("m", "g", tmp_path, metres=0)
+    with pytest.raises(UserError, match="--queries=.*no folder and no .csv"):
+        calibrate_gallery("m", "g", tmp_path / "none")
+    with pytest.raises(UserError, match="holds no .jpg"):
+        calibrate_gallery("m", "g", tmp_path)
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    with pytest.raises(UserError, match="--gallery=g: no such folder"):
+        calibrate_gallery("m", "g", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
