@@ -98,8 +98,9 @@ def locate(
         truths: ids of places in the gallery, None where unknown.
     """
     found = search(queries, index.descriptors, top_k)
-    rows = {place.id: row for row, place in enumerate(index.places)}
-    true_rows = [None if truth is None else rows[truth] for truth in truths]
+    true_rows = [
+        None if truth is None else index.row(truth) for truth in truths
+    ]
     true = true_answers(queries, index, true_rows)
     return [
         Located(image, answers_of(index, *best), true[i])

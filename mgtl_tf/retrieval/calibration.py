@@ -84,9 +84,8 @@ def near_first(coordinates: np.ndarray, metres: float) -> np.ndarray:
 
 def fingerprint(index: Index) -> str:
     """Names a gallery's places: SHA-256 of their ids and positions."""
-    digest = hashlib.sha256()
-    for place in index.places:
-        digest.update(f"{place.id}\n{place.coordinates}\n".encode())
+    digest = hashlib.sha256("\0".join(index.ids).encode(errors="replace"))
+    digest.update(np.ascontiguousarray(index.coordinates, "<f8").tobytes())
     return digest.hexdigest()
 
 

@@ -43,7 +43,7 @@ class Follower:
     ):
         self._searcher = searcher
         self._calibration = calibration
-        self._coordinates = searcher.coordinates
+        self._coordinates = searcher.index.coordinates
         motion = Motion(self._coordinates, metres)
         belief = None
         if start is not None:

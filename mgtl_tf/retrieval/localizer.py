@@ -139,7 +139,7 @@ class Localizer(Searcher):
             ValueError: for top_k below 1.
         """
         prior = Prior.of(near, radius)
-        rows = None if prior is None else prior.rows(self.coordinates)
+        rows = None if prior is None else prior.rows(self.index.coordinates)
         found: list[Located] = []
         for batch in self.search(
             images, top_k, rows, unknown_heading, unreadable, truths
@@ -227,5 +227,5 @@ class Localizer(Searcher):
             return nothing, self.no_confidence
         if batch.headings is not None:
             return nothing, _NO_HEADING
-        where = self.coordinates[batch.rows]  # [Q, K, 2]
+        where = self.index.coordinates[batch.rows]  # [Q, K, 2]
         return self.calibration.judge(batch.similarities, where).tolist(), ""

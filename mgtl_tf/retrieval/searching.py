@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import repeat
 from typing import Any
 
@@ -91,7 +90,7 @@ class Searcher:
         top_k = max(top_k, CANDIDATES)
         count = turns(self.encoder.details) if unknown_heading else 1
         size = max(1, BATCH_SIZE // count)
-        for batch in query_batches(images, map(self.row, truths), size):
+        for batch in query_batches(images, map(self._row, truths), size):
             start = time.perf_counter()
             kept, descriptors = encode_queries(
                 self.encoder, batch, unreadable, count
@@ -120,20 +119,5 @@ class Searcher:
             np.stack(headings),
         )
 
-    @cached_property
-    def coordinates(self) -> np.ndarray:
-        """Latitude and longitude of the gallery's places, degrees [N, 2].
-
-        NaN where they are unknown.
-        """
-        unknown = (np.nan, np.nan)
-        known = [place.coordinates or unknown for place in self.index.places]
-        return np.array(known, np.float64)
-
-    def row(self, place_id: str | None) -> int | None:
-        """The gallery's row of a place; None where it has none."""
-        return None if place_id is None else self._rows_by_id.get(place_id)
-
-    @cached_property
-    def _rows_by_id(self) -> dict[str, int]:
-        return {place.id: row for row, place in enumerate(self.index.places)}
+    def _row(self, place_id: str | None) -> int | None:
+        return None if place_id is None else self.index.row(place_id)

@@ -149,7 +149,7 @@ def _placed(
     """Queries of known position, their degrees [Q, 2], and the others."""
     placed, where, others = [], [], []
     for file in files:
-        row = localizer.row(file.place)
+        row = localizer.index.row(file.place)
         found = known.get(file.place)
         if found is None and row is not None:
             found = localizer.index.places[row].coordinates
@@ -182,7 +182,7 @@ def _gather(
     ):
         numbers = [order[query.name] for query in batch.queries]
         rows = batch.rows[:, :CANDIDATES]
-        candidates = localizer.coordinates[rows]
+        candidates = localizer.index.coordinates[rows]
         apart = [
             metres_from(where[number], first)[0]
             for number, first in zip(numbers, candidates[:, :1], strict=True)

@@ -174,7 +174,7 @@ def _truths(
 ) -> Iterator[str | None]:
     """Each image's true place: the given one, or the one of its name."""
     index = localizer.index
-    if truth is not None and truth not in {p.id for p in index.places}:
+    if truth is not None and index.row(truth) is None:
         raise UserError(
             f"--truth={truth}: no such place in --gallery={index.folder}"
         )
