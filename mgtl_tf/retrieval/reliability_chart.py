@@ -8,6 +8,7 @@ import numpy as np
 
 from mgtl_tf.retrieval.calibration_fit import Reliability
 from mgtl_tf.retrieval.chart_style import COLORS
+from mgtl_tf.retrieval.chart_style import QUIET_COLOR
 from mgtl_tf.retrieval.chart_style import new_chart
 from mgtl_tf.retrieval.chart_style import save_chart
 
@@ -21,7 +22,7 @@ def draw_reliability(found: Reliability, metres: float, path: Path) -> None:
         path: of the SVG file.
     """
     figure, axis = new_chart(f"right within {metres:g} m, %", "confidence, %")
-    axis.plot([0, 100], [0, 100], color="#94a3b8", ls="--", label="ideal")
+    axis.plot([0, 100], [0, 100], color=QUIET_COLOR, ls="--", label="ideal")
     told, right = 100 * found.confidence, 100 * found.right
     # Two standard errors of a share of so many queries.
     spread = 200 * np.sqrt(found.right * (1 - found.right) / found.counts)

@@ -22,13 +22,13 @@ from mgtl_tf.retrieval.calibration_fit import Reliability
 from mgtl_tf.retrieval.calibration_fit import fit
 from mgtl_tf.retrieval.calibration_fit import held_out
 from mgtl_tf.retrieval.calibration_fit import reliability
-from mgtl_tf.retrieval.reliability_chart import draw_reliability
 from mgtl_tf.retrieval.confidence import CANDIDATES
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.places import read_locations
 from mgtl_tf.retrieval.query_files import QueryFile
 from mgtl_tf.retrieval.query_files import known_queries
+from mgtl_tf.retrieval.reliability_chart import draw_reliability
 
 _CHART = "calibration.svg"
 # Of right and of wrong answers each: fewer tell nothing about the other kind.
