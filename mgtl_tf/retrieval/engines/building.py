@@ -19,6 +19,7 @@ from mgtl_tf.retrieval.engines.approximate import ApproximateSearch
 from mgtl_tf.retrieval.engines.exact import FlatSearch
 from mgtl_tf.retrieval.engines.faiss_library import faiss_library
 from mgtl_tf.retrieval.engines.ivf_pq import InvertedProductQuantized
+from mgtl_tf.retrieval.engines.measuring import QUERY_DIFFERENCE
 from mgtl_tf.retrieval.engines.measuring import compare
 from mgtl_tf.retrieval.engines.measuring import gallery_like_queries
 from mgtl_tf.retrieval.engines.quantized import ScalarQuantized
@@ -49,6 +50,7 @@ def build_faiss_engine(
     index: Index,
     engine: str,
     training: np.ndarray | None = None,
+    difference: float = QUERY_DIFFERENCE,
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -61,6 +63,8 @@ def build_faiss_engine(
         engine: a name of `RECIPES`.
         training: descriptors to learn from, float32 [n, D], such as those of
             the training split's gallery; None for the gallery itself.
+        difference: of the queries that measure it from their places; see
+            `measuring.gallery_like_queries`.
         seed: of the samples.
         progress: whether a progress bar is shown on stderr.
 
@@ -87,7 +91,10 @@ def build_faiss_engine(
             for rows in _blocks(index.descriptors, engine, progress):
                 built.add(np.ascontiguousarray(rows, np.float32))
             _write(faiss, built, beside / FAISS_FILE)
-            details = _details(faiss, recipe, built, index, rng)
+            queries = gallery_like_queries(
+                index.descriptors, _QUERIES, rng, difference
+            )
+            details = _details(faiss, recipe, built, index, *queries)
             details["trained_on"] = "itself" if training is None else "another"
             details["memory"] |= _memory(recipe, index, beside / FAISS_FILE)
             write_engine(beside, index, details)
@@ -133,10 +140,10 @@ def _details(
     recipe: Recipe,
     built: Any,
     index: Index,
-    rng: np.random.Generator,
+    queries: np.ndarray,
+    truth: np.ndarray,
 ) -> dict[str, Any]:
     """The least effort that keeps recall, and what it was measured to do."""
-    queries, truth = gallery_like_queries(index.descriptors, _QUERIES, rng)
     exact, _ = FlatSearch(index.descriptors).search(queries, 10)
     for effort in recipe.efforts(built):
         engine = ApproximateSearch(

@@ -13,6 +13,7 @@ from mgtl_tf.retrieval.engines.recipe import even_dimension
 _MOST = 256
 _NUMBERS_A_CODE = 4
 _LEAST_PLACES = 1000
+_PCA_ROWS = 20_000
 # k-means wants so many places for each of its centres.
 _PLACES_A_LIST = 39
 # So many candidates by product quantisation become one of the short list.
@@ -56,7 +57,7 @@ class InvertedProductQuantized:
         reduced = _reduced(dimension)
         # Rotated at random, so that all codes carry alike.
         pca = faiss.PCAMatrix(dimension, reduced, 0, True)
-        pca.train(sample)
+        pca.train(np.ascontiguousarray(sample[:: 1 + len(sample) // _PCA_ROWS]))
         codes = reduced // _NUMBERS_A_CODE
         index = faiss.index_factory(
             reduced,

@@ -9,6 +9,9 @@ import numpy as np
 
 from mgtl_tf.retrieval.engines.engine import SearchEngine
 
+QUERY_DIFFERENCE = 1.0
+"""As hard as cross-view queries are: a cosine to the place of about 0.7."""
+
 _SAMPLED = 512
 _KS = (1, 10)
 
@@ -17,7 +20,7 @@ def gallery_like_queries(
     descriptors: np.ndarray,
     count: int,
     rng: np.random.Generator,
-    difference: float = 1.0,
+    difference: float = QUERY_DIFFERENCE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Queries that no gallery holds, each near a place of this one.
 

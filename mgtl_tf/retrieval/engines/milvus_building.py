@@ -9,6 +9,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mgtl_tf.retrieval.engines.exact import BlockSearch
+from mgtl_tf.retrieval.engines.measuring import QUERY_DIFFERENCE
 from mgtl_tf.retrieval.engines.measuring import compare
 from mgtl_tf.retrieval.engines.measuring import gallery_like_queries
 from mgtl_tf.retrieval.engines.milvus import FIELD
@@ -31,6 +32,7 @@ def build_milvus(
     index: Index,
     engine: str,
     uri: str | None,
+    difference: float = QUERY_DIFFERENCE,
     seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
@@ -43,7 +45,9 @@ def build_milvus(
         index: the gallery.
         engine: a name of `MILVUS_INDEXES`.
         uri: a local file FILE.db, or a cluster's address.
-        seed: of the queries that measure it.
+        difference: of the queries that measure it from their places; see
+            `measuring.gallery_like_queries`.
+        seed: of these queries.
         progress: whether a progress bar is shown on stderr.
 
     Returns:
@@ -68,7 +72,9 @@ def build_milvus(
     opened = MilvusSearch(index, engine, uri)
     try:
         rng = np.random.default_rng(seed)
-        queries, truth = gallery_like_queries(index.descriptors, _QUERIES, rng)
+        queries, truth = gallery_like_queries(
+            index.descriptors, _QUERIES, rng, difference
+        )
         exact, _ = BlockSearch(index.descriptors).search(queries, 10)
         measured = compare(opened, queries, truth, exact)
     finally:

@@ -16,6 +16,7 @@ from mgtl_tf.retrieval.engines.exact import BlockSearch
 from mgtl_tf.retrieval.engines.exact import FlatSearch
 from mgtl_tf.retrieval.engines.faiss_library import faiss_library
 from mgtl_tf.retrieval.engines.faiss_library import has_faiss
+from mgtl_tf.retrieval.engines.measuring import QUERY_DIFFERENCE
 from mgtl_tf.retrieval.engines.milvus import MilvusSearch
 from mgtl_tf.retrieval.engines.milvus import milvus_index
 from mgtl_tf.retrieval.engines.milvus_building import build_milvus
@@ -70,6 +71,7 @@ def build_engine(
     backend: str = "faiss",
     uri: str | None = None,
     training: np.ndarray | None = None,
+    difference: float = QUERY_DIFFERENCE,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Builds what `open_engine` opens, and measures it.
@@ -83,6 +85,9 @@ def build_engine(
         engine, backend, uri: as of `open_engine`.
         training: descriptors that FAISS' engines learn from, float32 [n, D];
             None for the gallery itself.
+        difference: between the queries that measure it and their places; see
+            `measuring.gallery_like_queries`. The larger, the more of the
+            gallery IVF-PQ will read.
         progress: whether a progress bar is shown on stderr.
 
     Returns:
@@ -94,10 +99,12 @@ def build_engine(
     """
     _check(engine, backend, uri)
     if backend == "milvus":
-        return build_milvus(index, engine, uri, progress=progress)
+        return build_milvus(index, engine, uri, difference, progress=progress)
     if engine == "exact":
         return {}
-    return build_faiss_engine(index, engine, training, progress=progress)
+    return build_faiss_engine(
+        index, engine, training, difference, progress=progress
+    )
 
 
 def summary(details: dict[str, Any]) -> list[str]:
