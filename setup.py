@@ -48,6 +48,8 @@ setup(
         "faiss": ["faiss-cpu==1.15.1"],
         # Galleries in Milvus: a local file, or a cluster.
         "milvus": MILVUS,
+        # Maps (GeoTIFF, z/x/y tiles) are then cut into galleries.
+        "tiles": ["rasterio==1.4.4"],
         "gpu": ["tensorflow[and-cuda]==2.21.0"],
         # The page and the endpoint of experiments.serve.
         "serve": SERVE,
@@ -63,6 +65,7 @@ setup(
             # Both ways of mining, and of searching, are tested to agree.
             "faiss-cpu==1.15.1",
             *MILVUS,
+            "rasterio==1.4.4",
         ],
     },
 )

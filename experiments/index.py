@@ -3,6 +3,15 @@
     python -m experiments.index --model=export --images=gallery \
         --locations=locations.csv --output_dir=index
 
+    python -m experiments.index --model=export --images=map.tif \
+        --crop_metres=60 --metres_per_pixel=0.5 --step_metres=20 \
+        --output_dir=index
+
+A map is cut into square, overlapping crops with north up, each with the
+position of its centre; they are written to OUTPUT_DIR/crops as JPEG, because
+an answer is shown by its image. Crops on which the map has no data are left
+out and counted.
+
 Killed or stopped, the same command goes on from the last whole batch.
 Several machines share the work with --shard=1/4, 2/4 ... and one --output_dir
 (or copies of it, brought together); the last one joins the shards, or --join
@@ -32,8 +41,9 @@ _IMAGES = flags.DEFINE_multi_string(
     "images",
     None,
     "folder of square aerial images, north up, one such file, or a CSV list"
-    " whose first column names them (CVUSA's splits/val-19zl.csv); may be"
-    " given several times",
+    " whose first column names them (CVUSA's splits/val-19zl.csv); or a map to"
+    " be cut into such images: a georeferenced TIFF file, a folder of Z/X/Y.jpg"
+    " or .png tiles; may be given several times",
 )
 _LOCATIONS = flags.DEFINE_string(
     "locations",
@@ -43,6 +53,23 @@ _LOCATIONS = flags.DEFINE_string(
 )
 _OUTPUT_DIR = flags.DEFINE_string(
     "output_dir", None, "new folder for the index", required=True
+)
+_CROP_METRES = flags.DEFINE_float(
+    "crop_metres",
+    None,
+    "ground that a crop of a map covers a side; default: as much as the"
+    " model's training images, where that is known",
+)
+_METRES_PER_PIXEL = flags.DEFINE_float(
+    "metres_per_pixel",
+    None,
+    "of the crops, on the ground; default: as the model's training images",
+)
+_STEP_METRES = flags.DEFINE_float(
+    "step_metres",
+    None,
+    "from one crop's centre to the next one's, both ways; default: half a"
+    " crop, so that they overlap",
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
@@ -103,9 +130,12 @@ def main(argv: list[str]) -> int:
         _BATCH_SIZE.value,
         shard=_SHARD.value,
         restart=_RESTART.value,
+        crop_metres=_CROP_METRES.value,
+        metres_per_pixel=_METRES_PER_PIXEL.value,
+        step_metres=_STEP_METRES.value,
     )
-    for image in done.built.skipped:
-        print(f"left out {image.image}: {image.reason}", file=sys.stderr)
+    for line in done.faults():
+        print(line, file=sys.stderr)
     print("\n".join(done.lines(_OUTPUT_DIR.value)))
     if not done.missing:
         _build_engine()

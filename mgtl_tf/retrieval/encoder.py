@@ -38,7 +38,7 @@ class Encoder:
 
     def __init__(self, folder: Path | str):
         self.folder = Path(folder)
-        self.details = _read_details(self.folder)
+        self.details = read_details(self.folder)
         self.model_hash: str = self.details["model_hash"]
         self.dimension: int = self.details["dimension"]
         self._signatures = _load(self.folder)
@@ -83,7 +83,12 @@ class Encoder:
         return answer["descriptor"].numpy()
 
 
-def _read_details(folder: Path) -> dict[str, Any]:
+def read_details(folder: Path) -> dict[str, Any]:
+    """The model.json of an exported model, without loading the model.
+
+    Raises:
+        UserError: where the folder is missing, incomplete or broken.
+    """
     remedy = "give the folder that experiments.export wrote"
     if not folder.is_dir():
         raise UserError(f"--model={folder}: no such folder; {remedy}")

@@ -12,16 +12,20 @@ from mgtl_tf.retrieval.batch_size import automatic_batch_size
 from mgtl_tf.retrieval.build import Built
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.encoder import read_details
 from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.places import find_places
 from mgtl_tf.retrieval.shards import finished_shard
 from mgtl_tf.retrieval.shards import join_shards
 from mgtl_tf.retrieval.shards import missing_shards
 from mgtl_tf.retrieval.shards import require_shard_folder
-from mgtl_tf.retrieval.sources import FileSource
 from mgtl_tf.retrieval.sources import ImageSource
 from mgtl_tf.retrieval.sources import Shard
 from mgtl_tf.retrieval.sources import ShardSource
+from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
+from mgtl_tf.retrieval.tiles.crop_settings import crop_settings
+from mgtl_tf.retrieval.tiles.finding import find_images
+
+_TOLD = 50
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,14 @@ class Indexed:
     built: Built
     missing: tuple[Shard, ...] = ()
     joined: int | None = None
+
+    def faults(self) -> list[str]:
+        """A line for each image that should be in it and isn't; or fewer."""
+        skipped = self.built.skipped
+        told = [f"left out {s.image}: {s.reason}" for s in skipped[:_TOLD]]
+        if len(skipped) > _TOLD:
+            told.append(f"left out {len(skipped) - _TOLD:,} more")
+        return told
 
     def lines(self, output_dir: Path | str) -> list[str]:
         """What to tell the user."""
@@ -61,6 +73,9 @@ def index_gallery(
     progress: bool = True,
     shard: str | None = None,
     restart: bool = False,
+    crop_metres: float | None = None,
+    metres_per_pixel: float | None = None,
+    step_metres: float | None = None,
 ) -> Indexed:
     """Writes the index of all aerial images that can be read, or a shard.
 
@@ -68,8 +83,9 @@ def index_gallery(
 
     Args:
         model: folder that experiments.export wrote.
-        images: aerial image files, folders of them, or CSV lists that name
-            them.
+        images: aerial image files, folders of them, CSV lists that name
+            them; or maps to be cut: georeferenced TIFF files, folders of
+            z/x/y tiles.
         output_dir: a new or empty folder, an older index, or (for a shard)
             one with other shards.
         locations: CSV with columns id, latitude, longitude.
@@ -78,6 +94,8 @@ def index_gallery(
         shard: "i/n": only the i-th of n parts; whoever finishes the last one
             joins them.
         restart: whether what was begun is thrown away.
+        crop_metres, metres_per_pixel, step_metres: how maps are cut; see
+            `crop_settings`.
 
     Raises:
         UserError: for wrong paths or files, when no image can be read, or
@@ -88,7 +106,12 @@ def index_gallery(
         require_replaceable(output_dir, INDEX_JSON)
     else:
         require_shard_folder(output_dir)
-    source = FileSource(find_places(images, locations))
+    given = (crop_metres, metres_per_pixel, step_metres)
+
+    def settings() -> CropSettings:
+        return crop_settings(read_details(Path(model)), *given)
+
+    source = find_images(images, locations, settings)
     encoder = Encoder(model)
     batch_size = batch_size or automatic_batch_size(encoder.details)
 

@@ -18,14 +18,19 @@ from mgtl_tf.config import TrainConfig
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.sources import Shard
 from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.index import verify_gallery
 from mgtl_tf.workflows.locate import Circumstances
 from mgtl_tf.workflows.locate import locate_images
+from tests.retrieval.tiles.maps import write_map
 
 ROOT = Path(__file__).parents[2]
 SIZE = (32, 160)
@@ -277,6 +282,51 @@ def test_wrong_models_and_galleries(built, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_map_is_cut_shared_and_searched(built, tmp_path):
+    """By two machines, the last of which joins; then located in it."""
+    root, _ = built
+    path = tmp_path / "map.tif"
+    utm = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
+    write_map(path, *utm)
+    crops = {"crop_metres": 40.0, "metres_per_pixel": 0.5, "step_metres": 20.0}
+    arguments = (root / "export", [path], tmp_path / "index")
+    first = index_gallery(*arguments, progress=False, shard="2/2", **crops)
+    assert (first.missing, first.joined) == ((Shard(1, 2),), None)
+    assert f"{first.built.count} places indexed" in first.lines("i")[0]
+    assert first.lines("i")[1] == "still missing: shard 1/2"
+    with pytest.raises(UserError, match="not joined yet"):
+        locate_images(*arguments[::2], [root / "ground/001.jpg"])
+    second = index_gallery(*arguments, progress=False, shard="1/2", **crops)
+    assert second.joined == first.built.count + second.built.count
+    # A finished shard is not made again, nor another one taken for it.
+    again = index_gallery(*arguments, progress=False, shard="1/2", **crops)
+    assert again.built.count == second.built.count
+    with pytest.raises(UserError, match="shard-1-of-2: is a finished shard of"):
+        index_gallery(*arguments, shard="1/2", crop_metres=30.0)
+    assert verify_gallery(tmp_path / "index") == second.joined
+    index = load_index(tmp_path / "index")
+    assert index.preprocessing == {
+        "image_size": list(SIZE),
+        "ground_crop": [0.0, 1.0],
+    }
+    encoder = Encoder(root / "export")
+    rows = [
+        encoder.encode_satellite([place.image.read_bytes()])[0]
+        for place in index.places[:3]
+    ]
+    np.testing.assert_allclose(index.descriptors[:3], rows, atol=1e-5)
+    text, _ = locate_images(
+        *arguments[::2], [root / "ground/001.jpg"], output_format="json"
+    )
+    (answer,) = json.loads(text)
+    best = answer["answers"][0]
+    row = index.row(best["id"])
+    assert [best["latitude"], best["longitude"]] == pytest.approx(
+        index.coordinates[row].tolist()
+    )
+    assert Path(best["image"]).is_file()
+
+
 def copy_export(root, folder):
     for path in (root / "export").rglob("*"):
         if path.is_file():
@@ -317,6 +367,8 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("locate", ["--model=none", "--gallery=none"], 2),
         ("locate", ["--model=m", "--gallery=g", "--near=7", "a.jpg"], 2),
         ("index", ["--model=m", "--images=i", "--output_dir=o", "more"], 2),
+        ("index", ["--model=m", "--output_dir=o"], 2),
+        ("index", ["--join", "--output_dir=none"], 1),
     ):
         done = program(name, *arguments)
         assert done.returncode == status, (name, done.stderr)

@@ -1,0 +1,1 @@
+"""Maps (GeoTIFF, z/x/y tiles) cut into north-up aerial crops."""

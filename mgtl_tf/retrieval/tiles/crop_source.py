@@ -1,0 +1,79 @@
+"""A map's crops as the images of a gallery."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+
+from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
+from mgtl_tf.retrieval.tiles.cutting import cut_crop
+from mgtl_tf.retrieval.tiles.grid import crop_centres
+from mgtl_tf.retrieval.tiles.map import Map
+
+CROPS = "crops"
+"""The folder of the crops, in the index's."""
+
+_QUALITY = 95
+_FILES_A_FOLDER = 1000
+
+
+class CropSource:
+    """Overlapping aerial crops, each written as JPEG where the index is.
+
+    What is embedded are the bytes that are written. Crops on which the map
+    has no data are left out.
+
+    Args:
+        area: the map.
+        settings: of the crops.
+
+    Attributes:
+        centres: latitude and longitude of the crops, degrees, [M, 2].
+    """
+
+    def __init__(self, area: Map, settings: CropSettings):
+        self._area = area
+        self._settings = settings
+        self.centres = crop_centres(area, settings)
+
+    def __len__(self) -> int:
+        return len(self.centres)
+
+    def place(self, number: int, folder: Path) -> Place:
+        """See `sources.ImageSource`."""
+        latitude, longitude = self.centres[number].tolist()
+        name = f"{self._area.name}_{latitude:.6f}_{longitude:.6f}"
+        part = f"{number // _FILES_A_FOLDER:05}"
+        image = folder / CROPS / self._area.name / part / f"{name}.jpg"
+        return Place(name, image, (latitude, longitude))
+
+    def load(self, number: int, folder: Path) -> bytes:
+        """See `sources.ImageSource`."""
+        place = self.place(number, folder)
+        latitude, longitude = self.centres[number].tolist()
+        crop = cut_crop(self._area, (latitude, longitude), self._settings)
+        content = cv2.imencode(
+            ".jpg",
+            cv2.cvtColor(crop, cv2.COLOR_RGB2BGR),
+            [cv2.IMWRITE_JPEG_QUALITY, _QUALITY],
+        )[1].tobytes()
+        os.makedirs(place.image.parent, exist_ok=True)
+        place.image.write_bytes(content)
+        return content
+
+    def describe(self) -> dict[str, Any]:
+        """See `sources.ImageSource`."""
+        return {
+            **self._area.describe(),
+            **dataclasses.asdict(self._settings),
+            "crops": len(self),
+        }
+
+    def stamp(self) -> str:
+        """See `sources.ImageSource`."""
+        return self._area.stamp()
