@@ -315,10 +315,10 @@ def test_a_map_is_cut_shared_and_searched(built, tmp_path):
         for place in index.places[:3]
     ]
     np.testing.assert_allclose(index.descriptors[:3], rows, atol=1e-5)
-    text, _ = locate_images(
+    told = locate_images(
         *arguments[::2], [root / "ground/001.jpg"], output_format="json"
     )
-    (answer,) = json.loads(text)
+    (answer,) = json.loads(told.text)
     best = answer["answers"][0]
     row = index.row(best["id"])
     assert [best["latitude"], best["longitude"]] == pytest.approx(
