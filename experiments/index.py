@@ -71,6 +71,7 @@ _STEP_METRES = flags.DEFINE_float(
     "from one crop's centre to the next one's, both ways; default: half a"
     " crop, so that they overlap",
 )
+_CROPS = (_CROP_METRES, _METRES_PER_PIXEL, _STEP_METRES)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     0,
@@ -130,9 +131,7 @@ def main(argv: list[str]) -> int:
         _BATCH_SIZE.value,
         shard=_SHARD.value,
         restart=_RESTART.value,
-        crop_metres=_CROP_METRES.value,
-        metres_per_pixel=_METRES_PER_PIXEL.value,
-        step_metres=_STEP_METRES.value,
+        **{flag.name: flag.value for flag in _CROPS},
     )
     for line in done.faults():
         print(line, file=sys.stderr)
