@@ -71,7 +71,6 @@ _STEP_METRES = flags.DEFINE_float(
     "from one crop's centre to the next one's, both ways; default: half a"
     " crop, so that they overlap",
 )
-_CROPS = (_CROP_METRES, _METRES_PER_PIXEL, _STEP_METRES)
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     0,
@@ -131,7 +130,7 @@ def main(argv: list[str]) -> int:
         _BATCH_SIZE.value,
         shard=_SHARD.value,
         restart=_RESTART.value,
-        **{flag.name: flag.value for flag in _CROPS},
+        **_crops(),
     )
     for line in done.faults():
         print(line, file=sys.stderr)
@@ -170,6 +169,11 @@ def _build_engine() -> None:
         _TRAINING_GALLERY.value,
     )
     print("\n".join(told))
+
+
+def _crops() -> dict[str, Any]:
+    crops = (_CROP_METRES, _METRES_PER_PIXEL, _STEP_METRES)
+    return {flag.name: flag.value for flag in crops}
 
 
 def _given(flag: flags.FlagHolder) -> Any:
