@@ -1,10 +1,10 @@
 """Writes a searchable index of a gallery of aerial images.
 
-    python -m experiments.index --model=export --images=gallery \
+    python -m experiments.index --model=export --images=gallery \\
         --locations=locations.csv --output_dir=index
 
-    python -m experiments.index --model=export --images=map.tif \
-        --crop_metres=60 --metres_per_pixel=0.5 --step_metres=20 \
+    python -m experiments.index --model=export --images=map.tif \\
+        --crop_metres=60 --metres_per_pixel=0.5 --step_metres=20 \\
         --output_dir=index
 
 A map is cut into square, overlapping crops with north up, each with the
@@ -74,8 +74,8 @@ _STEP_METRES = flags.DEFINE_float(
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
     0,
-    "images encoded together; 0: as many as take an eighth of the memory, at"
-    " most 128",
+    "images encoded together; 0: as many as take an eighth of the memory, by"
+    " an estimate, at most 128",
     lower_bound=0,
 )
 _SHARD = flags.DEFINE_string(

@@ -11,6 +11,7 @@ import cv2
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
@@ -325,6 +326,15 @@ def test_a_map_is_cut_shared_and_searched(built, tmp_path):
         index.coordinates[row].tolist()
     )
     assert Path(best["image"]).is_file()
+
+    def full(**_):
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "no room"
+        )
+
+    encoder._signatures["encode_satellite"] = full
+    with pytest.raises(MemoryError):
+        encoder.encode_satellite([b"", b""])
 
 
 def copy_export(root, folder):
