@@ -328,9 +328,7 @@ def test_a_map_is_cut_shared_and_searched(built, tmp_path):
     assert Path(best["image"]).is_file()
 
     def full(**_):
-        raise tf.errors.ResourceExhaustedError(
-            None, None, "no room"
-        )
+        raise tf.errors.ResourceExhaustedError(None, None, "no room")
 
     encoder._signatures["encode_satellite"] = full
     with pytest.raises(MemoryError):
