@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from mgtl_tf.errors import UserError
@@ -236,6 +237,8 @@ def test_of_a_large_file_only_a_sample_is_read_at_loading(
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1)
 
 
+# Files are written: on a busy machine, that may take longer than 0.2 s.
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(

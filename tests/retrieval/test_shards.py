@@ -7,6 +7,7 @@ import shutil
 import numpy as np
 import pytest
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from mgtl_tf.errors import UserError
@@ -102,6 +103,7 @@ def test_more_shards_than_images(tmp_path, places):
     assert list(load_index(tmp_path / "gallery").places) == places[:2]
 
 
+@settings(deadline=None)
 @given(st.integers(0, 60), st.integers(1, 20))
 def test_parts_are_the_whole(count, of):
     source = FileSource([Place(str(n), "none") for n in range(0)])
