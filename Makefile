@@ -1,4 +1,4 @@
-# make demo   a world, a trained model, a gallery, located panoramas, a page
+# make demo   a world, a trained model, a calibrated gallery, located panoramas, a page
 # make test   the test suite
 # make check  ruff, ruff format, mypy and the tests: what CI runs
 # Each sets up .venv first where it is missing or older than the pins.
@@ -28,6 +28,7 @@ demo: install
 	$(BIN)/python -m experiments.evaluate --run_dir=$(DEMO)/run
 	$(BIN)/python -m experiments.export --run_dir=$(DEMO)/run --output_dir=$(DEMO)/run/export
 	$(BIN)/python -m experiments.index --model=$(DEMO)/run/export --images=$(DEMO)/world/splits/val-19zl.csv --locations=$(DEMO)/world/locations.csv --output_dir=$(DEMO)/gallery
+	$(BIN)/python -m experiments.calibrate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --queries=$(DEMO)/world/splits/val-19zl.csv
 	$(BIN)/python -m experiments.locate --model=$(DEMO)/run/export --gallery=$(DEMO)/gallery --picture=$(DEMO)/located.jpg $(DEMO)/world/$$(sed -n 500p $(DEMO)/world/splits/val-19zl.csv | cut -d, -f2)
 	@echo "Now open $(DEMO)/run/report/report.html, $(DEMO)/located.jpg and $(DEMO)/world/contact_sheet.jpg"
 

@@ -55,17 +55,19 @@ class Calibrated:
     def __str__(self) -> str:
         """The table of reliability, and what follows from it."""
         found = self.reliability
-        lines = ["  told   right  queries"]
+        lines = ["   told   right  queries"]
         for told, right, count in zip(
             found.confidence, found.right, found.counts, strict=True
         ):
-            lines.append(f"{told:>6.1%}  {right:>6.1%}  {count:>7,}")
+            lines.append(
+                f"{100 * told:>5.1f} % {100 * right:>5.1f} %  {count:>7,}"
+            )
         queries = f"{self.calibration.queries:,} queries"
         return "\n".join(
             [
                 f"confidence that the first answer lies within"
-                f" {self.calibration.metres:g} m, {queries}, each told by a"
-                f" fit to other parts of the map ({FOLDS} parts):",
+                f" {self.calibration.metres:g} m; {queries}, each told by a"
+                f" fit to other parts of the map ({FOLDS} in all):",
                 *lines,
                 f"expected calibration error: {found.error:.4f}"
                 f" ({len(found.counts)} bins of equally many queries)",
