@@ -50,6 +50,9 @@ setup(
         "milvus": MILVUS,
         # Maps (GeoTIFF, z/x/y tiles) are then cut into galleries.
         "tiles": ["rasterio==1.4.4"],
+        # experiments.export --formats=onnx and --formats=tflite.
+        "onnx": ["onnx==1.23.2", "onnxruntime==1.32.0", "tf2onnx==1.17.0"],
+        "tflite": ["ai-edge-litert==2.3.0"],
         "gpu": ["tensorflow[and-cuda]==2.21.0"],
         # The page and the endpoint of experiments.serve.
         "serve": SERVE,
@@ -66,6 +69,11 @@ setup(
             "faiss-cpu==1.15.1",
             *MILVUS,
             "rasterio==1.4.4",
+            # So are the exported formats.
+            "onnx==1.23.2",
+            "onnxruntime==1.32.0",
+            "tf2onnx==1.17.0",
+            "ai-edge-litert==2.3.0",
         ],
     },
 )

@@ -1,6 +1,10 @@
-"""Writes a trained run's best model as a SavedModel for TensorFlow alone.
+r"""Writes a trained run's best model as a SavedModel for TensorFlow alone.
 
 python -m experiments.export --run_dir=runs/first --output_dir=export
+python -m experiments.export --run_dir=runs/first --output_dir=export \
+    --formats=savedmodel,onnx,tflite
+
+docs/serving.md tells how to use what is written.
 """
 
 from __future__ import annotations
@@ -21,6 +25,17 @@ _OUTPUT_DIR = flags.DEFINE_string(
 _CHECKPOINT = flags.DEFINE_enum(
     "checkpoint", "best", ["best", "last"], "which checkpoint of the run"
 )
+_FORMATS = flags.DEFINE_list(
+    "formats",
+    ["savedmodel"],
+    "what to write: savedmodel (always), onnx, tflite; the latter two take"
+    " decoded pixels and are compared with the SavedModel",
+)
+flags.register_validator(
+    "formats",
+    lambda formats: set(formats) <= {"savedmodel", "onnx", "tflite"},
+    "choose of savedmodel, onnx, tflite, with commas between",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -31,9 +46,14 @@ def main(argv: list[str]) -> int:
     # Saving tells of every file, by its temporary name.
     logging.set_verbosity(logging.WARNING)
     from mgtl_tf.workflows.export import export_run
+    from mgtl_tf.workflows.export import format_lines
 
-    folder = export_run(_RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value)
+    folder = export_run(
+        _RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value, _FORMATS.value
+    )
     print(f"SavedModel written to {folder}")
+    for line in format_lines(folder):
+        print(line)
     return 0
 
 

@@ -32,9 +32,13 @@ class PolarTransform(keras.layers.Layer):
         self.width = width
 
     def call(self, images):
-        """The polar images [B, H, W, 3] of aerial images [B, S, S, 3]."""
+        """The polar images [B, H, W, 3] of aerial images [B, S, S, 3].
+
+        Raises:
+            ValueError: where the images are known not to be square.
+        """
         images = ops.cast(images, "float32")
-        side = ops.shape(images)[1]
+        side = _side(images)
         row, column = self._source(ops.cast(side, "float32"))
         top, left = ops.floor(row), ops.floor(column)
         below, right = row - top, column - left  # weights, [H, W]
@@ -63,7 +67,8 @@ class PolarTransform(keras.layers.Layer):
         weight = weight * ops.cast(inside, "float32")
         place = ops.clip(row, 0, side - 1) * side
         place = place + ops.clip(column, 0, side - 1)  # [H, W]
-        flat = ops.reshape(images, (ops.shape(images)[0], -1, 3))
+        count, height, width = ops.shape(images)[:3]
+        flat = ops.reshape(images, (count, height * width, 3))
         return ops.take(flat, place, axis=1) * weight[..., None]
 
     def compute_output_spec(self, images):
@@ -79,3 +84,18 @@ class PolarTransform(keras.layers.Layer):
             "height": self.height,
             "width": self.width,
         }
+
+
+def _side(images):
+    """S of [B, S, S, 3], whole pixels."""
+    height, width = images.shape[1:3]
+    if None not in (height, width) and height != width:
+        raise ValueError(
+            f"images of shape {tuple(images.shape)}: must be square,"
+            " [B, S, S, 3]"
+        )
+    # Of oblong images that only the running graph sees, the longer side:
+    # `ops.take` then asks for pixels beyond the last, which every runtime
+    # refuses on a processor, exported files' ones too.
+    height, width = ops.shape(images)[1:3]
+    return ops.maximum(height, width)

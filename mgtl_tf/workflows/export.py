@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.errors import UserError
 from mgtl_tf.export import export_model
+from mgtl_tf.export.formats import SAVED_MODEL
+from mgtl_tf.export.formats import require_formats
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.folders import require_replaceable
 from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import load_model
 
+_REAL_PAIRS = 2
+
 
 def export_run(
-    run_dir: Path | str, output_dir: Path | str, checkpoint: str = "best"
+    run_dir: Path | str,
+    output_dir: Path | str,
+    checkpoint: str = "best",
+    formats: Sequence[str] = (SAVED_MODEL,),
 ) -> Path:
     """A run's checkpoint as a SavedModel.
 
@@ -23,16 +36,50 @@ def export_run(
         run_dir: what experiments.train wrote.
         output_dir: a new or empty folder, or an older export.
         checkpoint: "best" or "last".
+        formats: what to write beside the SavedModel: "onnx", "tflite". Each
+            is compared with it, on the run's own images too where the data
+            set is still there.
 
     Returns:
         The folder of the SavedModel.
 
     Raises:
-        UserError: for a run without checkpoint, or a folder in use.
+        UserError: for a run without checkpoint, a folder in use, or a
+            format that cannot be written or differs.
     """
     require_replaceable(output_dir, MODEL_JSON)
+    require_formats(formats)
     config, model = load_model(run_dir, checkpoint)
-    return export_model(_in_float32(config, model), config, output_dir)
+    model = _in_float32(config, model)
+    pictures = _pictures(config) if set(formats) - {SAVED_MODEL} else []
+    return export_model(model, config, output_dir, formats, pictures)
+
+
+def format_lines(folder: Path) -> list[str]:
+    """What to tell of the formats beside a SavedModel, a line each."""
+    details = json.loads((folder / MODEL_JSON).read_text())
+    lines = []
+    for name, written in details["formats"].items():
+        files = ", ".join(sorted(set(written["files"].values())))
+        images = sum(written["images"].values())
+        lines.append(
+            f"{name}: {files}; of {images} images the descriptors differ by"
+            f" at most {written['largest_difference']:.1e}"
+            f" (allowed: {written['bound']:.0e})"
+        )
+    return lines
+
+
+def _pictures(config: RunConfig) -> list[tuple[np.ndarray, np.ndarray]]:
+    """A few pairs of the run's data set, as pixels; none where it is gone."""
+    try:
+        dataset = read_dataset(config.data.dataset, config.data.data_dir, [])
+        return [
+            (read_image(pair.ground), read_image(pair.aerial))
+            for pair in dataset.validation[:_REAL_PAIRS]
+        ]
+    except UserError:
+        return []
 
 
 def _in_float32(config: RunConfig, model: keras.Model) -> keras.Model:

@@ -23,7 +23,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.export import export_model
 from mgtl_tf.export import model_hash
 
-REAL = Path(__file__).parents[2] / "shared/data/real_pairs/CVUSA"
+REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
 SIZE = (32, 160)
 CONFIG = RunConfig(
     model=ModelConfig(

@@ -10,7 +10,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -20,15 +22,27 @@ from mgtl_tf import __version__
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.preprocess_graph import ground_image
 from mgtl_tf.data.preprocess_graph import satellite_image
+from mgtl_tf.export.agreement import batches_of
+from mgtl_tf.export.agreement import made_images
+from mgtl_tf.export.formats import FORMATS
+from mgtl_tf.export.formats import SAVED_MODEL
+from mgtl_tf.export.formats import require_formats
+from mgtl_tf.export.formats import write_formats
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.folders import whole_folder
 
 # Of images decoded at the same time; each is a few megabytes of float32.
 _PARALLEL_IMAGES = 8
+# Of model.json, what formats that have a place for text are given too.
+_IN_FILES = ("model_hash", "dimension", "mgtl_tf")
 
 
 def export_model(
-    model: keras.Model, run_config: RunConfig, output_dir: Path | str
+    model: keras.Model,
+    run_config: RunConfig,
+    output_dir: Path | str,
+    formats: Sequence[str] = (SAVED_MODEL,),
+    pictures: Sequence[tuple[np.ndarray, np.ndarray]] = (),
 ) -> Path:
     """Writes a SavedModel with the signatures of the contract.
 
@@ -37,20 +51,45 @@ def export_model(
     sizes, each decoded and preprocessed by itself.
 
     Args:
-        model: of `build_model(run_config.model)`, in any dtype policy.
+        model: of `build_model(run_config.model)`; in float32 where there
+            are further formats, else in any dtype policy.
         run_config: its image size and crop become part of the graph.
         output_dir: a new or empty folder, or an older export.
+        formats: further ones of FORMATS to write beside the SavedModel,
+            which is always written. They take pixels in place of files.
+        pictures: panoramas and aerial images, uint8 [h, w, 3] and
+            [S, S, 3], on which further formats are compared with the
+            SavedModel, besides made images.
 
     Returns:
-        The folder, which also holds model.json: config, hash, dimension.
+        The folder, which also holds model.json: config, hash, dimension,
+        and how far each further format differs.
 
     Raises:
-        UserError: where output_dir holds something else.
+        UserError: where output_dir holds something else, or a format cannot
+            be written or differs; nothing is then written.
     """
-    module = _Encoders(model, run_config)
+    require_formats(formats)
+    details = _details(model, run_config)
+    size = run_config.model.image_size
+    real = batches_of(pictures)
+    batches = {n: b + real[n] for n, b in made_images(size).items()}
+    with whole_folder(output_dir, MODEL_JSON) as folder:
+        _write_saved_model(model, run_config, folder)
+        text = {name: str(details[name]) for name in _IN_FILES}
+        others = [name for name in FORMATS if name in formats]
+        details["formats"] = write_formats(
+            others, model, run_config, folder, batches, text
+        )
+        (folder / MODEL_JSON).write_text(json.dumps(details, indent=2) + "\n")
+    return Path(output_dir)
+
+
+def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
+    """What model.json says, but for further formats."""
     size = run_config.model.image_size
     dimension = model.encode_ground(tf.zeros((1, *size, 3))).shape[-1]
-    details = {
+    return {
         "format": 1,
         "model_hash": model_hash(model, run_config),
         "dimension": int(dimension),
@@ -60,18 +99,20 @@ def export_model(
         "mgtl_tf": __version__,
         "tensorflow": tf.__version__,
     }
-    with whole_folder(output_dir, MODEL_JSON) as folder:
-        tf.saved_model.save(
-            module,
-            str(folder),
-            signatures={
-                "encode_ground": module.encode_ground,
-                "encode_satellite": module.encode_satellite,
-            },
-        )
-        text = json.dumps(details, indent=2) + "\n"
-        (folder / MODEL_JSON).write_text(text)
-    return Path(output_dir)
+
+
+def _write_saved_model(
+    model: keras.Model, run_config: RunConfig, folder: Path
+) -> None:
+    module = _Encoders(model, run_config)
+    tf.saved_model.save(
+        module,
+        str(folder),
+        signatures={
+            "encode_ground": module.encode_ground,
+            "encode_satellite": module.encode_satellite,
+        },
+    )
 
 
 def model_hash(model: keras.Model, run_config: RunConfig) -> str:
@@ -128,6 +169,11 @@ def _signature(preprocess, encode, image_size):
             fn_output_signature=image,
             parallel_iterations=_PARALLEL_IMAGES,
         )
-        return {"descriptor": tf.cast(encode(images), tf.float32)}
+        # TensorFlow's convolutions refuse a batch of none: a black image
+        # stands in for it, and its descriptor is left out.
+        count = tf.size(image_bytes)
+        spare = tf.zeros((tf.maximum(1 - count, 0), *image_size, 3))
+        descriptors = encode(tf.concat([images, spare], axis=0))[:count]
+        return {"descriptor": tf.cast(descriptors, tf.float32)}
 
     return encode_bytes
