@@ -164,13 +164,22 @@ def test_signatures_are_the_contract(exported):
         assert output.shape.as_list() == [None, 20 * 24]
 
 
+def test_a_batch_of_none_has_no_descriptors(exported):
+    signatures = tf.saved_model.load(str(exported)).signatures
+    for name in ("encode_ground", "encode_satellite"):
+        answer = signatures[name](image_bytes=tf.zeros([0], tf.string))
+        assert answer["descriptor"].shape == (0, 480)
+
+
 def test_wrong_bytes_are_refused_with_a_reason(exported, tmp_path):
     signatures = tf.saved_model.load(str(exported)).signatures
     whole = photograph(tmp_path / "a.jpg", 50, 70, 6).read_bytes()
     refused = tf.errors.InvalidArgumentError
     with pytest.raises(refused, match="square, not 50 x 70"):
         signatures["encode_satellite"](image_bytes=tf.constant([whole]))
-    for wrong in (b"", b"text", whole[: len(whole) // 2]):
+    # TensorFlow's decoder takes WebP, as a film of one picture.
+    webp = photograph(tmp_path / "a.webp", 50, 50, 6).read_bytes()
+    for wrong in (b"", b"text", whole[: len(whole) // 2], webp):
         with pytest.raises(refused):
             signatures["encode_ground"](image_bytes=tf.constant([wrong]))
 

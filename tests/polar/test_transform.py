@@ -72,6 +72,18 @@ def test_layer_within_one_grey_level(size, seed):
     assert np.abs(result - oracle(image, height, width)).max() <= 1
 
 
+@pytest.mark.parametrize("shape", [(30, 31), (31, 30)])
+def test_layer_refuses_oblong_images(shape):
+    images = np.zeros((1, *shape, 3), np.float32)
+    layer = polar.PolarTransform(8, 16)
+    with pytest.raises(ValueError, match="must be square"):
+        layer(images)
+    free = tf.TensorSpec([None, None, None, 3], tf.float32)
+    traced = tf.function(lambda x: layer(x), input_signature=[free])
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        traced(images)
+
+
 @pytest.mark.parametrize("side", [750, 1200])
 def test_benchmark_sizes(side):
     image = _noise(side)

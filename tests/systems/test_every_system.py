@@ -212,5 +212,5 @@ def test_the_saved_model_gives_the_same_descriptors(models, name, tmp_path):
         )["descriptor"]
         encode = getattr(models[name], f"encode_{view}")
         expected = encode(np.float32([load(path, SIZE)]))
-        # Pixels may differ by a grey level (tests/test_export.py).
+        # Pixels may differ by a grey level (tests/export/test_saved_model.py).
         assert np.vdot(found, expected) > 0.999

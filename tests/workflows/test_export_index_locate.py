@@ -373,6 +373,7 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("index", ["--model=none", "--images=none", "--output_dir=o"], 1),
         ("locate", ["--model=none", "--gallery=none", "none.jpg"], 1),
         ("locate", ["--model=none", "--gallery=none"], 2),
+        ("export", ["--run_dir=r", "--output_dir=o", "--formats=pdf"], 2),
         ("locate", ["--model=m", "--gallery=g", "--near=7", "a.jpg"], 2),
         ("index", ["--model=m", "--images=i", "--output_dir=o", "more"], 2),
         ("index", ["--model=m", "--output_dir=o"], 2),
