@@ -44,6 +44,8 @@ def connect(uri: str | None) -> Any:
     # They log what is raised too, and at length.
     for library in ("pymilvus", "milvus_lite"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
+    # So does FAISS, which Milvus Lite loads, of its instructions.
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     pymilvus = importlib.import_module("pymilvus")
     with told(uri):
         return pymilvus.MilvusClient(uri, timeout=_SECONDS)
