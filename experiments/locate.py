@@ -76,9 +76,18 @@ _UNKNOWN_HEADING = flags.DEFINE_bool(
     " turns are tried (20 times the work), and each answer holds the heading"
     " of the centre column",
 )
-_ENGINE = flags.DEFINE_string("engine", "exact", "how the gallery is searched")
-_BACKEND = flags.DEFINE_string("backend", "faiss", "what searches it")
-_URI = flags.DEFINE_string("uri", None, "where --backend keeps the gallery")
+_ENGINE = flags.DEFINE_string(
+    "engine",
+    "exact",
+    "how the gallery is searched: exact, or one that experiments.index built"
+    " (float16, int8, pca, ivfpq)",
+)
+_BACKEND = flags.DEFINE_enum(
+    "backend", "faiss", ["faiss", "milvus"], "what searches the gallery"
+)
+_URI = flags.DEFINE_string(
+    "uri", None, "of Milvus: a local file FILE.db, or http://HOST:19530"
+)
 
 
 def _circumstances() -> Any:

@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import mgtl_tf
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
+from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.index import load_index
@@ -200,6 +202,21 @@ def test_unknown_headings_warn_where_nobody_trained_for_them(built):
         assert answer["heading"] % (360 / 20) == 0
     with pytest.raises(UserError, match="--sequence: goes with known head"):
         Circumstances(sequence=True, unknown_heading=True)
+
+
+def test_python_answers_as_the_command_does(built):
+    root, _ = built
+    image = root / "ground/002.jpg"
+    (told,) = json.loads(locate(root, image, output_format="json").text)
+    localizer = mgtl_tf.Localizer.load(root / "export", root / "index")
+    for query in (image, image.read_bytes(), read_image(image)):
+        found = localizer.locate(query)
+        assert [a.place.id for a in found.answers] == [
+            a["id"] for a in told["answers"]
+        ]
+        assert [a.similarity for a in found.answers] == pytest.approx(
+            [a["similarity"] for a in told["answers"]], abs=1e-4
+        )
 
 
 def test_calibrating_with_too_few_queries(built):
