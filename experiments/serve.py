@@ -5,12 +5,12 @@
 Then open http://127.0.0.1:7860 and drop a panorama, or ask from a program:
 
     curl -F image=@panorama.jpg http://127.0.0.1:7860/locate
-    curl -F image=@panorama.jpg -F top_k=10 -F near=46.948,7.447 \
-        -F radius=500 http://127.0.0.1:7860/locate
+    curl --data-binary @panorama.jpg "http://127.0.0.1:7860/locate?top_k=10"
 
-The answer is that of experiments.locate --format=json; the image may also be
-the bare body, with the other fields in the address. /health tells whether it
-is up. Nothing is loaded from the internet and nothing is kept of an upload.
+The answer is that of experiments.locate --format=json; the other fields are
+near=latitude,longitude with radius=metres, in the form or the address.
+/health tells whether it is up. Nothing is loaded from the internet and
+nothing is kept of an upload.
 """
 
 from __future__ import annotations

@@ -58,8 +58,8 @@ def bind(host: str, port: int) -> socket.socket:
             reason = f"--port={port}: not allowed; give one above 1023"
         else:
             reason = (
-                f"--host={host}: not an address of this machine"
-                f" ({error.strerror})"
+                f"--host={host}: not an address of this machine; give one, as"
+                " 127.0.0.1, or 0.0.0.0 for all of them"
             )
         raise UserError(reason) from error
 

@@ -1,6 +1,12 @@
 """Addresses: which are bound, which are loopback, what is said of others."""
 
 import builtins
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import uvicorn
@@ -62,6 +68,37 @@ def test_a_missing_library_is_named(monkeypatch):
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(UserError, match=r"uvicorn.*pip install -e '.\[serve\]"):
         require_libraries()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -signal.SIGTERM)]
+)
+def test_it_ends_when_told_to(sent, status):
+    program = """
+import signal
+from starlette.applications import Starlette
+from mgtl_tf.serving.server import bind, serve
+# As in a terminal; a test in the background has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with bind("127.0.0.1", 0) as listening:
+    serve(Starlette(), "127.0.0.1", listening)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        address = re.search(r"127\.0\.0\.1:(\d+)", process.stdout.readline())
+        # Uvicorn heeds signals from when it answers.
+        with socket.create_connection(("127.0.0.1", int(address[1]))) as line:
+            line.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert line.recv(1) == b"H"
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == status
+    assert errors.strip() == ("ended" if status == 0 else "")
 
 
 @pytest.mark.parametrize(
