@@ -28,6 +28,14 @@ def confidence_in_words(confidence: float) -> str:
     return "Little more than a guess"
 
 
+def percent(confidence: float) -> str:
+    """A probability in whole per cent; never 0 or 100, which it can't be."""
+    whole = round(100 * confidence)
+    if whole in (0, 100):
+        return "under 1 %" if whole == 0 else "over 99 %"
+    return f"{whole} %"
+
+
 def picture_of(image: Path) -> bytes | None:
     """A gallery's aerial image as a small JPEG; None where it can't be read."""
     try:
@@ -49,6 +57,9 @@ def result_view(
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
     aerials = [_aerial(answer.place.image) for answer in located.answers]
+    confidence, words = located.confidence, None
+    if confidence is not None:
+        words = f"{confidence_in_words(confidence)}: {percent(confidence)}"
     return {
         "panorama": in_page(jpeg(seen, *_STRIP)),
         "polar": _polar(aerials[0]) if aerials else None,
@@ -56,10 +67,8 @@ def result_view(
             _answer_view(answer, aerial)
             for answer, aerial in zip(located.answers, aerials, strict=True)
         ],
-        "confidence": located.confidence,
-        "words": None
-        if located.confidence is None
-        else confidence_in_words(located.confidence),
+        "confidence": confidence,
+        "words": words,
         "metres": located.confidence_metres,
         "no_confidence": getattr(located, "no_confidence", ""),
         "seconds": located.seconds,

@@ -92,7 +92,7 @@ export class GalleryMap {
     }
     const width = this.canvas.clientWidth || 1;
     const height = this.canvas.clientHeight || 1;
-    const scale = Math.min((width - 110) / Math.max(box[2] - box[0], least),
+    const scale = Math.min((width - 150) / Math.max(box[2] - box[0], least),
                            (height - 110) / Math.max(box[3] - box[1], least));
     this.view = { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2,
                   scale: Math.max(scale, 1e-6) };
