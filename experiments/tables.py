@@ -50,6 +50,13 @@ _MAX_STEPS = flags.DEFINE_integer(
 _EPOCHS = flags.DEFINE_integer(
     "epochs", None, "the same in passes over the training pairs", lower_bound=1
 )
+_MINUTES = flags.DEFINE_float(
+    "minutes",
+    None,
+    "the same in minutes of training: each row gets the steps that its device"
+    " takes in them, timed once and kept in the study's minutes.json",
+    lower_bound=0.01,
+)
 _WORKERS = flags.DEFINE_integer(
     "workers",
     0,
@@ -107,6 +114,11 @@ def main(argv: list[str]) -> int:
 
 
 def _job() -> TablesJob:
+    if _MINUTES.value and (_MAX_STEPS.value or _EPOCHS.value):
+        raise flags.IllegalFlagValueError(
+            f"--minutes={_MINUTES.value:g}: a budget is given in minutes,"
+            " --max_steps or --epochs, not in two of them"
+        )
     budget = {"max_steps": _MAX_STEPS.value, "epochs": _EPOCHS.value}
     return TablesJob(
         tables=_numbers(_TABLE, TABLES),
@@ -121,6 +133,7 @@ def _job() -> TablesJob:
         controls=_CONTROLS.value,
         any_code=_ANY_CODE.value,
         measure_cost=_COST.value,
+        minutes=_MINUTES.value or 0.0,
     )
 
 

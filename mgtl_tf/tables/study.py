@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class Study:
         prepared: folder of their decoded forms, made once for all runs;
             those of another image size than the study's lie beside it.
         settings: row key to further fields, chosen by a search.
+        budget: row key to steps, where the budget is in minutes.
     """
 
     folder: Path
@@ -46,16 +48,19 @@ class Study:
     data_dir: Path
     prepared: Path
     settings: Mapping[str, Mapping[str, Any]]
+    budget: Mapping[str, int] = field(default_factory=dict)
 
     def config(self, row: Row, seed: int, **changes: Any) -> RunConfig:
         """The config of a row: preset, system, common, row, settings."""
         system = row.changes.get("system", "mgtl")
+        steps = self.budget.get(row.key)
         config = (
             load_preset(self.preset)
             .replace(**self.common)
             .replace(**system_settings(self.preset, system))
             .replace(**row.changes)
             .replace(**self.settings.get(row.key, {}))
+            .replace(**({} if steps is None else {"max_steps": steps}))
             .replace(seed=seed)
             .replace(**changes)
         )
@@ -92,8 +97,8 @@ class Study:
                 f"{row.key}-lr{config.train.learning_rate:g}"
                 f"-{config.model.residual_init}"
             )
-            for field in sorted({*settings} - _NAMED):
-                name += f"-{field}{settings[field]}"
+            for other in sorted({*settings} - _NAMED):
+                name += f"-{other}{settings[other]}"
             found.append(Run(row.key, self.folder / "search" / name, config))
         return found
 

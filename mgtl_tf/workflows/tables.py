@@ -19,6 +19,8 @@ from mgtl_tf.tables.launch import Devices
 from mgtl_tf.tables.layout import Context
 from mgtl_tf.tables.layout import controls_grid
 from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.minutes import measured_budget
+from mgtl_tf.tables.minutes import write_budget
 from mgtl_tf.tables.plot import draw_rows
 from mgtl_tf.tables.publish import publish
 from mgtl_tf.tables.results import RowResult
@@ -28,6 +30,7 @@ from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.rows import honest_title
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.runs import versions_of
+from mgtl_tf.tables.step_time import seconds_a_step
 from mgtl_tf.tables.study import Study
 from mgtl_tf.tables.study import read_search
 from mgtl_tf.workflows.look import look_at_runs
@@ -53,10 +56,22 @@ def run_tables(job: TablesJob) -> None:
     # Controls inherit what the search chose.
     if not (rows := job.rows):
         return
+    if job.minutes:
+        _settle_minutes(job, rows, devices)
     study = job.study()
     versions = ready_data(study, rows, benchmark.world if benchmark else None)
     runs = study.runs(rows, job.chosen_seeds)
     finish(runs, versions, devices, job.any_code)
+
+
+def _settle_minutes(
+    job: TablesJob, rows: Sequence[Row], devices: Devices
+) -> None:
+    study, place = job.study(), devices.environments[0]
+    steps = measured_budget(
+        study, rows, job.minutes, lambda run: seconds_a_step(run, place)
+    )
+    write_budget(study.folder, job.minutes, steps)
 
 
 def _search(job: TablesJob, devices: Devices) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 from mgtl_tf.errors import UserError
 from mgtl_tf.tables.benchmark import BENCHMARKS
 from mgtl_tf.tables.benchmark import Benchmark
+from mgtl_tf.tables.minutes import read_budget
 from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.rows import rows_of
 from mgtl_tf.tables.study import Study
@@ -34,6 +36,8 @@ class TablesJob:
         search: whether settings are searched for first.
         controls: whether the benchmark's control rows are run as well.
         any_code: whether finished runs of other code are taken.
+        minutes: budget of every run, as steps that are measured once a row;
+            0: the budget is in steps or epochs.
         measure_cost: whether parameters, multiply-adds, time and memory of
             the rows at the paper's size are measured for Tables 2 and 3.
     """
@@ -50,6 +54,7 @@ class TablesJob:
     controls: bool = False
     any_code: bool = False
     measure_cost: bool = True
+    minutes: float = 0.0
 
     @property
     def benchmark(self) -> Benchmark | None:
@@ -61,8 +66,16 @@ class TablesJob:
         """Where its runs lie, and their configs.
 
         Raises:
-            UserError: without a data_dir, where one is needed.
+            UserError: without a data_dir, where one is needed, or for a
+                study that was begun with other minutes.
         """
+        study = self._study(tuning)
+        if not self.minutes or tuning:
+            return study
+        steps = read_budget(study.folder, self.minutes)
+        return dataclasses.replace(study, budget=steps)
+
+    def _study(self, tuning: bool) -> Study:
         if self.benchmark is not None:
             return benchmark_study(
                 self.benchmark, self.studies_dir, self.common or {}, tuning
@@ -95,6 +108,8 @@ class TablesJob:
         if self.seeds:
             flags += [f"--seeds={','.join(map(str, self.seeds))}"]
         flags += [f"--{k}={v}" for k, v in (self.common or {}).items()]
+        if self.minutes:
+            flags += [f"--minutes={self.minutes:g}"]
         asked = (("search", self.search), ("controls", self.controls))
         flags += [f"--{name}" for name, given in asked if given]
         return " ".join(["python -m experiments.tables", *flags])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 from mgtl_tf.tables.launch import Devices
+from mgtl_tf.tables.minutes import measured_budget
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.step_time import seconds_a_step
 from mgtl_tf.tables.study import Study
@@ -50,4 +52,7 @@ def plan(job: TablesJob) -> list[str]:
     if not rows:
         return ["nothing to train"]
     study = job.study()
+    if job.minutes:
+        steps = measured_budget(study, rows, job.minutes, seconds)
+        study = dataclasses.replace(study, budget=steps)
     return [*said, *lines(study, study.runs(rows, job.chosen_seeds))]

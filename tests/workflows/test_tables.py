@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.config import RunConfig
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.errors import UserError
 from mgtl_tf.tables import step_time
@@ -172,3 +173,35 @@ def test_a_step_is_timed_without_data():
     config = TINY.base().replace(recurrent_steps=0)
     config = config.replace(backbone_normalization="none")
     assert 0 < step_time._measure(config) < 60
+
+
+def test_minutes_become_steps_once(tmp_path, trained, monkeypatch):
+    """VGG takes 2 s a step, the others 3 s: in a minute 30 and 20 steps."""
+    asked = []
+
+    def seconds(run, place):
+        asked.append(run.key)
+        return 2.0 if run.key == "vgg" else 3.0
+
+    monkeypatch.setattr(tables_plan, "seconds_a_step", seconds)
+    monkeypatch.setattr(tables, "seconds_a_step", seconds)
+    job = _job(tmp_path, 2, seeds=(0,), minutes=1.0)
+    assert tables_plan.plan(job)[:3] == [
+        "vgg-seed0: 30 steps, about 60 s",
+        "without_cmi-seed0: 20 steps, about 60 s",
+        "with_cmi-seed0: 20 steps, about 60 s",
+    ]
+    assert not (tmp_path / "studies").exists()
+    tables.run_tables(job)
+    asked.clear()
+    tables.run_tables(job)
+    assert not asked and len(trained) == 3
+    runs = tmp_path / "studies/procedural-tiny/runs"
+    config = RunConfig.load(runs / "without_cmi-seed0")
+    assert config.train.max_steps == 20
+    assert "--minutes=1" in job.command()
+    with pytest.raises(UserError, match="begun with 1; give another"):
+        _job(tmp_path, 2, minutes=2.0).study()
+    (runs.parent / "minutes.json").write_text("{")
+    with pytest.raises(UserError, match="minutes.json: cannot be read"):
+        job.study()

@@ -1,0 +1,92 @@
+"""A budget in minutes: as many steps a row as its device takes in them.
+
+Measured once a row and kept in STUDY/minutes.json, so that the same command
+asks for the same runs again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from collections.abc import Mapping
+from collections.abc import Sequence
+from pathlib import Path
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.folders import write_whole
+from mgtl_tf.tables.rows import Row
+from mgtl_tf.tables.runs import Run
+from mgtl_tf.tables.study import Study
+
+MINUTES_JSON = "minutes.json"
+
+
+def read_budget(folder: Path, minutes: float) -> dict[str, int]:
+    """Row key to steps, of the rows that were measured; empty before that.
+
+    Args:
+        folder: of the study.
+        minutes: of every run.
+
+    Raises:
+        UserError: for a study of other minutes, or a file that cannot be
+            read.
+    """
+    path = folder / MINUTES_JSON
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text())
+        steps = {str(key): int(count) for key, count in found["steps"].items()}
+        before = float(found["minutes"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{path}: cannot be read; remove it") from error
+    if before != minutes:
+        raise UserError(
+            f"--minutes={minutes:g}: {folder} was begun with {before:g}; give"
+            " another --studies_dir"
+        )
+    return steps
+
+
+def measured_budget(
+    study: Study,
+    rows: Sequence[Row],
+    minutes: float,
+    seconds_a_step: Callable[[Run], float],
+) -> dict[str, int]:
+    """`read_budget`, completed by timing the rows that it lacks.
+
+    A row that names its own steps, as a control may, keeps them.
+
+    Args:
+        study: without a budget yet.
+        rows: to be trained.
+        minutes: of every run.
+        seconds_a_step: measures a run's step.
+
+    Raises:
+        UserError: as `read_budget`, or where a step failed.
+    """
+    steps = read_budget(study.folder, minutes)
+    for row in rows:
+        if row.key not in steps and "max_steps" not in row.changes:
+            seconds = seconds_a_step(study.run(row, 0))
+            steps[row.key] = max(1, int(60 * minutes / seconds))
+    return steps
+
+
+def write_budget(
+    folder: Path, minutes: float, steps: Mapping[str, int]
+) -> None:
+    """Keeps a measured budget.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be made ({error})") from error
+    text = json.dumps({"minutes": minutes, "steps": dict(steps)}, indent=1)
+    write_whole(folder / MINUTES_JSON, text + "\n")
