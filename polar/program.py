@@ -6,6 +6,7 @@ on stderr; 2 wrong flags, likewise; 130 interrupted.
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 
@@ -46,7 +47,9 @@ def run(
 def _parse(argv: list[str]) -> list[str]:
     # Before absl's own --help, which hides flags that a helper defined.
     if {"-h", "-help", "--help", "--helpshort"} & set(argv[1:]):
-        print(_help())
+        # Such as of `--help | head`, which stops reading.
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        print(_help(), flush=True)
         sys.exit(0)
     flags.FLAGS.set_default("logtostderr", True)
     try:

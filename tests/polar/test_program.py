@@ -87,3 +87,14 @@ def test_help_tells_purpose_and_flags(call, flag):
     assert result.returncode == 0
     assert "A program that fails as told." in result.stdout
     assert "--how: how to fail" in result.stdout
+
+
+def test_help_whose_reader_leaves_is_no_error():
+    with subprocess.Popen(
+        [sys.executable, "-m", "polar", "--help"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as program:
+        program.stdout.close()
+        assert program.stderr.read() == b""
