@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from experiments import export as program
 from mgtl_tf import build_model
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
@@ -206,8 +205,8 @@ def test_unknown_names_and_missing_libraries(monkeypatch):
     require_formats(["tflite"])
 
 
-def test_the_programs_flag_knows_the_formats():
-    flag = program.flags.FLAGS["formats"]
+def test_the_programs_flag_knows_the_formats(load_program):
+    flag = load_program("export").flags.FLAGS["formats"]
     assert flag.default == ["savedmodel"]
     (check,) = flag.validators
     names = {formats.SAVED_MODEL, *FORMATS}

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from absl import flags
 
-from experiments import index as program
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.engines import open_engine
@@ -51,7 +50,7 @@ def made(folder, count=120, model_hash="f" * 64):
     return folder / "index"
 
 
-def told_by(main, **given):
+def told_by(program, **given):
     """Runs the program's main with these flags, in this process."""
     with pytest.MonkeyPatch.context() as patch:
         for name in FLAGS:
@@ -59,18 +58,20 @@ def told_by(main, **given):
             patch.setattr(
                 flags.FLAGS, name, given.get(name, holder.default), raising=True
             )
-        return main(["index"])
+        return program.main(["index"])
 
 
 @pytest.fixture
-def parsed():
+def program(load_program):
+    program = load_program("index")
     if not flags.FLAGS.is_parsed():
         flags.FLAGS(["index", "--output_dir=none"])
+    return program
 
 
-def test_the_program_builds_what_locate_opens(tmp_path, parsed, capsys):
+def test_the_program_builds_what_locate_opens(tmp_path, program, capsys):
     folder = made(tmp_path)
-    assert told_by(program.main, engine="int8", output_dir=str(folder)) == 0
+    assert told_by(program, engine="int8", output_dir=str(folder)) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"int8: recall@1 \d\.\d{3} \(exact \d\.\d{3}\)", lines[0])
     assert re.match(r"int8: .* MB now, .* MB a million places \(16", lines[1])

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 
-from experiments import look as program
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.pipeline import eval_batches
@@ -134,8 +133,9 @@ def test_traces_are_the_models_own_without_padding(model_and_source):
 
 
 @pytest.fixture(scope="module")
-def page(run):
+def page(run, load_program):
     """What the program writes about four places of the run."""
+    program = load_program("look")
     values = {
         "_RUN_DIR": str(run),
         "_OUTPUT_DIR": None,

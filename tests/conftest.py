@@ -1,0 +1,27 @@
+"""What tests of several rooms share."""
+
+import importlib
+import sys
+
+import pytest
+from absl import flags
+
+
+@pytest.fixture(scope="module")
+def load_program():
+    """Imports a program of `experiments` for the tests of one module.
+
+    Two programs define flags of the same name, each of which absl takes once
+    a process; so they go when the module's tests have ended.
+    """
+    known, loaded = set(flags.FLAGS), []
+
+    def load(name):
+        loaded.append(f"experiments.{name}")
+        return importlib.import_module(loaded[-1])
+
+    yield load
+    for name in set(flags.FLAGS) - known:
+        delattr(flags.FLAGS, name)
+    for name in loaded:
+        sys.modules.pop(name, None)
