@@ -143,6 +143,8 @@ def _search_lines(search: Mapping[str, Any] | None) -> list[str]:
         ]
         rows.append([key, *shown])
     count = max(len(row) for row in rows)
+    # A row may have been tried fewer times than another.
+    rows = [row + [""] * (count - len(row)) for row in rows]
     heads = ["row", *(f"trial {i}" for i in range(1, count))]
     title = (
         f"r@1, per cent, after {search['steps']} steps on the tuning world,"

@@ -131,7 +131,8 @@ def _published(docs, seed=0):
         {"learning_rate": 0.001, "residual_init": "zeros", "r@1": 0.25},
         {"learning_rate": 0.002, "residual_init": "glorot", "r@1": 0.5},
     ]
-    search = {"steps": 300, "trials": {"with_cmi": trials}}
+    once = [{"learning_rate": 0.0005, "r@1": 0.1}]
+    search = {"steps": 300, "trials": {"with_cmi": trials, "l2ltr": once}}
     facts = {"date": "2026-11-25", "seeds": "0, 1"}
     return publish("small", grids, rows, facts, docs, search)
 
@@ -146,6 +147,7 @@ def test_the_page_is_made_of_the_json_alone(tmp_path):
     assert "(results/small-table2.svg)" in text
     # The best trial comes first.
     assert "| with_cmi | 0.002 glorot: 50.00 | 0.001 zeros: 25.00 |" in text
+    assert "| l2ltr | 0.0005: 10.00 |  |" in text
     page.unlink()
     assert write_page(tmp_path).read_text() == text
     (tmp_path / "results/small-reading.md").write_text("What it means.\n")
