@@ -66,7 +66,7 @@ _WORKERS = flags.DEFINE_integer(
 _SEARCH = flags.DEFINE_bool(
     "search",
     False,
-    "procedural only: first try settings for every row, with equal effort, on"
+    "procedural only: first try the benchmark's settings for every row on"
     " another world",
 )
 _CONTROLS = flags.DEFINE_bool(

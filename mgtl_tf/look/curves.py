@@ -51,14 +51,7 @@ def draw_recalls(figures: Figures, path: Path) -> None:
 def draw_errors(figures: Figures, path: Path) -> None:
     """Error of the knowledge, as a multiple of a constant guess's."""
     figure, axis = new_chart("error / error of a constant guess", _OVER)
-    for color, (name, steps) in _knowledge(figures):
-        for prefix, style, whose in (
-            ("", "-", "its own place"),
-            ("other_", ":", "another place"),
-        ):
-            values = _column(steps, f"{prefix}normalized_mse")
-            label = f"{KNOWLEDGE_NAMES[name]}: {whose}"
-            _line(axis, values, label, color, style)
+    _own_and_other(axis, figures, "normalized_mse")
     values = _column(figures["views"], "normalized_mse")
     _line(axis, values, "F_G taken for F_S, nothing generated", COLORS[2], "-")
     axis.axhline(1, color=QUIET_COLOR, ls="--", label="constant guess")
@@ -69,17 +62,22 @@ def draw_errors(figures: Figures, path: Path) -> None:
 def draw_likeness(figures: Figures, path: Path) -> None:
     """Cosines without what all places share: true pairs and others."""
     figure, axis = new_chart("cosine (centred)", _OVER)
+    _own_and_other(axis, figures, "centred_cosine")
+    values = _column(figures["views"], "centred_cosine")
+    _line(axis, values, "F_G and F_S, nothing generated", COLORS[2], "-")
+    save_chart(figure, axis, path, legend_below=True)
+
+
+def _own_and_other(axis: Any, figures: Figures, measure: str) -> None:
+    """A measure of all knowledge, against its own place and another."""
     for color, (name, steps) in _knowledge(figures):
         for prefix, style, whose in (
             ("", "-", "its own place"),
             ("other_", ":", "another place"),
         ):
-            values = _column(steps, f"{prefix}centred_cosine")
+            values = _column(steps, f"{prefix}{measure}")
             label = f"{KNOWLEDGE_NAMES[name]}: {whose}"
             _line(axis, values, label, color, style)
-    values = _column(figures["views"], "centred_cosine")
-    _line(axis, values, "F_G and F_S, nothing generated", COLORS[2], "-")
-    save_chart(figure, axis, path, legend_below=True)
 
 
 def draw_ranks(figures: Figures, path: Path) -> None:

@@ -3,7 +3,7 @@
 A changed number is another version: figures of different versions are not
 compared. Worlds, counts and steps decide the difficulty; `settings` are what
 `experiments.tables --search` chose for each row on the tuning world, with
-three trials a row.
+three trials a row (L2LTR-style: one, see there).
 """
 
 from __future__ import annotations

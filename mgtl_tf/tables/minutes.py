@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.runs import Run
@@ -87,6 +88,6 @@ def write_budget(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{folder}: cannot be made ({error})") from error
+        raise unwritable(folder, error) from error
     text = json.dumps({"minutes": minutes, "steps": dict(steps)}, indent=1)
     write_whole(folder / MINUTES_JSON, text + "\n")

@@ -162,7 +162,7 @@ def search_settings(
 ) -> dict[str, Mapping[str, Any]]:
     """Tries every row's settings on the tuning world; keeps the best.
 
-    Every row has as many trials as any other. All trials and the choice are
+    How many trials a row has is the benchmark's. All trials and the choice are
     written to settings.json in the study's folder.
 
     Args:
