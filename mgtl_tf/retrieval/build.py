@@ -7,17 +7,13 @@ same call goes on from the last whole batch and ends in the same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from typing import Protocol
 
-import numpy as np
 from tqdm import tqdm
 
 from mgtl_tf.data.cache_guard import alone
@@ -28,28 +24,16 @@ from mgtl_tf.folders import swap_folder
 from mgtl_tf.folders import sync
 from mgtl_tf.folders import unwritable
 from mgtl_tf.retrieval.columns import COLUMN_FILES
-from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.embedding import SatelliteEncoder
+from mgtl_tf.retrieval.embedding import embedded
 from mgtl_tf.retrieval.manifest import write_manifest
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.sources import FileSource
 from mgtl_tf.retrieval.sources import ImageSource
-from mgtl_tf.retrieval.sources import LeftOut
-from mgtl_tf.retrieval.sources import NoData
 from mgtl_tf.retrieval.unfinished import JOURNAL
-from mgtl_tf.retrieval.unfinished import Gap
 from mgtl_tf.retrieval.unfinished import Unfinished
 from mgtl_tf.retrieval.unfinished import discard
 from mgtl_tf.retrieval.unfinished import unfinished_folder
-
-
-class SatelliteEncoder(Protocol):
-    """What building needs of `encoder.Encoder`."""
-
-    model_hash: str
-    dimension: int
-
-    def encode_satellite(self, images: Sequence[bytes]) -> np.ndarray:
-        """Encoded images to descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -73,16 +57,6 @@ class Built:
     count: int
     skipped: tuple[Skipped, ...] = ()
     empty: int = 0
-
-
-@dataclass(frozen=True)
-class _Batch:
-    """Candidates as they were read: numbers of those that could be."""
-
-    count: int
-    numbers: list[int]
-    contents: list[bytes]
-    gaps: list[Gap]
 
 
 def build_index(
@@ -159,85 +133,11 @@ def _grow(
         disable=not progress,
         dynamic_ncols=True,
     ) as bar:
-        for batch in _batches(growing, source, batch_size):
-            rows, refused = _encode(encoder, batch)
-            gaps = sorted(batch.gaps + refused, key=lambda gap: gap.number)
-            growing.append(batch.count, rows, gaps)
+        for batch in embedded(
+            encoder, source, growing.done, batch_size, growing.folder
+        ):
+            growing.append(batch.count, batch.rows, batch.gaps)
             bar.update(batch.count)
-
-
-def _batches(
-    growing: Unfinished, source: ImageSource, batch_size: int
-) -> Iterator[_Batch]:
-    """Batches of what is left, each read while the one before is encoded."""
-    starts = range(growing.done, len(source), batch_size)
-    parts = [range(s, min(s + batch_size, len(source))) for s in starts]
-    with ThreadPoolExecutor(1) as reader:
-        ahead = None
-        for part in [*parts, None]:
-            ready = ahead
-            if part is not None:
-                ahead = reader.submit(_read, source, part, growing.folder)
-            if ready is not None:
-                yield ready.result()
-
-
-def _read(source: ImageSource, numbers: range, folder: Path) -> _Batch:
-    batch = _Batch(len(numbers), [], [], [])
-    for number in numbers:
-        try:
-            batch.contents.append(source.load(number, folder))
-            batch.numbers.append(number)
-        except LeftOut as error:
-            expected = isinstance(error, NoData)
-            batch.gaps.append(Gap(number, str(error), expected))
-    return batch
-
-
-def _encode(
-    encoder: SatelliteEncoder, batch: _Batch
-) -> tuple[np.ndarray, list[Gap]]:
-    """Descriptors [b, D] of the readable images, and those that are not."""
-    empty = np.empty((0, encoder.dimension), np.float32)
-    if not batch.numbers:
-        return empty, []
-    try:
-        return _checked(encoder.encode_satellite(batch.contents)), []
-    except UnreadableImage as error:
-        if len(batch.numbers) == 1:
-            return empty, [Gap(batch.numbers[0], str(error), False)]
-    except MemoryError:
-        if len(batch.numbers) == 1:
-            raise UserError(
-                "--model: no memory for a single image; stop other programs"
-                " and give the same command again"
-            ) from None
-        middle = len(batch.numbers) // 2
-        return _encode_parts(encoder, batch, [0, middle, len(batch.numbers)])
-    # Only one by one is it known which of a batch was refused.
-    bounds = list(range(len(batch.numbers) + 1))
-    return _encode_parts(encoder, batch, bounds)
-
-
-def _encode_parts(
-    encoder: SatelliteEncoder, batch: _Batch, bounds: Sequence[int]
-) -> tuple[np.ndarray, list[Gap]]:
-    parts = [
-        _Batch(0, batch.numbers[a:b], batch.contents[a:b], [])
-        for a, b in zip(bounds, bounds[1:], strict=False)
-    ]
-    done = [_encode(encoder, part) for part in parts]
-    gaps = [gap for _, refused in done for gap in refused]
-    return np.concatenate([rows for rows, _ in done]), gaps
-
-
-def _checked(rows: np.ndarray) -> np.ndarray:
-    if not np.isfinite(rows).all():
-        raise UserError(
-            "--model: gives descriptors that are not finite; train again or"
-            " export another checkpoint"
-        )
-    return rows
 
 
 def _finish(
