@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import multiprocessing
 import multiprocessing.connection
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
 from itertools import islice
+from typing import Any
 from typing import TypeVar
 
 import cv2
@@ -74,7 +76,7 @@ def worker_pool(processes: int) -> futures.ProcessPoolExecutor:
     Ctrl-C reaches only this process, which lets begun tasks finish.
     """
     # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    return futures.ProcessPoolExecutor(
+    return _Pool(
         processes,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin_worker,
@@ -100,6 +102,32 @@ def keep_freed_memory() -> None:
         return  # Not glibc: its own defaults stay.
     set_option(_MMAP_THRESHOLD, _KEPT_ARRAY_BYTES)
     set_option(_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+class _Pool(futures.ProcessPoolExecutor):
+    """Starts its processes deaf to Ctrl-C, from their first instruction."""
+
+    def submit(self, *work: Any, **named: Any) -> futures.Future:
+        """As its base's; this may start a process."""
+        with _interrupts_held():
+            return super().submit(*work, **named)
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits; a process that is started now never gets it.
+
+    A process inherits what is blocked. It imports for seconds before its
+    own code could ignore the signal, and would end with a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows.
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _begin_worker() -> None:

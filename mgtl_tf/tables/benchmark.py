@@ -3,7 +3,7 @@
 A changed number is another version: figures of different versions are not
 compared. Worlds, counts and steps decide the difficulty; `settings` are what
 `experiments.tables --search` chose for each row on the tuning world, with
-three trials a row (L2LTR-style: one, see there).
+four trials a row (L2LTR-style: one, see there).
 """
 
 from __future__ import annotations
@@ -81,7 +81,14 @@ SMALL = Benchmark(
     common={**_COMMON, "max_steps": 800},
     search_steps=200,
     trials={
-        "": _rates(0.001, 0.002, 0.004),
+        # Glorot's start at 0.002 collapsed the row that it was tried for.
+        "": (
+            *_rates(0.002, 0.004, 0.008),
+            {"learning_rate": 0.001, "residual_init": "glorot"},
+        ),
+        # No residual branches, so nothing but the rate.
+        "vgg": _rates(0.002, 0.004, 0.008, 0.016),
+        "safa": _rates(0.001, 0.002, 0.004, 0.008),
         # At this or half or twice this rate 200 steps end on the plateau
         # (loss ln 2), so they cannot choose; 800 steps at this one leave it.
         "l2ltr": _rates(0.0005),

@@ -89,10 +89,15 @@ class Study:
     def trials(
         self, row: Row, tried: Sequence[Mapping[str, Any]], steps: int
     ) -> list[Run]:
-        """The runs of a search over a row's settings, all with seed 0."""
+        """The runs of a search over a row's settings, all with seed 0.
+
+        A trial's learning rate rises for as many steps as that of the run
+        it stands for: within fewer, rows of many steps collapse at rates
+        at which they train best.
+        """
         found = []
         for settings in tried:
-            config = self.config(row, 0, **{**settings, "max_steps": steps})
+            config = _shortened(self.config(row, 0, **settings), steps)
             name = (
                 f"{row.key}-lr{config.train.learning_rate:g}"
                 f"-{config.model.residual_init}"
@@ -101,6 +106,13 @@ class Study:
                 name += f"-{other}{settings[other]}"
             found.append(Run(row.key, self.folder / "search" / name, config))
         return found
+
+
+def _shortened(config: RunConfig, steps: int) -> RunConfig:
+    """The same with fewer steps, as many of them, or half, of rising rate."""
+    whole = config.train.max_steps or steps
+    rising = min(config.train.warmup * whole / steps, 0.5)
+    return config.replace(max_steps=steps, warmup=rising)
 
 
 def benchmark_study(

@@ -27,18 +27,24 @@ def test_a_killed_process_is_told_and_nothing_hangs():
         list(in_parallel(os._exit, [3, 3, 3], 2))
 
 
-def test_ctrl_c_leaves_at_once_with_one_line(tmp_path):
-    """As in a terminal: the signal goes to the workers, too."""
+@pytest.mark.parametrize("starting", [False, True])
+def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
+    """As in a terminal: the signal goes to the workers, too.
+
+    Also to one that is still starting: it imports for seconds, under load.
+    """
     program = tmp_path / "sleepers.py"
     program.write_text(
         "import time\n"
         "from polar.parallel import in_parallel\n"
         "from polar.program import run\n"
         "def main(argv):\n"
+        f"    {'print(0, flush=True)' if starting else ''}\n"
         "    for _ in in_parallel(time.sleep, [0.2] * 500, 2):\n"
         "        print('begun', flush=True)\n"
         "if __name__ == '__main__':\n"
         "    run(main)\n"
+        f"{'time.sleep(2)' if starting else ''}\n"
     )
     process = subprocess.Popen(
         [sys.executable, program],
@@ -48,7 +54,8 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path):
         text=True,
         start_new_session=True,
     )
-    assert process.stdout.readline() == "begun\n"
+    assert process.stdout.readline()
+    time.sleep(1.0 if starting else 0.0)
     os.killpg(process.pid, signal.SIGINT)
     _, lines = process.communicate(timeout=30)
     assert process.returncode == 130

@@ -234,6 +234,18 @@ def test_search_takes_the_best_and_keeps_earlier_choices(tmp_path, trainer):
         read_settings(tuning.folder)
 
 
+@pytest.mark.parametrize(
+    "steps, share", [(200, 0.2), (800, 0.05), (1600, 0.025), (20, 0.5)]
+)
+def test_a_trial_warms_up_for_as_many_steps_as_the_run(study, steps, share):
+    """0.05 of 800 steps are 40: 0.2 of 200; never more than half of all."""
+    run = dataclasses.replace(study, common={"max_steps": 800, "warmup": 0.05})
+    (trial,) = run.trials(VGG, [{"learning_rate": 0.1}], steps)
+    assert trial.config.train.warmup == pytest.approx(share)
+    assert trial.config.train.max_steps == steps
+    assert trial.config.train.learning_rate == 0.1
+
+
 def test_dry_run_says_what_is_left_and_how_long(study, trainer):
     runs = table_2(study, (0,))
     finish(runs[:1], VERSIONS, ONE)
