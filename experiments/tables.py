@@ -96,6 +96,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     job = _job()
     load_tensorflow(devices=False)
+    from mgtl_tf.tables.layout import table_grid
     from mgtl_tf.workflows import tables
     from mgtl_tf.workflows.tables_plan import plan
 
@@ -104,7 +105,7 @@ def main(argv: list[str]) -> int:
         return 0
     tables.run_tables(job)
     shown = tables.show_tables(job)
-    print("\n\n".join(grid.text() for grid, _ in shown.values()))
+    print("\n\n".join(table_grid(table).text() for table in shown))
     if _LOOK.value:
         print(f"look: {tables.look_at_tables(job)}")
     if _PUBLISH.value:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from mgtl_tf.tables.bootstrap import Difference
-from mgtl_tf.tables.bootstrap import paired_difference
 from mgtl_tf.tables.cost_layout import NO_FLOPS
 from mgtl_tf.tables.cost_layout import cost_cells
 from mgtl_tf.tables.cost_layout import cost_grid
 from mgtl_tf.tables.grid import Grid
+from mgtl_tf.tables.measured import CONTROLS
+from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.paper import RECALLS
 from mgtl_tf.tables.paper import PaperRow
 from mgtl_tf.tables.paper import paper_rows
@@ -21,76 +20,26 @@ from mgtl_tf.tables.results import RowResult
 _PAPER_DATA = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
 _BEYOND = "†"
 
-Differences = Mapping[str, Difference]
 
-
-@dataclass(frozen=True)
-class Context:
-    """What a table's caption must say.
-
-    Attributes:
-        study: name of the benchmark or data set.
-        measured_on: what recall is of, in words.
-        seeds: of every row.
-        gallery_size: N.
-        notes: further lines, such as "w/o CMI was not run".
-    """
-
-    study: str
-    measured_on: str
-    seeds: Sequence[int]
-    gallery_size: int
-    notes: Sequence[str] = ()
-
-
-def table_grid(
-    number: int, rows: Sequence[RowResult], context: Context
-) -> Grid:
-    """Table `number` with our figures and the paper's side by side.
-
-    Args:
-        number: 1 to 4.
-        rows: ours, in the order of the table; rows of the paper that are
-            not among them are shown with the paper's figures alone.
-        context: for the caption.
-    """
-    if number == 3:
-        return cost_grid(rows, context.notes)
-    ours = {row.key: row for row in rows}
-    differences = differences_of(number, rows)
+def table_grid(table: MeasuredTable) -> Grid:
+    """A table with our figures and, where it is theirs, the paper's beside."""
+    if table.number == CONTROLS:
+        return _controls_grid(table)
+    if table.number == 3:
+        return cost_grid(table.rows, table.notes)
+    ours = {row.key: row for row in table.rows}
     lines = []
-    for paper in paper_rows(number):
+    for paper in paper_rows(table.number):
         row = ours.pop(paper.row, None)
-        lines.append(_line(number, paper, row, differences))
+        lines.append(_line(table, paper, row))
     for row in ours.values():
-        lines.append(_line(number, None, row, differences))
-    heads, groups = _heads(number)
-    return Grid(
-        f"Table {number}. {context.measured_on}",
-        heads,
-        lines,
-        [*_notes(number, rows, context), *context.notes],
-        groups,
-    )
+        lines.append(_line(table, None, row))
+    heads, groups = _heads(table.number)
+    return Grid(_title(table), heads, lines, _notes(table), groups)
 
 
-def differences_of(
-    number: int, rows: Sequence[RowResult]
-) -> dict[str, Difference]:
-    """Row key to its r@1 less that of the row it is compared with.
-
-    Tables 1 and 2 compare with the row of ours before; Table 4, and the
-    controls (0), with w/ CMI at L = 6.
-    """
-    run = [row for row in rows if row.seeds]
-    found = {}
-    for index, row in enumerate(run):
-        other = run[index - 1] if index else None
-        if number in (0, 4):
-            other = next((r for r in run if r.key == "with_cmi"), None)
-        if other is not None and other.key != row.key:
-            found[row.key] = paired_difference(row.ranks, other.ranks)
-    return found
+def _title(table: MeasuredTable) -> str:
+    return f"{table.heading}. {table.measured_on}"
 
 
 def _heads(number: int) -> tuple[list[str], list[str]]:
@@ -105,21 +54,25 @@ def _heads(number: int) -> tuple[list[str], list[str]]:
 
 
 def _line(
-    number: int,
-    paper: PaperRow | None,
-    row: RowResult | None,
-    differences: Differences,
+    table: MeasuredTable, paper: PaperRow | None, row: RowResult | None
 ) -> list[str]:
     line = [row.title if row else paper.title if paper else ""]
-    line += [_recall(row, name) if row else "" for name in RECALLS]
-    line += [difference_text(differences.get(row.key)) if row else ""]
-    if number == 2:
+    line += _own_cells(table, row)
+    if table.number == 2:
         line += cost_cells(row)
         line += [paper.parameters, paper.flops] if paper else ["", ""]
     for data in _PAPER_DATA:
         cells = paper.recalls.get(data, {}) if paper else {}
         line += [f"{cells[n]:.2f}" if n in cells else "" for n in RECALLS]
     return line
+
+
+def _own_cells(table: MeasuredTable, row: RowResult | None) -> list[str]:
+    """Recalls, and the difference to another row."""
+    if row is None:
+        return [""] * (len(RECALLS) + 1)
+    recalls = [_recall(row, name) for name in RECALLS]
+    return [*recalls, difference_text(table.differences.get(row.key))]
 
 
 def _recall(row: RowResult, name: str) -> str:
@@ -141,54 +94,42 @@ def difference_text(value: Difference | None) -> str:
     )
 
 
-def _notes(
-    number: int, rows: Sequence[RowResult], context: Context
-) -> list[str]:
-    seeds = ", ".join(map(str, context.seeds))
-    other = "w/ CMI, L = 6" if number in (0, 4) else "our row above"
+def _notes(table: MeasuredTable) -> list[str]:
+    seeds = ", ".join(map(str, table.seeds))
+    other = "our row above"
+    if table.number in (CONTROLS, 4):
+        other = "w/ CMI, L = 6"
     notes = [
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
-        f" {seeds}; gallery of {context.gallery_size:,} places; ties count"
+        f" {seeds}; gallery of {table.gallery_size:,} places; ties count"
         " against the model (R20).",
         f"Δ r@1: points more than {other}, and the interval that holds 95 % of"
         f" 10,000 paired resamples of the queries. {_BEYOND}: beyond noise,"
         " that is, the interval leaves out zero and the difference is more"
         " than twice the standard error over seeds.",
-        *_pairs_seen(rows),
+        *_pairs_seen(table.rows),
     ]
-    if context.study.startswith("procedural"):
+    if table.made_world:
         notes.append(
             "Ours are on a made world, from random weights, with small"
             " networks: they are not CVUSA or CVACT results, and only their"
             " order can be held against the paper's."
         )
-    return [*notes, NO_FLOPS] if number == 2 else notes
+    notes += [NO_FLOPS] if table.number == 2 else []
+    return [*notes, *table.notes]
 
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
     """How many pairs every row was trained on, counted as often as seen."""
-    seen = {
-        row.title: row.seeds[0].steps * row.config.train.batch_size
-        for row in rows
-        if row.seeds and row.config
-    }
+    seen = {row.title: row.seeds[0].pairs for row in rows if row.seeds}
     if len(set(seen.values())) == 1:
         return [f"Every row has seen {next(iter(seen.values())):,} pairs."]
     listed = "; ".join(f"{title} {count:,}" for title, count in seen.items())
     return [f"Pairs seen in training: {listed}."] if seen else []
 
 
-def controls_grid(rows: Sequence[RowResult], context: Context) -> Grid:
+def _controls_grid(table: MeasuredTable) -> Grid:
     """Rows that are in no table of the paper, each against w/ CMI."""
-    differences = differences_of(0, rows)
-    lines = [
-        [
-            row.title,
-            *(_recall(row, name) for name in RECALLS),
-            difference_text(differences.get(row.key)),
-        ]
-        for row in rows
-    ]
+    lines = [[row.title, *_own_cells(table, row)] for row in table.rows]
     heads = ["row", *RECALLS, "Δ r@1"]
-    notes = [*_notes(0, rows, context), *context.notes]
-    return Grid(f"Controls. {context.measured_on}", heads, lines, notes)
+    return Grid(_title(table), heads, lines, _notes(table))

@@ -7,22 +7,21 @@ there, stands below its tables.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Mapping
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.grid import Grid
+from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.plot import draw_rows
-from mgtl_tf.tables.results import RowResult
+from mgtl_tf.tables.study_json import StudyFigures
+from mgtl_tf.tables.study_json import from_json
+from mgtl_tf.tables.study_json import to_json
 
-_GRID = [field.name for field in dataclasses.fields(Grid)]
 _HEAD = """# Results
 
 Made by `python -m experiments.tables --publish` from the files in
@@ -31,23 +30,12 @@ their own: ours are of the data named above each table.
 """
 
 
-def publish(
-    name: str,
-    grids: Mapping[str, Grid],
-    rows: Mapping[str, Sequence[RowResult]],
-    facts: Mapping[str, Any],
-    docs: Path,
-    search: Mapping[str, Any] | None = None,
-) -> Path:
+def publish(study: StudyFigures, docs: Path) -> Path:
     """Writes a study's figures and the page of all studies.
 
     Args:
-        name: of the study.
-        grids: heading ("Table 2") to the table as shown.
-        rows: the same headings to what was measured.
-        facts: date, command, machine, versions, seeds, search.
+        study: its figures.
         docs: the folder that holds results.md.
-        search: what was tried and chosen before, if anything was.
 
     Returns:
         the page's path.
@@ -60,41 +48,16 @@ def publish(
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise unwritable(f"--docs_dir={docs}", error) from error
-    tables = {}
-    for heading, grid in grids.items():
-        picture = ""
-        if any(row.seeds for row in rows[heading]):
-            picture = f"{name}-{heading.lower().replace(' ', '')}.svg"
-            title = f"{name}, {heading}"
-            draw_rows(rows[heading], title, folder / picture)
-        tables[heading] = {
-            **dataclasses.asdict(grid),
-            "picture": picture,
-            "measured": [_measured(row) for row in rows[heading]],
-        }
-    study = {"name": name, "facts": facts, "tables": tables}
-    text = json.dumps({**study, "search": search or {}}, indent=1)
-    write_whole(folder / f"{name}.json", text + "\n")
+    for table in study.tables:
+        if table.has_recall:
+            title = f"{study.name}, {table.heading}"
+            draw_rows(table.rows, title, folder / _picture(study.name, table))
+    write_whole(folder / f"{study.name}.json", to_json(study))
     return write_page(docs)
 
 
-def _measured(row: RowResult) -> dict[str, Any]:
-    """A row's raw figures; ranks would be too many for a repository."""
-    return {
-        "key": row.key,
-        "changes": RunConfig().differences(row.config) if row.config else [],
-        "complexity": row.complexity,
-        "seeds": [
-            {
-                "seed": seed.seed,
-                **{key: round(value, 6) for key, value in seed.recalls.items()},
-                "steps": seed.steps,
-                "train_seconds": round(seed.train_seconds, 1),
-                "pairs_per_second": round(seed.pairs_per_second, 1),
-            }
-            for seed in row.seeds
-        ],
-    }
+def _picture(name: str, table: MeasuredTable) -> str:
+    return f"{name}-{table.file_name}.svg"
 
 
 def write_page(docs: Path) -> Path:
@@ -106,29 +69,30 @@ def write_page(docs: Path) -> Path:
     parts = [_HEAD]
     for path in sorted((docs / "results").glob("*.json")):
         try:
-            parts.append(_section(json.loads(path.read_text()), path))
-        except (ValueError, KeyError, TypeError) as error:
+            parts.append(_section(from_json(path.read_text()), path))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{path}: not a results file ({error})") from error
     write_whole(docs / "results.md", "\n".join(parts))
     return docs / "results.md"
 
 
-def _section(study: Mapping[str, Any], path: Path) -> str:
-    facts = [f"- {key}: {value}" for key, value in study["facts"].items()]
-    lines = [f"## {study['name']}", "", *facts]
-    for heading, table in study["tables"].items():
-        grid = Grid(**{key: table[key] for key in _GRID})
-        lines += ["", f"### {heading}", "", grid.markdown()]
-        if table["picture"]:
-            lines += ["", f"![{heading}](results/{table['picture']})"]
-    lines += _search_lines(study.get("search"))
-    reading = path.with_name(f"{study['name']}-reading.md")
+def _section(study: StudyFigures, path: Path) -> str:
+    facts = [f"- {key}: {value}" for key, value in study.facts.items()]
+    lines = [f"## {study.name}", "", *facts]
+    for table in study.tables:
+        grid = table_grid(table)
+        lines += ["", f"### {table.heading}", "", grid.markdown()]
+        if table.has_recall:
+            picture = _picture(study.name, table)
+            lines += ["", f"![{table.heading}](results/{picture})"]
+    lines += _search_lines(study.search)
+    reading = path.with_name(f"{study.name}-reading.md")
     if reading.is_file():
         lines += ["", "### Reading", "", reading.read_text().strip()]
     return "\n".join([*lines, ""])
 
 
-def _search_lines(search: Mapping[str, Any] | None) -> list[str]:
+def _search_lines(search: Mapping[str, Any]) -> list[str]:
     """What every row was tried with, the chosen setting first."""
     if not search:
         return []

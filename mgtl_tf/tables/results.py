@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import field
 from typing import Any
 
 import numpy as np
@@ -24,18 +25,19 @@ class SeedResult:
     Attributes:
         seed: of the run.
         recalls: ground to satellite, fractions: "r@1", "r@5", "r@10", "r@1%".
-        ranks: int32 [Q], ground to satellite, from 1, ties against (R20).
-        steps: trained.
+        pairs: trained on, counted as often as seen.
         train_seconds: of those steps.
         pairs_per_second: median over the run.
+        ranks: int32 [Q], ground to satellite, from 1, ties against (R20);
+            empty where a published file, which has none, was read.
     """
 
     seed: int
     recalls: Mapping[str, float]
-    ranks: np.ndarray
-    steps: int
+    pairs: int
     train_seconds: float
     pairs_per_second: float
+    ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
@@ -45,14 +47,15 @@ class RowResult:
     Attributes:
         key: of the row.
         title: as the table prints it.
-        config: of its first seed; None where it was not run.
+        changes: how its first seed's config differs from the paper's,
+            "name: theirs -> ours"; empty where it was not run.
         seeds: empty where it was not run.
         complexity: of `complexity_of`, as plain data; None: not measured.
     """
 
     key: str
     title: str
-    config: RunConfig | None = None
+    changes: tuple[str, ...] = ()
     seeds: tuple[SeedResult, ...] = ()
     complexity: Mapping[str, Any] | None = None
 
@@ -96,10 +99,10 @@ def read_result(run: Run) -> SeedResult:
             for name, value in summary(forth, 0 * forth, len(forth)).items()
             if name.startswith("r@")
         },
-        ranks=forth,
-        steps=training[-1]["step"],
+        pairs=training[-1]["step"] * run.config.train.batch_size,
         train_seconds=training[-1]["seconds"],
         pairs_per_second=float(np.median(rates)),
+        ranks=forth,
     )
 
 
@@ -123,4 +126,5 @@ def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
         UserError: as `read_result`.
     """
     seeds = tuple(read_result(run) for run in runs)
-    return RowResult(key, title, runs[0].config if runs else None, seeds)
+    changes = RunConfig().differences(runs[0].config) if runs else ()
+    return RowResult(key, title, tuple(changes), seeds)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from mgtl_tf.complexity.fresh import paper_size
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.code_version import code_version
-from mgtl_tf.tables.grid import Grid
 from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.layout import Context
-from mgtl_tf.tables.layout import controls_grid
 from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.measured import CONTROLS
+from mgtl_tf.tables.measured import MeasuredTable
+from mgtl_tf.tables.measured import differences_of
 from mgtl_tf.tables.minutes import measured_budget
 from mgtl_tf.tables.minutes import write_budget
 from mgtl_tf.tables.plot import draw_rows
@@ -33,6 +33,7 @@ from mgtl_tf.tables.runs import versions_of
 from mgtl_tf.tables.step_time import seconds_a_step
 from mgtl_tf.tables.study import Study
 from mgtl_tf.tables.study import read_search
+from mgtl_tf.tables.study_json import StudyFigures
 from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish
 from mgtl_tf.workflows.study_runs import ready_data
@@ -40,7 +41,6 @@ from mgtl_tf.workflows.study_runs import search_settings
 from mgtl_tf.workflows.study_runs import study_facts
 from mgtl_tf.workflows.tables_job import TablesJob
 
-CONTROLS = "Controls"
 _LOOKED_AT = ("with_cmi", "without_cmi", "naive")
 
 
@@ -88,34 +88,30 @@ def _search(job: TablesJob, devices: Devices) -> None:
     search_settings(tuning, rows, benchmark, versions, devices, job.any_code)
 
 
-def show_tables(job: TablesJob) -> dict[str, tuple[Grid, list[RowResult]]]:
+def show_tables(job: TablesJob) -> list[MeasuredTable]:
     """The tables of the finished runs, also written to the study's folder.
 
     STUDY/tables/tableN.txt, .md, .csv, .svg.
-
-    Returns:
-        heading to the table and what it was made of.
 
     Raises:
         UserError: for a run that cannot be read.
     """
     study = job.study()
-    shown = {}
+    shown = []
     for number in job.tables:
         rows = [
             _result(job, study, row, title, number)
             for title, row in _titled(job, number)
         ]
-        grid = table_grid(number, rows, _context(job, rows))
-        shown[f"Table {number}"] = (grid, rows)
+        shown.append(_measured(job, number, rows))
     if controls := job.controls_listed:
         rows = [_result(job, study, row, title, 0) for title, row in controls]
         rows = [*_originals(job, study), *rows]
-        shown[CONTROLS] = (controls_grid(rows, _context(job, rows)), rows)
+        shown.append(_measured(job, CONTROLS, rows))
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    for heading, (grid, rows) in shown.items():
-        _write(folder / heading.lower().replace(" ", ""), grid, rows)
+    for table in shown:
+        _write(folder / table.file_name, table)
     return shown
 
 
@@ -142,26 +138,28 @@ def _result(
     result = row_result(row.key, title, done if number != 3 else [])
     if number in (2, 3) and job.measure_cost:
         cost = fresh_cost(paper_size(row.changes), study.folder / "costs")
-        return RowResult(
-            result.key, result.title, result.config, result.seeds, cost
-        )
+        return dataclasses.replace(result, complexity=cost)
     return result
 
 
-def _context(job: TablesJob, rows: Sequence[RowResult]) -> Context:
+def _measured(
+    job: TablesJob, number: int, rows: Sequence[RowResult]
+) -> MeasuredTable:
     study, benchmark = job.study(), job.benchmark
     measured = next((row for row in rows if row.seeds), None)
-    size = len(measured.seeds[0].ranks) if measured else 0
-    where = {
-        "cvusa": "CVUSA",
-        "cvact": "CVACT_val",
-        "procedural": f"{benchmark.name if benchmark else ''}, a made world",
-    }
+    where = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
     notes = []
     if len(codes := versions_of(_runs_there(job, study))) > 1:
         notes = [f"Runs of several versions of the code: {', '.join(codes)}."]
-    return Context(
-        study.folder.name, where[job.dataset], job.chosen_seeds, size, notes
+    return MeasuredTable(
+        number,
+        rows,
+        f"{benchmark.name}, a made world" if benchmark else where[job.dataset],
+        benchmark is not None,
+        job.chosen_seeds,
+        len(measured.seeds[0].ranks) if measured else 0,
+        differences_of(number, rows),
+        notes,
     )
 
 
@@ -170,15 +168,16 @@ def _runs_there(job: TablesJob, study: Study) -> list[Run]:
     return [run for run in runs if run.folder.is_dir()]
 
 
-def _write(stem: Path, grid: Grid, rows: Sequence[RowResult]) -> None:
+def _write(stem: Path, table: MeasuredTable) -> None:
+    grid = table_grid(table)
     for suffix, text in (
         (".txt", grid.text() + "\n"),
         (".md", grid.markdown() + "\n"),
         (".csv", grid.csv()),
     ):
         write_whole(stem.with_suffix(suffix), text)
-    if any(row.seeds for row in rows):
-        draw_rows(rows, stem.name, stem.with_suffix(".svg"))
+    if table.has_recall:
+        draw_rows(table.rows, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.txt, .md, .csv and .svg are written", stem)
 
 
@@ -203,9 +202,7 @@ def look_at_tables(job: TablesJob) -> Path:
 
 
 def publish_tables(
-    job: TablesJob,
-    shown: Mapping[str, tuple[Grid, list[RowResult]]],
-    docs: Path,
+    job: TablesJob, shown: Sequence[MeasuredTable], docs: Path
 ) -> Path:
     """Writes docs/results/STUDY.json, its pictures, and docs/results.md.
 
@@ -221,11 +218,5 @@ def publish_tables(
         "seeds": ", ".join(map(str, job.chosen_seeds)),
         "code": ", ".join(versions_of(runs)) or code_version(),
     }
-    return publish(
-        study.folder.name,
-        {heading: grid for heading, (grid, _) in shown.items()},
-        {heading: rows for heading, (_, rows) in shown.items()},
-        facts,
-        docs,
-        search=read_search(study.folder),
-    )
+    search = read_search(study.folder)
+    return publish(StudyFigures(study.folder.name, shown, facts, search), docs)

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.presets import load_preset
 from mgtl_tf.tables.cost_layout import parameters_text
-from mgtl_tf.tables.layout import Context
-from mgtl_tf.tables.layout import controls_grid
 from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.measured import CONTROLS
+from mgtl_tf.tables.measured import MeasuredTable
+from mgtl_tf.tables.measured import differences_of
 from mgtl_tf.tables.publish import publish
 from mgtl_tf.tables.publish import write_page
 from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import SeedResult
+from mgtl_tf.tables.study_json import StudyFigures
+from mgtl_tf.tables.study_json import from_json
 
-CONTEXT = Context("procedural-v1-small", "a made world", (0, 1), 200)
 COST = {
     "parameters": 79_279_104,
     "multiply_adds": 43_255_234_560,
@@ -35,9 +36,25 @@ def row(key, title, *hits, complexity=None, batch_size=32):
         ranks = np.where(np.arange(200) < count, 1, 8)
         recalls = {"r@1": count / 200, "r@5": count / 200}
         recalls |= {"r@10": 1.0, "r@1%": count / 200}
-        seeds.append(SeedResult(seed, recalls, ranks, 800, 60.0, 426.7))
-    config = load_preset("procedural").replace(batch_size=batch_size)
-    return RowResult(key, title, config, tuple(seeds), complexity)
+        pairs = 800 * batch_size
+        seeds.append(SeedResult(seed, recalls, pairs, 60.0, 426.7, ranks))
+    changes = (f"batch_size: 16 -> {batch_size}", "data_dir:  -> /home/me")
+    return RowResult(key, title, changes, tuple(seeds), complexity)
+
+
+def measured(number, rows):
+    return MeasuredTable(
+        number,
+        rows,
+        "a made world",
+        seeds=(0, 1),
+        gallery_size=200,
+        differences=differences_of(number, rows),
+    )
+
+
+def grid_of(number, rows):
+    return table_grid(measured(number, rows))
 
 
 ROWS = [
@@ -58,7 +75,7 @@ def _names(grid):
 
 
 def test_table_2_by_hand():
-    grid = table_grid(2, ROWS, CONTEXT)
+    grid = grid_of(2, ROWS)
     assert [line[0] for line in grid.rows] == [r.title for r in ROWS]
     last = cells(grid, 2)
     # 60 % and 62 %: mean 61, standard deviation 2 / sqrt(2).
@@ -86,17 +103,17 @@ def test_other_tables():
         row("safa", "SAFA-8, small", 100, 101, batch_size=16),
         row("with_cmi", "MGTL", 120, 124),
     ]
-    first = table_grid(1, rows, CONTEXT)
+    first = grid_of(1, rows)
     assert len(first.rows) == 12
     by_title = {line[0]: line for line in first.rows}
     assert by_title["CVFT 2020"][1:6] == [""] * 5
     assert by_title["L2LTR 2021"][6] == "94.05"
     assert "SAFA-8, small 12,800; MGTL 25,600" in " ".join(first.notes)
-    fourth = table_grid(4, [row("steps1", "L = 1", 90, 91), rows[1]], CONTEXT)
+    fourth = grid_of(4, [row("steps1", "L = 1", 90, 91), rows[1]])
     assert [line[0] for line in fourth.rows][-1] == "Naïve (L=6)"
     assert cells(fourth, 0)["Δ r@1"].startswith("-15.75")
     assert cells(fourth, 2)["Δ r@1"] == ""  # L = 6 itself
-    third = table_grid(3, [row("with_cmi", "MGTL", complexity=COST)], CONTEXT)
+    third = grid_of(3, [row("with_cmi", "MGTL", complexity=COST)])
     own = cells(third, 1)
     assert own["parameters"] == "79,279,104 (79.27M)"
     assert own["param., paper"] == "72.29M"
@@ -105,9 +122,9 @@ def test_other_tables():
     assert own["peak memory, MB"] == "unknown"
     assert "72.29M cannot be had" in " ".join(third.notes)
     control = row("long_vgg", "VGG16 only, long", 90, 92)
-    controls = controls_grid([*ROWS, control], CONTEXT)
+    controls = grid_of(CONTROLS, [*ROWS, control])
     assert cells(controls, 3)["Δ r@1"].startswith("-15.50")
-    nothing = table_grid(2, [row("vgg", "VGG16 only")], CONTEXT)
+    nothing = grid_of(2, [row("vgg", "VGG16 only")])
     assert cells(nothing, 0)["r@1"] == "not run"
 
 
@@ -125,8 +142,8 @@ def test_parameters_as_the_paper_cuts_them(count, printed):
 
 
 def _published(docs, seed=0):
-    rows = {"Table 2": ROWS}
-    grids = {"Table 2": table_grid(2, ROWS, CONTEXT)}
+    mgtl = row("with_cmi", "MGTL", 120, 124)
+    tables = [measured(1, [mgtl]), measured(2, ROWS)]
     trials = [
         {"learning_rate": 0.001, "residual_init": "zeros", "r@1": 0.25},
         {"learning_rate": 0.002, "residual_init": "glorot", "r@1": 0.5},
@@ -134,7 +151,7 @@ def _published(docs, seed=0):
     once = [{"learning_rate": 0.0005, "r@1": 0.1}]
     search = {"steps": 300, "trials": {"with_cmi": trials, "l2ltr": once}}
     facts = {"date": "2026-11-25", "seeds": "0, 1"}
-    return publish("small", grids, rows, facts, docs, search)
+    return publish(StudyFigures("small", tables, facts, search), docs)
 
 
 def test_the_page_is_made_of_the_json_alone(tmp_path):
@@ -156,13 +173,23 @@ def test_the_page_is_made_of_the_json_alone(tmp_path):
 
 def test_json_holds_the_raw_figures_and_is_small(tmp_path):
     _published(tmp_path)
-    path = tmp_path / "results/small.json"
-    assert path.stat().st_size < 8000
-    measured = json.loads(path.read_text())["tables"]["Table 2"]["measured"]
-    assert [r["key"] for r in measured] == ["vgg", "without_cmi", "with_cmi"]
-    assert [s["r@1"] for s in measured[2]["seeds"]] == [0.6, 0.62]
-    assert measured[2]["complexity"]["parameters"] == 79_279_104
-    assert "batch_size: 16 -> 32" in measured[0]["changes"]
+    text = (tmp_path / "results/small.json").read_text()
+    assert len(text) < 4000 and "/home/me" not in text
+    found = json.loads(text)
+    assert list(found["rows"]) == ["with_cmi", "vgg", "without_cmi"]
+    with_cmi = found["rows"]["with_cmi"]
+    assert [seed["r@1"] for seed in with_cmi["seeds"]] == [0.6, 0.62]
+    assert with_cmi["complexity"]["parameters"] == 79_279_104
+    assert found["changes_of_all"] == ["batch_size: 16 -> 32"]
+    assert found["tables"][0]["rows"] == {"with_cmi": "MGTL"}
+
+
+def test_figures_come_back_from_their_json(tmp_path):
+    _published(tmp_path)
+    study = from_json((tmp_path / "results/small.json").read_text())
+    again = [table_grid(table) for table in study.tables]
+    assert again[1] == grid_of(2, ROWS)
+    assert [table.heading for table in study.tables] == ["Table 1", "Table 2"]
 
 
 def test_the_same_figures_give_the_same_bytes(tmp_path):
@@ -170,7 +197,7 @@ def test_the_same_figures_give_the_same_bytes(tmp_path):
         _published(tmp_path / name)
     files = sorted(p.relative_to(tmp_path / "one") for p in
                    (tmp_path / "one").rglob("*.*"))  # fmt: skip
-    assert len(files) == 3
+    assert len(files) == 4
     for file in files:
         one, two = (tmp_path / name / file for name in ("one", "two"))
         assert one.read_bytes() == two.read_bytes(), file

@@ -1,0 +1,74 @@
+"""A table as measured: what is known of it before it is laid out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from dataclasses import field
+
+from mgtl_tf.tables.bootstrap import Difference
+from mgtl_tf.tables.bootstrap import paired_difference
+from mgtl_tf.tables.results import RowResult
+
+CONTROLS = 0
+"""The number of the table that the paper does not have."""
+
+
+@dataclass(frozen=True)
+class MeasuredTable:
+    """Rows, what they are compared with, and what the caption must say.
+
+    Attributes:
+        number: 1 to 4 of the paper, or `CONTROLS`.
+        rows: ours, in the order of the table.
+        measured_on: what recall is of, in words.
+        made_world: whether that is a made world.
+        seeds: of every row.
+        gallery_size: N.
+        differences: row key to what `differences_of` found.
+        notes: further lines, such as "w/o CMI was not run".
+    """
+
+    number: int
+    rows: Sequence[RowResult]
+    measured_on: str
+    made_world: bool = True
+    seeds: Sequence[int] = ()
+    gallery_size: int = 0
+    differences: Mapping[str, Difference] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+
+    @property
+    def heading(self) -> str:
+        """ "Table 2", or "Controls"."""
+        return f"Table {self.number}" if self.number else "Controls"
+
+    @property
+    def file_name(self) -> str:
+        """ "table2", or "controls"."""
+        return self.heading.lower().replace(" ", "")
+
+    @property
+    def has_recall(self) -> bool:
+        """Whether there is anything to draw; Table 3 is of costs alone."""
+        return self.number != 3 and any(row.seeds for row in self.rows)
+
+
+def differences_of(
+    number: int, rows: Sequence[RowResult]
+) -> dict[str, Difference]:
+    """Row key to its r@1 less that of the row it is compared with.
+
+    Tables 1 and 2 compare with the row of ours before; Table 4, and the
+    controls, with w/ CMI at L = 6; Table 3 has no recall.
+    """
+    run = [row for row in rows if row.seeds and number != 3]
+    found = {}
+    for index, row in enumerate(run):
+        other = run[index - 1] if index else None
+        if number in (CONTROLS, 4):
+            other = next((r for r in run if r.key == "with_cmi"), None)
+        if other is not None and other.key != row.key:
+            found[row.key] = paired_difference(row.ranks, other.ranks)
+    return found
