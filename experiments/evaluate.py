@@ -31,6 +31,12 @@ _DATASET = flags.DEFINE_enum(
 _DATA_DIR = flags.DEFINE_string(
     "data_dir", None, "folder of the data set; default: the run's own"
 )
+_DATA_CACHE = flags.DEFINE_string(
+    "data_cache",
+    None,
+    "what experiments.prepare wrote of --data_dir; default: the run's own"
+    " where its own data are measured",
+)
 _SPLIT = flags.DEFINE_enum(
     "split", "validation", ["train", "validation"], "which pairs"
 )
@@ -73,6 +79,7 @@ def main(argv: list[str]) -> int:
         protocol=_PROTOCOL.value,
         protocol_seed=_PROTOCOL_SEED.value,
         hit_metres=_HIT_METRES.value,
+        data_cache=_DATA_CACHE.value,
     )
     print(table)
     return 0

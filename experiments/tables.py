@@ -70,7 +70,10 @@ _SEARCH = flags.DEFINE_bool(
     " another world",
 )
 _CONTROLS = flags.DEFINE_bool(
-    "controls", False, "procedural only: the control rows as well"
+    "controls",
+    False,
+    "procedural only: the control rows as well, and all rows measured on a"
+    " gallery of more places",
 )
 _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "say what would run and how long, and run nothing"

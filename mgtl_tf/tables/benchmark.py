@@ -33,6 +33,8 @@ class Benchmark:
         trials: row to the settings that are tried for it ("" for rows that
             are not named).
         settings: row to the settings that it is trained with.
+        harder_world: other places, and more of them, on which finished runs
+            are measured once more. Its train split is empty.
         controls: key to (title, row it changes, further changes).
         seeds: of the runs of every row.
     """
@@ -40,6 +42,7 @@ class Benchmark:
     name: str
     world: WorldSettings
     tuning_world: WorldSettings
+    harder_world: WorldSettings
     common: Settings
     search_steps: int
     trials: Mapping[str, tuple[Settings, ...]]
@@ -77,6 +80,9 @@ SMALL = Benchmark(
     ),
     tuning_world=WorldSettings(
         seed=7, train_pairs=4000, val_pairs=2000, appearance_change=1.0
+    ),
+    harder_world=WorldSettings(
+        seed=12, train_pairs=0, val_pairs=8000, appearance_change=1.0
     ),
     common={**_COMMON, "max_steps": 800},
     search_steps=200,
@@ -133,6 +139,15 @@ FULL = Benchmark(
         seed=7,
         train_pairs=8000,
         val_pairs=2000,
+        aerial_size=750,
+        ground_height=224,
+        ground_width=1232,
+        appearance_change=1.0,
+    ),
+    harder_world=WorldSettings(
+        seed=12,
+        train_pairs=0,
+        val_pairs=35532,
         aerial_size=750,
         ground_height=224,
         ground_width=1232,

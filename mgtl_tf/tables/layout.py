@@ -11,11 +11,13 @@ from mgtl_tf.tables.cost_layout import cost_cells
 from mgtl_tf.tables.cost_layout import cost_grid
 from mgtl_tf.tables.grid import Grid
 from mgtl_tf.tables.measured import CONTROLS
+from mgtl_tf.tables.measured import HARDER
 from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.paper import RECALLS
 from mgtl_tf.tables.paper import PaperRow
 from mgtl_tf.tables.paper import paper_rows
 from mgtl_tf.tables.results import RowResult
+from mgtl_tf.tables.rows import TABLES
 
 _PAPER_DATA = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
 _BEYOND = "†"
@@ -23,8 +25,8 @@ _BEYOND = "†"
 
 def table_grid(table: MeasuredTable) -> Grid:
     """A table with our figures and, where it is theirs, the paper's beside."""
-    if table.number == CONTROLS:
-        return _controls_grid(table)
+    if table.number not in TABLES:
+        return _own_grid(table)
     if table.number == 3:
         return cost_grid(table.rows, table.notes)
     ours = {row.key: row for row in table.rows}
@@ -96,17 +98,11 @@ def difference_text(value: Difference | None) -> str:
 
 def _notes(table: MeasuredTable) -> list[str]:
     seeds = ", ".join(map(str, table.seeds))
-    other = "our row above"
-    if table.number in (CONTROLS, 4):
-        other = "w/ CMI, L = 6"
     notes = [
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
         f" {seeds}; gallery of {table.gallery_size:,} places; ties count"
         " against the model (R20).",
-        f"Δ r@1: points more than {other}, and the interval that holds 95 % of"
-        f" 10,000 paired resamples of the queries. {_BEYOND}: beyond noise,"
-        " that is, the interval leaves out zero and the difference is more"
-        " than twice the standard error over seeds.",
+        *_difference_notes(table),
         *_pairs_seen(table.rows),
     ]
     if table.made_world:
@@ -119,6 +115,19 @@ def _notes(table: MeasuredTable) -> list[str]:
     return [*notes, *table.notes]
 
 
+def _difference_notes(table: MeasuredTable) -> list[str]:
+    if table.number == HARDER:
+        return []
+    to_cmi = table.number in (CONTROLS, 4)
+    other = "w/ CMI, L = 6" if to_cmi else "our row above"
+    return [
+        f"Δ r@1: points more than {other}, and the interval that holds 95 % of"
+        f" 10,000 paired resamples of the queries. {_BEYOND}: beyond noise,"
+        " that is, the interval leaves out zero and the difference is more"
+        " than twice the standard error over seeds."
+    ]
+
+
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
     """How many pairs every row was trained on, counted as often as seen."""
     seen = {row.title: row.seeds[0].pairs for row in rows if row.seeds}
@@ -128,8 +137,11 @@ def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
     return [f"Pairs seen in training: {listed}."] if seen else []
 
 
-def _controls_grid(table: MeasuredTable) -> Grid:
-    """Rows that are in no table of the paper, each against w/ CMI."""
-    lines = [[row.title, *_own_cells(table, row)] for row in table.rows]
-    heads = ["row", *RECALLS, "Δ r@1"]
+def _own_grid(table: MeasuredTable) -> Grid:
+    """Rows of a table that the paper does not have."""
+    heads = ["row", *RECALLS]
+    heads += [] if table.number == HARDER else ["Δ r@1"]
+    lines = [
+        [row.title, *_own_cells(table, row)][: len(heads)] for row in table.rows
+    ]
     return Grid(_title(table), heads, lines, _notes(table))

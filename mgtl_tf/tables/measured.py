@@ -11,8 +11,10 @@ from mgtl_tf.tables.bootstrap import Difference
 from mgtl_tf.tables.bootstrap import paired_difference
 from mgtl_tf.tables.results import RowResult
 
-CONTROLS = 0
-"""The number of the table that the paper does not have."""
+CONTROLS, HARDER = 0, -1
+"""Numbers of tables that the paper does not have."""
+
+_HEADINGS = {CONTROLS: "Controls", HARDER: "Harder gallery"}
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class MeasuredTable:
     """Rows, what they are compared with, and what the caption must say.
 
     Attributes:
-        number: 1 to 4 of the paper, or `CONTROLS`.
+        number: 1 to 4 of the paper, `CONTROLS` or `HARDER`.
         rows: ours, in the order of the table.
         measured_on: what recall is of, in words.
         made_world: whether that is a made world.
@@ -41,12 +43,12 @@ class MeasuredTable:
 
     @property
     def heading(self) -> str:
-        """ "Table 2", or "Controls"."""
-        return f"Table {self.number}" if self.number else "Controls"
+        """Such as "Table 2", or "Controls"."""
+        return _HEADINGS.get(self.number, f"Table {self.number}")
 
     @property
     def file_name(self) -> str:
-        """ "table2", or "controls"."""
+        """Such as "table2", or "controls"."""
         return self.heading.lower().replace(" ", "")
 
     @property

@@ -32,12 +32,14 @@ def evaluate_run(
     protocol: str = "aligned",
     protocol_seed: int = 0,
     hit_metres: float | None = None,
+    data_cache: str | None = None,
 ) -> str:
     """Recall of a run's model on a split, as a text table.
 
     The figures are also written to `evaluation-DATASET-SPLIT.json` in the
-    run folder (another protocol's name follows the split's), with the
-    protocol, the data and the checkpoint that they are of.
+    run folder (the name of another folder of the same data set, and that of
+    another protocol, follow the split's), with the protocol, the data and
+    the checkpoint that they are of.
 
     Args:
         run_dir: what experiments.train wrote.
@@ -49,13 +51,15 @@ def evaluate_run(
         protocol_seed: of its random azimuths.
         hit_metres: 0: only a query's own pair is right; otherwise any answer
             within so many metres; by default the data set's own rule.
+        data_cache: what experiments.prepare wrote of the data; by default
+            the run's own, if its own data are meant.
 
     Raises:
         UserError: for a run or data that cannot be read, an empty split, or
             a protocol that the data cannot follow.
     """
     trained, model = load_model(run_dir, checkpoint)
-    config = on_data(trained, dataset, data_dir)
+    config = on_data(trained, dataset, data_dir, data_cache)
     asked = Protocol(
         protocol,
         protocol_seed,
@@ -63,7 +67,7 @@ def evaluate_run(
         _transfer(trained.data.dataset, config.data.dataset),
     )
     pairs = read_split(config, split)
-    name = f"{config.data.dataset}-{split}"
+    name = f"{config.data.dataset}-{split}{_elsewhere(trained, config)}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
     source = ProtocolSource(open_source(config, pairs, cache), pairs, asked)
     with pair_bar("evaluate", len(pairs)) as bar:
@@ -84,14 +88,37 @@ def evaluate_run(
 
 
 def on_data(
-    config: RunConfig, dataset: str | None, data_dir: str | None
+    config: RunConfig,
+    dataset: str | None,
+    data_dir: str | None,
+    data_cache: str | None = None,
 ) -> RunConfig:
-    """A run's config, reading other data as that data set is to be read."""
+    """A run's config, reading other data as that data set is to be read.
+
+    Its prepared cache is of its own data, and is left with them.
+    """
+    if data_cache is not None:
+        config = config.replace(data_cache=data_cache)
+    elif data_dir and not _same_folder(data_dir, config.data.data_dir):
+        config = config.replace(data_cache="")
     if dataset and dataset != config.data.dataset:
         # A run on CVUSA keeps all rows, of which CVACT has twice too many.
         crop = load_preset(dataset).data.ground_crop
         config = config.replace(dataset=dataset, ground_crop=crop)
     return config.replace(data_dir=data_dir or config.data.data_dir)
+
+
+def _same_folder(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def _elsewhere(trained: RunConfig, config: RunConfig) -> str:
+    """Another folder of the run's own data set, for a file of its own."""
+    if config.data.dataset != trained.data.dataset or _same_folder(
+        config.data.data_dir, trained.data.data_dir
+    ):
+        return ""
+    return f"-{Path(config.data.data_dir).resolve().name}"
 
 
 def read_split(config: RunConfig, split: str) -> tuple[Pair, ...]:

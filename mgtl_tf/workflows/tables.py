@@ -27,13 +27,14 @@ from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import row_result
 from mgtl_tf.tables.rows import ROWS
 from mgtl_tf.tables.rows import Row
-from mgtl_tf.tables.rows import honest_title
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.runs import versions_of
 from mgtl_tf.tables.step_time import seconds_a_step
 from mgtl_tf.tables.study import Study
 from mgtl_tf.tables.study import read_search
 from mgtl_tf.tables.study_json import StudyFigures
+from mgtl_tf.workflows.harder_gallery import harder_table
+from mgtl_tf.workflows.harder_gallery import measure_harder
 from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish
 from mgtl_tf.workflows.study_runs import ready_data
@@ -62,6 +63,8 @@ def run_tables(job: TablesJob) -> None:
     versions = ready_data(study, rows, benchmark.world if benchmark else None)
     runs = study.runs(rows, job.chosen_seeds)
     finish(runs, versions, devices, job.any_code)
+    if job.controls:
+        measure_harder(job, devices)
 
 
 def _settle_minutes(
@@ -101,13 +104,15 @@ def show_tables(job: TablesJob) -> list[MeasuredTable]:
     for number in job.tables:
         rows = [
             _result(job, study, row, title, number)
-            for title, row in _titled(job, number)
+            for title, row in job.titled(number)
         ]
         shown.append(_measured(job, number, rows))
     if controls := job.controls_listed:
         rows = [_result(job, study, row, title, 0) for title, row in controls]
         rows = [*_originals(job, study), *rows]
         shown.append(_measured(job, CONTROLS, rows))
+    if job.controls and (harder := harder_table(job)):
+        shown.append(harder)
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for table in shown:
@@ -118,16 +123,6 @@ def show_tables(job: TablesJob) -> list[MeasuredTable]:
 def _originals(job: TablesJob, study: Study) -> list[RowResult]:
     """The rows of Table 2, that controls are held against."""
     return [_result(job, study, row, title, 0) for title, row in ROWS[2]]
-
-
-def _titled(job: TablesJob, number: int) -> list[tuple[str, Row]]:
-    """Title and row of a table; Table 3's models are the published ones."""
-    if number == 3:
-        return list(ROWS[3])
-    return [
-        (honest_title(row, title, job.dataset), row)
-        for title, row in ROWS[number]
-    ]
 
 
 def _result(

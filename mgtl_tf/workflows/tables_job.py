@@ -12,7 +12,9 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.tables.benchmark import BENCHMARKS
 from mgtl_tf.tables.benchmark import Benchmark
 from mgtl_tf.tables.minutes import read_budget
+from mgtl_tf.tables.rows import ROWS
 from mgtl_tf.tables.rows import Row
+from mgtl_tf.tables.rows import honest_title
 from mgtl_tf.tables.rows import rows_of
 from mgtl_tf.tables.study import Study
 from mgtl_tf.tables.study import benchmark_study
@@ -34,7 +36,8 @@ class TablesJob:
         common: config fields for every row, over those of the study.
         workers: runs at once; 0: as many as fit the machine.
         search: whether settings are searched for first.
-        controls: whether the benchmark's control rows are run as well.
+        controls: whether the benchmark's control rows are run as well, and
+            all rows measured on its harder gallery.
         any_code: whether finished runs of other code are taken.
         minutes: budget of every run, as steps that are measured once a row;
             0: the budget is in steps or epochs.
@@ -118,6 +121,21 @@ class TablesJob:
     def trained(self) -> tuple[Row, ...]:
         """Rows of all tables but the third, whose models are only counted."""
         return rows_of(tuple(t for t in self.tables if t != 3))
+
+    def titled(self, number: int) -> list[tuple[str, Row]]:
+        """Title and row of a table; Table 3's models are the published ones."""
+        if number == 3:
+            return list(ROWS[3])
+        return [
+            (honest_title(row, title, self.dataset), row)
+            for title, row in ROWS[number]
+        ]
+
+    def title(self, row: Row) -> str:
+        """A row's title where it stands apart: Table 2's, if it is there."""
+        numbers = (1, 4, 2)
+        listed = [pair for number in numbers for pair in self.titled(number)]
+        return {row.key: title for title, row in listed}[row.key]
 
     @property
     def controls_listed(self) -> list[tuple[str, Row]]:

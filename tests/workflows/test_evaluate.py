@@ -1,6 +1,7 @@
 """Evaluating a run under each protocol: what is read, named and written."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -9,9 +10,12 @@ import scipy.io
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
+from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 
 CONFIG = RunConfig().replace(
@@ -134,6 +138,32 @@ def test_another_data_set_is_read_as_it_is_and_named(run, cvact, monkeypatch):
     assert (found["trained_on"], found["evaluated_on"]) == ("cvusa", "cvact")
     # All descriptors are equal. Place c has two wrong answers, a and b one.
     assert found["ground_to_satellite"]["mean_rank"] == pytest.approx(7 / 3)
+
+
+def test_other_pairs_of_the_same_data_set(run, tmp_path):
+    """A run trained from a prepared cache, on another folder of its kind.
+
+    The cache is of the run's own pairs, and so are the earlier figures.
+    """
+    own = RunConfig.load(run)
+    settings = CacheSettings("cvusa", own.model.image_size, (0.0, 1.0))
+    prepared = tmp_path / "prepared"
+    prepare(own.data.data_dir, prepared, settings, Workers(1, progress=False))
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    cached = own.replace(data_cache=str(prepared))
+    (copy / "config.json").write_text(cached.to_json())
+    other = tmp_path / "elsewhere"
+    for name in ("bingmap", "streetview", "splits"):
+        shutil.copytree(f"{own.data.data_dir}/{name}", other / name)
+    write(other / "streetview/0.png", np.zeros((8, 16, 3), np.uint8))
+    evaluate_run(copy)
+    before = saved(copy, "cvusa-validation")
+    evaluate_run(copy, data_dir=str(other))
+    assert saved(copy, "cvusa-validation") == before
+    assert saved(copy, "cvusa-validation-elsewhere")["data_dir"] == str(other)
+    with pytest.raises(UserError, match="--data_cache=.*prepare"):
+        evaluate_run(copy, data_dir=str(other), data_cache=str(prepared))
 
 
 def test_the_rule_of_a_data_set_is_its_own_unless_given():

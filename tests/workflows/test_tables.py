@@ -16,6 +16,7 @@ from mgtl_tf.tables import step_time
 from mgtl_tf.tables.benchmark import BENCHMARKS
 from mgtl_tf.tables.benchmark import SMALL
 from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.workflows import harder_gallery
 from mgtl_tf.workflows import study_runs
 from mgtl_tf.workflows import tables
 from mgtl_tf.workflows import tables_plan
@@ -33,6 +34,7 @@ TINY = dataclasses.replace(
     name="procedural-tiny",
     world=WorldSettings(seed=1, train_pairs=6, val_pairs=4),
     tuning_world=WorldSettings(seed=2, train_pairs=6, val_pairs=4),
+    harder_world=WorldSettings(seed=3, train_pairs=0, val_pairs=8),
     common={
         **SMALL.common,
         "image_size": (8, 16),
@@ -59,7 +61,8 @@ def _draw(settings, root, processes=1, progress=True):
     if root.exists():
         return
     random = np.random.default_rng(settings.seed)
-    for split, count in (("train", 6), ("val", 4)):
+    counts = settings.train_pairs, settings.val_pairs
+    for split, count in zip(("train", "val"), counts, strict=True):
         rows = []
         for number in range(count):
             row = [f"{view}/{split}{number}.png" for view in "as"]
@@ -68,7 +71,7 @@ def _draw(settings, root, processes=1, progress=True):
                 pixels = random.integers(0, 256, (*shape, 3), np.uint8)
                 cv2.imwrite(str(root / path), pixels)
             rows.append(",".join(row))
-        (root / "splits").mkdir(exist_ok=True)
+        (root / "splits").mkdir(parents=True, exist_ok=True)
         (root / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
 
 
@@ -93,7 +96,22 @@ def trained(monkeypatch):
         return []
 
     monkeypatch.setattr(study_runs, "run_all", run_all)
+    monkeypatch.setattr(harder_gallery, "run_all", _measure)
     return names
+
+
+def _measure(runs, devices, done, launch):
+    """In place of experiments.evaluate: one place in four is found."""
+    for run in runs:
+        assert Path(run.config.data.data_cache).is_dir()
+        assert run.config.data.data_dir.endswith("worlds/harder")
+        recalls = dict.fromkeys(("r@1", "r@5", "r@10", "r@1%"), 0.25)
+        found = {"ground_to_satellite": recalls, "gallery_size": 8}
+        trained = run.folder.parents[1] / "runs" / run.name
+        path = trained / "evaluation-procedural-validation-harder.json"
+        path.write_text(json.dumps(found))
+        done(run, 0, 1.0)
+    return []
 
 
 def _job(folder, *numbers, **fields):
@@ -124,7 +142,12 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained, monkeypatch):
     )
     assert settings["chosen"]["vgg"] in RATES
     shown = tables.show_tables(job)
-    assert [table.heading for table in shown] == ["Table 2", "Controls"]
+    headings = ["Table 2", "Controls", "Harder gallery"]
+    assert [table.heading for table in shown] == headings
+    harder = table_grid(shown[2])
+    assert harder.heads == ["row", "r@1", "r@5", "r@10", "r@1%"]
+    assert harder.rows[2] == ["w/ CMI", *["25.00"] * 4]
+    assert "gallery of 8 places" in harder.notes[0]
     page = tables.publish_tables(job, shown, tmp_path / "docs")
     tables.run_tables(job)
     assert len(trained) == 10
