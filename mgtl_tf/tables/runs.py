@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 
 STUDY_JSON = "study.json"
@@ -119,7 +120,7 @@ def sign(run: Run, versions: Versions) -> None:
     try:
         run.folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{run.folder}: cannot be made ({error})") from error
+        raise unwritable(run.folder, error) from error
     text = json.dumps({"code": versions.code, "data": versions.data})
     write_whole(run.folder / STUDY_JSON, text + "\n")
 

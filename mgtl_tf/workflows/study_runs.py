@@ -1,11 +1,10 @@
-"""The runs of a study: their data, the search before them, the queue."""
+"""The runs of a study: their data, the queue, the plan."""
 
 from __future__ import annotations
 
 import json
 import time
 from collections.abc import Callable
-from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,6 @@ from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.errors import UserError
-from mgtl_tf.folders import write_whole
-from mgtl_tf.tables.benchmark import Benchmark
 from mgtl_tf.tables.code_version import code_version
 from mgtl_tf.tables.code_version import data_version
 from mgtl_tf.tables.launch import Devices
@@ -33,9 +30,7 @@ from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.runs import Versions
 from mgtl_tf.tables.runs import is_finished
 from mgtl_tf.tables.runs import sign
-from mgtl_tf.tables.study import SETTINGS_JSON
 from mgtl_tf.tables.study import Study
-from mgtl_tf.tables.study import read_search
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
@@ -150,74 +145,6 @@ def _narrator(count: int) -> Callable[[Run, int, float], None]:
             logging.info("%s: r@1 %.2f %% %s", run.name, recall, said)
 
     return done
-
-
-def search_settings(
-    study: Study,
-    rows: Sequence[Row],
-    benchmark: Benchmark,
-    versions: Versions,
-    devices: Devices,
-    any_code: bool = False,
-) -> dict[str, Mapping[str, Any]]:
-    """Tries every row's settings on the tuning world; keeps the best.
-
-    How many trials a row has is the benchmark's. All trials and the choice are
-    written to settings.json in the study's folder.
-
-    Args:
-        study: of the tuning world.
-        rows: to search for.
-        benchmark: what is tried, and for how many steps.
-        versions, devices, any_code: as of `finish`.
-
-    Returns:
-        row key to its settings.
-
-    Raises:
-        UserError: as `finish`.
-    """
-    tried = {r.key: _tried(benchmark, r) for r in rows}
-    trials = trials_of(study, rows, benchmark)
-    listed = [run for runs in trials.values() for run in runs]
-    finish(listed, versions, devices, any_code)
-    recalls = {k: [final_recall(r) for r in runs] for k, runs in trials.items()}
-    chosen = {
-        key: tried[key][max(range(len(found)), key=found.__getitem__)]
-        for key, found in recalls.items()
-    }
-    told = {
-        key: [
-            {**settings, "r@1": value}
-            for settings, value in zip(tried[key], values, strict=True)
-        ]
-        for key, values in recalls.items()
-    }
-    # Rows that an earlier search chose for keep what it chose.
-    earlier = read_search(study.folder)
-    found = {
-        "steps": benchmark.search_steps,
-        "chosen": {**earlier.get("chosen", {}), **chosen},
-        "trials": {**earlier.get("trials", {}), **told},
-    }
-    path = study.folder / SETTINGS_JSON
-    write_whole(path, json.dumps(found, indent=1) + "\n")
-    return chosen
-
-
-def trials_of(
-    study: Study, rows: Sequence[Row], benchmark: Benchmark
-) -> dict[str, list[Run]]:
-    """Row key to the runs of its search."""
-    steps = benchmark.search_steps
-    return {
-        row.key: study.trials(row, _tried(benchmark, row), steps)
-        for row in rows
-    }
-
-
-def _tried(benchmark: Benchmark, row: Row) -> Sequence[Mapping[str, Any]]:
-    return benchmark.trials.get(row.key, benchmark.trials[""])
 
 
 def plan_lines(

@@ -38,8 +38,8 @@ from mgtl_tf.workflows.harder_gallery import measure_harder
 from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish
 from mgtl_tf.workflows.study_runs import ready_data
-from mgtl_tf.workflows.study_runs import search_settings
 from mgtl_tf.workflows.study_runs import study_facts
+from mgtl_tf.workflows.study_search import search_settings
 from mgtl_tf.workflows.tables_job import TablesJob
 
 _LOOKED_AT = ("with_cmi", "without_cmi", "naive")

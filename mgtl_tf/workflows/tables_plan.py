@@ -11,8 +11,8 @@ from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.step_time import seconds_a_step
 from mgtl_tf.tables.study import Study
 from mgtl_tf.workflows.study_runs import plan_lines
-from mgtl_tf.workflows.study_runs import trials_of
 from mgtl_tf.workflows.study_runs import versions_there
+from mgtl_tf.workflows.study_search import trials_of
 from mgtl_tf.workflows.tables_job import TablesJob
 
 

@@ -33,7 +33,7 @@ from mgtl_tf.tables.study import data_study
 from mgtl_tf.tables.study import read_settings
 from mgtl_tf.workflows.study_runs import finish
 from mgtl_tf.workflows.study_runs import plan_lines
-from mgtl_tf.workflows.study_runs import search_settings
+from mgtl_tf.workflows.study_search import search_settings
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 VERSIONS = Versions("code1", "data1")
