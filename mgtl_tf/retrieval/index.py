@@ -46,6 +46,7 @@ class Index:
         descriptors: float32 [N, D] unit vectors, mapped from the file.
         model_hash: of the model that made the descriptors.
         preprocessing: how that model sees an image (image_size ...).
+        made_of: of an index that was cut from a map, how (crop_metres ...).
     """
 
     folder: Path
@@ -53,6 +54,7 @@ class Index:
     descriptors: np.ndarray
     model_hash: str
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    made_of: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -124,6 +126,7 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
         descriptors,
         manifest.model_hash,
         manifest.preprocessing,
+        manifest.made_of,
     )
 
 

@@ -21,12 +21,17 @@ from typing import TypeVar
 import numpy as np
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answer_formats import plain
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.headings import trained_for_turns
+from mgtl_tf.retrieval.headings import turns
 from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.serving.addresses import told
+from mgtl_tf.serving.ground_extent import GroundExtent
 from mgtl_tf.serving.guard import Guard
 from mgtl_tf.serving.guard import allowed_hosts
+from mgtl_tf.serving.images import MOST_PIXELS
+from mgtl_tf.serving.images import bounded
 from mgtl_tf.serving.images import uploaded_pixels
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.limits import Refused
@@ -99,6 +104,10 @@ class _Site:
         self._turns = Turns(limits.places, limits.queue_seconds)
         self._pictures = Turns(_PICTURE_PLACES, limits.queue_seconds)
         self._map = PlacesMap.of(localizer.index.coordinates)
+        details = localizer.encoder.details
+        self._turns_of_one = turns(details)
+        self._trained_for_turns = trained_for_turns(details)
+        self._extent = GroundExtent.of(localizer.index, details)
         self._template = _template()
 
     async def empty_page(self, request: Request) -> Response:
@@ -109,7 +118,7 @@ class _Site:
 
         def shown(upload: Upload, question: Question) -> dict[str, Any]:
             located, panorama = self._answer(upload, question)
-            view = result_view(located, panorama, crop)
+            view = result_view(located, panorama, crop, self._localizer.index)
             return {"result": view, "name": upload.name}
 
         try:
@@ -121,11 +130,12 @@ class _Site:
     async def locate(self, request: Request) -> Response:
         from starlette.responses import JSONResponse
 
-        def told(upload: Upload, question: Question) -> list[dict[str, Any]]:
-            return [plain(self._answer(upload, question)[0])]
+        def work(upload: Upload, question: Question) -> list[dict[str, Any]]:
+            located, _ = self._answer(upload, question)
+            return [told(located, self._localizer.index)]
 
         try:
-            return JSONResponse(await self._ask(request, told))
+            return JSONResponse(await self._ask(request, work))
         except Refused as error:
             reason = {"error": error.reason}
             return JSONResponse(reason, error.status)
@@ -185,9 +195,18 @@ class _Site:
     ) -> tuple[Located, np.ndarray]:
         """The answer, and the upload's pixels."""
         panorama = uploaded_pixels(upload.image)
+        image = upload.image
+        if question.unknown_heading:
+            # All its turns together take no more memory than one image may.
+            most = MOST_PIXELS // self._turns_of_one
+            image = bounded(image, panorama, most)
         try:
             located = self._localizer.locate(
-                upload.image, question.top_k, question.near, question.radius
+                image,
+                question.top_k,
+                question.near,
+                question.radius,
+                question.unknown_heading,
             )
         except (UserError, UnreadableImage) as error:
             # Here the command's flags are fields.
@@ -214,6 +233,8 @@ class _Site:
                 "count": len(self._localizer.index.places),
                 "known": self._map.known,
                 "step": self._map.step,
+                "extent": self._extent,
+                "trained_for_turns": self._trained_for_turns,
                 **values,
             }
         )

@@ -1,4 +1,4 @@
-"""What is asked about an upload: how many places, and where to look."""
+"""What is asked about an upload: how many places, where, which way."""
 
 from __future__ import annotations
 
@@ -20,11 +20,13 @@ class Question:
         top_k: how many places are asked for.
         near: (latitude, longitude) in degrees around which to look, or None.
         radius: metres around `near`, or None.
+        unknown_heading: whether north may be anywhere in the panorama.
     """
 
     top_k: int = 5
     near: tuple[float, float] | None = None
     radius: float | None = None
+    unknown_heading: bool = False
 
 
 def parse_question(fields: Mapping[str, str]) -> Question:
@@ -37,7 +39,7 @@ def parse_question(fields: Mapping[str, str]) -> Question:
     near, radius = _near(given), _radius(given)
     if (near is None) != (radius is None):
         raise Refused(400, "near and radius go together: give both or neither")
-    return Question(_top_k(given), near, radius)
+    return Question(_top_k(given), near, radius, _unknown_heading(given))
 
 
 def _top_k(given: Mapping[str, str]) -> int:
@@ -72,6 +74,16 @@ def _radius(given: Mapping[str, str]) -> float | None:
     raise Refused(
         400, f"radius={given['radius'][:40]}: give metres, more than 0"
     )
+
+
+def _unknown_heading(given: Mapping[str, str]) -> bool:
+    text = given.get("unknown_heading", "no").lower()
+    # A browser sends "on" for a box that is ticked.
+    found = {"on": True, "yes": True, "true": True, "1": True, "off": False}
+    found |= {"no": False, "false": False, "0": False}
+    if text not in found:
+        raise Refused(400, f"unknown_heading={text[:40]}: give yes or no")
+    return found[text]
 
 
 def _number(text: str) -> float:

@@ -9,6 +9,9 @@ import numpy as np
 
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.answers import Answer
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.index import Index
 from mgtl_tf.serving.images import in_page
 from mgtl_tf.serving.images import jpeg
 from polar import polar_transform
@@ -45,7 +48,10 @@ def picture_of(image: Path) -> bytes | None:
 
 
 def result_view(
-    located: Any, panorama: np.ndarray, crop: tuple[float, float]
+    located: Located,
+    panorama: np.ndarray,
+    crop: tuple[float, float],
+    index: Index,
 ) -> dict[str, Any]:
     """What the page's template shows of an answer.
 
@@ -53,9 +59,14 @@ def result_view(
         located: what `Localizer.locate` returned.
         panorama: the uploaded pixels, RGB uint8 [h, w, 3].
         crop: top and bottom of the rows that the model saw, fractions.
+        index: the gallery.
     """
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
+    if located.heading is not None:
+        # With north in the centre column, as all else on the page.
+        shift = round(located.heading * seen.shape[1] / 360)
+        seen = np.roll(seen, shift, axis=1)
     aerials = [_aerial(answer.place.image) for answer in located.answers]
     confidence, words = located.confidence, None
     if confidence is not None:
@@ -64,13 +75,14 @@ def result_view(
         "panorama": in_page(jpeg(seen, *_STRIP)),
         "polar": _polar(aerials[0]) if aerials else None,
         "answers": [
-            _answer_view(answer, aerial)
+            _answer_view(answer, aerial, index.row(answer.place.id))
             for answer, aerial in zip(located.answers, aerials, strict=True)
         ],
         "confidence": confidence,
         "words": words,
         "metres": located.confidence_metres,
-        "no_confidence": getattr(located, "no_confidence", ""),
+        "no_confidence": located.no_confidence,
+        "heading": located.heading,
         "seconds": located.seconds,
     }
 
@@ -88,13 +100,17 @@ def _polar(aerial: np.ndarray | None) -> str | None:
     return in_page(jpeg(polar_transform(aerial, *_STRIP), *_STRIP))
 
 
-def _answer_view(answer: Any, aerial: np.ndarray | None) -> dict[str, Any]:
+def _answer_view(
+    answer: Answer, aerial: np.ndarray | None, row: int | None
+) -> dict[str, Any]:
     latitude, longitude = answer.place.coordinates or (None, None)
     return {
         "rank": answer.rank,
+        "row": row,
         "id": answer.place.id,
         "similarity": answer.similarity,
         "metres": answer.metres_from_first,
+        "heading": answer.heading,
         "latitude": latitude,
         "longitude": longitude,
         "picture": None if aerial is None else in_page(jpeg(aerial, *_AERIAL)),

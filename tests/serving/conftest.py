@@ -51,9 +51,18 @@ class PaperLocalizer:
         self.index = SimpleNamespace(
             places=places,
             coordinates=np.array([p.coordinates or unknown for p in places]),
+            made_of={},
+            row=[place.id for place in places].index,
         )
         self.encoder = SimpleNamespace(
-            details={"ground_crop": [0.25, 0.75]}, model_hash="abc"
+            details={
+                "ground_crop": [0.25, 0.75],
+                "config": {
+                    "model": {"image_size": [112, 616], "poolings": 5},
+                    "data": {"dataset": "csv"},
+                },
+            },
+            model_hash="abc",
         )
         self.go = threading.Event()
         self.begin()
@@ -63,16 +72,19 @@ class PaperLocalizer:
         self.confidence = 0.75
         self.go.set()
 
-    def locate(self, image, top_k=5, near=None, radius=None):
+    def locate(
+        self, image, top_k=5, near=None, radius=None, unknown_heading=False
+    ):
         self.together += 1
         self.most_together = max(self.most_together, self.together)
-        self.asked.append((image, top_k, near, radius))
+        self.asked.append((image, top_k, near, radius, unknown_heading))
         self.go.wait(10)
         self.together -= 1
         if near == (0.0, 0.0):
             raise UserError("--radius=5: no place of the gallery lies so near")
+        heading = 90.0 if unknown_heading else None
         answers = [
-            Answer(i, place, 1 - i / 10, metres)
+            Answer(i, place, 1 - i / 10, metres, heading)
             for i, place, metres in zip(
                 (1, 2, 3), self.index.places, (0.0, 111.2, None), strict=True
             )

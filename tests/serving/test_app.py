@@ -39,7 +39,69 @@ def test_the_endpoint_says_what_the_command_says(page):
     assert status == 200
     expected = page.localizer.locate(b"")
     (command,) = json.loads(as_json([expected]))
+    for row, answer in enumerate(command["answers"]):
+        answer["image"] = f"/places/{row}.jpg"
     assert found == [{**command, "image": "p.jpg"}]
+
+
+def test_nothing_tells_where_files_lie(page):
+    folder = str(page.localizer.index.places[0].image.parent)
+    _, found = page.locate(page.sound)
+    assert folder not in json.dumps(found)
+    for address in (answer["image"] for answer in found[0]["answers"]):
+        assert page.ask(path=address)[0] in (200, 404)
+    for form_or_bytes in (form(page.sound), form(b"<html>")):
+        _, _, content = page.ask("POST", "/", form_or_bytes, content_type=FORM)
+        assert folder.encode() not in content
+
+
+def centre(content):
+    """Mean colour of the middle of the page's first picture."""
+    found = re.search(rb'<img src="data:image/jpeg;base64,([^"]+)"', content)
+    import base64
+
+    file = np.frombuffer(base64.b64decode(found[1]), np.uint8)
+    return cv2.imdecode(file, 1)[:, 600:632].mean(axis=(0, 1))
+
+
+def test_an_unknown_heading(page):
+    """The middle looks east, so north is a quarter to the left of it."""
+    image = np.zeros((32, 128, 3), np.uint8)
+    image[:, 24:40] = (0, 0, 255)
+    sound = cv2.imencode(".png", image)[1].tobytes()
+    body = form(sound, unknown_heading="on")
+    _, _, content = page.ask("POST", "/", body, content_type=FORM)
+    assert page.localizer.asked[-1][4] is True
+    text = plain_text(content)
+    assert "Heading 90&deg;" in text and "heading 90&deg;" in text
+    assert "turned so that north is in the centre" in text
+    assert centre(content) == pytest.approx([0, 0, 254], abs=8)
+    _, found = page.locate(sound, "?unknown_heading=yes")
+    assert found[0]["answers"][0]["heading"] == 90
+    _, _, content = page.ask("POST", "/", form(sound), content_type=FORM)
+    assert b"Heading" not in content
+    assert centre(content) == pytest.approx([0, 0, 0], abs=8)
+
+
+def test_a_large_panorama_of_unknown_heading_is_made_smaller(page):
+    """Twenty turns of it would take more memory than any one image may."""
+    large = cv2.imencode(".png", np.zeros((1200, 4000, 3), np.uint8))[1]
+    status, _ = page.locate(large.tobytes(), "?unknown_heading=1")
+    taken = page.localizer.asked[-1][0]
+    size = cv2.imdecode(np.frombuffer(taken, np.uint8), 1).shape
+    assert status == 200 and 0.98 < size[0] * size[1] / (2**26 / 20) <= 1
+    assert size[1] / size[0] == pytest.approx(4000 / 1200, rel=0.01)
+    page.locate(large.tobytes())
+    assert page.localizer.asked[-1][0] == large.tobytes()
+
+
+def test_how_wide_images_are_drawn(page):
+    """The model's ground is unknown: as far as places are apart."""
+    _, _, content = page.ask()
+    side = float(re.search(rb'data-side="([^"]+)"', content)[1])
+    # A thousandth of a degree of latitude.
+    assert side == pytest.approx(111.2, abs=0.1)
+    assert b"a guess: as far as places are apart" in content
 
 
 def test_bytes_and_question_reach_the_localizer_unchanged(page):
@@ -49,7 +111,7 @@ def test_bytes_and_question_reach_the_localizer_unchanged(page):
     fields = {"top_k": 2, "near": "46.5,7.25", "radius": "300"}
     body = form(page.sound, **fields)
     assert page.locate(body, "?top_k=1", content_type=FORM)[0] == 200
-    asked = (page.sound, 2, (46.5, 7.25), 300.0)
+    asked = (page.sound, 2, (46.5, 7.25), 300.0, False)
     assert page.localizer.asked == [asked, asked]
 
 
@@ -124,6 +186,7 @@ def test_bad_uploads_get_a_reason_on_both_ways(
         ("top_k=0", "top_k=0: give"),
         ("near=1,2", "near and radius go together"),
         ("near=91,0&radius=5", "near=91,0: give"),
+        ("unknown_heading=maybe", "unknown_heading=maybe: give yes or no"),
         ("near=0,0&radius=5", "radius=5: no place of the gallery lies so near"),
     ],
 )

@@ -15,6 +15,8 @@ from mgtl_tf.serving.question import parse_question
         ({}, Question(5, None, None)),
         ({"top_k": "", "near": " ", "radius": ""}, Question(5, None, None)),
         ({"top_k": "50", "other": "x"}, Question(50, None, None)),
+        ({"unknown_heading": "on"}, Question(unknown_heading=True)),
+        ({"unknown_heading": " False "}, Question()),
         (
             {"near": " -33.5 , 151 ", "radius": "1e3"},
             Question(5, (-33.5, 151.0), 1000.0),

@@ -1,5 +1,6 @@
 """The program with a real, tiny model: same answers, fuzz, a browser."""
 
+import base64
 import json
 import random
 import shutil
@@ -14,11 +15,13 @@ import numpy as np
 import pytest
 
 from benchmarks import fuzz_uploads
+from mgtl_tf.config import DataConfig
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.export import export_model
 from mgtl_tf.systems import build_model
 from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.locate import Circumstances
 from mgtl_tf.workflows.locate import locate_images
 
 CONFIG = RunConfig(
@@ -29,7 +32,8 @@ CONFIG = RunConfig(
         channels=12,
         heads=2,
         recurrent_steps=1,
-    )
+    ),
+    data=DataConfig(dataset="procedural"),
 )
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
@@ -68,26 +72,46 @@ def served(folder):
         yield page, pid
 
 
-def without_time(answer):
-    return {k: v for k, v in answer.items() if k not in ("seconds", "image")}
+def without_files(answer):
+    """Without what names files, and how long it took."""
+    answers = [
+        {k: v for k, v in one.items() if k != "image"}
+        for one in answer["answers"]
+    ]
+    own = {k: v for k, v in answer.items() if k not in ("seconds", "image")}
+    return own | {"answers": answers}
 
 
-@pytest.mark.parametrize("top_k", [1, 6])
-def test_command_and_endpoint_say_the_same(folder, served, top_k):
+@pytest.mark.parametrize(
+    ("top_k", "turns"), [(1, False), (6, False), (6, True)]
+)
+def test_command_and_endpoint_say_the_same(folder, served, top_k, turns):
     page, _ = served
     path = folder / "panorama.jpg"
     told = locate_images(
-        folder / "export", folder / "index", [path], top_k, "json"
+        folder / "export",
+        folder / "index",
+        [path],
+        top_k,
+        "json",
+        circumstances=Circumstances(unknown_heading=turns),
     )
     (command,) = json.loads(told.text)
     body, kind = fuzz_uploads.form(path.read_bytes(), "panorama.jpg")
-    query = f"/locate?top_k={top_k}"
+    query = f"/locate?top_k={top_k}&unknown_heading={turns}"
     status, content = page.ask("POST", query, body, content_type=kind)
     (answer,) = json.loads(content)
     assert status == 200 and len(answer["answers"]) == top_k
     assert answer["image"] == "panorama.jpg"
-    assert without_time(answer) == without_time(command)
+    assert without_files(answer) == without_files(command)
     assert answer.keys() == command.keys()
+    assert (answer["answers"][0]["heading"] is not None) == turns
+    for one, other in zip(answer["answers"], command["answers"], strict=True):
+        sent = page.ask("GET", one["image"])[1]
+        shown = cv2.imdecode(np.frombuffer(sent, np.uint8), 0)
+        file = cv2.imread(other["image"], 0)
+        small = cv2.resize(shown, file.shape, interpolation=cv2.INTER_AREA)
+        assert np.corrcoef(small.ravel(), file.ravel())[0, 1] > 0.98
 
 
 def test_a_circle_is_searched(folder, served):
@@ -254,6 +278,53 @@ def test_in_a_browser(folder, served, tmp_path):
         # North is up.
         north = placed[1]["latitude"] > placed[0]["latitude"]
         assert (pixels[3] < pixels[1]) == north
+        # The aerial images lie on the map, the first answer's above all.
+        drawn = driver.execute_async_script(
+            "const [row, at, other, done] = arguments;"
+            "import('/static/map.js').then(async ({GalleryMap}) => {"
+            "  const section = document.querySelector('#map');"
+            "  const map = await GalleryMap.open(section);"
+            "  map.show([{rank: 1, row, latitude: at[0], longitude: at[1]}]);"
+            "  map.pin = map.ring = map.dots = () => {};"
+            "  const pictures = map.pictures, last = pictures.arrived;"
+            "  const wait = () => {"
+            "    if (Number(section.dataset.drawn) < 3)"
+            "      return setTimeout(wait, 50);"
+            "    map.paint();"
+            "    const [x, y] = map.answers[0].at;"
+            "    const [p, q] = [at, other]"
+            "      .map(place => map.pixel(map.project(...place)));"
+            "    done([pictures.box(map.view, map.size(), {x, y}),"
+            "          map.canvas.toDataURL(), p, q]);"
+            "  };"
+            "  wait();"
+            "})",
+            int(placed[0]["image"].removeprefix("/places/")[:-4]),
+            *[(a["latitude"], a["longitude"]) for a in placed[:2]],
+        )
+        (left, top, side), canvas_file, *pins = drawn
+        # The made world's 60 m, by the two pins' distance on the ellipsoid.
+        metre = np.hypot(*np.subtract(*pins)) / placed[1]["metres_from_first"]
+        assert side == pytest.approx(60 * metre, rel=0.005)
+        assert (left + side / 2, top + side / 2) == pytest.approx(pins[0])
+        content = base64.b64decode(canvas_file.split(",")[1])
+        whole = cv2.imdecode(np.frombuffer(content, np.uint8), 0)
+        left, top, side = round(left), round(top), round(side)
+        seen = whole[top + 3 : top + side - 3, left + 3 : left + side - 3]
+        aerial = cv2.imread(str(folder / f"aerial/{placed[0]['id']}.jpg"), 0)
+        alike = cv2.resize(aerial, (side, side))[3:-3, 3:-3]
+        assert np.corrcoef(seen.ravel(), alike.ravel())[0, 1] > 0.95
+        # North may be anywhere, and the heading is told.
+        find("[name=unknown_heading]")[0].click()
+        choose("panorama.jpg")
+        (heading,) = wait_for(".heading")
+        (turned,) = json.loads(
+            page.ask("POST", "/locate?unknown_heading=yes", sound)[1]
+        )
+        told = f"{turned['answers'][0]['heading']:.0f}°"
+        assert heading.text.startswith(told) and len(find(".answer")) == 5
+        assert told in find(".answer")[0].text
+        find("[name=unknown_heading]")[0].click()
         choose("bad.jpg")
         (alert,) = wait_for("[role=alert]")
         assert "a web page" in alert.text and not find(".answer")

@@ -80,7 +80,7 @@ def crop_settings(
             flags that tell it; or for a value that can't be.
     """
     dataset = details.get("config", {}).get("data", {}).get("dataset", "")
-    known = _trained_on(dataset)
+    known = trained_on(dataset)
     if known is None and (crop_metres is None or metres_per_pixel is None):
         missing = "crop_metres" if crop_metres is None else "metres_per_pixel"
         raise UserError(
@@ -97,8 +97,8 @@ def crop_settings(
     )
 
 
-def _trained_on(dataset: str) -> tuple[float, float] | None:
-    """Metres a side and a pixel of a data set's aerial images.
+def trained_on(dataset: str) -> tuple[float, float] | None:
+    """Metres a side and a pixel of a data set's aerial images, if known.
 
     CVUSA's are 750 pixels of Bing's zoom 19 from all of the United States,
     here at their middle latitude; CVACT's 1200 pixels of Google's zoom 20

@@ -1,5 +1,7 @@
 // The gallery's places as points: Mercator, so that north is up and shapes
 // are true; the scale bar holds for the middle of the view.
+import { GroundPictures } from "./pictures.js";
+
 const EARTH = 6378137;
 const radians = (degrees) => degrees * Math.PI / 180;
 const stretched = (latitude) => Math.asinh(Math.tan(radians(latitude)));
@@ -28,6 +30,11 @@ export class GalleryMap {
       this.points.set(this.project(degrees[i], degrees[i + 1]), i);
     }
     this.view = { x: 0, y: 0, scale: 1 };
+    const side = Number(section.dataset.side);
+    this.pictures = side ? new GroundPictures(
+      this.points, side, (y) => this.truth(y), Number(section.dataset.step),
+      () => this.draw()) : null;
+    this.pictured = true;
     new ResizeObserver(() => this.resize()).observe(this.canvas);
     matchMedia("(prefers-color-scheme: dark)")
       .addEventListener("change", () => this.draw());
@@ -131,7 +138,12 @@ export class GalleryMap {
     const { width, height } = this.size();
     pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
     pen.clearRect(0, 0, width, height);
-    this.dots(pen, color("point").trim());
+    const drawn = this.pictured && this.pictures
+      ? this.pictures.paint(pen, this.view, this.size(), this.answers) : 0;
+    this.section.dataset.drawn = drawn;
+    const extent = this.section.querySelector(".extent");
+    if (extent) extent.hidden = !drawn;
+    this.dots(pen, color(drawn ? "over" : "point").trim(), drawn);
     if (this.circle) this.ring(pen, this.circle.at, this.circle.metres,
                                color("quiet"));
     if (this.answers.length && this.trusted) {
@@ -145,12 +157,13 @@ export class GalleryMap {
     this.measure();
   }
 
-  dots(pen, color) {
+  dots(pen, color, above) {
     const { width, height } = this.size();
     const { x, y, scale } = this.view;
     const points = this.points;
-    const radius = Math.min(scale * 1.5, 4);
-    const small = radius < 2 ? this.dust(pen, color) : null;
+    const radius = Math.min(scale * 1.5, above ? 2 : 4);
+    // Dust would wipe pictures away; where there are some, points are few.
+    const small = radius < 2 && !above ? this.dust(pen, color) : null;
     pen.fillStyle = color;
     for (let i = 0; i < points.length; i += 2) {
       const px = width / 2 + (points[i] - x) * scale;
@@ -332,6 +345,12 @@ export class GalleryMap {
       this.zoom(2 ** (-event.deltaY / 300), event.offsetX, event.offsetY);
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => this.key(event));
+    const pictures = this.section.querySelector("[data-pictures]");
+    pictures?.addEventListener("click", () => {
+      this.pictured = !this.pictured;
+      pictures.setAttribute("aria-pressed", this.pictured);
+      this.draw();
+    });
     for (const button of this.section.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => {
         const factor = Number(button.dataset.zoom);

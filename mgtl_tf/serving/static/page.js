@@ -73,6 +73,7 @@ function shown() {
   const placed = items.filter((item) => item.dataset.latitude);
   map?.show(placed.map((item) => ({
     rank: Number(item.dataset.rank),
+    row: Number(item.dataset.row),
     latitude: Number(item.dataset.latitude),
     longitude: Number(item.dataset.longitude),
   })), Number(result.querySelector(".verdict")?.dataset.metres), circle());
