@@ -9,6 +9,10 @@ calibration.svg into the gallery's folder; experiments.locate and Localizer
 then give that probability with every answer. What is printed was measured
 on parts of the map that the fit had not seen.
 
+Queries to come may be from where the gallery has no place at all. So each
+panorama is also located without the places around it, and the fit takes
+--outside_share of all queries to be such.
+
 Give panoramas that the model was not trained on, such as a validation split:
 on others it is too sure of itself, and so would the confidence be.
 """
@@ -45,6 +49,12 @@ _LOCATIONS = flags.DEFINE_string(
 _METRES = flags.DEFINE_float(
     "metres", 25.0, "a first answer so near to the truth is right"
 )
+_OUTSIDE = flags.DEFINE_float(
+    "outside_share",
+    0.1,
+    "share of the queries to come, 0 to 1, that are taken to be from places"
+    " which the gallery lacks; 0: it has them all",
+)
 
 
 def main(argv: list[str]) -> int:
@@ -59,6 +69,7 @@ def main(argv: list[str]) -> int:
         _QUERIES.value,
         _METRES.value,
         _LOCATIONS.value,
+        _OUTSIDE.value,
     )
     for line in calibrated.left_out:
         print(f"left out {line}", file=sys.stderr)

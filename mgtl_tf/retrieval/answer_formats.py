@@ -27,6 +27,7 @@ _COLUMNS = (
     "probability",
     "confidence",
     "confidence_metres",
+    "outside_share",
     "is_true_place",
 )
 
@@ -65,7 +66,17 @@ def _certainty(query: Located) -> str:
         return f"no confidence: {query.no_confidence}"
     return (
         f"taken within {query.confidence_metres:g} m of answer 1 with"
-        f" probability {100 * query.confidence:.0f} %"
+        f" probability {100 * query.confidence:.0f} %, {presumed(query)}"
+    )
+
+
+def presumed(query: Located) -> str:
+    """What a confidence presumes, as a clause."""
+    if not query.outside_share:
+        return "if the gallery has its place"
+    return (
+        f"if {100 * query.outside_share:g} % of queries are from places that"
+        " the gallery lacks"
     )
 
 
@@ -93,6 +104,7 @@ def plain(query: Located) -> dict[str, Any]:
         "truth_rank": query.truth_rank,
         "confidence": _rounded(query.confidence, 4),
         "confidence_metres": query.confidence_metres,
+        "outside_share": query.outside_share,
         "no_confidence": query.no_confidence or None,
         "seconds": round(query.seconds, 4),
         "answers": [_plain_answer(answer) for answer in query.answers],
@@ -171,6 +183,7 @@ def _properties(query: Located, answer: Answer) -> dict[str, Any]:
         "probability": _rounded(answer.probability, 6),
         "confidence": _rounded(confidence, 4),
         "confidence_metres": query.confidence_metres,
+        "outside_share": query.outside_share,
         "is_true_place": _is_true(query, answer),
     }
 

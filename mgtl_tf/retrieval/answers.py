@@ -53,6 +53,9 @@ class Located:
             `confidence_metres` of where the image was taken; None where that
             cannot be said, and `no_confidence` tells why.
         confidence_metres: R, what the gallery was calibrated for.
+        outside_share: which share of queries the confidence takes to be from
+            places that the gallery lacks, 0 to 1; None where no confidence
+            is told, or that of a drive, which presumes that it has them all.
         no_confidence: why there is no confidence; "" where there is one.
         seconds: what the answer took, decoding and network included.
     """
@@ -62,6 +65,7 @@ class Located:
     true_answer: Answer | None = None
     confidence: float | None = None
     confidence_metres: float | None = None
+    outside_share: float | None = None
     no_confidence: str = ""
     seconds: float = 0.0
 

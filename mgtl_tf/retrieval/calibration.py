@@ -28,6 +28,7 @@ CALIBRATION_JSON = "calibration.json"
 """In an index folder, where the gallery was calibrated."""
 
 NOT_CALIBRATED = "the gallery is not calibrated (experiments.calibrate does it)"
+_FORMATS = (1, 2)
 _STALE = "the gallery was calibrated {}; run experiments.calibrate on it again"
 
 
@@ -42,7 +43,14 @@ class Calibration:
         places: `fingerprint` of the gallery it was fitted on.
         queries: how many it was fitted on.
         right: which share of their first answers was right.
-        error: expected calibration error on held-out places.
+        error: expected calibration error on held-out places, of queries of
+            which `outside_share` are from places that the gallery lacks.
+        outside_share: how many of all queries are taken to be, 0 to 1.
+        inside_error: the error of those whose place it has alone.
+        outside_error: of the others alone: as none is right, what they are
+            told on average. None where none was tried.
+        drive_sharpness: b of the likelihoods exp(b s) of a drive's frames,
+            by the queries inside the gallery alone.
     """
 
     confidence: Confidence
@@ -52,6 +60,10 @@ class Calibration:
     queries: int
     right: float
     error: float
+    outside_share: float
+    inside_error: float
+    outside_error: float | None
+    drive_sharpness: float
 
     def judge(
         self, similarities: np.ndarray, coordinates: np.ndarray
@@ -96,7 +108,7 @@ def save_calibration(calibration: Calibration, folder: Path) -> Path:
         UserError: where it cannot be written.
     """
     path = folder / CALIBRATION_JSON
-    details = {"format": 1, **dataclasses.asdict(calibration)}
+    details = {"format": _FORMATS[-1], **dataclasses.asdict(calibration)}
     write_whole(path, json.dumps(details, indent=2) + "\n")
     return path
 
@@ -105,13 +117,20 @@ def load_calibration(index: Index) -> tuple[Calibration | None, str]:
     """A gallery's calibration, or None and why it has none that counts.
 
     Raises:
-        UserError: where calibration.json is damaged.
+        UserError: where calibration.json is damaged, or of a later format.
     """
     path = index.folder / CALIBRATION_JSON
     if not path.is_file():
         return None, NOT_CALIBRATED
     try:
-        found = _read(json.loads(path.read_text()))
+        details = json.loads(path.read_text())
+        if details["format"] not in _FORMATS:
+            raise UserError(
+                f"{path}: of format {details['format']}, this version reads"
+                f" {_FORMATS[0]} and {_FORMATS[1]}; run experiments.calibrate"
+                " again"
+            )
+        found = _read(details)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{path}: damaged ({error}); run experiments.calibrate again, or"
@@ -129,15 +148,37 @@ def _read(details: dict[str, Any]) -> Calibration:
     numbers = {name: _number(details["confidence"], name) for name in names}
     if numbers["sharpness"] <= 0:
         raise ValueError("sharpness is not above 0")
+    confidence = Confidence(**numbers)
+    if details["format"] == 1:
+        details = details | _of_insiders_only(confidence, details)
+    outside_error = details["outside_error"]
+    if outside_error is not None:
+        outside_error = _number(details, "outside_error")
     return Calibration(
-        Confidence(**numbers),
+        confidence,
         _number(details, "metres"),
         str(details["model_hash"]),
         str(details["places"]),
         int(details["queries"]),
         _number(details, "right"),
         _number(details, "error"),
+        _number(details, "outside_share"),
+        _number(details, "inside_error"),
+        outside_error,
+        _number(details, "drive_sharpness"),
     )
+
+
+def _of_insiders_only(
+    confidence: Confidence, details: dict[str, Any]
+) -> dict[str, Any]:
+    """What format 1 does not say: it knew no queries from outside."""
+    return {
+        "outside_share": 0.0,
+        "inside_error": details["error"],
+        "outside_error": None,
+        "drive_sharpness": confidence.effective_sharpness,
+    }
 
 
 def _number(details: dict[str, Any], name: str) -> float:

@@ -1,8 +1,6 @@
-"""Fitting a confidence to queries whose place is known, and judging it."""
+"""Fitting a confidence to queries whose place is known, and trying it."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import minimize
@@ -12,12 +10,11 @@ from scipy.special import expit
 
 from mgtl_tf.retrieval.confidence import Confidence
 from mgtl_tf.retrieval.confidence import log_odds
+from mgtl_tf.retrieval.evidence import Evidence
+from mgtl_tf.retrieval.evidence import Trials
 
 FOLDS = 5
 """Parts of the map, each predicted from the others."""
-
-BINS = 10
-"""Of the expected calibration error; all hold equally many queries."""
 
 _SHARPNESS = (1.0, 1e4)
 # Standard deviations of how far slopes may stray from "no correction", with
@@ -25,69 +22,78 @@ _SHARPNESS = (1.0, 1e4)
 _STRAYING = 3.0
 
 
-@dataclass(frozen=True)
-class Evidence:
-    """What queries of known place got.
+def fit(trials: Trials, outside_share: float = 0.0) -> Confidence:
+    """The confidence under which the trials are the most probable.
 
-    Attributes:
-        similarities: of the K best answers, float [Q, K], highest first.
-        near: which of them lie within R metres of the first, bool [Q, K].
-        right: whether the first lies within R metres of the query, bool [Q].
-    """
-
-    similarities: np.ndarray
-    near: np.ndarray
-    right: np.ndarray
-
-    def __len__(self) -> int:
-        """How many queries, Q."""
-        return len(self.right)
-
-    def part(self, queries: np.ndarray) -> Evidence:
-        """Those of some queries, bool or int [q]."""
-        return Evidence(
-            self.similarities[queries], self.near[queries], self.right[queries]
-        )
-
-
-def fit(evidence: Evidence) -> Confidence:
-    """The confidence under which the evidence is the most probable.
-
-    First the sharpness alone, then the correction, which a normal prior
-    holds near none: few queries change little.
+    First the sharpness alone, by the queries inside the gallery, whose
+    posterior it is. Then the correction, which a normal prior holds near
+    none: few queries change little. It sees queries from outside as well, as
+    many as are expected among all.
 
     Args:
-        evidence: with right and wrong answers.
+        trials: with right and wrong answers.
+        outside_share: of queries from places that the gallery lacks, 0 to 1.
     """
-    sharpness = _fit_sharpness(evidence)
+    sharpness = _fit_sharpness(trials.inside)
+    evidence, shares = _mixed(trials, outside_share)
     odds = log_odds(evidence.similarities, evidence.near, sharpness)
     first = evidence.similarities[:, 0].astype(np.float64)
-    spread = max(float(first.std()), 1e-6)
-    centred = (first - first.mean()) / spread
+    middle = float(np.average(first, weights=shares))
+    deviation = np.average((first - middle) ** 2, weights=shares) ** 0.5
+    spread = max(float(deviation), 1e-6)
+    centred = (first - middle) / spread
     features = np.stack([np.ones_like(odds), odds, centred], axis=1)
     offsets, weights = features @ [0.0, 1.0, 0.0], np.zeros(3)
     scales = _STRAYING * np.array([1.0, 0.5, 1.0])
     weights = minimize(
         _loss,
         weights,
-        (features * scales, offsets, evidence.right),
+        (features * scales, offsets, evidence.right, shares),
         jac=True,
         method="BFGS",
     ).x
     intercept, slope, similarity_slope = weights * scales
     return Confidence(
         sharpness,
-        float(intercept - similarity_slope * first.mean() / spread),
+        float(intercept - similarity_slope * middle / spread),
         float(1 + slope),
         float(similarity_slope / spread),
-        1 / (len(evidence) + 2),
+        1 / (len(trials.inside) + 2),
     )
 
 
+def _mixed(trials: Trials, outside_share: float) -> tuple[Evidence, np.ndarray]:
+    """Queries inside and outside, and how much each counts; Q in all."""
+    inside, outside = trials.inside, trials.outside
+    if not outside_share:
+        return inside, np.ones(len(inside))
+    return Evidence.joined([inside, outside]), mixed_weights(
+        len(inside), len(outside), outside_share
+    )
+
+
+def mixed_weights(
+    inside: int, outside: int, outside_share: float
+) -> np.ndarray:
+    """How much each of some queries counts, the outside ones last.
+
+    Args:
+        inside, outside: how many there are.
+        outside_share: which share of the whole the latter shall have.
+
+    Returns:
+        [inside + outside], whose sum is `inside`.
+    """
+    each = outside_share * inside / max(outside, 1)
+    return np.repeat([1 - outside_share, each], [inside, outside])
+
+
 def _fit_sharpness(evidence: Evidence) -> float:
+    shares = np.ones(len(evidence))
+
     def loss(logarithm: float) -> float:
         odds = log_odds(evidence.similarities, evidence.near, np.exp(logarithm))
-        return _mean_loss(odds, evidence.right)
+        return _sum_of_losses(odds, evidence.right, shares) / len(evidence)
 
     found = minimize_scalar(loss, bounds=np.log(_SHARPNESS), method="bounded")
     return float(np.exp(found.x))
@@ -98,43 +104,54 @@ def _loss(
     features: np.ndarray,
     offsets: np.ndarray,
     right: np.ndarray,
+    shares: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """Negative log posterior of a logistic regression, and its gradient."""
     odds = offsets + features @ weights
-    loss = _mean_loss(odds, right) * len(right) + weights @ weights / 2
-    errors = expit(odds) - right
+    loss = _sum_of_losses(odds, right, shares) + weights @ weights / 2
+    errors = shares * (expit(odds) - right)
     return loss, features.T @ errors + weights
 
 
-def _mean_loss(odds: np.ndarray, right: np.ndarray) -> float:
-    return float(np.logaddexp(0, np.where(right, -odds, odds)).mean())
+def _sum_of_losses(
+    odds: np.ndarray, right: np.ndarray, shares: np.ndarray
+) -> float:
+    return float(shares @ np.logaddexp(0, np.where(right, -odds, odds)))
 
 
 def held_out(
-    evidence: Evidence, positions: np.ndarray, metres: float
-) -> np.ndarray:
-    """Each query's confidence, fitted on other parts of the map.
+    trials: Trials,
+    positions: np.ndarray,
+    metres: float,
+    outside_share: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Each query's confidences, fitted on other parts of the map.
 
     The map is cut across its longest axis into `FOLDS` strips of equally
     many queries. What is fitted for a strip sees no query of it, nor one
     within R metres of one of it.
 
     Args:
-        evidence: Q queries.
+        trials: of Q queries, q of them outside too.
         positions: of the queries, Cartesian metres [Q, 3].
         metres: R.
+        outside_share: as of `fit`.
 
     Returns:
-        float64 [Q].
+        float64 [Q] inside the gallery, and [q] outside.
     """
-    found = np.full(len(evidence), np.nan)
+    told = np.full(len(trials.inside), np.nan)
+    told_outside = np.full(len(trials.outside), np.nan)
     for strip in _strips(positions):
         apart, _ = cKDTree(positions[strip]).query(positions)
         others = np.flatnonzero(apart > metres)
-        fitted = fit(evidence.part(others))
-        asked = evidence.part(strip)
-        found[strip] = fitted(asked.similarities, asked.near)
-    return found
+        fitted = fit(trials.part(others), outside_share)
+        asked = trials.inside.part(strip)
+        told[strip] = fitted(asked.similarities, asked.near)
+        strip_outside = np.isin(trials.queries, strip)
+        asked = trials.outside.part(strip_outside)
+        told_outside[strip_outside] = fitted(asked.similarities, asked.near)
+    return told, told_outside
 
 
 def _strips(positions: np.ndarray) -> list[np.ndarray]:
@@ -143,43 +160,3 @@ def _strips(positions: np.ndarray) -> list[np.ndarray]:
     axis = np.linalg.eigh(centred.T @ centred)[1][:, -1]
     order = np.argsort(centred @ axis, kind="stable")
     return [strip for strip in np.array_split(order, FOLDS) if len(strip)]
-
-
-@dataclass(frozen=True)
-class Reliability:
-    """Told and true shares of right answers, in bins of equally many queries.
-
-    Attributes:
-        confidence: mean of each bin, [B].
-        right: share of each bin, [B].
-        counts: queries of each bin, int [B].
-    """
-
-    confidence: np.ndarray
-    right: np.ndarray
-    counts: np.ndarray
-
-    @property
-    def error(self) -> float:
-        """The expected calibration error: the mean gap between the two."""
-        gaps = np.abs(self.confidence - self.right)
-        return float(np.average(gaps, weights=self.counts))
-
-
-def reliability(
-    confidence: np.ndarray, right: np.ndarray, bins: int = BINS
-) -> Reliability:
-    """How far confidences keep their word.
-
-    Args:
-        confidence: of each query, float [Q].
-        right: whether its first answer was right, bool [Q].
-        bins: B; fewer where there are fewer queries.
-    """
-    order = np.argsort(confidence, kind="stable")
-    parts = np.array_split(order, min(bins, len(order)))
-    return Reliability(
-        np.array([confidence[part].mean() for part in parts]),
-        np.array([right[part].mean() for part in parts]),
-        np.array([len(part) for part in parts]),
-    )

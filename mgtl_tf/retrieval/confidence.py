@@ -10,8 +10,9 @@ log-odds,
 compare the candidates within R metres of the first answer, itself included,
 with those beyond: a rival next door does no harm, one far away does. What
 the softmax gets wrong is corrected as Platt (1999) did, by a logistic
-regression on z and the first similarity. All four numbers are fitted on
-queries whose place is known (`calibration.py`).
+regression on z and the first similarity. Both are low where the gallery lacks
+the query's place: no answer is like it, and none stands out. All four numbers
+are fitted on queries whose place is known (`calibration_fit.py`).
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ class Confidence:
     slope: float = 1.0
     similarity_slope: float = 0.0
     least: float = 0.0
+
+    @property
+    def effective_sharpness(self) -> float:
+        """b, corrected by the slope."""
+        return self.sharpness * max(self.slope, 0.0)
 
     def __call__(
         self, similarities: np.ndarray, near: np.ndarray

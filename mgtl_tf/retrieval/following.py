@@ -25,8 +25,8 @@ class Follower:
 
     Args:
         searcher: the gallery.
-        calibration: of it; its sharpness, times the slope that corrects it,
-            makes likelihoods of similarities.
+        calibration: of it; its `drive_sharpness` makes likelihoods of
+            similarities.
         metres: about what the camera moves from frame to frame.
         start: a circle in which the first frame was taken, if known.
 
@@ -50,9 +50,7 @@ class Follower:
             belief = np.zeros(len(self._coordinates))
             rows = start.rows(self._coordinates)
             belief[rows] = 1 / len(rows)
-        confidence = calibration.confidence
-        sharpness = confidence.sharpness * max(confidence.slope, 0.0)
-        self._drive = Drive(motion, sharpness, belief)
+        self._drive = Drive(motion, calibration.drive_sharpness, belief)
 
     def __call__(self, batch: Searched, top_k: int) -> list[Located]:
         """The answers of a batch of frames, in order."""

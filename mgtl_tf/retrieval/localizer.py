@@ -197,7 +197,10 @@ class Localizer(Searcher):
 
     def _answered(self, batch: Searched, top_k: int) -> list[Located]:
         confidences, reason = self._confidences(batch)
-        metres = None if self.calibration is None else self.calibration.metres
+        metres = share = None
+        if self.calibration is not None:
+            metres = self.calibration.metres
+            share = self.calibration.outside_share
         true = true_answers(batch.descriptors, self.index, batch.true_rows)
         headings = batch.headings
         return [
@@ -212,6 +215,7 @@ class Localizer(Searcher):
                 true[i],
                 confidences[i],
                 metres,
+                share,
                 reason,
                 batch.seconds,
             )

@@ -9,6 +9,7 @@ import numpy as np
 
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.answer_formats import presumed
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.index import Index
@@ -81,6 +82,7 @@ def result_view(
         "confidence": confidence,
         "words": words,
         "metres": located.confidence_metres,
+        "presumed": presumed(located),
         "no_confidence": located.no_confidence,
         "heading": located.heading,
         "seconds": located.seconds,

@@ -14,21 +14,23 @@ from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.calibration import Calibration
 from mgtl_tf.retrieval.calibration import fingerprint
-from mgtl_tf.retrieval.calibration import near_first
 from mgtl_tf.retrieval.calibration import save_calibration
-from mgtl_tf.retrieval.calibration_fit import FOLDS
-from mgtl_tf.retrieval.calibration_fit import Evidence
-from mgtl_tf.retrieval.calibration_fit import Reliability
 from mgtl_tf.retrieval.calibration_fit import fit
-from mgtl_tf.retrieval.calibration_fit import held_out
-from mgtl_tf.retrieval.calibration_fit import reliability
-from mgtl_tf.retrieval.confidence import CANDIDATES
+from mgtl_tf.retrieval.calibration_trial import Trial
+from mgtl_tf.retrieval.calibration_trial import summary
+from mgtl_tf.retrieval.calibration_trial import try_out
+from mgtl_tf.retrieval.evidence import AWAY
+from mgtl_tf.retrieval.evidence import Evidence
+from mgtl_tf.retrieval.evidence import Trials
+from mgtl_tf.retrieval.evidence import Witness
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.places import read_locations
 from mgtl_tf.retrieval.query_files import QueryFile
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.reliability_chart import draw_reliability
+
+OUTSIDE_SHARE = 0.1
+"""One query in ten from where the gallery has no place, if nobody says."""
 
 _CHART = "calibration.svg"
 # Of right and of wrong answers each: fewer tell nothing about the other kind.
@@ -42,37 +44,19 @@ class Calibrated:
 
     Attributes:
         calibration: what was written.
-        reliability: on held-out places.
+        trial: how it does on held-out places.
         files: that were written.
         left_out: a line for each query that was not used.
     """
 
     calibration: Calibration
-    reliability: Reliability
+    trial: Trial
     files: list[Path]
     left_out: list[str]
 
     def __str__(self) -> str:
         """The table of reliability, and what follows from it."""
-        found = self.reliability
-        lines = ["   told   right  queries"]
-        for told, right, count in zip(
-            found.confidence, found.right, found.counts, strict=True
-        ):
-            lines.append(
-                f"{100 * told:>5.1f} % {100 * right:>5.1f} %  {count:>7,}"
-            )
-        queries = f"{self.calibration.queries:,} queries"
-        return "\n".join(
-            [
-                f"confidence that the first answer lies within"
-                f" {self.calibration.metres:g} m; {queries}, each told by a"
-                f" fit to other parts of the map ({FOLDS} in all):",
-                *lines,
-                f"expected calibration error: {found.error:.4f}"
-                f" ({len(found.counts)} bins of equally many queries)",
-            ]
-        )
+        return "\n".join(summary(self.calibration, self.trial))
 
 
 def calibrate_gallery(
@@ -81,6 +65,7 @@ def calibrate_gallery(
     queries: Path | str,
     metres: float = 25.0,
     locations: Path | str | None = None,
+    outside_share: float = OUTSIDE_SHARE,
 ) -> Calibrated:
     """Fits a gallery's confidence and writes it into the gallery's folder.
 
@@ -93,6 +78,8 @@ def calibrate_gallery(
         locations: CSV with columns id, latitude, longitude: where the
             panoramas of these ids were taken; the others at the gallery's
             place of their id.
+        outside_share: how many of the queries to come are taken to be from
+            places that the gallery lacks, 0 to less than 1.
 
     Raises:
         UserError: for wrong paths or files, or queries from which nothing
@@ -100,9 +87,14 @@ def calibrate_gallery(
     """
     if not 0 < metres < np.inf:
         raise UserError(f"--metres={metres:g}: must be above 0")
+    if not 0 <= outside_share < 1:
+        raise UserError(
+            f"--outside_share={outside_share:g}: must be 0 or more and below 1"
+        )
     files = known_queries(queries)
     known = {} if locations is None else read_locations(locations)
-    return calibrate(Localizer.load(model, gallery), files, metres, known)
+    localizer = Localizer.load(model, gallery)
+    return calibrate(localizer, files, metres, known, outside_share)
 
 
 def calibrate(
@@ -110,6 +102,7 @@ def calibrate(
     files: Sequence[QueryFile],
     metres: float,
     known: Mapping[str, tuple[float, float]],
+    outside_share: float = OUTSIDE_SHARE,
 ) -> Calibrated:
     """Fits the confidence of an open gallery and writes it.
 
@@ -118,29 +111,36 @@ def calibrate(
         files: panoramas.
         metres: R.
         known: degrees by place id, before those of the gallery.
+        outside_share: as of `calibrate_gallery`.
 
     Raises:
         UserError: for queries from which nothing can be learnt.
     """
     placed, where, left_out = _placed(files, localizer, known)
-    evidence, kept = _gather(localizer, placed, where, metres, left_out)
-    _require_both(evidence, metres)
-    told = held_out(evidence, earth_centred(*where[kept].T), metres)
-    found = reliability(told, evidence.right)
     index = localizer.index
+    witness = Witness(index, where, metres, outside_share > 0)
+    trials = _tried(localizer, placed, witness, left_out)
+    _require_both(trials.inside, metres)
+    _require_outside(trials, metres, outside_share)
+    positions = earth_centred(*where[witness.kept].T)
+    trial = try_out(trials, positions, metres, outside_share)
     calibration = Calibration(
-        fit(evidence),
+        fit(trials, outside_share),
         float(metres),
         index.model_hash,
         fingerprint(index),
-        len(evidence),
-        float(evidence.right.mean()),
-        found.error,
+        len(trials.inside),
+        float(trials.inside.right.mean()),
+        trial.mixed.error,
+        float(outside_share),
+        trial.inside.error,
+        None if trial.outside is None else trial.outside.error,
+        fit(trials).effective_sharpness,
     )
-    draw_reliability(found, metres, index.folder / _CHART)
+    draw_reliability(trial, metres, index.folder / _CHART)
     written = save_calibration(calibration, index.folder)
     files_written = [written, index.folder / _CHART]
-    return Calibrated(calibration, found, files_written, left_out)
+    return Calibrated(calibration, trial, files_written, left_out)
 
 
 def _placed(
@@ -166,48 +166,23 @@ def _placed(
     return placed, np.array(where, np.float64).reshape(-1, 2), others
 
 
-def _gather(
+def _tried(
     localizer: Localizer,
     files: Sequence[QueryFile],
-    where: np.ndarray,
-    metres: float,
+    witness: Witness,
     left_out: list[str],
-) -> tuple[Evidence, np.ndarray]:
-    """What the gallery has for the queries, and which could be read."""
+) -> Trials:
+    """What the gallery has for the queries, where they could be read."""
     order = {file.image: number for number, file in enumerate(files)}
-    parts, kept = [], []
     bar = tqdm(files, "calibrate", unit="image", leave=False)
     for batch in localizer.search(
         (file.image for file in bar),
-        CANDIDATES,
+        witness.top_k,
         unreadable=lambda path, why: left_out.append(f"{path}: {why}"),
     ):
         numbers = [order[query.name] for query in batch.queries]
-        rows = batch.rows[:, :CANDIDATES]
-        candidates = localizer.index.coordinates[rows]
-        apart = [
-            metres_from(where[number], first)[0]
-            for number, first in zip(numbers, candidates[:, :1], strict=True)
-        ]
-        parts.append(
-            Evidence(
-                batch.similarities[:, :CANDIDATES],
-                near_first(candidates, metres),
-                np.array(apart) <= metres,
-            )
-        )
-        kept += numbers
-    return _joined(parts), np.array(kept, np.int64)
-
-
-def _joined(parts: Sequence[Evidence]) -> Evidence:
-    if not parts:
-        return Evidence(np.empty((0, 1)), np.empty((0, 1)), np.empty(0, bool))
-    return Evidence(
-        np.concatenate([part.similarities for part in parts]),
-        np.concatenate([part.near for part in parts]),
-        np.concatenate([part.right for part in parts]),
-    )
+        witness.note(batch, numbers)
+    return witness.trials
 
 
 def _require_both(evidence: Evidence, metres: float) -> None:
@@ -219,4 +194,14 @@ def _require_both(evidence: Evidence, metres: float) -> None:
             f" {wrong} do not; {_FEWEST_QUERIES} queries with {_FEWEST} of each"
             " kind are the least to calibrate on: give more queries or another"
             " --metres"
+        )
+
+
+def _require_outside(trials: Trials, metres: float, share: float) -> None:
+    count = len(trials.outside)
+    if share > 0 and count < _FEWEST_QUERIES:
+        raise UserError(
+            f"--outside_share={share:g}: only {count} queries leave a place of"
+            f" the gallery {AWAY * metres:g} m or more away; give"
+            " --outside_share=0, a smaller --metres or a larger gallery"
         )

@@ -1,6 +1,7 @@
 """How answers are told."""
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -35,6 +36,7 @@ def located():
             (Answer(1, far, 1.0, 0.0), Answer(2, here, 0.8, 15891234.567)),
             confidence=0.87654,
             confidence_metres=25.0,
+            outside_share=0.1,
         ),
     ]
 
@@ -47,6 +49,7 @@ def test_json(located):
         "truth_rank": 3,
         "confidence": None,
         "confidence_metres": None,
+        "outside_share": None,
         "no_confidence": "not calibrated",
         "seconds": 0.25,
         "answers": [
@@ -77,6 +80,7 @@ def test_json(located):
     assert second["truth"] is None
     assert second["confidence"] == 0.8765
     assert second["confidence_metres"] == 25.0
+    assert second["outside_share"] == 0.1
     assert second["no_confidence"] is None
     apart = [a["metres_from_first"] for a in second["answers"]]
     assert apart == [0.0, 15891234.57]
@@ -106,6 +110,7 @@ def test_geojson_has_longitude_first(located):
         "probability": None,
         "confidence": 0.8765,
         "confidence_metres": 25.0,
+        "outside_share": 0.1,
         "is_true_place": None,
     }
     # The confidence is the first answer's alone.
@@ -171,5 +176,12 @@ def test_table(located):
         "rank  id        similarity    latitude   longitude  metres from 1",
         "   1  far, off      1.0000  -33.000000  151.000000            0.0",
         "   2  here          0.8000   38.250000  -77.500000   15,891,234.6",
-        "taken within 25 m of answer 1 with probability 88 %",
+        "taken within 25 m of answer 1 with probability 88 %, if 10 % of"
+        " queries are from places that the gallery lacks",
     ]
+
+
+@pytest.mark.parametrize("share", [None, 0.0])
+def test_a_confidence_says_when_it_presumes_the_place(located, share):
+    asked = dataclasses.replace(located[1], outside_share=share)
+    assert as_table([asked]).endswith(" 88 %, if the gallery has its place")

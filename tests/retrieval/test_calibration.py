@@ -37,6 +37,10 @@ def calibration(tmp_path):
         1000,
         0.875,
         0.0123,
+        0.1,
+        0.0345,
+        0.25,
+        29.5,
     )
 
 
@@ -60,6 +64,40 @@ def test_counts_only_for_its_model_and_its_places(tmp_path, calibration):
         assert found is None and "with other places" in reason
 
 
+def test_a_file_of_the_first_format_knew_no_outsiders(tmp_path, calibration):
+    """As version 0.1 wrote it."""
+    old = {
+        "format": 1,
+        "confidence": {
+            "sharpness": 31.5,
+            "intercept": -0.25,
+            "slope": 0.5,
+            "similarity_slope": 2.0,
+            "least": 0.001,
+        },
+        "metres": 25.0,
+        "model_hash": HASH,
+        "places": calibration.places,
+        "queries": 1000,
+        "right": 0.875,
+        "error": 0.0123,
+    }
+    (tmp_path / "calibration.json").write_text(json.dumps(old))
+    found, _ = load_calibration(gallery(tmp_path))
+    assert (found.outside_share, found.outside_error) == (0.0, None)
+    assert found.inside_error == found.error == 0.0123
+    # What a drive took it for until then.
+    assert found.drive_sharpness == 31.5 * 0.5
+    assert found.confidence == Confidence(31.5, -0.25, 0.5, 2.0, 0.001)
+
+
+def test_a_later_format_is_refused_by_name(tmp_path, calibration):
+    path = save_calibration(calibration, tmp_path)
+    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
+    with pytest.raises(UserError, match="of format 3, this version reads 1 a"):
+        load_calibration(gallery(tmp_path))
+
+
 @pytest.mark.parametrize(
     "damage",
     [
@@ -71,6 +109,8 @@ def test_counts_only_for_its_model_and_its_places(tmp_path, calibration):
         lambda text: text.replace("31.5", '"much"'),
         lambda text: text.replace('"sharpness"', '"bluntness"'),
         lambda text: text.replace('"metres": 25.0', '"metres": null'),
+        lambda text: text.replace('"outside_share"', '"share"'),
+        lambda text: text.replace("29.5", "Infinity"),
         lambda text: "\udcff",
     ],
 )

@@ -6,12 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import vonmises_fisher
 
-from mgtl_tf.retrieval.calibration_fit import Evidence
 from mgtl_tf.retrieval.calibration_fit import fit
 from mgtl_tf.retrieval.calibration_fit import held_out
-from mgtl_tf.retrieval.calibration_fit import reliability
 from mgtl_tf.retrieval.confidence import Confidence
 from mgtl_tf.retrieval.confidence import log_odds
+from mgtl_tf.retrieval.evidence import Evidence
+from mgtl_tf.retrieval.evidence import Trials
+from mgtl_tf.retrieval.reliability import reliability
 
 SIDE = 24
 METRES = 25.0
@@ -29,28 +30,48 @@ def town(seed, concentration):
         that the first answer is right, [Q].
     """
     random = np.random.default_rng(seed)
-    grid = np.indices((SIDE, SIDE)).reshape(2, -1).T * 10.0
-    waves = np.cos(grid @ random.normal(size=(2, 32)) * 0.02)
-    count = len(grid)
-    look = waves @ random.normal(size=(32, 8)) + random.normal(size=(count, 8))
-    look /= np.linalg.norm(look, axis=1, keepdims=True)
+    grid, look = places(random)
     queries = np.concatenate(
         [
             vonmises_fisher(place, concentration).rvs(1, random_state=random)
             for place in look
         ]
     )
+    best, near, close = answers(queries, grid, look)
+    right = close[np.arange(len(grid)), np.arange(len(grid))]
+    weights = np.exp(concentration * (queries @ look.T - 1))
+    exact = (weights * close).sum(axis=1) / weights.sum(axis=1)
+    positions = np.concatenate([grid, np.zeros((len(grid), 1))], axis=1)
+    return Evidence(best, near, right), positions, exact
+
+
+def strangers(seed):
+    """Evidence of queries that are no place's of the town of this seed."""
+    random = np.random.default_rng(seed)
+    grid, look = places(random)
+    queries = random.normal(size=look.shape)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    best, near, _ = answers(queries, grid, look)
+    return Evidence(best, near, np.zeros(len(grid), bool))
+
+
+def places(random):
+    """Positions [N, 2] and descriptors [N, 8]."""
+    grid = np.indices((SIDE, SIDE)).reshape(2, -1).T * 10.0
+    waves = np.cos(grid @ random.normal(size=(2, 32)) * 0.02)
+    count = len(grid)
+    look = waves @ random.normal(size=(32, 8)) + random.normal(size=(count, 8))
+    return grid, look / np.linalg.norm(look, axis=1, keepdims=True)
+
+
+def answers(queries, grid, look):
+    """Similarities of the 50 best, which are near, and all that are [Q, N]."""
     similarities = queries @ look.T
     rows = np.argsort(-similarities, axis=1)[:, :50]
     firsts = grid[rows[:, 0]]
-    close = np.linalg.norm(firsts[:, None] - grid, axis=2) <= METRES  # [Q, N]
+    close = np.linalg.norm(firsts[:, None] - grid, axis=2) <= METRES
     near = np.take_along_axis(close, rows, axis=1)
-    right = np.linalg.norm(grid - firsts, axis=1) <= METRES
-    weights = np.exp(concentration * (similarities - 1))
-    exact = (weights * close).sum(axis=1) / weights.sum(axis=1)
-    best = np.take_along_axis(similarities, rows, axis=1)
-    positions = np.concatenate([grid, np.zeros((count, 1))], axis=1)
-    return Evidence(best, near, right), positions, exact
+    return np.take_along_axis(similarities, rows, axis=1), near, close
 
 
 def test_log_odds_by_hand():
@@ -83,7 +104,7 @@ def test_extreme_similarities_stay_probabilities():
 @pytest.mark.parametrize("concentration", [20.0, 60.0])
 def test_finds_the_noise_that_was_put_in(concentration):
     evidence, _, exact = town(0, concentration)
-    confidence = fit(evidence)
+    confidence = fit(Trials.of(evidence))
     effective = confidence.sharpness * confidence.slope
     assert effective == pytest.approx(concentration, rel=0.35)
     told = confidence(evidence.similarities, evidence.near)
@@ -93,11 +114,11 @@ def test_finds_the_noise_that_was_put_in(concentration):
 def test_keeps_its_word_on_unseen_places_and_in_another_town():
     evidence, positions, _ = town(1, 40.0)
     assert 0.3 < evidence.right.mean() < 0.9
-    told = held_out(evidence, positions, METRES)
+    told = held_out(Trials.of(evidence), positions, METRES)[0]
     assert np.isfinite(told).all()
     assert reliability(told, evidence.right).error < 0.05
     other, _, _ = town(2, 40.0)
-    told = fit(evidence)(other.similarities, other.near)
+    told = fit(Trials.of(evidence))(other.similarities, other.near)
     assert reliability(told, other.right).error < 0.06
     # A model that ignores the similarities would do worse than this one.
     likelihood = np.where(other.right, told, 1 - told)
@@ -111,13 +132,13 @@ def test_held_out_places_are_not_seen():
     evidence, positions, _ = town(3, 40.0)
     # Stretched, so that strips of the map lie across its second axis.
     positions = positions * [1.0, 3.0, 1.0]
-    told = held_out(evidence, positions, METRES)
+    told = held_out(Trials.of(evidence), positions, METRES)[0]
     order = np.argsort(positions[:, 1], kind="stable")
     strip = order[: len(order) // 5 - SIDE]
     right = evidence.right.copy()
     right[strip] = ~right[strip]
     lied = Evidence(evidence.similarities, evidence.near, right)
-    told_then = held_out(lied, positions, METRES)
+    told_then = held_out(Trials.of(lied), positions, METRES)[0]
     np.testing.assert_array_equal(told_then[strip], told[strip])
     others = np.setdiff1d(np.arange(len(right)), order[: len(order) // 5])
     assert (told_then[others] != told[others]).mean() > 0.9
@@ -128,7 +149,7 @@ def test_few_queries_change_little():
     similarities = np.tile([0.9, 0.6, 0.5], (10, 1))
     near = np.tile([True, False, False], (10, 1))
     right = np.arange(10) > 0
-    confidence = fit(Evidence(similarities, near, right))
+    confidence = fit(Trials.of(Evidence(similarities, near, right)))
     told = confidence(similarities, near)
     assert np.all((told > 0.75) & (told <= 1 - 1 / 12))
 
@@ -154,3 +175,69 @@ def test_reliability_of_anything(pairs):
     assert -1e-9 <= found.error <= 1 + 1e-9
     # The gap of the whole is never more than that of the bins.
     assert abs(confidence.mean() - right.mean()) <= found.error + 1e-9
+
+
+def test_weights_count_as_copies_do():
+    """A query of weight 3 is three of weight 1, where bins do not split it."""
+    random = np.random.default_rng(0)
+    confidence, right = random.random(12), random.random(12) < 0.5
+    weights = np.tile([3, 1, 1, 1], 3)
+    order = np.argsort(confidence)
+    weights[order] = weights.copy()  # Each half of the sorted weighs 9.
+    found = reliability(confidence, right, 2, weights.astype(float))
+    copies = np.repeat(np.arange(12), weights)
+    expected = reliability(confidence[copies], right[copies], 2)
+    for name in ("confidence", "right", "counts"):
+        np.testing.assert_allclose(
+            getattr(found, name), getattr(expected, name), rtol=1e-12
+        )
+    assert found.error == pytest.approx(expected.error)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_queries_from_outside_are_expected(share):
+    """Of a mix in the shares that were said, confidences keep their word."""
+    inside, outside = town(4, 60.0)[0], strangers(4)
+    trials = Trials(inside, outside, np.arange(len(outside)))
+    confidence, before = fit(trials, share), fit(Trials.of(inside))
+    assert confidence.sharpness == before.sharpness
+    told = [
+        np.concatenate([f(e.similarities, e.near) for e in (inside, outside)])
+        for f in (confidence, before)
+    ]
+    right = np.concatenate([inside.right, outside.right])
+    weights = np.repeat([1 - share, share], len(inside))
+    errors = [reliability(t, right, weights=weights).error for t in told]
+    assert errors[0] < 0.05 < errors[1]
+    stranger = slice(len(inside), None)
+    assert told[0][stranger].mean() < told[1][stranger].mean() - 0.05
+
+
+def test_a_share_of_none_is_the_fit_to_insiders():
+    inside, outside = town(4, 60.0)[0], strangers(4)
+    trials = Trials(inside, outside, np.arange(len(outside)))
+    assert fit(trials, 0.0) == fit(Trials.of(inside))
+
+
+def test_a_copy_of_each_query_outside_counts_by_its_share():
+    """Half of all wrong, whatever they look like: half the odds remain."""
+    similarities = np.tile([0.9, 0.6, 0.5], (400, 1))
+    near = np.tile([True, False, False], (400, 1))
+    inside = Evidence(similarities, near, np.arange(400) >= 100)
+    outside = Evidence(similarities, near, np.zeros(400, bool))
+    for share in (0.0, 0.2, 0.5):
+        confidence = fit(Trials(inside, outside, np.arange(400)), share)
+        told = confidence(similarities[:1], near[:1])
+        assert told == pytest.approx([0.75 * (1 - share)], abs=0.01)
+
+
+def test_parts_of_trials_keep_pairs_together():
+    queries = np.array([0, 2, 3])  # The second was not asked outside.
+    yes, no = np.ones(4, bool), np.zeros(3, bool)
+    inside = Evidence(np.arange(4.0)[:, None], yes[:, None], yes)
+    outside = Evidence(10.0 + queries[:, None], yes[:3, None], no)
+    part = Trials(inside, outside, queries).part(np.array([3, 1, 2]))
+    assert part.inside.similarities.ravel().tolist() == [3, 1, 2]
+    paired = part.inside.similarities[part.queries] + 10
+    np.testing.assert_array_equal(part.outside.similarities, paired)
+    assert len(part.outside) == 2

@@ -1,5 +1,7 @@
 """Calibrating a gallery: from lists of panoramas to files and confidences."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.evidence import Witness
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.places import Place
@@ -77,7 +80,7 @@ def brute_force(folder, metres):
 
 def test_writes_what_the_localizer_then_tells(folder, localizer):
     files = known_queries(folder / "ground")
-    done = calibrate(localizer, files, 25.0, {})
+    done = calibrate(localizer, files, 25.0, {}, outside_share=0.0)
     right = brute_force(folder, 25.0)
     assert done.calibration.queries == COUNT
     assert done.calibration.right == pytest.approx(right.mean())
@@ -88,12 +91,14 @@ def test_writes_what_the_localizer_then_tells(folder, localizer):
         "calibration.svg",
     }
     assert all(path.is_file() for path in done.files)
-    assert f"error: {done.reliability.error:.4f}" in str(done)
+    assert f"error: {done.trial.mixed.error:.4f}" in str(done)
+    assert "outside" not in str(done)
     again = Localizer(localizer.encoder, localizer.index, localizer.engine)
     found = again.locate_many([file.image for file in files])
     told = np.array([f.confidence for f in found])
     assert {f.confidence_metres for f in found} == {25.0}
     assert {f.no_confidence for f in found} == {""}
+    assert {f.outside_share for f in found} == {0.0}
     # Not more than the fit's own data: it is told apart, and told honestly.
     assert told[right].mean() > told[~right].mean() + 0.2
     assert told.mean() == pytest.approx(right.mean(), abs=0.05)
@@ -101,6 +106,71 @@ def test_writes_what_the_localizer_then_tells(folder, localizer):
     assert again.locate(files[0].image, top_k=1).confidence == pytest.approx(
         found[0].confidence
     )
+
+
+def test_queries_are_also_tried_without_their_places(folder, localizer):
+    """Against all similarities at once, with what is near struck out."""
+    files = known_queries(folder / "ground")[::-1]
+    encoder, index = localizer.encoder, localizer.index
+    views = encoder.encode_ground([f.image.read_bytes() for f in files])
+    similarities = views @ index.descriptors.T
+    own = np.array([index.row(file.place) for file in files])
+    north = np.arange(COUNT) * 10.0
+    apart = np.abs(north[own][:, None] - north[None])
+    where = index.coordinates[own]
+    witness = Witness(index, where, 25.0, outside=True)
+    for batch in localizer.search([f.image for f in files], witness.top_k):
+        witness.note(batch, [query.number - 1 for query in batch.queries])
+    trials = witness.trials
+    assert witness.kept == trials.queries.tolist() == list(range(COUNT))
+    for found, struck in ((trials.inside, -1), (trials.outside, 50.5)):
+        left = np.where(apart <= struck, -np.inf, similarities)
+        rows = np.argsort(-left, axis=1)[:, :50]
+        best = np.take_along_axis(left, rows, axis=1)
+        np.testing.assert_allclose(found.similarities, best, atol=1e-6)
+        near = np.abs(north[rows] - north[rows[:, :1]]) <= 25
+        np.testing.assert_array_equal(found.near, near)
+        hits = np.abs(north[rows[:, 0]] - north[own]) <= 25
+        np.testing.assert_array_equal(found.right, hits)
+    assert not trials.outside.right.any()
+
+
+def test_a_share_from_outside_is_expected_and_told(folder, localizer):
+    """Panoramas of nowhere are then doubted more."""
+    files = known_queries(folder / "ground")
+    random = np.random.default_rng(5)
+    strangers = random.integers(0, 255, (60, 4, 4, 3), np.uint8)
+    told = {}
+    for share in (0.0, 0.3):
+        done = calibrate(localizer, files, 25.0, {}, share)
+        again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+        found = again.locate_many(list(strangers))
+        told[share] = np.mean([f.confidence for f in found])
+        assert {f.outside_share for f in found} == {share}
+    assert told[0.3] < 0.8 * told[0.0]
+    held = done.trial
+    stored = json.loads((folder / "index/calibration.json").read_text())
+    assert stored["outside_share"] == 0.3
+    assert stored["error"] == held.mixed.error < 0.12
+    assert stored["inside_error"] == held.inside.error
+    assert stored["outside_error"] == held.outside.error
+    # None of those outside is right: the error is what they were told.
+    assert held.outside.right.max() == 0
+    assert held.outside.counts.sum() == held.inside.counts.sum() == COUNT
+    assert held.outside.error == pytest.approx(held.outside.confidence.mean())
+    # And not more than what panoramas of nowhere are.
+    assert held.outside.error == pytest.approx(told[0.3], abs=0.1)
+    text = str(done)
+    assert "30 % of them taken without their places" in text
+    assert "as if the gallery had none within 50 m" in text
+    assert f"fit with --outside_share=0: {held.unsuspecting.error:.4f}" in text
+    assert f"outside alone: {held.outside.error:.4f}" in text
+
+
+def test_a_gallery_that_is_all_near_has_no_outside(folder, localizer):
+    files = known_queries(folder / "ground")
+    with pytest.raises(UserError, match=r"share=0.1: only 4\d queries leave a"):
+        calibrate(localizer, files, 640.0, {})
 
 
 def test_positions_of_the_queries_themselves(folder, localizer):
@@ -216,6 +286,9 @@ def test_wrong_lists(tmp_path, text, message):
 def test_wrong_requests(tmp_path):
     with pytest.raises(UserError, match="--metres=0: must be above 0"):
         calibrate_gallery("m", "g", tmp_path, metres=0)
+    for share in (-0.1, 1.0, float("nan")):
+        with pytest.raises(UserError, match="--outside_share=.*: must be 0 "):
+            calibrate_gallery("m", "g", tmp_path, outside_share=share)
     with pytest.raises(UserError, match="--queries=.*no folder and no .csv"):
         calibrate_gallery("m", "g", tmp_path / "none")
     with pytest.raises(UserError, match="holds no .jpg"):
