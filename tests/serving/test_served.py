@@ -316,7 +316,7 @@ def test_in_a_browser(folder, served, tmp_path):
         assert np.corrcoef(seen.ravel(), alike.ravel())[0, 1] > 0.95
         # North may be anywhere, and the heading is told.
         find("[name=unknown_heading]")[0].click()
-        choose("panorama.jpg")
+        find("button.main")[0].click()
         (heading,) = wait_for(".heading")
         (turned,) = json.loads(
             page.ask("POST", "/locate?unknown_heading=yes", sound)[1]
