@@ -7,10 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# Of VGG-16's first block, the widest: its maps and the workspace of its
-# convolutions that are alive at the same time.
-_MAPS = 6
+# What benchmarks/batch_memory.py measured. Of VGG-16's first block, the
+# widest: its maps that are alive at the same time, and the images in float32
+# before it. TensorFlow's libraries, the graph, one image's preparation.
+_MAPS = 3
+_PICTURES = 4
+_FIXED_BYTES = 900e6
 _FIRST_CHANNELS = 64
+_FLOAT32 = 4
 _SHARE = 8
 _MOST = 128
 
@@ -27,15 +31,36 @@ def automatic_batch_size(details: Mapping[str, Any]) -> int:
     Returns:
         1 to 128.
     """
-    height, width = details.get("image_size", (112, 616))
-    model = details.get("config", {}).get("model", {})
-    channels = _FIRST_CHANNELS * model.get("width_multiplier", 1.0)
-    image_bytes = 4 * height * width * max(channels, 3) * _MAPS
-    fitting = memory_bytes() / _SHARE / image_bytes
+    fitting = memory_bytes() / _SHARE / image_bytes(details)
     size = 1
     while size < _MOST and 2 * size <= fitting:
         size *= 2
     return size
+
+
+def image_bytes(details: Mapping[str, Any]) -> float:
+    """What each image of a batch takes while it is encoded.
+
+    Args:
+        details: as of `automatic_batch_size`.
+    """
+    height, width = details.get("image_size", (112, 616))
+    model = details.get("config", {}).get("model", {})
+    channels = _FIRST_CHANNELS * model.get("width_multiplier", 1.0)
+    return _FLOAT32 * height * width * (_MAPS * channels + 3 * _PICTURES)
+
+
+def indexing_bytes(
+    details: Mapping[str, Any], weights: int, batch_size: int
+) -> float:
+    """The most memory that a process holds which encodes batches.
+
+    Args:
+        details: as of `automatic_batch_size`.
+        weights: bytes of the model's variables.
+        batch_size: B.
+    """
+    return _FIXED_BYTES + weights + batch_size * image_bytes(details)
 
 
 def memory_bytes() -> int:

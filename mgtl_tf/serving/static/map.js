@@ -204,9 +204,13 @@ export class GalleryMap {
     const radius = metres / this.truth(at[1]) * this.view.scale;
     pen.beginPath();
     pen.arc(...this.pixel(at), radius, 0, 7);
+    // Light below, so that it shows on pictures too.
+    pen.strokeStyle = "#fffa";
+    pen.lineWidth = 4;
+    pen.stroke();
     pen.strokeStyle = color;
     pen.setLineDash([6, 5]);
-    pen.lineWidth = 1.5;
+    pen.lineWidth = 2;
     pen.stroke();
     pen.setLineDash([]);
   }
