@@ -33,10 +33,10 @@ demo: install
 	@echo "Now open $(DEMO)/run/report/report.html, $(DEMO)/located.jpg and $(DEMO)/world/contact_sheet.jpg"
 
 test: install
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=12
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --durations=12
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12

@@ -58,7 +58,11 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         DamagedError: for a file that cannot be read.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: np.load leaves what it cannot read open.
+        with (
+            path.open("rb") as opened,
+            np.load(opened, allow_pickle=False) as file,
+        ):
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DamagedError(f"{path}: unreadable ({error})") from error

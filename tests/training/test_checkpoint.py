@@ -156,6 +156,8 @@ def test_checkpoint_of_another_config_is_refused(tmp_path):
         _checkpoints(tmp_path, config=other).restore_last()
 
 
+# An error would be a file that is left open.
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04 cut"])
 def test_unreadable_weights_are_named(tmp_path, content):
     checkpoints = _checkpoints(tmp_path)

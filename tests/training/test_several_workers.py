@@ -16,6 +16,7 @@ import pytest
 from mgtl_tf.errors import UserError
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import read_metrics
+from tests import programs
 
 ROOT = Path(__file__).parents[2]
 TINY = [
@@ -40,24 +41,26 @@ TINY = [
 ]
 
 
-def start_two(*arguments):
-    """Both workers of a cluster on free ports of this machine."""
+def start_two(module, *arguments):
+    """Both workers of a cluster on free ports of this machine.
+
+    They are no forks of one process: the order of sets differs.
+    """
     with ExitStack() as sockets:
         free = [sockets.enter_context(socket.socket()) for _ in range(2)]
         for s in free:
             s.bind(("127.0.0.1", 0))
         names = [f"127.0.0.1:{s.getsockname()[1]}" for s in free]
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", *map(str, arguments)],
-            cwd=ROOT,
-            env={**os.environ, "TF_CONFIG": _place(names, index)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(2)
-    ]
+    chief = programs.start(module, *arguments, TF_CONFIG=_place(names, 0))
+    other = subprocess.Popen(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env={**os.environ, "TF_CONFIG": _place(names, 1)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    return [chief, other]
 
 
 def _place(names, index):
@@ -80,13 +83,10 @@ def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world") / "world"
     sizes = ["--train_pairs=10", "--val_pairs=7", "--aerial_size=48"]
     sizes += ["--ground_size=32x160", "--processes=1"]
-    subprocess.run(
-        [sys.executable, "-m", "experiments.make_world"]
-        + [f"--output_dir={folder}", *sizes],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
+    done = programs.run(
+        "experiments.make_world", f"--output_dir={folder}", *sizes
     )
+    assert done.returncode == 0, done.stderr
     return folder
 
 
@@ -109,13 +109,7 @@ def test_death_is_named_and_all_go_on_to_what_one_process_reaches(
     world, tmp_path
 ):
     flags = ["experiments.train", *TINY, f"--data_dir={world}"]
-    alone = subprocess.run(
-        [sys.executable, "-m", *flags, f"--run_dir={tmp_path / 'one'}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+    alone = programs.run(*flags, f"--run_dir={tmp_path / 'one'}")
     assert alone.returncode == 0, alone.stderr[-3000:]
     flags += ["--strategy=multi_worker", f"--run_dir={tmp_path / 'two'}"]
 

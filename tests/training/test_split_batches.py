@@ -1,25 +1,17 @@
 """A batch over replicas or in pieces: the loss and gradients of the whole."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests import programs
+
 SPLITS = ("pieces of 4", "two replicas")
 
 
 @pytest.fixture(scope="module")
 def said():
-    result = subprocess.run(
-        [sys.executable, "-m", "tests.training.split_batches"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=400,
-    )
+    result = programs.run("tests.training.split_batches", timeout=400)
     assert result.returncode == 0, result.stderr[-3000:]
     return json.loads(result.stdout.splitlines()[-1])
 
