@@ -34,7 +34,10 @@ class Program:
 
     def poll(self):
         """The exit status, or None while it runs."""
-        if self.returncode is None and select.select([self._told], [], [], 0)[0]:
+        if (
+            self.returncode is None
+            and select.select([self._told], [], [], 0)[0]
+        ):
             self.returncode = os.waitstatus_to_exitcode(self._number())
             os.close(self._told)
         return self.returncode
@@ -75,6 +78,17 @@ def run(module, *arguments, timeout=240, **environment):
         program.kill()
     return subprocess.CompletedProcess(
         program.args, program.returncode, out, err
+    )
+
+
+def fresh(module, *arguments, timeout=240):
+    """From nothing, as a user does: for what is said while it loads, too."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
 
 

@@ -2,8 +2,6 @@
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -36,8 +34,11 @@ TINY = [
 
 def program(name, *arguments, check=0):
     """A program of `experiments`; fails on another exit status."""
-    result = programs.run(f"experiments.{name}", *arguments)
-    assert result.returncode == check, result.stderr[-3000:]
+    return _ended(programs.run(f"experiments.{name}", *arguments), check)
+
+
+def _ended(result, status):
+    assert result.returncode == status, result.stderr[-3000:]
     return result
 
 
@@ -62,16 +63,9 @@ def run(world, tmp_path_factory):
     flags = [*TINY, f"--data_dir={world}", "--epochs=3", "--mining_start=1"]
     flags += ["--mining_every=1", "--mining_neighbours=3"]
     flags += ["--ema_momentum=0.9"]
-    # As users start it; what it is compared with comes from another process.
-    command = [sys.executable, "-m", "experiments.train", *flags]
-    result = subprocess.run(
-        [*command, f"--run_dir={folder}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
+    # Not of the process that the run it is compared with is a fork of.
+    run_dir = f"--run_dir={folder}"
+    _ended(programs.fresh("experiments.train", *flags, run_dir), 0)
     return folder, flags
 
 
@@ -182,7 +176,7 @@ def test_evaluate_prints_the_table_and_writes_it(run):
     ],
 )
 def test_mistakes_get_one_line(name, arguments, status, said):
-    result = program(name, *arguments, check=status)
+    result = _ended(programs.fresh(f"experiments.{name}", *arguments), status)
     lines = [x for x in result.stderr.splitlines() if x.strip()]
     assert len(lines) == 1, result.stderr
     assert said in lines[0]

@@ -144,7 +144,9 @@ def _images(config: ModelConfig, count: int) -> np.ndarray:
 def _median_seconds(
     model: keras.Model, config: ModelConfig, count: int, repeats: int
 ) -> float:
-    encode: Callable[[Any], Any] = tf.function(model.encode_ground)
+    encode: Callable[[Any], Any] = tf.function(
+        model.encode_ground, autograph=False
+    )
     images = tf.constant(_images(config, count))
     encode(images)  # traced, and the kernels chosen
     seconds = []

@@ -25,7 +25,7 @@ def profiled_multiply_adds(
     # A function's inner functions hide their operations from the profiler.
     graph = tf.Graph()
     with graph.as_default():
-        traced = tf.function(encode, jit_compile=False)
+        traced = tf.function(encode, jit_compile=False, autograph=False)
         inner = traced.get_concrete_function(image).graph
     v1 = tf.compat.v1.profiler
     options = v1.ProfileOptionBuilder.float_operation()

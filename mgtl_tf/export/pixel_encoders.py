@@ -32,11 +32,11 @@ def pixel_encoders(
     size = run_config.model.image_size
     crop = run_config.data.ground_crop
 
-    @tf.function(input_signature=[PIXELS])
+    @tf.function(input_signature=[PIXELS], autograph=False)
     def encode_ground(image):
         return _named(model.encode_ground(ground_images(image, size, crop)))
 
-    @tf.function(input_signature=[PIXELS])
+    @tf.function(input_signature=[PIXELS], autograph=False)
     def encode_satellite(image):
         return _named(model.encode_satellite(satellite_images(image, size)))
 

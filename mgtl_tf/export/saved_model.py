@@ -159,8 +159,10 @@ def _signature(preprocess, encode, image_size):
     """A tf.function from image_bytes [B] to {"descriptor": [B, D]}."""
     image = tf.TensorSpec((*image_size, 3), tf.float32)
 
+    # Nothing here depends on AutoGraph, nor does what it calls.
     @tf.function(
-        input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")]
+        input_signature=[tf.TensorSpec([None], tf.string, "image_bytes")],
+        autograph=False,
     )
     def encode_bytes(image_bytes):
         images = tf.map_fn(

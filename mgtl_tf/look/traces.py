@@ -140,7 +140,7 @@ def attention_of(
 
 
 def _tracer(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
-    @tf.function
+    @tf.function(autograph=False)
     def trace(ground, satellite):
         views = dict(zip(VIEWS, (ground, satellite), strict=True))
         return {

@@ -9,18 +9,15 @@ from http.server import HTTPServer
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
-from mgtl_tf.systems import build_model
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.export import format_lines
+from tests.tiny_runs import write_run
 
 ROOT = Path(__file__).parents[2]
 CONFIG = RunConfig(
@@ -65,13 +62,8 @@ def place(tmp_path_factory):
         rows.append(f"{i},panoramas/{i}.jpg,aerial/{i}.jpg,,")
     for split in ("train", "validation"):
         (root / f"{split}.csv").write_text("\n".join(rows) + "\n")
-    keras.utils.set_random_seed(1)
     run = root / "run"
-    model = build_model(CONFIG.model)
-    Checkpoints(run, model, keras.optimizers.Adam()).save_best(Progress(step=3))
-    (run / "config.json").write_text(
-        CONFIG.replace(data_dir=str(root)).to_json()
-    )
+    write_run(run, CONFIG.replace(data_dir=str(root)))
     folder = export_run(run, root / "export", formats=["onnx", "tflite"])
     assert folder == root / "export"
     return root

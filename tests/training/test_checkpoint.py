@@ -1,6 +1,7 @@
 """Checkpoints: whole or absent, restored exactly, refused when foreign."""
 
 import contextlib
+import functools
 import json
 import os
 import shutil
@@ -32,12 +33,18 @@ TINY = mgtl_tf.ModelConfig(
 )
 
 
-def _checkpoints(run_dir, seed=0, config=TINY, keep=2):
+@functools.cache
+def _built(seed, config):
+    """What is saved and restored: no test needs certain values in it."""
     keras.utils.set_random_seed(seed)
     model = mgtl_tf.build_model(config)
     optimizer = make_optimizer(TrainConfig())
     optimizer.build(model.trainable_variables)
-    return Checkpoints(run_dir, model, optimizer, keep)
+    return model, optimizer
+
+
+def _checkpoints(run_dir, seed=0, config=TINY, keep=2):
+    return Checkpoints(run_dir, *_built(seed, config), keep)
 
 
 def _names(run_dir):

@@ -1,48 +1,21 @@
 """One train step: the sum of its parts, the true gradient, a falling loss."""
 
-import keras
 import numpy as np
 import pytest
 
-import mgtl_tf
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.step import TrainStep
-
-TINY = mgtl_tf.ModelConfig(
-    image_size=(16, 40),
-    width_multiplier=1 / 16,
-    poolings=2,
-    channels=12,
-    heads=3,
-    recurrent_steps=2,
-    backbone_dropout=0.0,
-    backbone_normalization="batch",
-)
-
-
-def _batch(size=4):
-    random = np.random.default_rng(0)
-    ground = random.uniform(0, 255, (size, 16, 40, 3)).astype("float32")
-    noise = random.normal(0, 10, ground.shape)
-    return {
-        "ground": ground,
-        "satellite": (ground + noise).astype("float32"),
-        "negatives": ~np.eye(size, dtype=bool),
-    }
-
-
-def _step(**fields):
-    keras.utils.set_random_seed(1)
-    config = TrainConfig(batch_size=4, learning_rate=1e-3, **fields)
-    model = mgtl_tf.build_model(TINY)
-    return model, TrainStep(model, make_optimizer(config), config)
+from tests.training.small_step import SmallStep
+from tests.training.small_step import batch as _batch
 
 
 @pytest.fixture(scope="module")
-def shared():
-    """A model and its step, for tests that change no weight."""
-    return _step(generative_weight=0.3)
+def small():
+    return SmallStep(generative_weight=0.3)
+
+
+@pytest.fixture
+def shared(small):
+    """A model and its step, at the beginning."""
+    return small.model, small.begin()
 
 
 def test_reported_figures_follow_from_the_descriptors(shared):
@@ -102,8 +75,8 @@ def test_places_that_may_not_be_negatives_are_left_out(shared):
     assert loss == pytest.approx(np.mean(expected), rel=1e-3)
 
 
-def test_loss_halves_at_any_learning_rate_with_one_trace():
-    _, step = _step()
+def test_loss_halves_at_any_learning_rate_with_one_trace(shared):
+    _, step = shared
     batch = _batch()
     first = float(step(batch, 1e-3)["triplet_loss"])
     for rate in (1e-3, 2e-3, 0.0, *[1e-3] * 40):

@@ -3,7 +3,6 @@
 import json
 import shutil
 
-import cv2
 import numpy as np
 import pytest
 import scipy.io
@@ -16,7 +15,9 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
-from mgtl_tf.workflows.train import train
+from tests.tiny_runs import write_image
+from tests.tiny_runs import write_noisy_cvusa
+from tests.tiny_runs import write_run
 
 CONFIG = RunConfig().replace(
     image_size=(8, 16),
@@ -32,28 +33,13 @@ CONFIG = RunConfig().replace(
 )
 
 
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run on four noisy pairs in CVUSA's layout, without positions."""
     folder = tmp_path_factory.mktemp("cvusa")
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(4):
-        aerial, ground = f"bingmap/19/{i}.png", f"streetview/{i}.png"
-        write(folder / aerial, rng.integers(0, 256, (16, 16, 3), np.uint8))
-        write(folder / ground, rng.integers(0, 256, (8, 16, 3), np.uint8))
-        rows.append(f"{aerial},{ground}")
-    (folder / "splits").mkdir()
-    for split in ("train", "val"):
-        (folder / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
-    run_dir = folder / "run"
-    assert train(CONFIG.replace(data_dir=str(folder)), run_dir)
-    return run_dir
+    write_noisy_cvusa(folder, 4)
+    write_run(folder / "run", CONFIG.replace(data_dir=str(folder)))
+    return folder / "run"
 
 
 @pytest.fixture
@@ -74,9 +60,9 @@ def cvact(tmp_path):
     ground[8:24] = 255
     folder = tmp_path / "ANU_data_small"
     for name in ids:
-        write(folder / f"streetview/{name}_grdView.jpg", ground)
+        write_image(folder / f"streetview/{name}_grdView.jpg", ground)
         aerial = folder / f"satview_polish/{name}_satView_polish.jpg"
-        write(aerial, np.full((16, 16, 3), 90, np.uint8))
+        write_image(aerial, np.full((16, 16, 3), 90, np.uint8))
     return tmp_path
 
 
@@ -156,7 +142,7 @@ def test_other_pairs_of_the_same_data_set(run, tmp_path):
     other = tmp_path / "elsewhere"
     for name in ("bingmap", "streetview", "splits"):
         shutil.copytree(f"{own.data.data_dir}/{name}", other / name)
-    write(other / "streetview/0.png", np.zeros((8, 16, 3), np.uint8))
+    write_image(other / "streetview/0.png", np.zeros((8, 16, 3), np.uint8))
     evaluate_run(copy)
     before = saved(copy, "cvusa-validation")
     evaluate_run(copy, data_dir=str(other))

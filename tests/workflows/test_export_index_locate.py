@@ -3,15 +3,11 @@
 import csv
 import io
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import ModelConfig
@@ -21,21 +17,15 @@ from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.sources import Shard
 from mgtl_tf.systems import build_model
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.index import verify_gallery
 from mgtl_tf.workflows.locate import Circumstances
 from mgtl_tf.workflows.locate import locate_images
-from tests.retrieval.tiles.maps import write_map
+from tests import programs
+from tests.tiny_runs import write_run
 
-ROOT = Path(__file__).parents[2]
 SIZE = (32, 160)
 # Trained in bfloat16: the export must compute in float32 all the same.
 CONFIG = RunConfig(
@@ -72,36 +62,24 @@ def world(tmp_path_factory):
     (root / "where.csv").write_text(
         "id,latitude,longitude\n001,38.5,-77.25\n003,-33.0,151.0\n"
     )
-    keras.utils.set_random_seed(1)
-    model = build_model(CONFIG.model, "mixed_bfloat16")
-    run = root / "run"
-    saving = Checkpoints(run, model, keras.optimizers.Adam())
-    saving.save_best(Progress(step=3))
-    (run / "config.json").write_text(CONFIG.to_json())
+    model = write_run(root / "run", CONFIG)
     twin = build_model(CONFIG.model, "float32")
     twin.set_weights(model.get_weights())
     return root, twin
-
-
-def program(name, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", f"experiments.{name}", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
 
 
 @pytest.fixture(scope="module")
 def built(world):
     """The world after experiments.export and experiments.index."""
     root, _ = world
-    export = program(
-        "export", f"--run_dir={root}/run", f"--output_dir={root}/export"
+    export = programs.run(
+        "experiments.export",
+        f"--run_dir={root}/run",
+        f"--output_dir={root}/export",
     )
     assert export.returncode == 0, export.stderr
-    index = program(
-        "index",
+    index = programs.run(
+        "experiments.index",
         f"--model={root}/export",
         f"--images={root}/aerial",
         f"--locations={root}/where.csv",
@@ -127,8 +105,8 @@ def test_index_holds_the_readable_and_lists_the_others(built):
 
 def test_locate_answers_as_the_model_does(built, world):
     root, model = world
-    located = program(
-        "locate",
+    located = programs.fresh(
+        "experiments.locate",
         f"--model={root}/export",
         f"--gallery={root}/index",
         "--format=json",
@@ -235,8 +213,8 @@ def test_program_answers_a_folder_but_for_the_unreadable(built):
         (folder / name).write_bytes((root / "ground" / name).read_bytes())
     (folder / "0015.jpg").write_bytes(b"<html>")
     (folder / "notes.txt").write_text("no image")
-    located = program(
-        "locate",
+    located = programs.run(
+        "experiments.locate",
         f"--model={root}/export",
         f"--gallery={root}/index",
         "--format=csv",
@@ -300,58 +278,6 @@ def test_wrong_models_and_galleries(built, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_map_is_cut_shared_and_searched(built, tmp_path):
-    """By two machines, the last of which joins; then located in it."""
-    root, _ = built
-    path = tmp_path / "map.tif"
-    utm = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
-    write_map(path, *utm)
-    crops = {"crop_metres": 40.0, "metres_per_pixel": 0.5, "step_metres": 20.0}
-    arguments = (root / "export", [path], tmp_path / "index")
-    first = index_gallery(*arguments, progress=False, shard="2/2", **crops)
-    assert (first.missing, first.joined) == ((Shard(1, 2),), None)
-    assert f"{first.built.count} places indexed" in first.lines("i")[0]
-    assert first.lines("i")[1] == "still missing: shard 1/2"
-    with pytest.raises(UserError, match="not joined yet"):
-        locate_images(*arguments[::2], [root / "ground/001.jpg"])
-    second = index_gallery(*arguments, progress=False, shard="1/2", **crops)
-    assert second.joined == first.built.count + second.built.count
-    # A finished shard is not made again, nor another one taken for it.
-    again = index_gallery(*arguments, progress=False, shard="1/2", **crops)
-    assert again.built.count == second.built.count
-    with pytest.raises(UserError, match="shard-1-of-2: is a finished shard of"):
-        index_gallery(*arguments, shard="1/2", crop_metres=30.0)
-    assert verify_gallery(tmp_path / "index") == second.joined
-    index = load_index(tmp_path / "index")
-    assert index.preprocessing == {
-        "image_size": list(SIZE),
-        "ground_crop": [0.0, 1.0],
-    }
-    encoder = Encoder(root / "export")
-    rows = [
-        encoder.encode_satellite([place.image.read_bytes()])[0]
-        for place in index.places[:3]
-    ]
-    np.testing.assert_allclose(index.descriptors[:3], rows, atol=1e-5)
-    told = locate_images(
-        *arguments[::2], [root / "ground/001.jpg"], output_format="json"
-    )
-    (answer,) = json.loads(told.text)
-    best = answer["answers"][0]
-    row = index.row(best["id"])
-    assert [best["latitude"], best["longitude"]] == pytest.approx(
-        index.coordinates[row].tolist()
-    )
-    assert Path(best["image"]).is_file()
-
-    def full(**_):
-        raise tf.errors.ResourceExhaustedError(None, None, "no room")
-
-    encoder._signatures["encode_satellite"] = full
-    with pytest.raises(MemoryError):
-        encoder.encode_satellite([b"", b""])
-
-
 def copy_export(root, folder):
     for path in (root / "export").rglob("*"):
         if path.is_file():
@@ -396,7 +322,7 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("index", ["--model=m", "--output_dir=o"], 2),
         ("index", ["--join", "--output_dir=none"], 1),
     ):
-        done = program(name, *arguments)
+        done = programs.fresh(f"experiments.{name}", *arguments)
         assert done.returncode == status, (name, done.stderr)
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert done.stdout == ""

@@ -4,8 +4,6 @@ import html
 import json
 from html.parser import HTMLParser
 
-import cv2
-import keras
 import numpy as np
 import pytest
 
@@ -17,9 +15,6 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.look.traces import attention_of
 from mgtl_tf.look.traces import trace_places
 from mgtl_tf.metrics import recall
-from mgtl_tf.systems import build_model
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.workflows import look as workflow
 from mgtl_tf.workflows import tables
@@ -27,6 +22,8 @@ from mgtl_tf.workflows.evaluate import read_split
 from mgtl_tf.workflows.look import look_at_run
 from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.look import require_steps
+from tests.tiny_runs import write_noisy_cvusa
+from tests.tiny_runs import write_run
 
 PLACES = 6
 CONFIG = RunConfig().replace(
@@ -43,34 +40,15 @@ CONFIG = RunConfig().replace(
 )
 
 
-def write(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(path), pixels)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A run of two steps on six noisy pairs in CVUSA's layout."""
     folder = tmp_path_factory.mktemp("cvusa")
-    rng = np.random.default_rng(0)
-    rows = []
-    for i in range(PLACES):
-        aerial, ground = f"bingmap/19/{i}.png", f"streetview/{i}.png"
-        write(folder / aerial, rng.integers(0, 256, (16, 16, 3), np.uint8))
-        write(folder / ground, rng.integers(0, 256, (8, 16, 3), np.uint8))
-        rows.append(f"{aerial},{ground}")
-    (folder / "splits").mkdir()
-    for split in ("train", "val"):
-        (folder / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
-    config = CONFIG.replace(data_dir=str(folder))
+    write_noisy_cvusa(folder, PLACES)
     run_dir = folder / "run"
     (run_dir / "report").mkdir(parents=True)
     (run_dir / "report" / "report.html").write_text("the run's own page")
-    (run_dir / "config.json").write_text(config.to_json())
-    keras.utils.set_random_seed(1)
-    model = build_model(config.model)
-    saving = Checkpoints(run_dir, model, keras.optimizers.Adam())
-    saving.save_best(Progress(step=3))
+    write_run(run_dir, CONFIG.replace(data_dir=str(folder)))
     return run_dir
 
 

@@ -1,0 +1,40 @@
+"""Run folders of untrained models, for tests of what comes after training."""
+
+import cv2
+import keras
+import numpy as np
+
+from mgtl_tf.systems import build_model
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+
+
+def write_run(folder, config):
+    """A run's config and best checkpoint; returns the model in it."""
+    keras.utils.set_random_seed(1)
+    model = build_model(config.model, config.train.dtype_policy)
+    saving = Checkpoints(folder, model, keras.optimizers.Adam())
+    saving.save_best(Progress(step=3))
+    (folder / "config.json").write_text(config.to_json())
+    return model
+
+
+def write_noisy_cvusa(folder, count):
+    """So many noisy pairs in CVUSA's layout, the same for both splits."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(count):
+        aerial, ground = f"bingmap/19/{i}.png", f"streetview/{i}.png"
+        write_image(
+            folder / aerial, rng.integers(0, 256, (16, 16, 3), np.uint8)
+        )
+        write_image(folder / ground, rng.integers(0, 256, (8, 16, 3), np.uint8))
+        rows.append(f"{aerial},{ground}")
+    (folder / "splits").mkdir()
+    for split in ("train", "val"):
+        (folder / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
+
+
+def write_image(path, pixels):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), pixels)

@@ -1,0 +1,97 @@
+"""A gallery cut from a map by two machines, joined, and searched."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.sources import Shard
+from mgtl_tf.workflows.export import export_run
+from mgtl_tf.workflows.index import index_gallery
+from mgtl_tf.workflows.index import verify_gallery
+from mgtl_tf.workflows.locate import locate_images
+from tests.retrieval.tiles.maps import write_map
+from tests.tiny_runs import write_image
+from tests.tiny_runs import write_run
+
+SIZE = (32, 160)
+CONFIG = RunConfig(
+    model=ModelConfig(
+        image_size=SIZE,
+        width_multiplier=0.125,
+        poolings=3,
+        channels=24,
+        heads=2,
+        recurrent_steps=1,
+    )
+)
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    root = tmp_path_factory.mktemp("map")
+    write_run(root / "run", CONFIG)
+    return export_run(root / "run", root / "export")
+
+
+@pytest.fixture
+def panorama(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 200, 3), np.uint8)
+    write_image(tmp_path / "panorama.jpg", noise)
+    return tmp_path / "panorama.jpg"
+
+
+def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
+    """By two machines, the last of which joins; then located in it."""
+    path = tmp_path / "map.tif"
+    utm = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
+    write_map(path, *utm)
+    crops = {"crop_metres": 40.0, "metres_per_pixel": 0.5, "step_metres": 20.0}
+    arguments = (exported, [path], tmp_path / "index")
+    first = index_gallery(*arguments, progress=False, shard="2/2", **crops)
+    assert (first.missing, first.joined) == ((Shard(1, 2),), None)
+    assert f"{first.built.count} places indexed" in first.lines("i")[0]
+    assert first.lines("i")[1] == "still missing: shard 1/2"
+    with pytest.raises(UserError, match="not joined yet"):
+        locate_images(*arguments[::2], [panorama])
+    second = index_gallery(*arguments, progress=False, shard="1/2", **crops)
+    assert second.joined == first.built.count + second.built.count
+    # A finished shard is not made again, nor another one taken for it.
+    again = index_gallery(*arguments, progress=False, shard="1/2", **crops)
+    assert again.built.count == second.built.count
+    with pytest.raises(UserError, match="shard-1-of-2: is a finished shard of"):
+        index_gallery(*arguments, shard="1/2", crop_metres=30.0)
+    assert verify_gallery(tmp_path / "index") == second.joined
+    index = load_index(tmp_path / "index")
+    assert index.preprocessing == {
+        "image_size": list(SIZE),
+        "ground_crop": [0.0, 1.0],
+    }
+    encoder = Encoder(exported)
+    rows = [
+        encoder.encode_satellite([place.image.read_bytes()])[0]
+        for place in index.places[:3]
+    ]
+    np.testing.assert_allclose(index.descriptors[:3], rows, atol=1e-5)
+    told = locate_images(*arguments[::2], [panorama], output_format="json")
+    (answer,) = json.loads(told.text)
+    best = answer["answers"][0]
+    row = index.row(best["id"])
+    assert [best["latitude"], best["longitude"]] == pytest.approx(
+        index.coordinates[row].tolist()
+    )
+    assert Path(best["image"]).is_file()
+
+    def full(**_):
+        raise tf.errors.ResourceExhaustedError(None, None, "no room")
+
+    encoder._signatures["encode_satellite"] = full
+    with pytest.raises(MemoryError):
+        encoder.encode_satellite([b"", b""])
