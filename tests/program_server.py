@@ -7,6 +7,7 @@ or TensorFlow is loaded is shared: the order of sets, what TF_ENABLE_ONEDNN_OPTS
 says. Tests of that start `python -m` themselves. See tests/programs.py.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -71,6 +72,8 @@ if __name__ == "__main__":
     load_tensorflow(devices=False)
     # TensorFlow's own tests look for devices when a program begins.
     app._init_callbacks.clear()
+    # No fork looks through what all have, nor copies it for that.
+    gc.freeze()
     asked = serve(socket.socket(fileno=int(sys.argv[1])))
     if asked:
         become(asked)
