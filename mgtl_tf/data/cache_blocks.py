@@ -7,6 +7,7 @@ busy. A block counts only once its record is in the journal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zlib
 from collections import Counter
@@ -19,6 +20,7 @@ import numpy as np
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_files import Record
 from mgtl_tf.data.cache_files import array_header
+from mgtl_tf.data.cache_guard import told_of
 from mgtl_tf.data.decoder_complaints import DecoderComplaints
 from mgtl_tf.data.preprocess import ground_input
 from mgtl_tf.data.preprocess import read_file
@@ -67,44 +69,42 @@ class Block:
         return header + self.number * BLOCK_ROWS * self.settings.row_bytes
 
 
-def write_block(block: Block) -> tuple[int, Record]:
+def write_block(block: Block) -> tuple[Path, int, Record]:
     """Decodes a block's files and writes their pixels.
 
-    A pair whose files cannot be used is named in `left_out`, its rows stay
-    zero and are never handed out.
+    A pair whose files cannot be used is named in `left_out`, its rows are
+    zeros and are never handed out.
 
     Returns:
-        The block's number and its record.
+        The cache's folder, the block's number and its record.
 
     Raises:
-        OSError: where the arrays cannot be written.
+        UserError: where the arrays cannot be written.
     """
-    shape = (len(block.pairs), *block.settings.image_size, 3)
-    arrays = [np.zeros(shape, np.uint8) for _ in VIEWS]
     record: Record = {"rows": [], "left_out": [], "warnings": []}
     sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
-    with DecoderComplaints() as complaints:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(told_of(block.folder))
+        complaints = stack.enter_context(DecoderComplaints())
+        outputs = [stack.enter_context(_Rows(block, view)) for view in VIEWS]
         for row, pair in enumerate(block.pairs):
             record["rows"].append(fingerprint(pair))
-            pixels = []
+            images = []
             for view, counts in zip(VIEWS, sizes, strict=True):
                 seen = _examined(pair, view, block.settings, complaints)
-                pixels += [] if seen.pixels is None else [seen.pixels]
+                images.append(seen.pixels)
                 place = "left_out" if seen.pixels is None else "warnings"
                 record[place] += [[row, view, why] for why in seen.reasons]
                 counts.update(seen.size)
-            if len(pixels) == len(VIEWS):
-                for array, image in zip(arrays, pixels, strict=True):
-                    array[row] = image
-    content = [array.data.cast("B") for array in arrays]
-    for view, data in zip(VIEWS, content, strict=True):
-        _write(block.folder / f"{view}.npy", data, block.offset)
-    record["crc32"] = [zlib.crc32(data) for data in content]
+            usable = all(image is not None for image in images)
+            for output, image in zip(outputs, images, strict=True):
+                output.append(image if usable else None)
+    record["crc32"] = [output.crc32 for output in outputs]
     record["sizes"] = {
         view: dict(sorted(counts.items()))
         for view, counts in zip(VIEWS, sizes, strict=True)
     }
-    return block.number, record
+    return block.folder, block.number, record
 
 
 def check_block(block: Block) -> tuple[int, bool]:
@@ -201,12 +201,39 @@ def _oddities(path: Path, data: bytes) -> list[str]:
     return found
 
 
-def _write(path: Path, data: memoryview, offset: int) -> None:
-    descriptor = os.open(path, os.O_WRONLY)
-    try:
+class _Rows:
+    """The rows of a block in one of the array files, written in order.
+
+    Each while it is still in the processor's cache: a whole block would have
+    to come back from memory, for its checksum and again for being written.
+
+    Args:
+        block: whose rows.
+        view: whose array.
+
+    Attributes:
+        crc32: of all that was written.
+    """
+
+    def __init__(self, block: Block, view: str):
+        self.crc32 = 0
+        self._place = block.offset
+        self._nothing = bytes(block.settings.row_bytes)
+        self._file = os.open(block.folder / f"{view}.npy", os.O_WRONLY)
+
+    def __enter__(self) -> _Rows:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    def append(self, image: np.ndarray | None) -> None:
+        """Writes the next row, uint8 [H, W, 3]; zeros for None."""
+        data = memoryview(self._nothing)
+        if image is not None:
+            data = np.ascontiguousarray(image).data.cast("B")
+        self.crc32 = zlib.crc32(data, self.crc32)
         while data:
             # A single call may write less than it was given.
-            written = os.pwrite(descriptor, data, offset)
-            data, offset = data[written:], offset + written
-    finally:
-        os.close(descriptor)
+            written = os.pwrite(self._file, data, self._place)
+            data, self._place = data[written:], self._place + written

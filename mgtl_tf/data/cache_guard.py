@@ -1,11 +1,13 @@
-"""What must hold before a cache folder is filled."""
+"""What must hold before a cache folder is filled, and while it is."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import shutil
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -31,22 +33,22 @@ def require_cache_or_nothing(folder: Path) -> None:
         )
 
 
-def require_room(folder: Path, count: int, settings: CacheSettings) -> None:
-    """Refuses a cache that the disk cannot take.
+def require_room(counts: Mapping[Path, int], settings: CacheSettings) -> None:
+    """Refuses caches that the disk cannot take.
 
     Args:
-        folder: of the cache; what it holds already is counted.
-        count: N, pairs.
-        settings: of the cache.
+        counts: N, pairs, by cache folder, all on one disk; what a folder
+            holds already is counted.
+        settings: of the caches.
 
     Raises:
         UserError: with both sizes.
     """
-    needed = len(VIEWS) * count * settings.row_bytes
-    for view in VIEWS:
-        path = folder / f"{view}.npy"
+    needed = len(VIEWS) * sum(counts.values()) * settings.row_bytes
+    for path in (f / f"{view}.npy" for f in counts for view in VIEWS):
         # Blocks on the disk, in units of 512 bytes: unwritten ones are none.
         needed -= path.stat().st_blocks * 512 if path.is_file() else 0
+    folder = common_folder(counts)
     there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
     free = shutil.disk_usage(there).free
     if needed > free:
@@ -55,6 +57,11 @@ def require_room(folder: Path, count: int, settings: CacheSettings) -> None:
             f" has {free / 1e9:.1f} GB left; make room (to train without a"
             " cache: --cache=none)"
         )
+
+
+def common_folder(folders: Iterable[Path]) -> Path:
+    """The folder itself, or what holds all of them."""
+    return Path(os.path.commonpath(list(folders)))
 
 
 @contextmanager
@@ -105,3 +112,17 @@ def state_of(
     for name in sorted(FILES, key=lambda name: name.endswith(".npy")):
         (folder / name).unlink(missing_ok=True)
     return None
+
+
+@contextmanager
+def told_of(folder: Path) -> Iterator[None]:
+    """Tells what the disk does not take in one line.
+
+    Raises:
+        UserError: naming the folder.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or error
+        raise UserError(f"{folder}: cannot be written ({reason})") from error

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+from pathlib import Path
 
 from tqdm import tqdm
 
@@ -12,7 +14,6 @@ from mgtl_tf.data.cache_blocks import Block
 from mgtl_tf.data.cache_blocks import check_block
 from mgtl_tf.data.cache_blocks import check_left_out
 from mgtl_tf.data.cache_blocks import write_block
-from mgtl_tf.data.cache_files import Journal
 from mgtl_tf.data.cache_files import Record
 from polar.parallel import in_parallel
 
@@ -63,21 +64,23 @@ class Workers:
         return [number for number, same in checked if not same]
 
     def make(
-        self, blocks: Sequence[Block], journal: Journal, done: int
-    ) -> None:
-        """Makes blocks and counts each in the journal.
+        self, blocks: Sequence[Block], done: int
+    ) -> Iterator[tuple[Path, int, Record]]:
+        """Makes blocks; as each is there its folder, number and record.
 
         Args:
-            blocks: those that are missing.
-            journal: of their cache.
+            blocks: those that are missing, of one cache or several.
             done: how many pairs are there already, for the bar.
+
+        Raises:
+            UserError: where the disk does not take it.
         """
         damaged = 0
         with self._bar("decode", blocks, done) as bar:
-            for number, record in in_parallel(
+            for folder, number, record in in_parallel(
                 write_block, blocks, self.processes
             ):
-                journal.append(number, record)
+                yield folder, number, record
                 damaged += len(record["left_out"])
                 if record["left_out"]:
                     bar.set_postfix(damaged=damaged, refresh=False)
@@ -85,7 +88,8 @@ class Workers:
 
     def _bar(self, doing: str, blocks: Sequence[Block], done: int = 0) -> tqdm:
         """Files, with their rate and the time left."""
-        name = f" {blocks[0].folder.name}" if blocks else ""
+        folders = {block.folder.name for block in blocks}
+        name = f" {folders.pop()}" if len(folders) == 1 else ""
         return tqdm(
             total=_FILES_A_PAIR * (done + sum(len(b.pairs) for b in blocks)),
             initial=_FILES_A_PAIR * done,

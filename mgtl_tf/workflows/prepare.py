@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.data.cache import Filled
 from mgtl_tf.data.cache import file_of
-from mgtl_tf.data.cache import fill_cache
+from mgtl_tf.data.cache import fill_caches
 from mgtl_tf.data.cache_blocks import BLOCK_ROWS
 from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_filling import Filled
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.prepared import SPLITS
 from mgtl_tf.data.preprocess import read_file
@@ -87,18 +87,19 @@ def prepare(
     output_dir = Path(output_dir)
     problems: list[Problem] = []
     dataset = read_dataset(settings.dataset, data_dir, problems)
-    splits = {"train": dataset.train, "validation": dataset.validation}
-    if not any(splits.values()):
+    both = {"train": dataset.train, "validation": dataset.validation}
+    splits = {split: both[split] for split in SPLITS if both[split]}
+    if not splits:
         first = f": {problems[0]}" if problems else ""
         raise UserError(f"--data_dir={data_dir}: lists no pair at all{first}")
     _make_folder(output_dir)
     notes = list(dataset.notes)
     left_out = made = 0
-    for split in SPLITS:
-        if not (pairs := splits[split]):
-            continue
+    caches = {output_dir / split: pairs for split, pairs in splits.items()}
+    found = fill_caches(caches, settings, workers, verify=verify)
+    for split, pairs in splits.items():
         folder = output_dir / split
-        filled = fill_cache(pairs, settings, folder, workers, verify=verify)
+        filled = found[folder]
         problems += _problems(split, pairs, filled, folder)
         problems += _odd_sizes(split, settings.dataset, pairs, filled)
         notes += _sizes(split, settings.dataset, filled)
