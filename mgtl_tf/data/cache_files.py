@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.data.early_sync import EarlySync
 from mgtl_tf.data.preprocess import SAMPLING_RULE
 from mgtl_tf.data.sources import VIEWS
-from mgtl_tf.folders import sync
 from mgtl_tf.folders import write_whole
 
 MANIFEST_JSON = "manifest.json"
@@ -149,12 +149,15 @@ class Journal:
         write_whole(path, "\n".join(lines) + "\n")
         (folder / MANIFEST_JSON).unlink(missing_ok=True)
         self._file = path.open("a")
+        self._arrays = EarlySync([folder / f"{view}.npy" for view in VIEWS])
 
     def append(self, number: int, record: Record) -> None:
         """Counts a block as finished; its pixels must have been written."""
         self.blocks[number] = record
         self._file.write(_line(number, record) + "\n")
         self._file.flush()
+        rows = len(VIEWS) * len(record["rows"])
+        self._arrays.grew(rows * self.settings.row_bytes)
 
     def finish(self) -> None:
         """Puts the manifest in the journal's place.
@@ -162,8 +165,7 @@ class Journal:
         Raises:
             UserError, OSError: where the disk does not take it.
         """
-        for view in VIEWS:
-            sync(self.folder / f"{view}.npy")
+        self._arrays.finish()
         head = json.dumps(self.settings.as_json(), indent=1)
         blocks = [json.dumps(self.blocks[n]) for n in sorted(self.blocks)]
         text = f'{{"settings": {head},\n"blocks": [\n'
@@ -175,6 +177,7 @@ class Journal:
     def close(self) -> None:
         """Leaves the journal as it is."""
         self._file.close()
+        self._arrays.close()
 
 
 def _line(number: int, record: Record) -> str:

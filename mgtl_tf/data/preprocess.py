@@ -121,7 +121,9 @@ def read_file(path: Path | str) -> bytes:
                 f"{path}: has {status.st_size:,} bytes; more than"
                 f" {_MOST_BYTES:,} are refused"
             )
-        return Path(path).read_bytes()
+        # Unbuffered: the whole file is asked for in one go.
+        with open(path, "rb", buffering=0) as file:
+            return file.read()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except ValueError as error:  # A name with a zero byte.

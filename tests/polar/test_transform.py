@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from hypothesis import example
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 import polar
 from polar.geometry import aerial_to_polar
 from polar.geometry import polar_to_aerial
+from polar.geometry import sampling_grid
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs"
 
@@ -82,6 +84,25 @@ def test_layer_refuses_oblong_images(shape):
     traced = tf.function(lambda x: layer(x), input_signature=[free])
     with pytest.raises(tf.errors.InvalidArgumentError):
         traced(images)
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=sizes, seed=st.integers(0, 9))
+@example((750, 112, 616), 0)
+@example((1025, 20, 616), 0)
+def test_in_quarters_as_in_one_go(size, seed):
+    """To the bit, wherever a quarter's box ends."""
+    side, height, width = size
+    image = _noise(side, seed)
+    rows, columns = sampling_grid(side, height, width)
+    whole = cv2.remap(
+        image,
+        columns.astype(np.float32),
+        rows.astype(np.float32),
+        cv2.INTER_LINEAR,
+    )
+    result = polar.polar_transform(image, height, width)
+    np.testing.assert_array_equal(result, whole)
 
 
 @pytest.mark.parametrize("side", [750, 1200])

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -16,6 +17,8 @@ import scipy.io
 from benchmarks import damaged_files
 from benchmarks import kill_and_prepare
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data import cache_guard
+from mgtl_tf.data import cache_work
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.prepared import open_prepared
@@ -131,6 +134,30 @@ def test_program_twice_then_verified(world, tmp_path):
     assert other.returncode == 1
     assert "image_size is [32, 160], not [16, 40]" in other.stderr
     assert len(other.stderr.strip().splitlines()) == 1
+
+
+def test_all_splits_are_made_by_processes_that_start_once(
+    world, tmp_path, monkeypatch
+):
+    started = []
+
+    def counted(function, jobs, processes):
+        started.extend([processes] * bool(jobs))
+        return map(function, jobs)
+
+    monkeypatch.setattr(cache_work, "in_parallel", counted)
+    prepare(world, tmp_path / "p", SETTINGS, QUIET)
+    assert len(started) == 1
+
+
+def test_room_is_asked_for_all_splits_together(world, tmp_path, monkeypatch):
+    """A disk that would take the training pairs alone."""
+    taken = 2 * 64 * SETTINGS.row_bytes
+    usage = SimpleNamespace(free=taken)
+    monkeypatch.setattr(cache_guard.shutil, "disk_usage", lambda _: usage)
+    with pytest.raises(UserError, match=r"/p: the cache needs 0.0 GB, the"):
+        prepare(world, tmp_path / "p", SETTINGS, QUIET)
+    assert not list((tmp_path / "p").iterdir())
 
 
 def test_program_and_its_workers_do_not_load_tensorflow():
