@@ -76,6 +76,15 @@ def test_cache_holds_what_the_files_hold(pairs, tmp_path, processes):
     assert isinstance(cache.arrays["ground"], np.memmap)
 
 
+def test_any_number_of_processes_makes_the_same_bytes(pairs, tmp_path):
+    """Manifest, order and pixels, with a file that cannot be used."""
+    pairs[20].aerial.write_bytes(b"text")
+    for processes in (1, 3):
+        folder, workers = tmp_path / f"{processes}", Workers(processes, False)
+        fill_cache(pairs, SETTINGS, folder, workers)
+    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
+
+
 def test_nothing_is_decoded_twice(pairs, tmp_path):
     _build(pairs, tmp_path / "c")
     before = _bytes(tmp_path / "c"), os.stat(tmp_path / "c/ground.npy")

@@ -1,7 +1,7 @@
-"""Prints a digest of three epochs' batches: `python epoch_digest.py WORKERS`.
+"""Prints a digest of three epochs: `python epoch_digest.py WORKERS CALLS`.
 
 By the map, shuffled and mined by a model, with every augmentation; the parts
-of so many workers put together.
+of so many workers put together, each with so many parallel calls of tf.data.
 """
 
 import hashlib
@@ -91,4 +91,6 @@ def digest(workers):
 
 
 if __name__ == "__main__":
+    # What the pipeline leaves to tf.data, whose choice differs by machine.
+    tf.data.AUTOTUNE = int(sys.argv[2])
     print(digest(int(sys.argv[1])))

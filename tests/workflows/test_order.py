@@ -18,15 +18,16 @@ ROOT = Path(__file__).parents[2]
 SCRIPT = Path(__file__).with_name("epoch_digest.py")
 
 
-def start(workers, hash_seed, threads):
+def start(workers, calls, hash_seed, threads):
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), str(workers)],
+        [sys.executable, str(SCRIPT), str(workers), str(calls)],
         cwd=ROOT,
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
             "PYTHONHASHSEED": hash_seed,
             "TF_NUM_INTRAOP_THREADS": threads,
+            "TF_NUM_INTEROP_THREADS": threads,
         },
         stdout=subprocess.PIPE,
         text=True,
@@ -34,7 +35,7 @@ def start(workers, hash_seed, threads):
 
 
 def test_two_processes_and_other_worker_counts_see_the_same_epochs():
-    runs = [start(1, "1", "1"), start(3, "2", "2")]
+    runs = [start(1, 1, "1", "1"), start(3, 4, "2", "2")]
     found = [run.communicate(timeout=240)[0].split() for run in runs]
     assert [run.returncode for run in runs] == [0, 0]
     assert len(found[0]) == 1 and found[0] == found[1]
