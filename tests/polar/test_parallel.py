@@ -35,6 +35,7 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
     """
     program = tmp_path / "sleepers.py"
     program.write_text(
+        "import signal\n"
         "import time\n"
         "from polar.parallel import in_parallel\n"
         "from polar.program import run\n"
@@ -42,7 +43,9 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
         f"    {'print(0, flush=True)' if starting else ''}\n"
         "    for _ in in_parallel(time.sleep, [0.2] * 500, 2):\n"
         "        print('begun', flush=True)\n"
+        # A shell's background jobs, the tests among them, may not hear it.
         "if __name__ == '__main__':\n"
+        "    signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "    run(main)\n"
         f"{'time.sleep(2)' if starting else ''}\n"
     )
