@@ -44,7 +44,7 @@ def draw_rows(rows: Sequence[RowResult], title: str, path: Path) -> None:
     axis.set_yticks(places, [row.title for row in shown])
     axis.invert_yaxis()
     axis.set_xlabel(
-        f"r@1, per cent (the axis begins at {start:g}); points: seeds",
+        f"r@1, per cent (the axis begins at {start:g})\npoints: seeds",
         color=_TEXT,
     )
     axis.set_title(title, loc="left", fontsize=10)
