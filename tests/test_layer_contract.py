@@ -133,7 +133,6 @@ def test_traced_equals_eager(kind, arguments, inputs, output):
 
 @every_layer
 def test_bfloat16_policy(kind, arguments, inputs, output):
-    keras.utils.set_random_seed(1)
     single = kind(**arguments)
     half = kind(**arguments, dtype="mixed_bfloat16")
     values = _inputs(inputs)

@@ -29,6 +29,14 @@ class StandardizedConv2D(keras.layers.Conv2D):
         fixed = {"padding": "same", "use_bias": False}
         super().__init__(filters, kernel_size, strides, **{**kwargs, **fixed})
 
+    def add_weight(self, *args, **kwargs):
+        """As any layer's; no policy rounds it before it is standardised.
+
+        Where a filter's weights lie close together, rounding is all that
+        would be left of their differences.
+        """
+        return super().add_weight(*args, **{**kwargs, "autocast": False})
+
     def call(self, inputs):
         """The convolved map."""
         kernel = ops.cast(self.kernel, "float32")

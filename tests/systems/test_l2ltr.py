@@ -1,5 +1,6 @@
 """L2LTR: its published size, its blocks and stem against NumPy, its weights."""
 
+import keras
 import numpy as np
 import pytest
 import scipy.special
@@ -140,6 +141,22 @@ def test_class_token_stands_first_and_has_a_place():
     expected += np.asarray(layer.positions)
     found = layer(np.float32(tokens))
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_kernels_are_standardised_before_they_are_rounded(policy):
+    """Weights near 1 differ by less than bfloat16 can say there (2^-7)."""
+    random = np.random.default_rng(0)
+    kernel = 1 + 0.004 * random.standard_normal((1, 1, 6, 5))
+    inputs = random.standard_normal((2, 3, 4, 6)).astype("float32")
+    layer = StandardizedConv2D(5, 1, dtype=policy)
+    layer.build(inputs.shape)
+    layer.set_weights([kernel])
+    centred = kernel - kernel.mean((0, 1, 2))
+    scaled = centred / np.sqrt(kernel.var((0, 1, 2)) + 1e-5)
+    expected = np.einsum("bhwc,cd->bhwd", inputs, scaled[0, 0])
+    result = np.float32(keras.ops.cast(layer(inputs), "float32"))
+    assert np.abs(result - expected).max() < 0.02 * np.abs(expected).max()
 
 
 def test_filters_are_standardised():
