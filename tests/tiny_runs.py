@@ -4,9 +4,20 @@ import cv2
 import keras
 import numpy as np
 
+from mgtl_tf.config import ModelConfig
 from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
+
+# Exports, indexes and answers in seconds; no weight in it is trained.
+ONE_STEP = ModelConfig(
+    image_size=(32, 160),
+    width_multiplier=0.125,
+    poolings=3,
+    channels=24,
+    heads=2,
+    recurrent_steps=1,
+)
 
 
 def write_run(folder, config):

@@ -17,6 +17,7 @@ from mgtl_tf.data.cache_files import CacheState
 from mgtl_tf.data.cache_files import read_state
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import unwritable
 
 
 def require_cache_or_nothing(folder: Path) -> None:
@@ -124,5 +125,4 @@ def told_of(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"{folder}: cannot be written ({reason})") from error
+        raise unwritable(folder, error) from error

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from dataclasses import field
+from dataclasses import replace
 from typing import Any
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.procedural.settings import WorldSettings
+from mgtl_tf.data.procedural.settings import cvusa_form
 from mgtl_tf.presets import load_preset
 
 Settings = Mapping[str, Any]
@@ -124,35 +126,13 @@ SMALL = Benchmark(
     },
 )
 
+_FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
+
 FULL = Benchmark(
     name="procedural-v1-full",
-    world=WorldSettings(
-        seed=11,
-        train_pairs=35532,
-        val_pairs=8884,
-        aerial_size=750,
-        ground_height=224,
-        ground_width=1232,
-        appearance_change=1.0,
-    ),
-    tuning_world=WorldSettings(
-        seed=7,
-        train_pairs=8000,
-        val_pairs=2000,
-        aerial_size=750,
-        ground_height=224,
-        ground_width=1232,
-        appearance_change=1.0,
-    ),
-    harder_world=WorldSettings(
-        seed=12,
-        train_pairs=0,
-        val_pairs=35532,
-        aerial_size=750,
-        ground_height=224,
-        ground_width=1232,
-        appearance_change=1.0,
-    ),
+    world=_FULL_WORLD,
+    tuning_world=replace(_FULL_WORLD, seed=7, train_pairs=8000, val_pairs=2000),
+    harder_world=replace(_FULL_WORLD, seed=12, train_pairs=0, val_pairs=35532),
     common={
         **_COMMON,
         "image_size": (112, 616),

@@ -77,17 +77,36 @@ def start_training(
     Raises:
         UserError: where another process is training it.
     """
-    run.log.parent.mkdir(parents=True, exist_ok=True)
-    with held(run) as lock, run.log.open("ab") as log:
+    command = [*training_command(run.config), f"--run_dir={run.folder}"]
+    with held(run) as lock:
+        return start_logged(command, run.log, environment, lock.fileno())
+
+
+def start_logged(
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    *inherited: int,
+) -> subprocess.Popen:
+    """Starts a command of a study.
+
+    Args:
+        command: with its arguments.
+        log: the file that what it says is added to.
+        environment: beside the study's own.
+        inherited: descriptors that it holds until it ends.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as said:
         return subprocess.Popen(
-            [*training_command(run.config), f"--run_dir={run.folder}"],
+            command,
             stdin=subprocess.DEVNULL,
-            stdout=log,
+            stdout=said,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
             # Ctrl-C is for the study, which then stops its runs in order.
             start_new_session=True,
-            pass_fds=(lock.fileno(),),
+            pass_fds=inherited,
         )
 
 

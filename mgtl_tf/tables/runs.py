@@ -49,6 +49,11 @@ class Run:
         return self.folder.name
 
     @property
+    def is_trained(self) -> bool:
+        """Whether its end was reached: the report is written last."""
+        return (self.folder / "report" / "report.html").is_file()
+
+    @property
     def log(self) -> Path:
         """What the run wrote to its screen."""
         return self.folder.parent / f"{self.name}.log"
@@ -74,7 +79,7 @@ def is_finished(run: Run, versions: Versions, any_code: bool = False) -> bool:
         raise _other(run, "other data")
     if not any_code and (made is None or made.code != versions.code):
         raise _other(run, "another version of the code (or give --any_code)")
-    return (run.folder / "report" / "report.html").is_file()
+    return run.is_trained
 
 
 def _require_same_config(run: Run) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,6 +20,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.tables.launch import Devices
 from mgtl_tf.tables.launch import require_all
 from mgtl_tf.tables.launch import run_all
+from mgtl_tf.tables.launch import start_logged
 from mgtl_tf.tables.measured import HARDER
 from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.results import RowResult
@@ -46,12 +46,10 @@ def measure_harder(job: TablesJob, devices: Devices) -> None:
     missing = [
         dataclasses.replace(run, folder=study.folder / _NAME / run.name)
         for run in study.runs(job.trained, job.chosen_seeds)
-        if (run.folder / "report" / "report.html").is_file()
-        and not _figures(run.folder).is_file()
+        if run.is_trained and not _figures(run.folder).is_file()
     ]
     if missing:
         ready_data(study, job.trained, job.benchmark.harder_world)
-        (study.folder / _NAME).mkdir(exist_ok=True)
     logging.info("harder gallery: %d runs to measure", len(missing))
     require_all(run_all(missing, devices, _tell, _start))
 
@@ -126,16 +124,9 @@ def _start(run: Run, environment: Mapping[str, str]) -> subprocess.Popen:
         "data_cache": run.config.data.data_cache,
         "checkpoint": "last",
     }
-    with run.log.open("ab") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "experiments.evaluate"]
-            + [f"--{name}={value}" for name, value in flags.items()],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            start_new_session=True,
-        )
+    given = [f"--{name}={value}" for name, value in flags.items()]
+    command = [sys.executable, "-m", "experiments.evaluate", *given]
+    return start_logged(command, run.log, environment)
 
 
 def _tell(run: Run, status: int, seconds: float) -> None:

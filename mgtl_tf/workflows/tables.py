@@ -129,7 +129,7 @@ def _result(
     job: TablesJob, study: Study, row: Row, title: str, number: int
 ) -> RowResult:
     runs = [study.run(row, seed) for seed in job.chosen_seeds]
-    done = [r for r in runs if (r.folder / "report" / "report.html").is_file()]
+    done = [run for run in runs if run.is_trained]
     result = row_result(row.key, title, done if number != 3 else [])
     if number in (2, 3) and job.measure_cost:
         cost = fresh_cost(paper_size(row.changes), study.folder / "costs")
@@ -186,13 +186,13 @@ def look_at_tables(job: TablesJob) -> Path:
         UserError: where no such run is finished, or one cannot be read.
     """
     study = job.study()
-    folders = [
-        study.run(row, seed).folder
+    runs = [
+        study.run(row, seed)
         for row in job.rows
         for seed in job.chosen_seeds
         if row.key in _LOOKED_AT
     ]
-    done = [f for f in folders if (f / "report" / "report.html").is_file()]
+    done = [run.folder for run in runs if run.is_trained]
     return look_at_runs(done, study.folder / "tables")
 
 

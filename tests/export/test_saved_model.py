@@ -13,7 +13,6 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf import build_model
-from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
@@ -22,19 +21,11 @@ from mgtl_tf.data.preprocess_graph import satellite_image
 from mgtl_tf.errors import UserError
 from mgtl_tf.export import export_model
 from mgtl_tf.export import model_hash
+from tests.tiny_runs import ONE_STEP
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
-SIZE = (32, 160)
-CONFIG = RunConfig(
-    model=ModelConfig(
-        image_size=SIZE,
-        width_multiplier=0.125,
-        poolings=3,
-        channels=24,
-        heads=2,
-        recurrent_steps=1,
-    )
-).replace(ground_crop=(0.25, 0.75))
+SIZE = ONE_STEP.image_size
+CONFIG = RunConfig(model=ONE_STEP).replace(ground_crop=(0.25, 0.75))
 
 # Prints descriptors of the files of each view, one by one and all at once.
 READER = """

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.data.preprocess import load_ground
@@ -24,19 +23,13 @@ from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import Circumstances
 from mgtl_tf.workflows.locate import locate_images
 from tests import programs
+from tests.tiny_runs import ONE_STEP
 from tests.tiny_runs import write_run
 
-SIZE = (32, 160)
+SIZE = ONE_STEP.image_size
 # Trained in bfloat16: the export must compute in float32 all the same.
 CONFIG = RunConfig(
-    model=ModelConfig(
-        image_size=SIZE,
-        width_multiplier=0.125,
-        poolings=3,
-        channels=24,
-        heads=2,
-        recurrent_steps=1,
-    ),
+    model=ONE_STEP,
     train=TrainConfig(dtype_policy="mixed_bfloat16"),
 )
 

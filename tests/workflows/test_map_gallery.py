@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import Encoder
@@ -18,20 +17,12 @@ from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.index import verify_gallery
 from mgtl_tf.workflows.locate import locate_images
 from tests.retrieval.tiles.maps import write_map
+from tests.tiny_runs import ONE_STEP
 from tests.tiny_runs import write_image
 from tests.tiny_runs import write_run
 
-SIZE = (32, 160)
-CONFIG = RunConfig(
-    model=ModelConfig(
-        image_size=SIZE,
-        width_multiplier=0.125,
-        poolings=3,
-        channels=24,
-        heads=2,
-        recurrent_steps=1,
-    )
-)
+SIZE = ONE_STEP.image_size
+CONFIG = RunConfig(model=ONE_STEP)
 
 
 @pytest.fixture(scope="module")
