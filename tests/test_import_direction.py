@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 ROAD = [
     ["polar"],
     ["mgtl_tf.errors", "mgtl_tf.quiet", "mgtl_tf.resident"],
+    ["mgtl_tf.utils"],
     ["mgtl_tf.folders", "mgtl_tf.fresh_process"],
     ["mgtl_tf.config"],
     ["mgtl_tf.presets"],

@@ -1,0 +1,1 @@
+"""Reading files: JSON, arrays, lists; each kind in one way."""

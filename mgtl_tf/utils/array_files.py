@@ -1,0 +1,138 @@
+"""Arrays from .npy files, looked at before memory is taken for them.
+
+A header of NumPy's is a claim: what it says of shape and type is compared
+with the bytes that are there, and with what is expected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+from typing import Literal
+
+import numpy as np
+
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import first_line
+from mgtl_tf.utils.plain_files import open_plain
+
+_HEADER_BYTES = 10_000
+_MOST_BYTES = 2**62
+_KINDS = "biuf"
+
+Shape = Sequence[int | None]
+"""An expected shape; None stands for any number."""
+
+
+class Header:
+    """What the first bytes of an array file say.
+
+    Attributes:
+        shape: of the array.
+        dtype: of its values: bool, whole or floating-point numbers.
+        order: "F" where the first index varies fastest, else "C".
+        start: the byte at which the values begin.
+    """
+
+    def __init__(self, file: IO[bytes]):
+        try:
+            version = np.lib.format.read_magic(file)
+            if version == (1, 0):
+                read = np.lib.format.read_array_header_1_0
+            elif version == (2, 0):
+                read = np.lib.format.read_array_header_2_0
+            else:
+                raise ValueError(f"format {version} is not read")
+            found = read(file, max_header_size=_HEADER_BYTES)
+        # NumPy hands the header's text to Python's own parser, which tells
+        # odd ones by many types, MemoryError and RecursionError among them.
+        except Exception as error:
+            raise UnfitFileError(
+                f"no array header: {first_line(error)}"
+            ) from error
+        self.shape, fortran, self.dtype = found
+        self.order: Literal["F", "C"] = "F" if fortran else "C"
+        self.start = file.tell()
+        if self.dtype.kind not in _KINDS or self.dtype.hasobject:
+            raise UnfitFileError(f"holds no numbers ({self.dtype})"[:80])
+        sound = all(
+            0 <= n <= _MOST_BYTES and not isinstance(n, bool)
+            for n in self.shape
+        )
+        if not sound or self.bytes > _MOST_BYTES:
+            raise UnfitFileError("claims a shape that no array has")
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes the values take, by what the header says."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def require(self, dtype: str | None, shape: Shape | None) -> None:
+        """Compares the claim with what is expected.
+
+        Args:
+            dtype: such as "<f4"; None for any number. A single letter of
+                "biuf" stands for a kind.
+            shape: None for any.
+
+        Raises:
+            UnfitFileError: where they differ.
+        """
+        fits = dtype in (None, self.dtype.kind) or self.dtype == np.dtype(dtype)
+        if not fits:
+            raise UnfitFileError(f"holds {self.dtype}, not {np.dtype(dtype)}")
+        if shape is None:
+            return
+        same = len(shape) == len(self.shape) and all(
+            want in (None, have)
+            for want, have in zip(shape, self.shape, strict=True)
+        )
+        if not same:
+            wanted = ", ".join("any" if n is None else str(n) for n in shape)
+            raise UnfitFileError(f"has shape {self.shape}, not ({wanted})")
+
+
+def read_array(
+    path: Path | str, dtype: str | None = None, shape: Shape | None = None
+) -> np.ndarray:
+    """A .npy file, in memory.
+
+    Args:
+        path: of the file.
+        dtype, shape: what it must be, as of `Header.require`.
+
+    Raises:
+        UnfitFileError: for any other file; no memory was then taken.
+    """
+    return np.array(map_array(path, dtype, shape))
+
+
+def map_array(
+    path: Path | str, dtype: str | None = None, shape: Shape | None = None
+) -> np.ndarray:
+    """A .npy file, mapped read-only.
+
+    Args:
+        path: of the file.
+        dtype, shape: what it must be, as of `Header.require`.
+
+    Raises:
+        UnfitFileError: for any other file.
+    """
+    with open_plain(path) as file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        header = Header(file)
+        header.require(dtype, shape)
+        if size != header.start + header.bytes:
+            raise UnfitFileError(
+                f"has {size:,} bytes where its header claims"
+                f" {header.start + header.bytes:,}"
+            )
+        if not header.bytes:  # An empty file cannot be mapped.
+            return np.empty(header.shape, header.dtype, header.order)
+        return np.memmap(
+            file, header.dtype, "r", header.start, header.shape, header.order
+        )

@@ -1,0 +1,171 @@
+"""JSON from files: bounded, finite, and of the declared shape, or refused.
+
+What a file should hold is declared as a dataclass or a type; pydantic
+compares it, without conversions: "3" is no number and true no count.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from typing import TypeVar
+
+from pydantic import TypeAdapter
+from pydantic import ValidationError
+
+from mgtl_tf.errors import UserError
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.plain_files import quoted
+from mgtl_tf.utils.plain_files import read_bytes
+
+T = TypeVar("T")
+
+LARGEST = 2**26
+"""Most bytes of a JSON file, unless the caller says otherwise."""
+
+_DIGITS = 20
+_SEAL = "sha256"
+
+
+def read_json(
+    path: Path | str,
+    shape: type[T],
+    remedy: str,
+    *,
+    sealed: bool = False,
+    largest: int = LARGEST,
+    error: type[UserError] = UserError,
+) -> T:
+    """A JSON file as a value of the declared shape.
+
+    Args:
+        path: of the file.
+        shape: a dataclass, or a type such as `dict[str, int]`.
+        remedy: ends the message.
+        sealed: whether the file was made of `sealed_text`; its own checksum
+            is then compared.
+        largest: most bytes that are read.
+        error: the type that is raised.
+
+    Raises:
+        UserError: naming the file, what is wrong and the remedy.
+    """
+    try:
+        content = read_bytes(path, largest)
+        return parse_json(content, shape, sealed=sealed)
+    except UnfitFileError as reason:
+        raise damaged(path, reason, remedy, error) from reason
+
+
+def parse_json(
+    content: bytes | str, shape: type[T], *, sealed: bool = False
+) -> T:
+    """JSON text as a value of the declared shape.
+
+    Args:
+        content: the text, as UTF-8 where it is bytes.
+        shape, sealed: as of `read_json`.
+
+    Raises:
+        UnfitFileError: with a phrase that says what is wrong, for text that
+            is not JSON, nested deeper than 100, names a key twice, holds a
+            number that is not finite or has over 20 digits, does not match
+            its checksum, or is of another shape.
+    """
+    declared: Any = shape
+    value = _value(content)
+    if sealed:
+        _require_seal(value)
+    try:
+        # In its JSON mode a list may become a tuple, but text no number.
+        return _adapter(declared).validate_json(content, strict=True)
+    except ValidationError as found:
+        raise UnfitFileError(_first(found)) from found
+
+
+def sealed_text(content: Mapping[str, Any]) -> str:
+    """A JSON object as text that carries its own checksum."""
+    sealed = {**content, _SEAL: _checksum(content)}
+    return json.dumps(sealed, indent=1) + "\n"
+
+
+@functools.cache
+def _adapter(shape: Any) -> TypeAdapter:
+    return TypeAdapter(shape)
+
+
+def _value(content: bytes | str) -> Any:
+    try:
+        text = content if isinstance(content, str) else content.decode()
+        return json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_no_number,
+            parse_float=_finite,
+            parse_int=_integer,
+        )
+    except UnicodeDecodeError as error:
+        raise UnfitFileError(f"not UTF-8 at byte {error.start}") from error
+    except RecursionError as error:
+        raise UnfitFileError("nested too deeply") from error
+    except json.JSONDecodeError as error:
+        raise UnfitFileError(f"not valid JSON: {error}") from error
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise UnfitFileError(f"names {quoted(twice)} twice")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise UnfitFileError(f"{text} is no number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if abs(value) == float("inf"):
+        raise UnfitFileError(f"{quoted(text)} is too large a number")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _DIGITS:
+        raise UnfitFileError(f"a number of {len(text):,} digits")
+    return int(text)
+
+
+def _require_seal(value: Any) -> None:
+    if not isinstance(value, dict) or _SEAL not in value:
+        raise UnfitFileError("holds no checksum of its own")
+    content = {name: v for name, v in value.items() if name != _SEAL}
+    if value[_SEAL] != _checksum(content):
+        raise UnfitFileError("not what it was written as: its checksum differs")
+
+
+def _checksum(content: Mapping[str, Any]) -> str:
+    try:
+        text = json.dumps(content, sort_keys=True)
+    except RecursionError as error:
+        raise UnfitFileError("nested too deeply") from error
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _first(found: ValidationError) -> str:
+    error = found.errors(include_url=False, include_context=False)[0]
+    place = ".".join(map(str, error["loc"]))[:80]
+    what = error["msg"][0].lower() + error["msg"][1:]
+    if error["type"] == "missing":
+        return f"lacks {place}"
+    if error["type"] == "json_invalid":
+        return what.replace("invalid JSON", "not valid JSON")[:160]
+    where = f"{place}={quoted(error['input'])}: " if place else ""
+    return f"{where}{what}"

@@ -1,0 +1,91 @@
+"""Opening a file that may be anything: a folder, a pipe, far too large."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO
+
+from mgtl_tf.errors import UserError
+
+QUOTED = 80
+"""How many characters of a wrong value an error shows."""
+
+
+class UnfitFileError(Exception):
+    """A file that is not what it should be; the message is a phrase."""
+
+
+def open_plain(path: Path | str, limit: int | None = None) -> BinaryIO:
+    """Opens a regular file for reading; never waits for a pipe's writer.
+
+    Args:
+        path: of the file.
+        limit: most bytes that it may have.
+
+    Raises:
+        UnfitFileError: where it is missing, no regular file, or larger.
+    """
+    try:
+        # Without O_NONBLOCK, opening a pipe waits until somebody writes.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise UnfitFileError(_reason(error)) from error
+    try:
+        found = os.fstat(descriptor)
+        if stat.S_ISDIR(found.st_mode):
+            raise UnfitFileError("is a folder, not a file")
+        if not stat.S_ISREG(found.st_mode):
+            raise UnfitFileError("is no regular file")
+        if limit is not None and found.st_size > limit:
+            raise UnfitFileError(
+                f"has {found.st_size:,} bytes, more than {limit:,}"
+            )
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def read_bytes(path: Path | str, limit: int) -> bytes:
+    """All bytes of a regular file.
+
+    Raises:
+        UnfitFileError: as `open_plain`, or where the disk does not give it.
+    """
+    with open_plain(path, limit) as file:
+        try:
+            # A file that grows while it is read is still bounded.
+            return file.read(limit + 1)[:limit]
+        except OSError as error:
+            raise UnfitFileError(_reason(error)) from error
+
+
+def quoted(value: object) -> str:
+    """A wrong value as it is shown in an error: one line, bounded."""
+    text = value if isinstance(value, str) else repr(value)
+    text = text if len(text) <= QUOTED else text[: QUOTED - 3] + "..."
+    return repr(text) if isinstance(value, str) else text
+
+
+def first_line(error: BaseException) -> str:
+    """What another library says of an error: one line, bounded."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0][: 2 * QUOTED]
+
+
+def damaged(
+    path: Path | str,
+    reason: object,
+    remedy: str,
+    error: type[UserError] = UserError,
+) -> UserError:
+    """The error about a file whose content is not what it should be."""
+    return error(f"{path}: damaged ({reason}); {remedy}")
+
+
+def _reason(error: OSError | ValueError) -> str:
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error)

@@ -1,0 +1,160 @@
+"""Arrays from damaged and crafted files: one line, and no memory taken."""
+
+import io
+import os
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from mgtl_tf.utils.array_archives import ArrayArchive
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.array_files import read_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+
+ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)
+
+
+def _npy(array, **options):
+    file = io.BytesIO()
+    np.lib.format.write_array(file, array, **options)
+    return file.getvalue()
+
+
+def _claim(text, values=b""):
+    """A .npy file with any header text."""
+    text = text.ljust((-len(text) - 11) % 64 + len(text)) + "\n"
+    return (
+        b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode()
+    ) + values
+
+
+def _header(shape="(3, 4)", descr="'<f4'", fortran="False"):
+    return f"{{'descr': {descr}, 'fortran_order': {fortran}, 'shape': {shape}}}"
+
+
+CRAFTED = {
+    "empty": b"",
+    "a picture": b"\xff\xd8\xff\xe0" * 100,
+    "cut off in the header": _npy(ROWS)[:50],
+    "cut off in the values": _npy(ROWS)[:-1],
+    "longer than it says": _npy(ROWS) + b"\0",
+    "an expression": _claim(_header("(10**0, 4)"), bytes(48)),
+    "a huge shape": _claim(_header(f"({2**40}, {2**40})"), bytes(48)),
+    "400 digits": _claim(_header(f"(1{'0' * 400},)"), bytes(48)),
+    "none of 400 digits": _claim(_header(f"(0, 1{'0' * 400})")),
+    "negative": _claim(_header("(-3, -4)"), bytes(48)),
+    "bools": _claim(_header("(True, 12)"), bytes(48)),
+    "floats": _claim(_header("(3.0, 4)"), bytes(48)),
+    "deep": _claim("(" * 5000),
+    "deep lists": _claim("[" * 900 + "]" * 900),
+    "no keys": _claim("{}"),
+    "unhashable": _claim("{[]: 1}"),
+    "a pickle": _npy(np.array([{}], object), allow_pickle=True),
+    "text": _npy(np.array(["a", "b"])),
+    "fields": _npy(np.zeros(3, [("a", "<f4"), ("b", "<i8")])),
+    "dates": _npy(np.zeros(3, "M8[s]")),
+    "no such type": _claim(_header(descr="'<q9'"), bytes(48)),
+    "a type of 2**60": _claim(_header(descr=f"'V{2**60}'"), bytes(48)),
+}
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_npy_is_one_line(tmp_path, name):
+    path = tmp_path / "a.npy"
+    path.write_bytes(CRAFTED[name])
+    for read in (read_array, map_array):
+        with pytest.raises(UnfitFileError) as error:
+            read(path)
+        assert len(str(error.value)) < 200 and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", CRAFTED)
+def test_crafted_members_of_npz_are_one_line(tmp_path, name):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.npy", CRAFTED[name])
+    with ArrayArchive(path) as archive, pytest.raises(UnfitFileError):
+        archive.read("a")
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        ROWS,
+        np.asfortranarray(ROWS),
+        ROWS.astype(">f8"),
+        np.zeros((0, 4), np.float32),
+        np.array(3),
+        np.ones((2, 3), bool),
+    ],
+)
+def test_sound_arrays_are_read_as_numpy_reads_them(tmp_path, array):
+    np.save(tmp_path / "a.npy", array)
+    np.savez_compressed(tmp_path / "a.npz", a=array)
+    wanted = np.load(tmp_path / "a.npy")
+    with ArrayArchive(tmp_path / "a.npz") as archive:
+        found = [archive.read("a")]
+    found += [f(tmp_path / "a.npy") for f in (read_array, map_array)]
+    for values in found:
+        assert values.dtype == wanted.dtype
+        np.testing.assert_array_equal(values, wanted)
+
+
+def test_what_is_expected_is_compared(tmp_path):
+    np.save(tmp_path / "a.npy", ROWS)
+    read_array(tmp_path / "a.npy", "<f4", (None, 4))
+    with pytest.raises(UnfitFileError, match="holds float32, not float64"):
+        read_array(tmp_path / "a.npy", "<f8")
+    for shape in ((3, 5), (12,), (None, 3)):
+        with pytest.raises(UnfitFileError, match=r"has shape \(3, 4\)"):
+            read_array(tmp_path / "a.npy", "<f4", shape)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.npy")
+    with pytest.raises(UnfitFileError, match="no regular file"):
+        map_array(tmp_path / "a.npy")
+    with pytest.raises(UnfitFileError, match="no regular file"):
+        ArrayArchive(tmp_path / "a.npy")
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_changed_npz_is_refused_or_the_same(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("npz")
+    np.savez(folder / "a.npz", a=ROWS, b=ROWS[0])
+    content = bytearray((folder / "a.npz").read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    else:
+        place = data.draw(st.integers(0, len(content) - 1))
+        content[place] ^= 1 << data.draw(st.integers(0, 7))
+    (folder / "b.npz").write_bytes(content)
+    try:
+        with ArrayArchive(folder / "b.npz") as archive:
+            found = [archive.read("a"), archive.read("b")]
+    except (UnfitFileError, KeyError):
+        return
+    np.testing.assert_array_equal(found[0], ROWS)
+    np.testing.assert_array_equal(found[1], ROWS[0])
+
+
+def test_a_member_that_unpacks_to_gigabytes_is_not_read(tmp_path):
+    path = tmp_path / "a.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
+        file.open("a.npy", "w", force_zip64=True) as member,
+    ):
+        member.write(_claim(_header("(100_000_000,)")))
+        for _ in range(25):
+            member.write(bytes(16_000_000))
+    assert path.stat().st_size < 500_000
+    with ArrayArchive(path) as archive:
+        assert archive.header("a").bytes == 400_000_000
+        with pytest.raises(UnfitFileError, match="has shape"):
+            archive.read("a", "<f4", (3, 4))
