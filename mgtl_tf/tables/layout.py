@@ -41,7 +41,10 @@ def table_grid(table: MeasuredTable) -> Grid:
 
 
 def _title(table: MeasuredTable) -> str:
-    return f"{table.heading}. {table.measured_on}"
+    title = f"{table.heading}. {table.measured_on}"
+    if table.gallery is None:
+        return title
+    return f"{title}, gallery of {table.gallery.size:,} places"
 
 
 def _heads(number: int) -> tuple[list[str], list[str]]:
@@ -79,9 +82,11 @@ def _own_cells(table: MeasuredTable, row: RowResult | None) -> list[str]:
 
 def _recall(row: RowResult, name: str) -> str:
     """Per cent: mean and standard deviation over seeds."""
-    mean, spread = 100 * row.mean(name), 100 * row.spread(name)
-    if math.isnan(mean):
+    if not row.seeds:
         return "not run"
+    mean, spread = 100 * row.mean(name), 100 * row.spread(name)
+    if math.isnan(mean):  # The note below the table says why.
+        return ""
     return f"{mean:.2f}" if math.isnan(spread) else f"{mean:.2f} ± {spread:.2f}"
 
 
@@ -100,8 +105,7 @@ def _notes(table: MeasuredTable) -> list[str]:
     seeds = ", ".join(map(str, table.seeds))
     notes = [
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
-        f" {seeds}; gallery of {table.gallery_size:,} places; ties count"
-        " against the model (R20).",
+        f" {seeds};{_gallery(table)} ties count against the model (R20).",
         *_difference_notes(table),
         *_pairs_seen(table.rows),
     ]
@@ -113,6 +117,11 @@ def _notes(table: MeasuredTable) -> list[str]:
         )
     notes += [NO_FLOPS] if table.number == 2 else []
     return [*notes, *table.notes]
+
+
+def _gallery(table: MeasuredTable) -> str:
+    found = table.gallery
+    return f" gallery {found.name}, {found.size:,} places;" if found else ""
 
 
 def _difference_notes(table: MeasuredTable) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import field
 
 from mgtl_tf.tables.bootstrap import Difference
 from mgtl_tf.tables.bootstrap import paired_difference
+from mgtl_tf.tables.results import Gallery
 from mgtl_tf.tables.results import RowResult
 
 CONTROLS, HARDER = 0, -1
@@ -27,9 +28,11 @@ class MeasuredTable:
         measured_on: what recall is of, in words.
         made_world: whether that is a made world.
         seeds: of every row.
-        gallery_size: N.
         differences: row key to what `differences_of` found.
         notes: further lines, such as "w/o CMI was not run".
+
+    Raises:
+        ValueError: for rows that were measured on several galleries.
     """
 
     number: int
@@ -37,9 +40,24 @@ class MeasuredTable:
     measured_on: str
     made_world: bool = True
     seeds: Sequence[int] = ()
-    gallery_size: int = 0
     differences: Mapping[str, Difference] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if len(self._galleries) > 1:
+            raise ValueError(
+                f"{self.heading}: its rows are of several galleries:"
+                f" {sorted(map(str, self._galleries))}"
+            )
+
+    @property
+    def _galleries(self) -> set[Gallery]:
+        return {seed.gallery for row in self.rows for seed in row.seeds}
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """The one that all recalls are of; None where nothing was measured."""
+        return next(iter(self._galleries), None)
 
     @property
     def heading(self) -> str:
@@ -63,9 +81,10 @@ def differences_of(
     """Row key to its r@1 less that of the row it is compared with.
 
     Tables 1 and 2 compare with the row of ours before; Table 4, and the
-    controls, with w/ CMI at L = 6; Table 3 has no recall.
+    controls, with w/ CMI at L = 6; Table 3 has no recall, and the harder
+    gallery's runs have no ranks.
     """
-    run = [row for row in rows if row.seeds and number != 3]
+    run = [row for row in rows if row.seeds and number not in (3, HARDER)]
     found = {}
     for index, row in enumerate(run):
         other = run[index - 1] if index else None

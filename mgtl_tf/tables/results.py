@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from collections.abc import Sequence
 from dataclasses import dataclass
 from dataclasses import field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mgtl_tf.config import DataConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.metrics import summary
@@ -19,12 +21,28 @@ from mgtl_tf.training.logs import read_metrics
 
 
 @dataclass(frozen=True)
+class Gallery:
+    """Where a recall was measured.
+
+    Attributes:
+        name: of the made world's folder, or of the data set and its split.
+        size: N, its places.
+    """
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
 class SeedResult:
-    """One finished run.
+    """One finished run, measured on one gallery.
 
     Attributes:
         seed: of the run.
-        recalls: ground to satellite, fractions: "r@1", "r@5", "r@10", "r@1%".
+        run: its name, such as with_cmi-seed0.
+        gallery: that `recalls` are of.
+        recalls: ground to satellite, fractions: "r@1", "r@5", "r@10", "r@1%";
+            a published file may lack some.
         pairs: trained on, counted as often as seen.
         train_seconds: of those steps.
         pairs_per_second: median over the run.
@@ -33,6 +51,8 @@ class SeedResult:
     """
 
     seed: int
+    run: str
+    gallery: Gallery
     recalls: Mapping[str, float]
     pairs: int
     train_seconds: float
@@ -60,14 +80,17 @@ class RowResult:
     complexity: Mapping[str, Any] | None = None
 
     def mean(self, name: str) -> float:
-        """Mean of a recall over seeds, a fraction; NaN where not run."""
-        values = [seed.recalls[name] for seed in self.seeds]
+        """Mean of a recall over seeds, a fraction; NaN where one is unknown."""
+        values = self._values(name)
         return float(np.mean(values)) if values else float("nan")
 
     def spread(self, name: str) -> float:
         """Standard deviation over seeds; NaN for fewer than two."""
-        values = [seed.recalls[name] for seed in self.seeds]
+        values = self._values(name)
         return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
+
+    def _values(self, name: str) -> list[float]:
+        return [seed.recalls.get(name, float("nan")) for seed in self.seeds]
 
     @property
     def ranks(self) -> list[np.ndarray]:
@@ -94,6 +117,8 @@ def read_result(run: Run) -> SeedResult:
     rates = [record["pairs_per_second"] for record in training]
     return SeedResult(
         seed=run.config.train.seed,
+        run=run.name,
+        gallery=Gallery(_gallery_name(run.config.data), len(forth)),
         recalls={
             name: value
             for name, value in summary(forth, 0 * forth, len(forth)).items()
@@ -104,6 +129,13 @@ def read_result(run: Run) -> SeedResult:
         pairs_per_second=float(np.median(rates)),
         ranks=forth,
     )
+
+
+def _gallery_name(data: DataConfig) -> str:
+    """No folder of this machine: a study names its own worlds."""
+    if data.dataset == "procedural":
+        return f"worlds/{Path(data.data_dir).name}"
+    return f"{data.dataset} validation"
 
 
 def final_recall(run: Run) -> float:

@@ -1,14 +1,17 @@
 """A study's figures as one small JSON file, to and fro.
 
-{"name", "facts", "changes_of_all", "rows": {KEY: figures}, "tables":
-[{"number", "rows": {KEY: title}, ...}], "search"}. A row that is in two
-tables stands once; the paper's figures are in paper.py and not here.
+{"name", "facts", "changes_of_all", "rows": {KEY: changes and costs}, "runs":
+{NAME: pairs and time}, "measurements": [{"table", "row", "gallery", "seed",
+"run", recalls}], "tables": [{"number", "rows": {KEY: title}, ...}], "search"}.
+A recall belongs to its table and gallery, so a row that stands in several
+tables has measurements in each. The paper's figures are in paper.py.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -17,6 +20,7 @@ from typing import Any
 
 from mgtl_tf.tables.bootstrap import Difference
 from mgtl_tf.tables.measured import MeasuredTable
+from mgtl_tf.tables.results import Gallery
 from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import SeedResult
 
@@ -42,15 +46,23 @@ class StudyFigures:
 
 
 def to_json(study: StudyFigures) -> str:
-    """The file's text; ranks, too many for a repository, are left out."""
-    rows = _rows(study.tables)
-    trained = [set(row.changes) for row in rows.values() if row.seeds]
+    """The file's text; ranks, too many for a repository, are left out.
+
+    Raises:
+        ValueError: where two tables say different things of one row or run.
+    """
+    rows = [row for table in study.tables for row in table.rows]
+    trained = [set(row.changes) for row in rows if row.seeds]
     shared = set.intersection(*trained) if trained else set()
     content = {
         "name": study.name,
         "facts": study.facts,
         "changes_of_all": _without_folders(sorted(shared)),
-        "rows": {key: _row_out(row, shared) for key, row in rows.items()},
+        "rows": _rows_out(rows, shared),
+        "runs": _runs_out(rows),
+        "measurements": [
+            line for table in study.tables for line in _measurements(table)
+        ],
         "tables": [_table_out(table) for table in study.tables],
         "search": study.search,
     }
@@ -64,44 +76,57 @@ def from_json(text: str) -> StudyFigures:
         ValueError, KeyError, TypeError, AttributeError: for other text.
     """
     content = json.loads(text)
-    tables = [
-        _table_in(details, content["rows"]) for details in content["tables"]
-    ]
+    tables = [_table_in(details, content) for details in content["tables"]]
     return StudyFigures(
         content["name"], tables, content["facts"], content["search"]
     )
 
 
-def _rows(tables: Sequence[MeasuredTable]) -> dict[str, RowResult]:
-    """Every row once, with all that any table knows of it."""
-    found: dict[str, RowResult] = {}
-    for row in (row for table in tables for row in table.rows):
-        other = found.get(row.key, row)
-        found[row.key] = dataclasses.replace(
-            row if row.seeds else other,
-            complexity=row.complexity or other.complexity,
-        )
+def _rows_out(rows: Sequence[RowResult], shared: set[str]) -> dict[str, Any]:
+    """What is true of a row wherever it was measured, once for each key."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        known = found.setdefault(row.key, {"changes": [], "complexity": None})
+        if row.seeds:
+            own = (change for change in row.changes if change not in shared)
+            _set_once(known, "changes", _without_folders(own), row.key)
+        if row.complexity is not None:
+            _set_once(known, "complexity", row.complexity, row.key)
     return found
 
 
-def _row_out(row: RowResult, shared: set[str]) -> dict[str, Any]:
-    return {
-        "changes": _without_folders(c for c in row.changes if c not in shared),
-        "complexity": row.complexity,
-        "seeds": [
-            {
+def _runs_out(rows: Sequence[RowResult]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for seed in (seed for row in rows for seed in row.seeds):
+        details = {
+            "pairs": seed.pairs,
+            "train_seconds": round(seed.train_seconds, 1),
+            "pairs_per_second": round(seed.pairs_per_second, 1),
+        }
+        _set_once(found, seed.run, details, "runs")
+    return found
+
+
+def _set_once(into: dict[str, Any], name: str, value: Any, what: str) -> None:
+    if into.get(name) and into[name] != value:
+        raise ValueError(f"{what}: two tables differ in its {name}")
+    into[name] = value
+
+
+def _measurements(table: MeasuredTable) -> Iterator[dict[str, Any]]:
+    for row in table.rows:
+        for seed in row.seeds:
+            yield {
+                "table": table.number,
+                "row": row.key,
+                "gallery": dataclasses.asdict(seed.gallery),
                 "seed": seed.seed,
+                "run": seed.run,
                 **{k: round(v, _DIGITS) for k, v in seed.recalls.items()},
-                "pairs": seed.pairs,
-                "train_seconds": round(seed.train_seconds, 1),
-                "pairs_per_second": round(seed.pairs_per_second, 1),
             }
-            for seed in row.seeds
-        ],
-    }
 
 
-def _without_folders(changes: Iterator[str] | Sequence[str]) -> list[str]:
+def _without_folders(changes: Iterable[str]) -> list[str]:
     """Where the data lie is of no use to others, and theirs alone."""
     return [change for change in changes if not change.startswith(_FOLDERS)]
 
@@ -117,45 +142,50 @@ def _table_out(table: MeasuredTable) -> dict[str, Any]:
         "measured_on": table.measured_on,
         "made_world": table.made_world,
         "seeds": list(table.seeds),
-        "gallery_size": table.gallery_size,
         "differences": compared,
         "notes": list(table.notes),
     }
 
 
 def _table_in(
-    details: Mapping[str, Any], rows: Mapping[str, Any]
+    details: Mapping[str, Any], content: Mapping[str, Any]
 ) -> MeasuredTable:
     compared = {k: Difference(*v) for k, v in details["differences"].items()}
-    found = [_row_in(k, title, rows[k]) for k, title in details["rows"].items()]
+    found = []
+    for key, title in details["rows"].items():
+        seeds = tuple(_seeds_in(details["number"], key, content))
+        row = content["rows"][key]
+        changes = tuple(row["changes"]) if seeds else ()
+        found.append(RowResult(key, title, changes, seeds, row["complexity"]))
     return MeasuredTable(**{**details, "rows": found, "differences": compared})
 
 
-def _row_in(key: str, title: str, details: Mapping[str, Any]) -> RowResult:
-    seeds = tuple(
-        SeedResult(
-            seed=found["seed"],
-            recalls={k: v for k, v in found.items() if k.startswith("r@")},
-            pairs=found["pairs"],
-            train_seconds=found["train_seconds"],
-            pairs_per_second=found["pairs_per_second"],
-        )
-        for found in details["seeds"]
-    )
-    changes = tuple(details["changes"])
-    return RowResult(key, title, changes, seeds, details["complexity"])
+def _seeds_in(
+    number: int, key: str, content: Mapping[str, Any]
+) -> Iterator[SeedResult]:
+    for found in content["measurements"]:
+        if (found["table"], found["row"]) == (number, key):
+            yield SeedResult(
+                seed=found["seed"],
+                run=found["run"],
+                gallery=Gallery(**found["gallery"]),
+                recalls={k: v for k, v in found.items() if k.startswith("r@")},
+                **content["runs"][found["run"]],
+            )
 
 
 def _lines(value: Any, depth: int = 2) -> Iterator[str]:
     """JSON with a line for each row: not for each number, nor one for all."""
-    if not depth or not isinstance(value, dict) or not value:
+    if not depth or not isinstance(value, dict | list) or not value:
         yield json.dumps(value)
         return
-    yield "{"
-    for place, (key, inner) in enumerate(value.items(), 1):
+    named = isinstance(value, dict)
+    yield "{" if named else "["
+    for place, key in enumerate(value):
+        inner = value[key] if named else key
         first, *others = _lines(inner, depth - 1)
-        lines = [f"{json.dumps(key)}: {first}", *others]
-        comma = "," if place < len(value) else ""
+        lines = [f"{json.dumps(key)}: {first}" if named else first, *others]
+        comma = "," if place < len(value) - 1 else ""
         yield from (f" {line}" for line in lines[:-1])
         yield f" {lines[-1]}{comma}"
-    yield "}"
+    yield "}" if named else "]"

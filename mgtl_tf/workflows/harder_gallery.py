@@ -23,6 +23,7 @@ from mgtl_tf.tables.launch import run_all
 from mgtl_tf.tables.launch import start_logged
 from mgtl_tf.tables.measured import HARDER
 from mgtl_tf.tables.measured import MeasuredTable
+from mgtl_tf.tables.results import Gallery
 from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import row_result
 from mgtl_tf.tables.runs import Run
@@ -61,20 +62,17 @@ def harder_table(job: TablesJob) -> MeasuredTable | None:
         UserError: for a file that cannot be read.
     """
     study = job.study()
-    rows, sizes = [], [0]
+    rows = []
     for row in job.trained:
         runs = [study.run(row, seed) for seed in job.chosen_seeds]
         done = [run for run in runs if _figures(run.folder).is_file()]
         found = [_read(_figures(run.folder)) for run in done]
-        sizes += [figures["gallery_size"] for figures in found]
         plain = row_result(row.key, job.title(row), done)
         rows.append(_among_more(plain, found))
-    if not max(sizes):
+    if not any(row.seeds for row in rows):
         return None
     where = f"{study.folder.name}, the same runs, another made world"
-    return MeasuredTable(
-        HARDER, rows, where, seeds=job.chosen_seeds, gallery_size=max(sizes)
-    )
+    return MeasuredTable(HARDER, rows, where, seeds=job.chosen_seeds)
 
 
 def _there(study: Study) -> Study:
@@ -107,6 +105,7 @@ def _among_more(row: RowResult, found: list[dict[str, Any]]) -> RowResult:
     seeds = [
         dataclasses.replace(
             seed,
+            gallery=Gallery(f"worlds/{_NAME}", figures["gallery_size"]),
             recalls={name: figures[name] for name in seed.recalls},
             ranks=seed.ranks[:0],
         )

@@ -141,7 +141,6 @@ def _measured(
     job: TablesJob, number: int, rows: Sequence[RowResult]
 ) -> MeasuredTable:
     study, benchmark = job.study(), job.benchmark
-    measured = next((row for row in rows if row.seeds), None)
     where = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
     notes = []
     if len(codes := versions_of(_runs_there(job, study))) > 1:
@@ -152,7 +151,6 @@ def _measured(
         f"{benchmark.name}, a made world" if benchmark else where[job.dataset],
         benchmark is not None,
         job.chosen_seeds,
-        len(measured.seeds[0].ranks) if measured else 0,
         differences_of(number, rows),
         notes,
     )

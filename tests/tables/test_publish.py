@@ -1,6 +1,9 @@
 """Tables as shown and as published: figures, notes, the page from JSON."""
 
+import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,15 +12,20 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.tables.cost_layout import parameters_text
 from mgtl_tf.tables.layout import table_grid
 from mgtl_tf.tables.measured import CONTROLS
+from mgtl_tf.tables.measured import HARDER
 from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.measured import differences_of
 from mgtl_tf.tables.publish import publish
 from mgtl_tf.tables.publish import write_page
+from mgtl_tf.tables.results import Gallery
 from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import SeedResult
 from mgtl_tf.tables.study_json import StudyFigures
 from mgtl_tf.tables.study_json import from_json
+from mgtl_tf.tables.study_json import to_json
 
+RESULTS = Path(__file__).parents[2] / "docs/results"
+OWN, LARGER = Gallery("worlds/final", 200), Gallery("worlds/harder", 800)
 COST = {
     "parameters": 79_279_104,
     "multiply_adds": 43_255_234_560,
@@ -37,7 +45,10 @@ def row(key, title, *hits, complexity=None, batch_size=32):
         recalls = {"r@1": count / 200, "r@5": count / 200}
         recalls |= {"r@10": 1.0, "r@1%": count / 200}
         pairs = 800 * batch_size
-        seeds.append(SeedResult(seed, recalls, pairs, 60.0, 426.7, ranks))
+        run = f"{key}-seed{seed}"
+        seeds.append(
+            SeedResult(seed, run, OWN, recalls, pairs, 60.0, 426.7, ranks)
+        )
     changes = (f"batch_size: 16 -> {batch_size}", "data_dir:  -> /home/me")
     return RowResult(key, title, changes, tuple(seeds), complexity)
 
@@ -48,7 +59,6 @@ def measured(number, rows):
         rows,
         "a made world",
         seeds=(0, 1),
-        gallery_size=200,
         differences=differences_of(number, rows),
     )
 
@@ -178,7 +188,11 @@ def test_json_holds_the_raw_figures_and_is_small(tmp_path):
     found = json.loads(text)
     assert list(found["rows"]) == ["with_cmi", "vgg", "without_cmi"]
     with_cmi = found["rows"]["with_cmi"]
-    assert [seed["r@1"] for seed in with_cmi["seeds"]] == [0.6, 0.62]
+    measured = [m for m in found["measurements"] if m["row"] == "with_cmi"]
+    assert [m["r@1"] for m in measured] == 2 * [0.6, 0.62]
+    assert [m["table"] for m in measured] == [1, 1, 2, 2]
+    assert measured[0]["gallery"] == {"name": "worlds/final", "size": 200}
+    assert measured[1]["run"] == "with_cmi-seed1"
     assert with_cmi["complexity"]["parameters"] == 79_279_104
     assert found["changes_of_all"] == ["batch_size: 16 -> 32"]
     assert found["tables"][0]["rows"] == {"with_cmi": "MGTL"}
@@ -192,6 +206,62 @@ def test_figures_come_back_from_their_json(tmp_path):
     assert [table.heading for table in study.tables] == ["Table 1", "Table 2"]
 
 
+def _among_more(row):
+    """The same runs among four times as many places: half as often right."""
+    seeds = tuple(
+        dataclasses.replace(
+            seed,
+            gallery=LARGER,
+            recalls={name: value / 2 for name, value in seed.recalls.items()},
+            ranks=seed.ranks[:0],
+        )
+        for seed in row.seeds
+    )
+    return dataclasses.replace(row, seeds=seeds)
+
+
+@pytest.mark.parametrize("order", [[2, HARDER], [HARDER, 2]])
+def test_a_row_measured_on_two_galleries_keeps_both(tmp_path, order):
+    rows = {2: ROWS, HARDER: [_among_more(row) for row in ROWS]}
+    tables = [measured(number, rows[number]) for number in order]
+    page = publish(StudyFigures("small", tables, {}), tmp_path).read_text()
+    again = from_json((tmp_path / "results/small.json").read_text())
+    by_number = {table.number: table for table in again.tables}
+    for number, gallery, percent in (
+        (2, OWN, "61.00 ± 1.41"),
+        (HARDER, LARGER, "30.50 ± 0.71"),
+    ):
+        table = by_number[number]
+        assert table.gallery == gallery
+        assert cells(table_grid(table), 2)["r@1"] == percent
+        assert f"{table.measured_on}, gallery of {gallery.size} places" in page
+        assert f"| w/ CMI | {percent} |" in page
+
+
+def test_one_table_is_of_one_gallery():
+    with pytest.raises(ValueError, match="Table 2: .* several galleries"):
+        MeasuredTable(2, [*ROWS[:2], _among_more(ROWS[2])], "a made world")
+
+
+def test_two_accounts_of_one_run_are_refused():
+    other = [dataclasses.replace(seed, pairs=1) for seed in ROWS[2].seeds]
+    row = dataclasses.replace(ROWS[2], seeds=tuple(other))
+    tables = [measured(2, ROWS), measured(4, [row])]
+    with pytest.raises(ValueError, match="with_cmi-seed0"):
+        to_json(StudyFigures("small", tables, {}))
+
+
+def test_a_lost_figure_is_an_empty_cell():
+    """A row that was run is not "not run", whatever is left of it."""
+    seeds = tuple(
+        dataclasses.replace(seed, recalls={"r@1": seed.recalls["r@1"]})
+        for seed in ROWS[2].seeds
+    )
+    row = dataclasses.replace(ROWS[2], seeds=seeds)
+    line = cells(grid_of(2, [row]), 2)
+    assert (line["r@1"], line["r@5"]) == ("61.00 ± 1.41", "")
+
+
 def test_the_same_figures_give_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         _published(tmp_path / name)
@@ -201,6 +271,33 @@ def test_the_same_figures_give_the_same_bytes(tmp_path):
     for file in files:
         one, two = (tmp_path / name / file for name in ("one", "two"))
         assert one.read_bytes() == two.read_bytes(), file
+
+
+def _published_here():
+    return [from_json(path.read_text()) for path in RESULTS.glob("*.json")]
+
+
+def test_published_differences_are_of_the_figures_beside_them():
+    """Δ r@1 was of one gallery and r@1 of another, until 2026-11-26."""
+    compared = 0
+    for table in (t for study in _published_here() for t in study.tables):
+        run = [row for row in table.rows if row.seeds]
+        for place, row in enumerate(run):
+            if row.key not in table.differences:
+                continue
+            other = run[place - 1]
+            if table.number in (CONTROLS, 4):
+                (other,) = [r for r in run if r.key == "with_cmi"]
+            points = row.mean("r@1") - other.mean("r@1")
+            assert points == pytest.approx(table.differences[row.key].mean)
+            compared += 1
+    assert compared >= 14
+
+
+def test_the_page_here_is_of_the_files_here(tmp_path):
+    shutil.copytree(RESULTS, tmp_path / "results")
+    page = write_page(tmp_path).read_text()
+    assert page == (RESULTS.parent / "results.md").read_text()
 
 
 def test_damaged_json_and_folders_are_named(tmp_path):

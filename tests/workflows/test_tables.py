@@ -16,6 +16,7 @@ from mgtl_tf.tables import step_time
 from mgtl_tf.tables.benchmark import BENCHMARKS
 from mgtl_tf.tables.benchmark import SMALL
 from mgtl_tf.tables.layout import table_grid
+from mgtl_tf.tables.study_json import from_json
 from mgtl_tf.workflows import harder_gallery
 from mgtl_tf.workflows import study_runs
 from mgtl_tf.workflows import tables
@@ -147,7 +148,7 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained, monkeypatch):
     harder = table_grid(shown[2])
     assert harder.heads == ["row", "r@1", "r@5", "r@10", "r@1%"]
     assert harder.rows[2] == ["w/ CMI", *["25.00"] * 4]
-    assert "gallery of 8 places" in harder.notes[0]
+    assert "gallery of 8 places" in harder.title
     page = tables.publish_tables(job, shown, tmp_path / "docs")
     tables.run_tables(job)
     assert len(trained) == 10
@@ -157,6 +158,12 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained, monkeypatch):
     assert "--table=2 --dataset=procedural --size=small --seeds=0" in text
     published = (tmp_path / "docs/results/procedural-tiny.json").read_text()
     assert str(tmp_path) not in text + published
+    # Each table keeps its own gallery's figures, though rows are in several.
+    again = [table_grid(table) for table in from_json(published).tables]
+    assert again == [table_grid(table) for table in shown]
+    found = dict(zip(headings, again, strict=True))
+    assert found["Table 2"].rows[2][1] == "41.50"  # 83 of 200 ranks are 1
+    assert found["Harder gallery"].rows[2][1] == "25.00"
     folder = tmp_path / "studies/procedural-tiny/tables"
     for suffix in ("txt", "md", "csv", "svg"):
         assert (folder / f"table2.{suffix}").stat().st_size > 100
