@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import ExitStack
 from contextlib import contextmanager
 from pathlib import Path
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.exchange import exchange
+from mgtl_tf.utils.locks import LocklessDiskError
+from mgtl_tf.utils.locks import held
+from mgtl_tf.utils.locks import try_lock
+from mgtl_tf.utils.names import hidden_beside
 
 MODEL_JSON = "model.json"
 """Beside every exported saved_model.pb: its hash, dimension and config."""
@@ -20,18 +28,100 @@ INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file beside its final name, then renames it.
+def write_whole(path: Path | str, content: str | bytes) -> None:
+    """Writes a file beside its final name, then renames it.
+
+    Args:
+        path: the file.
+        content: all of it; text is written as UTF-8.
 
     Raises:
         UserError: where it cannot be written; the file is as it was.
     """
-    beside = path.with_suffix(".tmp")
+    data = content if isinstance(content, bytes) else content.encode()
+    with whole_file(path) as beside:
+        beside.write_bytes(data)
+
+
+@contextmanager
+def whole_file(path: Path | str) -> Iterator[Path]:
+    """A new file beside `path`, for any writer, renamed to it on success.
+
+    On any failure, an interrupt included, the new file is removed and what
+    `path` named before is as it was. A link stays one: the file that it
+    leads to is replaced. What is no file (`/dev/stdout`) is written to
+    directly.
+
+    Args:
+        path: the final name; its folder is there.
+
+    Yields:
+        an empty file of another name with the same suffix.
+
+    Raises:
+        UserError: where it cannot be written, naming it.
+    """
+    final = Path(os.path.realpath(path))
+    with _told_of(path, final):
+        if final.is_dir():
+            raise UserError(f"{path}: is a folder; name a file")
+        if _is_stream(path):
+            yield Path(path)
+            return
+        beside, lock = _free_name(final)
+        try:
+            yield beside
+            sync(beside)
+            os.replace(beside, final)
+        finally:
+            os.close(lock)
+            beside.unlink(missing_ok=True)
+
+
+def _is_stream(path: Path | str) -> bool:
+    """Whether a name is of a device or pipe, or of an open file."""
+    named = Path(os.path.abspath(path))
+    open_file = named.is_relative_to("/dev") or named.is_relative_to("/proc")
+    return open_file or (named.exists() and not named.is_file())
+
+
+def _free_name(final: Path) -> tuple[Path, int]:
+    """An empty file that no other process writes, and what keeps it so.
+
+    What a killed process left is written over.
+    """
+    suffix = final.suffix
+    for number in itertools.count():
+        path = hidden_beside(final, f"{number}.tmp", suffix)
+        try:
+            lock = try_lock(path)
+        except LocklessDiskError:
+            path.unlink(missing_ok=True)
+            path = hidden_beside(final, f"{secrets.token_hex(4)}.tmp", suffix)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
+        if lock is not None:
+            os.ftruncate(lock, 0)
+            return path, lock
+    raise RuntimeError("unreachable")
+
+
+@contextmanager
+def _told_of(path: Path | str, folder: Path) -> Iterator[None]:
+    """Tells an error of the disk as one about `path`.
+
+    Args:
+        path: as the user named it.
+        folder: an error that names a file elsewhere than in it, or beside
+            it, is another's.
+    """
     try:
-        beside.write_text(text)
-        sync(beside)
-        os.replace(beside, path)
+        yield
     except OSError as error:
+        named = error.filename
+        if isinstance(named, (str, bytes, os.PathLike)):
+            inside = Path(os.fsdecode(named)).is_relative_to(folder.parent)
+            if not inside:
+                raise
         raise unwritable(path, error) from error
 
 
@@ -61,7 +151,9 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     """A new folder beside `output_dir`, renamed to it on success.
 
     On any failure, an interrupt included, the new folder is removed and
-    whatever `output_dir` held before stays as it was.
+    whatever `output_dir` held before stays as it was. What a killed process
+    left is removed. A link stays one: the folder that it leads to is
+    replaced.
 
     Args:
         output_dir: the final name; its parents are made.
@@ -69,20 +161,55 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
             folder, or an older one of the same kind, is replaced.
 
     Raises:
-        UserError: where `output_dir` holds something else.
+        UserError: where `output_dir` holds something else, another process
+            is writing it, or the disk does not take it.
     """
     require_replaceable(output_dir, marker)
-    # Absolute: "." has no name to put another beside.
-    final = Path(os.path.abspath(output_dir))
-    final.parent.mkdir(parents=True, exist_ok=True)
-    beside = final.with_name(f".{final.name}.tmp-{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
-        yield beside
-        swap_folder(beside, final)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    final = Path(os.path.realpath(output_dir))
+    with _told_of(output_dir, final):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with writing_folder(output_dir):
+            beside = hidden_beside(final, "new")
+            shutil.rmtree(beside, ignore_errors=True)
+            beside.mkdir()
+            try:
+                yield beside
+                swap_folder(beside, final)
+            finally:
+                shutil.rmtree(beside, ignore_errors=True)
+
+
+@contextmanager
+def writing_folder(output_dir: Path | str) -> Iterator[None]:
+    """Keeps other processes from replacing a folder meanwhile.
+
+    Args:
+        output_dir: whose parent is there.
+
+    Raises:
+        UserError: where one is at it, or the parent cannot be written.
+    """
+    final = Path(os.path.realpath(output_dir))
+    lock = held(hidden_beside(final, "lock"), output_dir, "writing this folder")
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock)
+            _recover(final)
+        except OSError as error:
+            raise UserError(
+                f"{output_dir}: its new content is first written beside it, in"
+                f" {final.parent}, which cannot be written ({error.strerror});"
+                " make room or make it writable, or name another folder"
+            ) from error
+        yield
+
+
+def _recover(final: Path) -> None:
+    """Finishes or undoes what a kill cut off in `swap_folder`."""
+    old = hidden_beside(final, "old")
+    if old.exists() and not final.exists():
+        os.replace(old, final)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def require_replaceable(output_dir: Path | str, marker: str) -> None:
@@ -92,10 +219,20 @@ def require_replaceable(output_dir: Path | str, marker: str) -> None:
         UserError: naming the folder.
     """
     final = Path(output_dir)
-    if not final.exists() and not final.is_symlink():
+    if final.is_symlink() and not final.exists():
+        raise UserError(
+            f"--output_dir={final}: is a link to what is not there; make"
+            " that, or name another folder"
+        )
+    if not final.exists():
         return
     if not final.is_dir():
         raise UserError(f"--output_dir={final}: is a file; name a folder")
+    if os.path.ismount(final):
+        raise UserError(
+            f"--output_dir={final}: a whole disk is mounted there, which no"
+            " new folder can take the place of; name a folder in it"
+        )
     if any(final.iterdir()) and not (final / marker).is_file():
         raise UserError(
             f"--output_dir={final}: already holds other files (no {marker});"
@@ -105,6 +242,10 @@ def require_replaceable(output_dir: Path | str, marker: str) -> None:
 
 def swap_folder(beside: Path, final: Path) -> None:
     """Puts a new folder in the old one's place, or where none is.
+
+    In one step where the file system can, so that a kill always leaves a
+    whole folder of that name; else a kill between two renames leaves none
+    until `writing_folder` puts the old one back.
 
     Args:
         beside: the new folder, on the same disk.
@@ -116,7 +257,10 @@ def swap_folder(beside: Path, final: Path) -> None:
     if not final.exists():
         os.replace(beside, final)
         return
-    old = final.with_name(f".{final.name}.old-{os.getpid()}")
+    if exchange(beside, final):
+        shutil.rmtree(beside, ignore_errors=True)
+        return
+    old = hidden_beside(final, "old")
     os.replace(final, old)
     try:
         os.replace(beside, final)

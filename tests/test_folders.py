@@ -1,9 +1,55 @@
-"""Output folders: whole or absent, and nobody else's."""
+"""Output folders and files: whole or absent, and nobody else's."""
 
+import contextlib
+import errno
+import multiprocessing
+import os
+import signal
+import stat
+
+import cv2
+import numpy as np
 import pytest
 
+from mgtl_tf import folders
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import whole_file
 from mgtl_tf.folders import whole_folder
+from mgtl_tf.folders import write_whole
+from mgtl_tf.utils import exchange
+
+NAMES = [
+    "[1]",
+    "*",
+    "a?b",
+    " a b ",
+    "100%41 #1",
+    "Stra\u00dfe \u00fc \U0001f30d",
+    'it\'s "so"',
+    "$HOME ~",
+    "-run",
+    "a,b;c:d",
+    "two\nlines",
+    "n" * 255,
+    "\u00fc" * 127,
+    os.fsdecode(b"latin-\xfc"),
+]
+
+
+def names_in(folder):
+    return sorted(p.name for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name_is_one(tmp_path, name):
+    for text in ("old", "new"):
+        with whole_folder(tmp_path / name, "mark") as folder:
+            (folder / "mark").write_text(text)
+        write_whole(tmp_path / name / name, text)
+    assert (tmp_path / name / "mark").read_text() == "new"
+    assert (tmp_path / name / name).read_text() == "new"
+    assert names_in(tmp_path) == [name]
+    assert names_in(tmp_path / name) == sorted(["mark", name])
 
 
 def test_the_empty_folder_one_stands_in(tmp_path, monkeypatch):
@@ -12,10 +58,15 @@ def test_the_empty_folder_one_stands_in(tmp_path, monkeypatch):
     with whole_folder(".", "mark") as folder:
         (folder / "mark").write_text("new")
     assert (tmp_path / "here/mark").read_text() == "new"
-    assert [p.name for p in tmp_path.iterdir()] == ["here"]
+    assert names_in(tmp_path) == ["here"]
 
 
-def test_an_older_one_is_replaced_only_on_success(tmp_path):
+@pytest.mark.parametrize("at_once", [True, False])
+def test_an_older_one_is_replaced_only_on_success(
+    tmp_path, monkeypatch, at_once
+):
+    if not at_once:
+        monkeypatch.setattr(folders, "exchange", lambda *_: False)
     target = tmp_path / "a/b"
     for text in ("old", "new"):
         with whole_folder(target, "mark") as folder:
@@ -23,14 +74,157 @@ def test_an_older_one_is_replaced_only_on_success(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole_folder(target, "mark"):
         raise KeyboardInterrupt
     assert (target / "mark").read_text() == "new"
-    assert [p.name for p in target.parent.iterdir()] == ["b"]
+    assert names_in(target.parent) == ["b"]
 
 
 def test_what_is_not_ours_stays(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    for target in (tmp_path, tmp_path / "thesis.tex"):
+    (tmp_path / "to nothing").symlink_to("nothing")
+    for name in ("", "thesis.tex", "to nothing"):
         with (
             pytest.raises(UserError, match="--output_dir"),
-            whole_folder(target, "mark"),
+            whole_folder(tmp_path / name, "mark"),
         ):
             pass
+
+
+def test_a_mounted_disk_is_refused_before_any_work():
+    with (
+        pytest.raises(UserError, match="mounted"),
+        whole_folder("/proc", "version"),
+    ):
+        pass
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "to folder").symlink_to("disk/folder")
+    (tmp_path / "to file").symlink_to("disk/file")
+    (tmp_path / "disk/folder").mkdir()
+    for text in ("old", "new"):
+        with whole_folder(tmp_path / "to folder", "mark") as folder:
+            (folder / "mark").write_text(text)
+        write_whole(tmp_path / "to file", text)
+    assert (tmp_path / "to folder").is_symlink()
+    assert (tmp_path / "disk/folder/mark").read_text() == "new"
+    assert (tmp_path / "to file").is_symlink()
+    assert (tmp_path / "disk/file").read_text() == "new"
+    assert names_in(tmp_path / "disk") == ["file", "folder"]
+
+
+def test_a_failed_file_leaves_the_one_before(tmp_path):
+    path = tmp_path / "picture.svg"
+    write_whole(path, b"\x00old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as beside:
+        assert beside.suffix == ".svg"
+        beside.write_text("half")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"\x00old"
+    assert names_in(tmp_path) == ["picture.svg"]
+
+
+def test_a_file_has_the_permissions_of_any_new_one(tmp_path):
+    write_whole(tmp_path / "a", "text")
+    (tmp_path / "b").write_text("text")
+    modes = {stat.S_IMODE((tmp_path / n).stat().st_mode) for n in "ab"}
+    assert len(modes) == 1
+
+
+def test_writers_that_look_at_the_suffix(tmp_path):
+    image = np.zeros((2, 2, 3), np.uint8)
+    with whole_file(tmp_path / "a.png") as beside:
+        assert cv2.imwrite(str(beside), image)
+    with whole_file(tmp_path / "a.npz") as beside:
+        np.savez(beside, image=image)
+    assert names_in(tmp_path) == ["a.npz", "a.png"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "a"
+    with whole_file(path) as one, whole_file(path) as other:
+        assert one != other
+        one.write_text("one")
+        other.write_text("other")
+    assert path.read_text() == "one"
+    assert names_in(tmp_path) == ["a"]
+
+
+def test_what_is_no_file_is_written_to(capfd):
+    write_whole("/dev/stdout", "said")
+    assert capfd.readouterr().out == "said"
+
+
+def test_errors_name_the_final_name(tmp_path):
+    def fail(number):
+        # As write() does: without a name.
+        raise OSError(number, os.strerror(number))
+
+    path = tmp_path / "a"
+    with pytest.raises(UserError, match="a: .*No space left on device"):
+        with whole_file(path):
+            fail(errno.ENOSPC)
+    with pytest.raises(UserError, match="a: .*Input/output error"):
+        with whole_folder(path, "mark"):
+            fail(errno.EIO)
+    with pytest.raises(UserError, match="nothing/a: .*No such file"):
+        write_whole(tmp_path / "nothing/a", "")
+    with pytest.raises(UserError, match="is a folder"):
+        write_whole(tmp_path, "")
+    # Another file's trouble is not this one's.
+    with pytest.raises(FileNotFoundError), whole_folder(path, "mark"):
+        open("/nowhere/input")
+    assert names_in(tmp_path) == []
+
+
+# Kills: the same at every step that a process takes on the disk.
+
+
+def _killed(number, target, at_once):
+    """Replaces a folder; dies before its `number`th change to the disk."""
+    steps = iter(range(10**6))
+
+    def dying(function):
+        def called(*arguments, **named):
+            if next(steps) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*arguments, **named)
+
+        return called
+
+    for name in ("replace", "mkdir", "unlink", "rmdir", "ftruncate"):
+        setattr(os, name, dying(getattr(os, name)))
+    swap = dying(exchange.exchange) if at_once else lambda *_: False
+    folders.exchange = swap
+    with whole_folder(target, "mark") as folder:
+        (folder / "mark").write_text("new")
+        (folder / "more").mkdir()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_kill_at_any_point_leaves_a_whole_folder(tmp_path, at_once):
+    """Old or new; and nothing is left beside after the next call."""
+    fork = multiprocessing.get_context("fork")
+    target = tmp_path / "a"
+    (target / "more").mkdir(parents=True)
+    killed = True
+    number = missing = 0
+    while killed:
+        (target / "mark").write_text("old")
+        process = fork.Process(target=_killed, args=(number, target, at_once))
+        process.start()
+        process.join()
+        killed = process.exitcode == -signal.SIGKILL
+        assert killed or process.exitcode == 0
+        if not target.exists():
+            missing += 1
+        else:
+            assert (target / "mark").read_text() in ("old", "new")
+        # What the next call makes of it, even one that fails.
+        with contextlib.suppress(ZeroDivisionError):
+            with whole_folder(target, "mark"):
+                raise ZeroDivisionError
+        assert names_in(tmp_path) == ["a"]
+        assert names_in(target) == ["mark", "more"]
+        number += 1
+    assert number > 6
+    assert missing == (0 if at_once else 1)

@@ -29,9 +29,8 @@ MANIFEST_JSON = "manifest.json"
 UNFINISHED_JSONL = "unfinished.jsonl"
 FILES = frozenset(
     [MANIFEST_JSON, UNFINISHED_JSONL, *(f"{view}.npy" for view in VIEWS)]
-    + ["manifest.tmp", "unfinished.tmp"]
 )
-"""All names that a cache folder may hold."""
+"""All names that a cache folder may hold, but for hidden ones."""
 
 _VERSION = 2
 _SEAL = ',\n"crc32": '

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
+import errno
 import os
 import shutil
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
+from contextlib import ExitStack
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from mgtl_tf.data.cache_files import read_state
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
+from mgtl_tf.utils.locks import LOCK
+from mgtl_tf.utils.locks import held
 
 
 def require_cache_or_nothing(folder: Path) -> None:
@@ -28,7 +31,9 @@ def require_cache_or_nothing(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; a cache needs a folder")
-    if folder.exists() and {p.name for p in folder.iterdir()} - FILES:
+    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    # Hidden ones are ours, of a process that was killed.
+    if {name for name in names if not name.startswith(".")} - FILES:
         raise UserError(
             f"{folder}: holds other files than a cache; name another folder"
         )
@@ -66,26 +71,24 @@ def common_folder(folders: Iterable[Path]) -> Path:
 
 
 @contextmanager
-def alone(folder: Path, making: str = "cache") -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Keeps other processes from filling the folder meanwhile.
 
     Args:
-        folder: exists already.
-        making: what it is filled with, for the message.
+        folder: of the cache; exists already. One that cannot be written
+            needs no lock, and a whole cache can be read there.
 
     Raises:
         UserError: where one is at it.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    with ExitStack() as stack:
+        try:
+            lock = held(folder / LOCK, folder, "making this cache")
+            stack.enter_context(lock)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise
         yield
-    except BlockingIOError:
-        raise UserError(
-            f"{folder}: another process is making this {making}; wait for it"
-        ) from None
-    finally:
-        os.close(descriptor)
 
 
 def state_of(

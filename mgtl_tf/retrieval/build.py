@@ -16,13 +16,13 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mgtl_tf.data.cache_guard import alone
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import require_replaceable
 from mgtl_tf.folders import swap_folder
 from mgtl_tf.folders import sync
 from mgtl_tf.folders import unwritable
+from mgtl_tf.folders import writing_folder
 from mgtl_tf.retrieval.columns import COLUMN_FILES
 from mgtl_tf.retrieval.embedding import SatelliteEncoder
 from mgtl_tf.retrieval.embedding import embedded
@@ -94,8 +94,8 @@ def build_index(
         FileSource(places) if isinstance(places, Sequence) else places
     )
     require_replaceable(output_dir, INDEX_JSON)
-    # Absolute: "." has no name to put another beside.
-    final = Path(os.path.abspath(output_dir))
+    # "." has no name to put another beside; a link stays a link.
+    final = Path(os.path.realpath(output_dir))
     folder = unfinished_folder(final)
     plan = {
         "model": encoder.model_hash,
@@ -103,8 +103,9 @@ def build_index(
         "files' state": source.stamp(),
     }
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with alone(folder, "index"):
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with writing_folder(output_dir):
+            folder.mkdir(exist_ok=True)
             if restart:
                 discard(folder)
             with closing(

@@ -23,6 +23,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.folders import sync
 from mgtl_tf.folders import write_whole
 from mgtl_tf.retrieval.manifest import DESCRIPTORS
+from mgtl_tf.utils.names import hidden_beside
 
 JOURNAL = "unfinished.jsonl"
 
@@ -44,7 +45,7 @@ class Gap:
 
 def unfinished_folder(final: Path) -> Path:
     """Where an index grows until it gets its final name."""
-    return final.with_name(f".{final.name}.unfinished")
+    return hidden_beside(final, "unfinished")
 
 
 class Unfinished:
@@ -72,9 +73,11 @@ class Unfinished:
         self._dimension = dimension
         lines = self._read(plan)
         folder.mkdir(parents=True, exist_ok=True)
+        if lines is None:
+            discard(folder)  # An older index that this one's took the name of.
         self._header = _header(0, dimension)
         self._rows = self._open_rows()
-        good = self._count(lines)
+        good = self._count(lines or [])
         self._rows.truncate(self._offset(self.kept))
         self._rows.seek(0, 2)
         text = "\n".join([json.dumps(plan), *good]) + "\n"
@@ -123,18 +126,18 @@ class Unfinished:
             except OSError:
                 pass
 
-    def _read(self, plan: Mapping[str, Any]) -> list[str]:
-        """The journal's whole lines, after the plan."""
+    def _read(self, plan: Mapping[str, Any]) -> list[str] | None:
+        """The journal's whole lines, after the plan; None without a plan."""
         try:
             text = (self.folder / JOURNAL).read_text(errors="replace")
         except FileNotFoundError:
-            return []
+            return None
         # What follows the last line's end is a line that a kill cut off.
         first, *lines = text.split("\n")[:-1] or [""]
         try:
             begun = dict(json.loads(first))
         except (ValueError, TypeError):
-            return []  # Not even the plan was written.
+            return None  # Not even the plan was written.
         if different := _differences(begun, plan):
             raise UserError(
                 f"{self.folder}: holds an unfinished index of other settings"

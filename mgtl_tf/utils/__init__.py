@@ -1,1 +1,1 @@
-"""Reading files: JSON, arrays, lists; each kind in one way."""
+"""What every room uses: files read in one way, names beside, locks."""

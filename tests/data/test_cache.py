@@ -1,7 +1,6 @@
 """The decoded cache: what the files hold, made once, whole or known not."""
 
 import dataclasses
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from PIL import Image
 from mgtl_tf.data.cache import build_cache
 from mgtl_tf.data.cache import fill_cache
 from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_guard import alone
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import CacheSource
@@ -276,11 +276,9 @@ def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
 
 def test_two_at_a_time_are_refused(pairs, tmp_path):
     _build(pairs, tmp_path / "c")
-    held = os.open(tmp_path / "c", os.O_RDONLY)
-    fcntl.flock(held, fcntl.LOCK_EX)
-    with pytest.raises(UserError, match="another process is making"):
-        _build(pairs, tmp_path / "c")
-    os.close(held)
+    with alone(tmp_path / "c"):
+        with pytest.raises(UserError, match="another process is making"):
+            _build(pairs, tmp_path / "c")
     assert _same(_build(pairs, tmp_path / "c"), pairs)
 
 

@@ -207,7 +207,7 @@ def test_only_one_at_a_time(begun):
 
     class Twice(SlowEncoder):
         def encode_satellite(self, images):
-            with pytest.raises(UserError, match="another process is making"):
+            with pytest.raises(UserError, match="another process is writing"):
                 build_index(
                     SlowEncoder(), places(folder), folder / "index", 4, False
                 )
