@@ -19,12 +19,12 @@ on others it is too sure of itself, and so would the confidence be.
 
 from __future__ import annotations
 
-import sys
-
 from absl import flags
 
 from mgtl_tf.errors import UserError
 from polar.program import run
+from polar.program import tell
+from polar.program import tell_done
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote", required=True
@@ -71,10 +71,9 @@ def main(argv: list[str]) -> int:
         _LOCATIONS.value,
         _OUTSIDE.value,
     )
-    for line in calibrated.left_out:
-        print(f"left out {line}", file=sys.stderr)
+    tell(*(f"left out {line}" for line in calibrated.left_out))
     print(calibrated)
-    print("written: " + ", ".join(map(str, calibrated.files)))
+    tell_done("written: " + ", ".join(map(str, calibrated.files)))
     return 1 if calibrated.left_out else 0
 
 

@@ -15,6 +15,7 @@ from absl import logging
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
 from polar.program import run
+from polar.program import tell_done
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "folder that experiments.train wrote", required=True
@@ -51,9 +52,7 @@ def main(argv: list[str]) -> int:
     folder = export_run(
         _RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value, _FORMATS.value
     )
-    print(f"SavedModel written to {folder}")
-    for line in format_lines(folder):
-        print(line)
+    tell_done(f"SavedModel written to {folder}", *format_lines(folder))
     return 0
 
 

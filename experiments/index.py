@@ -26,13 +26,14 @@ Images that can't be read are left out and listed; the exit status is then 1.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from absl import flags
 
 from mgtl_tf.errors import UserError
 from polar.program import run
+from polar.program import tell
+from polar.program import tell_done
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote"
@@ -132,9 +133,8 @@ def main(argv: list[str]) -> int:
         restart=_RESTART.value,
         **_crops(),
     )
-    for line in done.faults():
-        print(line, file=sys.stderr)
-    print("\n".join(done.lines(_OUTPUT_DIR.value)))
+    tell(*done.faults())
+    tell_done(*done.lines(_OUTPUT_DIR.value))
     if not done.missing:
         _build_engine()
     return 1 if done.built.skipped else 0
@@ -161,14 +161,14 @@ def _build_engine() -> None:
         return
     from mgtl_tf.workflows.engines import build_gallery_engine
 
-    told = build_gallery_engine(
+    lines = build_gallery_engine(
         _OUTPUT_DIR.value,
         _ENGINE.value,
         _BACKEND.value,
         _URI.value,
         _TRAINING_GALLERY.value,
     )
-    print("\n".join(told))
+    tell_done(*lines)
 
 
 def _crops() -> dict[str, Any]:
@@ -187,9 +187,10 @@ def _look_after(folder: str) -> int:
     from mgtl_tf.workflows.index import verify_gallery
 
     if _JOIN.value:
-        print(f"{join_gallery(folder):,} places joined in {folder}")
+        tell_done(f"{join_gallery(folder):,} places joined in {folder}")
     if _VERIFY.value:
-        print(f"{folder}: all of {verify_gallery(folder):,} places is whole")
+        count = verify_gallery(folder)
+        tell_done(f"{folder}: all of {count:,} places is whole")
     _build_engine()
     return 0
 

@@ -14,7 +14,6 @@ answered; the exit status is then 1.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from absl import flags
@@ -22,6 +21,7 @@ from absl import flags
 from experiments.positions import LatitudeLongitude
 from mgtl_tf.errors import UserError
 from polar.program import run
+from polar.program import tell
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote", required=True
@@ -37,6 +37,13 @@ _FORMAT = flags.DEFINE_enum(
     "table",
     ["table", "json", "geojson", "csv"],
     "form of the answer",
+)
+_RAW_CSV = flags.DEFINE_bool(
+    "raw_csv",
+    False,
+    "with --format=csv, names that a spreadsheet would take for formulas (they"
+    " begin with =, +, -, @, a tab or a line break) stay as they are; otherwise"
+    " they get an apostrophe first",
 )
 _PICTURE = flags.DEFINE_string(
     "picture", None, "file (.jpg or .png) for the query over its five places"
@@ -90,6 +97,14 @@ _URI = flags.DEFINE_string(
 )
 
 
+def _format() -> str:
+    if not _RAW_CSV.value:
+        return _FORMAT.value
+    if _FORMAT.value != "csv":
+        raise flags.Error(f"--raw_csv: --format={_FORMAT.value} is no CSV")
+    return "raw_csv"
+
+
 def _circumstances() -> Any:
     from mgtl_tf.workflows.locate import Circumstances
 
@@ -113,15 +128,14 @@ def main(argv: list[str]) -> int:
         _GALLERY.value,
         argv[1:],
         _TOP_K.value,
-        _FORMAT.value,
+        _format(),
         _PICTURE.value,
         _TRUTH.value,
         _circumstances(),
         searching=(_ENGINE.value, _BACKEND.value, _URI.value),
     )
     print(told.text)
-    for line in told.notes:
-        print(line, file=sys.stderr)
+    tell(*told.notes)
     return 1 if told.unreadable else 0
 
 

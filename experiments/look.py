@@ -14,6 +14,7 @@ from absl import flags
 from mgtl_tf.errors import UserError
 from mgtl_tf.quiet import load_tensorflow
 from polar.program import run
+from polar.program import tell_done
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "folder that experiments.train wrote", required=True
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
         examples=_EXAMPLES.value,
         output_dir=_OUTPUT_DIR.value,
     )
-    print(f"look: {page}")
+    tell_done(f"look: {page}")
     return 0
 
 

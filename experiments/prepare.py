@@ -13,7 +13,6 @@ python -m experiments.train --preset=cvusa --data_dir=CVUSA
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from absl import flags
@@ -25,6 +24,8 @@ from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.errors import UserError
 from mgtl_tf.presets import load_preset
 from polar.program import run
+from polar.program import tell
+from polar.program import tell_done
 
 if TYPE_CHECKING:
     from mgtl_tf.workflows.prepare import Prepared
@@ -99,15 +100,13 @@ def _config() -> RunConfig:
 
 
 def _show(prepared: Prepared) -> None:
-    for note in prepared.notes:
-        print(f"note: {note}")
-    for problem in prepared.problems[:_SHOWN]:
-        print(f"{problem.severity}: {problem}", file=sys.stderr)
+    tell_done(*(f"note: {note}" for note in prepared.notes))
+    tell(*(f"{p.severity}: {p}" for p in prepared.problems[:_SHOWN]))
     more = len(prepared.problems) - _SHOWN
     if more > 0:
-        print(f"and {more:,} more: see {prepared.report}", file=sys.stderr)
+        tell(f"and {more:,} more: see {prepared.report}")
     ready = prepared.pairs - prepared.left_out
-    print(
+    tell_done(
         f"{ready:,} of {prepared.pairs:,} pairs are ready in"
         f" {prepared.report.parent}; {len(prepared.problems):,} lines in"
         f" {prepared.report.name}"

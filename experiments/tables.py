@@ -19,6 +19,7 @@ from mgtl_tf.quiet import load_tensorflow
 from mgtl_tf.tables.rows import TABLES
 from mgtl_tf.workflows.tables_job import TablesJob
 from polar.program import run
+from polar.program import tell_done
 
 _TABLE = flags.DEFINE_list(
     "table", None, "which of the paper's tables, 1 to 4", required=True
@@ -110,10 +111,10 @@ def main(argv: list[str]) -> int:
     shown = tables.show_tables(job)
     print("\n\n".join(table_grid(table).text() for table in shown))
     if _LOOK.value:
-        print(f"look: {tables.look_at_tables(job)}")
+        tell_done(f"look: {tables.look_at_tables(job)}")
     if _PUBLISH.value:
         page = tables.publish_tables(job, shown, Path(_DOCS_DIR.value))
-        print(f"published: {page}")
+        tell_done(f"published: {page}")
     return 0
 
 

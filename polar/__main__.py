@@ -5,13 +5,12 @@ python -m polar --input_dir=CVUSA/bingmap/19 --output_dir=CVUSA/polarmap/19
 
 from __future__ import annotations
 
-import sys
-
 from absl import flags
 
 from polar.convert import ConversionError
 from polar.convert import convert_folder
 from polar.program import run
+from polar.program import tell
 
 _INPUT = flags.DEFINE_string(
     "input_dir", None, "folder of square aerial images", required=True
@@ -46,10 +45,9 @@ def main(argv: list[str]) -> int:
         _FORMAT.value,
         _PROCESSES.value,
     )
-    for failure in failures:
-        print(failure, file=sys.stderr)
+    tell(*failures)
     if failures:
-        print(f"{len(failures)} files not converted", file=sys.stderr)
+        tell(f"{len(failures)} files not converted")
     return 1 if failures else 0
 
 

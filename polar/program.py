@@ -6,12 +6,18 @@ on stderr; 2 wrong flags, likewise; 130 interrupted.
 
 from __future__ import annotations
 
+import io
+import logging
+import re
 import signal
 import sys
 from collections.abc import Callable
 
 from absl import app
 from absl import flags
+from absl import logging as absl_logging
+
+from polar.text import shown
 
 
 def run(
@@ -41,7 +47,38 @@ def run(
             name = f"{error.filename}: " if error.filename else ""
             return _complain(f"{name}{error.strerror or error}", 1)
 
+    _harmless_output()
     app.run(guarded, flags_parser=_parse)
+
+
+def tell(*lines: object) -> None:
+    """Writes lines to stderr, each as one whatever file names it holds."""
+    for line in lines:
+        print(shown(line), file=sys.stderr)
+
+
+def tell_done(*lines: object) -> None:
+    """The same to stdout: what a program came to."""
+    for line in lines:
+        print(shown(line))
+
+
+def _harmless_output() -> None:
+    """Nothing that is printed fails; no line of the log commands a terminal."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # What the locale's encoding lacks is escaped, as stderr does anyway.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    log = absl_logging.get_absl_logger()
+    if not any(isinstance(found, _OneLine) for found in log.filters):
+        log.addFilter(_OneLine())
+
+
+class _OneLine(logging.Filter):
+    """Shows a record's message harmless."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = shown(record.getMessage()), ()
+        return True
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -74,5 +111,6 @@ def _module() -> str:
 
 
 def _complain(line: str, status: int) -> int:
-    print("error: " + " ".join(line.split()), file=sys.stderr)
+    # Libraries' own messages may have several lines.
+    tell("error: " + re.sub(r"\s*\n\s*", " ", line.strip()))
     return status

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
+from polar.text import csv_text
 
 ERROR, WARNING = "error", "warning"
 _LONGEST = 120
@@ -66,9 +65,5 @@ def write_report(path: Path, problems: Iterable[Problem]) -> None:
     Raises:
         UserError: where it cannot be written.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(_COLUMNS)
-    for problem in problems:
-        table.writerow(getattr(problem, name) for name in _COLUMNS)
-    write_whole(path, text.getvalue())
+    rows = ([getattr(problem, n) for n in _COLUMNS] for problem in problems)
+    write_whole(path, csv_text([_COLUMNS, *rows]))

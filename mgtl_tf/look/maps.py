@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.chart_style import TEXT_COLOR
+from mgtl_tf.retrieval.chart_style import save_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,7 +69,7 @@ def draw_maps(maps: np.ndarray, path: Path) -> None:
     _text(bar.set_label, "attention, times the even share")
     bar.ax.tick_params(labelsize=7, colors=TEXT_COLOR)
     bar.outline.set_visible(False)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    save_figure(figure, path, "svg", metadata={"Date": None})
 
 
 def draw_example(example: Example, path: Path) -> None:
@@ -103,7 +104,7 @@ def draw_example(example: Example, path: Path) -> None:
         for axis, (title, strip) in zip(below, strips.items(), strict=True):
             _show_strip(axis, strip, title)
         _compass(below[-1], maps.shape[-1])
-    figure.savefig(path, format="jpeg", pil_kwargs={"quality": 88})
+    save_figure(figure, path, "jpeg", pil_kwargs={"quality": 88})
 
 
 def lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
-"""How answers are told: to people, to programs, to maps, to spreadsheets."""
+"""How answers are told: to people, to programs, to maps, to spreadsheets.
+
+Names are spelled as `polar.text` tells: any file name gives text that UTF-8
+takes, and a table that does nothing to a terminal.
+"""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -11,6 +13,9 @@ from typing import Any
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.places import Place
+from polar.text import csv_text
+from polar.text import shown
+from polar.text import spelled
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
 _EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}
@@ -38,26 +43,28 @@ def as_table(located: Sequence[Located]) -> str:
 
 
 def _block(query: Located) -> str:
-    width = max([2, *(len(a.place.id) for a in query.answers)])
+    ids = [shown(answer.place.id) for answer in query.answers]
+    width = max([2, *map(len, ids)])
     extra = [
         (title, form, [getattr(a, title) for a in query.answers])
         for title, form in _EXTRA.items()
     ]
-    shown = [(t, f, v) for t, f, v in extra if None not in v]
-    titles = "".join(f"  {title:>11}" for title, _, _ in shown)
+    known = [(t, f, v) for t, f, v in extra if None not in v]
+    titles = "".join(f"  {title:>11}" for title, _, _ in known)
     header = f"{'rank':>4}  {'id':<{width}}  {_HEADER}{titles}"
-    lines = [str(query.image), header]
+    lines = [shown(query.image), header]
     for i, answer in enumerate(query.answers):
-        more = "".join(f"  {f.format(v[i]):>11}" for _, f, v in shown)
+        more = "".join(f"  {f.format(v[i]):>11}" for _, f, v in known)
         mark = "  true place" if _is_true(query, answer) else ""
         lines.append(
-            f"{answer.rank:>4}  {answer.place.id:<{width}}"
+            f"{answer.rank:>4}  {ids[i]:<{width}}"
             f"  {answer.similarity:>10.4f}  {_degrees(answer.place)}"
             f"  {_metres(answer.metres_from_first):>13}{more}{mark}"
         )
     lines.append(_certainty(query))
     if query.truth_rank is not None:
-        lines.append(f"true place: {query.truth}, rank {query.truth_rank}")
+        name = shown(query.truth)
+        lines.append(f"true place: {name}, rank {query.truth_rank}")
     return "\n".join(lines)
 
 
@@ -99,8 +106,8 @@ def as_json(located: Sequence[Located]) -> str:
 def plain(query: Located) -> dict[str, Any]:
     """One query's answers as JSON takes them."""
     return {
-        "image": str(query.image),
-        "truth": query.truth,
+        "image": spelled(query.image),
+        "truth": None if query.truth is None else spelled(query.truth),
         "truth_rank": query.truth_rank,
         "confidence": _rounded(query.confidence, 4),
         "confidence_metres": query.confidence_metres,
@@ -115,14 +122,14 @@ def _plain_answer(answer: Answer) -> dict[str, Any]:
     latitude, longitude = answer.place.coordinates or (None, None)
     return {
         "rank": answer.rank,
-        "id": answer.place.id,
+        "id": spelled(answer.place.id),
         "similarity": round(answer.similarity, 6),
         "latitude": latitude,
         "longitude": longitude,
         "metres_from_first": _rounded(answer.metres_from_first, 2),
         "heading": _rounded(answer.heading, 2),
         "probability": _rounded(answer.probability, 6),
-        "image": str(answer.place.image),
+        "image": spelled(answer.place.image),
     }
 
 
@@ -148,7 +155,7 @@ def as_path_geojson(located: Sequence[Located]) -> str:
             "type": "LineString",
             "coordinates": [point["coordinates"] for point in line if point],
         },
-        "properties": {"frames": [str(frame.image) for frame in located]},
+        "properties": {"frames": [spelled(frame.image) for frame in located]},
     }
     paths = [path] if len(located) > 1 else []
     return _collection(paths + _points(located))
@@ -174,9 +181,9 @@ def _points(located: Sequence[Located]) -> list[dict[str, Any]]:
 def _properties(query: Located, answer: Answer) -> dict[str, Any]:
     confidence = query.confidence if answer.rank == 1 else None
     return {
-        "query": str(query.image),
+        "query": spelled(query.image),
         "rank": answer.rank,
-        "id": answer.place.id,
+        "id": spelled(answer.place.id),
         "similarity": round(answer.similarity, 6),
         "metres_from_first": _rounded(answer.metres_from_first, 2),
         "heading": _rounded(answer.heading, 2),
@@ -196,16 +203,26 @@ def _point(place: Place) -> dict[str, Any] | None:
     return {"type": "Point", "coordinates": [longitude, latitude]}
 
 
-def as_csv(located: Sequence[Located]) -> str:
-    """One line an answer, with a header; unknown values are empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    for query in located:
-        for answer in query.answers:
-            row = _plain_answer(answer) | _properties(query, answer)
-            writer.writerow(row)
-    return text.getvalue().rstrip("\n")
+def as_csv(located: Sequence[Located], raw: bool = False) -> str:
+    """One line an answer, with a header; unknown values are empty.
+
+    Args:
+        located: the queries.
+        raw: whether names that a spreadsheet would take for formulas stay as
+            they are, instead of getting an apostrophe first.
+    """
+    rows = [
+        _plain_answer(answer) | _properties(query, answer)
+        for query in located
+        for answer in query.answers
+    ]
+    cells = ([row[column] for column in _COLUMNS] for row in rows)
+    return csv_text([_COLUMNS, *cells], raw).removesuffix("\n")
+
+
+def as_raw_csv(located: Sequence[Located]) -> str:
+    """The same, names as they are."""
+    return as_csv(located, raw=True)
 
 
 def _is_true(query: Located, answer: Answer) -> bool | None:
@@ -221,8 +238,9 @@ FORMATS = {
     "json": as_json,
     "geojson": as_geojson,
     "csv": as_csv,
+    "raw_csv": as_raw_csv,
 }
-"""How answers may be told, by the name that --format takes."""
+"""How answers may be told: the names that --format takes, and raw_csv."""
 
 PATH_FORMATS = {**FORMATS, "geojson": as_path_geojson}
 """The same for the frames of one drive."""

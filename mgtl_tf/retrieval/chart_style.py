@@ -1,10 +1,12 @@
-"""How every curve of every page looks."""
+"""How every curve of every page looks, and how every figure is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
+
+from mgtl_tf.folders import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,4 +53,22 @@ def save_chart(
         else:
             axis.legend(**look)
     # Without the date, the same figures give the same file.
-    figure.savefig(path, format="svg", metadata={"Date": None})
+    save_figure(figure, path, "svg", metadata={"Date": None})
+
+
+def save_figure(
+    figure: Any, path: Path, file_format: str, **settings: Any
+) -> None:
+    """Writes a figure beside its name first, then renames it.
+
+    Args:
+        figure: of Matplotlib.
+        path: of the file; one that is there stays as it is until the new one
+            is whole.
+        file_format: as of `Figure.savefig`, with further `settings`.
+
+    Raises:
+        UserError: naming the file, where it cannot be written.
+    """
+    with whole_file(path) as beside:
+        figure.savefig(beside, format=file_format, **settings)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,9 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.chart_style import save_figure
 from polar import polar_transform
+from polar.text import shown
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -111,7 +112,9 @@ def draw_polar_pairs(
         panorama = _cropped(read_image(pair.ground), ground_crop)
         polar = polar_transform(aerial, *_POLAR_SIZE)
         _show_panorama(
-            figure.add_subplot(grid[2 * i, 0]), panorama, f"{pair.id}: panorama"
+            figure.add_subplot(grid[2 * i, 0]),
+            panorama,
+            f"{_short(pair.id)}: panorama",
         )
         _show_panorama(
             figure.add_subplot(grid[2 * i + 1, 0]), polar, "aerial, unrolled"
@@ -130,6 +133,7 @@ def _verdict(query: Located) -> str:
 
 def _short(name: str) -> str:
     """A name that fits over its picture; begin and end tell the most."""
+    name = shown(name)
     half = _LONGEST_NAME // 2
     if len(name) <= _LONGEST_NAME:
         return name
@@ -212,12 +216,5 @@ def _new_figure(width: float, height: float) -> Figure:
 
 
 def _save(figure: Figure, path: Path | str) -> None:
-    """Writes the picture beside its name first, then renames it."""
     path = Path(path)
-    kind = path.suffix.lower().lstrip(".")
-    beside = path.with_name(f".{path.name}.tmp-{os.getpid()}")
-    try:
-        figure.savefig(beside, format=kind)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    save_figure(figure, path, path.suffix.lower().lstrip("."))

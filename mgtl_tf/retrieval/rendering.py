@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from polar.text import spelled
+
 TEMPLATES = Path(__file__).parent / "templates"
 """Holds style.css, which every page includes."""
 
 
 def render(folder: Path, name: str, **values: Any) -> str:
-    """The text of a page.
+    """The text of a page, spelled so that UTF-8 takes it.
 
     Args:
         folder: of the template; what it includes may lie in `TEMPLATES`.
@@ -26,4 +28,4 @@ def render(folder: Path, name: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(name).render(**values)
+    return spelled(environment.get_template(name).render(**values))

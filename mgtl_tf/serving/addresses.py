@@ -20,7 +20,8 @@ def picture_address(row: int) -> str:
 def told(located: Located, index: Index) -> dict[str, Any]:
     """An answer as experiments.locate's JSON tells it, images by address."""
     told = plain(located)
-    for answer in told["answers"]:
-        row = index.row(answer["id"])
+    for answer, found in zip(told["answers"], located.answers, strict=True):
+        # By the place's own id; the one told may be spelled otherwise.
+        row = index.row(found.place.id)
         answer["image"] = None if row is None else picture_address(row)
     return told

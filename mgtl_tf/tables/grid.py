@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+from polar.text import csv_text
+from polar.text import defused
+from polar.text import is_number
 
 _NOTHING = "–"
 
@@ -73,14 +75,19 @@ class Grid:
         return "\n".join([f"**{self.title}**", "", *table, *blank, *notes])
 
     def csv(self) -> str:
-        """For a program: heads and rows alone, groups before their heads."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
+        """For a program: heads and rows alone, groups before their heads.
+
+        What a spreadsheet would take for a formula is defused, numbers are
+        not touched.
+        """
         groups = self.groups or [""] * len(self.heads)
         pairs = zip(groups, self.heads, strict=True)
         heads = [f"{group}: {head}" if group else head for group, head in pairs]
-        writer.writerows([heads, *self.rows])
-        return out.getvalue()
+        rows = [
+            [c if is_number(c) else defused(c) for c in row]
+            for row in [heads, *self.rows]
+        ]
+        return csv_text(rows, raw=True)
 
     @property
     def _columns(self) -> range:

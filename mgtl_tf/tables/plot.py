@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.retrieval.chart_style import save_figure
 from mgtl_tf.tables.results import RowResult
 
 _OURS, _SEED = "#2563eb", "#0f172a"
@@ -51,4 +52,4 @@ def draw_rows(rows: Sequence[RowResult], title: str, path: Path) -> None:
     axis.spines[["top", "right"]].set_visible(False)
     # The same figures give the same bytes: no date, no random names inside.
     with matplotlib.rc_context({"svg.hashsalt": "mgtl_tf"}):
-        figure.savefig(path, format="svg", metadata={"Date": None})
+        save_figure(figure, path, "svg", metadata={"Date": None})

@@ -4,14 +4,20 @@ import csv
 import dataclasses
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import example
+from hypothesis import given
+from hypothesis import strategies as st
 
+from mgtl_tf.retrieval.answer_formats import PATH_FORMATS
 from mgtl_tf.retrieval.answer_formats import as_csv
 from mgtl_tf.retrieval.answer_formats import as_geojson
 from mgtl_tf.retrieval.answer_formats import as_json
 from mgtl_tf.retrieval.answer_formats import as_path_geojson
+from mgtl_tf.retrieval.answer_formats import as_raw_csv
 from mgtl_tf.retrieval.answer_formats import as_table
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
@@ -185,3 +191,54 @@ def test_table(located):
 def test_a_confidence_says_when_it_presumes_the_place(located, share):
     asked = dataclasses.replace(located[1], outside_share=share)
     assert as_table([asked]).endswith(" 88 %, if the gallery has its place")
+
+
+def named(text):
+    """A query and its answers, all of that name."""
+    place = Place(text, Path(text), (-7.5, -1.25))
+    answers = (Answer(1, place, -0.25, 0.0), Answer(2, place, -0.5, 3.0))
+    return [Located(Path(text), answers, answers[0])] * 2
+
+
+# What a system may have as a name: any bytes but / and NUL.
+NAMES = st.binary(min_size=1, max_size=30).map(
+    lambda name: os.fsdecode(name.replace(b"/", b"_").replace(b"\0", b"_"))
+)
+ODD_NAMES = ["=1+1", "+1", "-1", "@a", "a\x1b[31m\nb\r", "\udcff", "\tx"]
+
+
+@given(NAMES)
+@example("\udcff\x1b]0;x\x07\n=1")
+def test_every_name_survives_every_format(name):
+    located = named(name)
+    for form in PATH_FORMATS.values():
+        form(located).encode("utf-8")
+    for form in (as_json, as_geojson, as_path_geojson):
+        # No lone surrogate, which strict readers refuse.
+        json.dumps(json.loads(form(located)), ensure_ascii=False).encode()
+    expected = name.encode(errors="replace").decode()
+    told = json.loads(as_json(located))[0]["answers"][0]["id"]
+    assert (told == name) == (expected == name)
+    table = as_table(located).splitlines()
+    block = table.index("")
+    assert len(table) == 2 * block + 1
+    assert table[0] == table[block + 1]
+    assert len(table[2]) == len(table[3])
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_spreadsheet_runs_nothing(name):
+    def read(text):
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+
+    (row, *_), (raw, *_) = (
+        read(as_csv(named(name))),
+        read(as_raw_csv(named(name))),
+    )
+    for column in ("query", "id", "image"):
+        assert raw[column] == name.replace("\udcff", "\\xff")
+        assert not row[column].startswith(("=", "+", "-", "@", "\t", "\r"))
+        assert row[column].removeprefix("'") == raw[column]
+    # Numbers are none of that.
+    assert row["latitude"] == raw["latitude"] == "-7.5"
+    assert row["similarity"] == "-0.25"

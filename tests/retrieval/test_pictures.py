@@ -1,14 +1,22 @@
 """Pictures of queries and pairs, checked by what can be seen in them."""
 
+import dataclasses
+import errno
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.chart_style import new_chart
+from mgtl_tf.retrieval.chart_style import save_chart
 from mgtl_tf.retrieval.pictures import draw_located
 from mgtl_tf.retrieval.pictures import draw_polar_pairs
 from mgtl_tf.retrieval.pictures import require_picture_name
@@ -85,3 +93,38 @@ def test_names_that_cannot_be_written(tmp_path):
         require_picture_name(tmp_path / "a.txt")
     with pytest.raises(UserError, match="folder does not exist"):
         require_picture_name(tmp_path / "none" / "a.jpg")
+
+
+ODD_NAME = os.fsdecode(b"q\xff\x1b[31m\n$1$.jpg")
+
+
+def test_any_name_may_be_in_a_picture(query, tmp_path):
+    image = tmp_path / ODD_NAME
+    image.write_bytes(query.image.read_bytes())
+    odd = dataclasses.replace(query.answers[0].place, id=ODD_NAME)
+    answers = (dataclasses.replace(query.answers[0], place=odd),)
+    out = tmp_path / os.fsdecode(b"o\xff.jpg")
+    draw_located(Located(image, answers, answers[0]), out)
+    assert read_image(out).std() > 0
+    draw_polar_pairs([Pair(ODD_NAME, image, odd.image)], out)
+    assert read_image(out).std() > 0
+
+
+def test_what_cannot_be_written_is_named_and_nothing_is_lost(
+    query, tmp_path, monkeypatch
+):
+    out = tmp_path / "out.jpg"
+    out.write_bytes(b"older")
+
+    def full(figure, path, **settings):
+        Path(path).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(UserError, match=r"out.jpg: cannot be written \(No sp"):
+        draw_located(query, out)
+    figure, axis = new_chart("value", "over")
+    with pytest.raises(UserError, match=r"out.svg: cannot be written \(No sp"):
+        save_chart(figure, axis, tmp_path / "out.svg")
+    assert out.read_bytes() == b"older"
+    assert not list(tmp_path.glob(".*")) + list(tmp_path.glob("*.svg"))
