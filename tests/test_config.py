@@ -110,7 +110,7 @@ def test_unknown_keys_are_refused_by_name():
         RunConfig.from_json(json.dumps(data))
     with pytest.raises(UserError, match="not valid JSON"):
         RunConfig.from_json("{")
-    with pytest.raises(UserError, match="expected a JSON object"):
+    with pytest.raises(UserError, match="should be an object"):
         RunConfig.from_json("[1]")
 
 
@@ -148,5 +148,18 @@ def test_load_names_the_damaged_file(tmp_path):
     data = bytearray(RunConfig().to_json().encode())
     data[5] ^= 0x80
     (tmp_path / "config.json").write_bytes(data)
-    with pytest.raises(UserError, match="config.json: unknown field"):
+    with pytest.raises(UserError, match="config.json: damaged .not UTF-8"):
         RunConfig.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "value", ["[" * 100_000, "1" + "0" * 400, "Infinity", "1e999", '"x"']
+)
+def test_crafted_values_are_one_line(tmp_path, value):
+    text = RunConfig().to_json()
+    (tmp_path / "config.json").write_text(
+        text.replace('"seed": 0', f'"seed": {value}')
+    )
+    with pytest.raises(UserError) as error:
+        RunConfig.load(tmp_path)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 400

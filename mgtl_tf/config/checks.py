@@ -8,6 +8,7 @@ import typing
 from typing import Any
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.plain_files import QUOTED
 
 
 def check_fields(config: Any) -> None:
@@ -64,4 +65,6 @@ def require_positive(config: Any, *names: str) -> None:
 
 def refused(config: Any, name: str, remedy: str) -> UserError:
     """The error about a field: its flag, its value, what it must be."""
-    return UserError(f"--{name}={getattr(config, name)}: must be {remedy}")
+    value = str(getattr(config, name))
+    shown = value if len(value) <= QUOTED else value[:QUOTED] + "..."
+    return UserError(f"--{name}={shown}: must be {remedy}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import typing
 from collections.abc import Mapping
@@ -15,6 +16,14 @@ from mgtl_tf.config.data import DataConfig
 from mgtl_tf.config.model import ModelConfig
 from mgtl_tf.config.train import TrainConfig
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.json_files import parse_json
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.plain_files import quoted
+
+_Parts = dict[str, dict[str, Any]]
+_REMEDY = "put back the file that experiments.train wrote"
 
 
 @dataclass(frozen=True)
@@ -57,14 +66,9 @@ class RunConfig:
             UserError: for broken JSON, unknown keys, or refused values.
         """
         try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{origin}: not valid JSON ({error})") from error
-        kinds = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
-        _refuse_unknown(data, kinds, origin)
-        return cls(
-            **{k: _part(kinds[k], v, f"{origin}: {k}") for k, v in data.items()}
-        )
+            return cls._of(parse_json(text, _Parts), origin)
+        except UnfitFileError as error:
+            raise damaged(origin, error, _REMEDY) from error
 
     @classmethod
     def load(cls, run_dir: Path | str) -> RunConfig:
@@ -79,8 +83,27 @@ class RunConfig:
                 f"--run_dir={run_dir}: holds no config.json; give the folder"
                 " that experiments.train wrote"
             )
-        # A damaged byte then shows as a field that differs or is refused.
-        return cls.from_json(path.read_text(errors="replace"), str(path))
+        return cls._of(read_json(path, _Parts, _REMEDY), str(path))
+
+    @classmethod
+    def _of(cls, parts: _Parts, origin: str) -> RunConfig:
+        kinds = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+        _refuse_unknown(parts, kinds, origin)
+        made = {
+            k: _part(kinds[k], v, f"{origin}: {k}") for k, v in parts.items()
+        }
+        return cls(**made)
+
+    @property
+    def network(self) -> str:
+        """Names all that decides what a descriptor means but the weights.
+
+        SHA-256 of the model's config and the crop, in hexadecimal digits.
+        """
+        fields = dataclasses.asdict(self.model)
+        fields["ground_crop"] = self.data.ground_crop
+        text = json.dumps(fields, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def differences(self, other: RunConfig) -> list[str]:
         """Fields in which another config differs, as 'name: a -> b' lines."""
@@ -107,11 +130,10 @@ def _part(kind: type, data: Any, origin: str) -> Any:
     return kind(**values)
 
 
-def _refuse_unknown(data: Any, known: Mapping, origin: str) -> None:
-    if not isinstance(data, dict):
-        raise UserError(f"{origin}: expected a JSON object, found {data!r}")
+def _refuse_unknown(data: Mapping, known: Mapping, origin: str) -> None:
     for key in data:
         if key not in known:
             raise UserError(
-                f"{origin}: unknown field {key!r}; known: {', '.join(known)}"
+                f"{origin}: unknown field {quoted(key)}; known:"
+                f" {', '.join(known)}"
             )

@@ -158,8 +158,9 @@ class Checkpoints:
             ("weights.npz", self.model),
             ("optimizer.npz", self.optimizer),
         ):
-            arrays = variables.read_arrays(folder / file)
-            variables.require_fit(holder.variables, arrays, name, folder / file)
+            arrays = variables.read_arrays(
+                folder / file, holder.variables, name
+            )
             fitting.append((holder.variables, arrays))
         if damages:
             logging.warning(
@@ -201,8 +202,10 @@ def load_model(
             one; another model is never taken in its place.
     """
     config = RunConfig.load(run_dir)
-    model = build_model(config.model, config.train.dtype_policy)
     try:
+        # Before the model is built: of another config it may be any size.
+        _require_network(config, run_dir, which)
+        model = build_model(config.model, config.train.dtype_policy)
         load_weights(model, run_dir, which)
     except DamagedError as error:
         other = "last" if which == "best" else "best"
@@ -222,6 +225,14 @@ def load_weights(
         DamagedError: for a damaged checkpoint.
         UserError: where there is none, or it does not fit the model.
     """
+    folder = _newest(run_dir, which)
+    require_whole(folder, _FILES["best"])
+    path = folder / "weights.npz"
+    arrays = variables.read_arrays(path, model.variables, model.name)
+    variables.assign(model.variables, arrays)
+
+
+def _newest(run_dir: Path | str, which: str) -> Path:
     folder = Path(run_dir) / "checkpoints"
     saved = found(folder, which) or found(folder, "last")
     if not saved:
@@ -229,11 +240,20 @@ def load_weights(
             f"--run_dir={run_dir}: holds no checkpoint yet; train first, or"
             " wait for the first one"
         )
-    require_whole(saved[-1], _FILES["best"])
-    path = saved[-1] / "weights.npz"
-    arrays = variables.read_arrays(path)
-    variables.require_fit(model.variables, arrays, model.name, path)
-    variables.assign(model.variables, arrays)
+    return saved[-1]
+
+
+def _require_network(
+    config: RunConfig, run_dir: Path | str, which: str
+) -> None:
+    folder = _newest(run_dir, which)
+    require_whole(folder, ["state.json"], all_files=False)
+    if read_progress(folder).network not in ("", config.network):
+        raise UserError(
+            f"{Path(run_dir) / 'config.json'}: its model or ground_crop is not"
+            f" what {folder.name} was trained with; put back the config.json"
+            " that experiments.train wrote"
+        )
 
 
 def _is_whole(folder: Path, kind: str) -> bool:

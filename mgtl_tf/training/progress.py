@@ -10,6 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.training.sealed import DamagedError
+from mgtl_tf.utils.array_files import read_array
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 
 
 @dataclass
@@ -19,8 +23,9 @@ class Progress:
     `step` counts from the start of the run, `epoch_step` within `epoch`;
     `best` is the highest validation r@1 so far (-1: none yet), `neighbours`
     the nearest wrong places [N, k] that mined batches are composed from,
-    `data` names the training pairs, whose rows all this is about;
-    `evaluated` is the step of the last evaluation.
+    `data` names the training pairs, whose rows all this is about, and
+    `network` the model's config (`RunConfig.network`); `evaluated` is the
+    step of the last evaluation.
     """
 
     step: int = 0
@@ -31,6 +36,21 @@ class Progress:
     data: str = ""
     neighbours: np.ndarray | None = None
     evaluated: int = 0
+    network: str = ""
+
+
+@dataclass(frozen=True)
+class _State:
+    """What state.json holds: `Progress`, but for the neighbours."""
+
+    step: int
+    epoch: int
+    epoch_step: int
+    best: float
+    seconds: float
+    data: str = ""
+    evaluated: int = 0
+    network: str = ""
 
 
 def write_progress(folder: Path, progress: Progress) -> None:
@@ -52,12 +72,12 @@ def read_progress(folder: Path) -> Progress:
     Raises:
         DamagedError: for files that are not that.
     """
-    path = folder / "state.json"
-    try:
-        progress = Progress(**json.loads(path.read_text()))
-        neighbours = folder / "neighbours.npy"
-        if neighbours.is_file():
-            progress.neighbours = np.load(neighbours, allow_pickle=False)
-    except (OSError, ValueError, TypeError, EOFError) as error:
-        raise DamagedError(f"{path}: not a run's state ({error})") from error
-    return progress
+    state = read_json(folder / "state.json", _State, "", error=DamagedError)
+    path = folder / "neighbours.npy"
+    neighbours = None
+    if path.exists():
+        try:
+            neighbours = read_array(path, "i", (None, None))
+        except UnfitFileError as error:
+            raise damaged(path, error, "", DamagedError) from error
+    return Progress(**dataclasses.asdict(state), neighbours=neighbours)

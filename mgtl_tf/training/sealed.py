@@ -7,14 +7,18 @@ single value is read.
 
 from __future__ import annotations
 
-import hashlib
+import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import sync
+from mgtl_tf.utils.fingerprints import Fingerprint
+from mgtl_tf.utils.fingerprints import fingerprint
+from mgtl_tf.utils.fingerprints import require_same
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.plain_files import UnfitFileError
 
 CHECKSUMS_JSON = "checksums.json"
 
@@ -32,57 +36,34 @@ def seal(folder: Path) -> None:
     listed = {}
     for path in sorted(folder.iterdir()):
         sync(path)
-        listed[path.name] = _fingerprint(path)
+        listed[path.name] = dataclasses.asdict(fingerprint(path))
     checksums = folder / CHECKSUMS_JSON
     checksums.write_text(json.dumps(listed, indent=2) + "\n")
     sync(checksums)
     sync(folder)
 
 
-def require_whole(folder: Path, required: Collection[str]) -> None:
-    """Reads every file of a sealed folder and compares it with the list.
+def require_whole(
+    folder: Path, required: Collection[str], all_files: bool = True
+) -> None:
+    """Reads the files of a sealed folder and compares them with the list.
 
     Args:
         folder: that `seal` was given, under any name.
         required: files that the list must name.
+        all_files: whether every file of the list is read, or only those.
 
     Raises:
         DamagedError: for the first file that is missing or not as written.
     """
-    listed = _read_list(folder / CHECKSUMS_JSON)
+    listed = read_json(
+        folder / CHECKSUMS_JSON, dict[str, Fingerprint], "", error=DamagedError
+    )
     for name in required:
         if name not in listed:
             raise DamagedError(f"{folder / CHECKSUMS_JSON}: lacks {name}")
-    for name, written in listed.items():
-        _require_same(folder / name, written)
-
-
-def _read_list(path: Path) -> dict[str, Any]:
-    try:
-        listed = json.loads(path.read_bytes())
-    except OSError as error:
-        raise DamagedError(f"{path}: {error.strerror}") from error
-    except ValueError as error:
-        raise DamagedError(f"{path}: not valid JSON ({error})") from error
-    if not isinstance(listed, dict):
-        raise DamagedError(f"{path}: not a list of files")
-    return listed
-
-
-def _require_same(path: Path, written: Any) -> None:
-    try:
-        found = _fingerprint(path)
-    except OSError as error:
-        raise DamagedError(f"{path}: {error.strerror}") from error
-    if found == written:
-        return
-    size = written.get("bytes") if isinstance(written, dict) else None
-    if found["bytes"] != size:
-        raise DamagedError(f"{path}: has {found['bytes']} bytes, not {size}")
-    raise DamagedError(f"{path}: its content changed (checksum)")
-
-
-def _fingerprint(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"bytes": path.stat().st_size, "sha256": digest}
+    for name in listed if all_files else required:
+        try:
+            require_same(folder / name, listed[name])
+        except UnfitFileError as error:
+            raise DamagedError(f"{folder / name}: {error}") from error

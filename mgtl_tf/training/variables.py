@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +13,9 @@ import numpy as np
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.training.sealed import DamagedError
+from mgtl_tf.utils.array_archives import ArrayArchive
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 
 _SHOWN = 3
 
@@ -51,54 +53,50 @@ def save_variables(
     np.savez(path, **dict(zip(names, values, strict=True)))
 
 
-def read_arrays(path: Path) -> dict[str, np.ndarray]:
+def read_arrays(
+    path: Path, variables: Sequence[Any], model_name: str
+) -> dict[str, np.ndarray]:
     """The arrays of `save_variables`, in order.
+
+    Args:
+        path: of the file.
+        variables: that are to be set: one for each array, of its name and
+            shape. All are compared before the first value is read.
+        model_name: `model.name`.
 
     Raises:
         DamagedError: for a file that cannot be read.
+        UserError: where an array, or a variable, would be left over; names
+            the first few that differ, with their shapes.
     """
     try:
-        # Opened here: np.load leaves what it cannot read open.
-        with (
-            path.open("rb") as opened,
-            np.load(opened, allow_pickle=False) as file,
-        ):
-            return {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DamagedError(f"{path}: unreadable ({error})") from error
+        with ArrayArchive(path) as archive:
+            held = [(n, archive.header(n).shape) for n in archive.names]
+            _require_fit(path, held, variables, model_name)
+            return {name: archive.read(name) for name in archive.names}
+    except UnfitFileError as error:
+        raise damaged(path, error, "", DamagedError) from error
 
 
-def require_fit(
+def _require_fit(
+    path: Path,
+    held: list[tuple[str, tuple[int, ...]]],
     variables: Sequence[Any],
-    arrays: dict[str, np.ndarray],
     model_name: str,
-    origin: Path,
 ) -> None:
-    """Refuses arrays of which one, or a variable, would be left over.
-
-    Args:
-        variables: that are to be set.
-        arrays: of `read_arrays`.
-        model_name: `model.name`.
-        origin: the arrays' file, for the message.
-
-    Raises:
-        UserError: naming the first few that differ, with their shapes.
-    """
     names = variable_names(variables, model_name)
     shapes = [tuple(v.shape) for v in variables]
     wanted = list(zip(names, shapes, strict=True))
-    held = [(name, array.shape) for name, array in arrays.items()]
     if wanted != held:
         raise UserError(
-            f"{origin}: holds {len(held)} variables that do not fit the"
+            f"{path}: holds {len(held)} variables that do not fit the"
             f" model's {len(wanted)}, {_differences(held, wanted)}; it"
             " belongs to another config"
         )
 
 
 def assign(variables: Sequence[Any], arrays: dict[str, np.ndarray]) -> None:
-    """Sets variables from arrays that `require_fit` let pass."""
+    """Sets variables from arrays of `read_arrays`."""
     for variable, array in zip(variables, arrays.values(), strict=True):
         variable.assign(array)
 

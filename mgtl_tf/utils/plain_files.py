@@ -81,8 +81,15 @@ def damaged(
     remedy: str,
     error: type[UserError] = UserError,
 ) -> UserError:
-    """The error about a file whose content is not what it should be."""
-    return error(f"{path}: damaged ({reason}); {remedy}")
+    """The error about a file whose content is not what it should be.
+
+    Args:
+        path: of the file.
+        reason: what is wrong, a phrase.
+        remedy: what to do; empty where the caller says it.
+        error: the type of the answer.
+    """
+    return error(f"{path}: damaged ({reason})" + (remedy and f"; {remedy}"))
 
 
 def _reason(error: OSError | ValueError) -> str:

@@ -46,7 +46,7 @@ def restore(
         _start_from_run(checkpoints.model, config.train.init_from)
     else:
         checkpoints.model.start_from(config.train.backbone_weights)
-    return Progress(data=names)
+    return Progress(data=names, network=config.network)
 
 
 def _require_same_pairs(progress: Progress, names: str, data_dir: str) -> None:

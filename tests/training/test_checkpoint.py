@@ -175,7 +175,7 @@ def test_unreadable_weights_are_named(tmp_path, content):
         checkpoints.restore_last()
     # Nor may it pass where the checksums agree.
     _seal_again(path.parent)
-    with pytest.raises(UserError, match=r"weights\.npz: unreadable"):
+    with pytest.raises(UserError, match=r"weights\.npz: damaged"):
         checkpoints.restore_last()
 
 
@@ -185,7 +185,7 @@ def test_no_pickles(tmp_path):
     path = tmp_path / "checkpoints" / "last-00000001" / "weights.npz"
     np.savez(path, **{"00000 a": np.array([{}], dtype=object)})
     _seal_again(path.parent)
-    with pytest.raises(UserError, match="allow_pickle=False"):
+    with pytest.raises(UserError, match="holds no numbers"):
         checkpoints.restore_last()
 
 

@@ -201,3 +201,16 @@ def test_the_list_is_the_files_own_checksums(run):
         data = (folder / name).read_bytes()
         assert written["bytes"] == len(data)
         assert written["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_a_config_that_was_changed_since_is_told_before_building(run):
+    """Of the same shapes, it would answer otherwise; of others, be huge."""
+    run_dir = run.folder.parent
+    config = RunConfig(model=TINY)
+    run.save_best(Progress(5, network=config.network))
+    load_model(run_dir)
+    for change in ({"channels": 2**20, "heads": 1}, {"ground_crop": (0.1, 1)}):
+        other = config.replace(**change)
+        (run_dir / "config.json").write_text(other.to_json())
+        with pytest.raises(UserError, match="put back the config.json"):
+            load_model(run_dir)
