@@ -1,0 +1,88 @@
+"""A run's code version covers what decides a figure, and nothing else."""
+
+import subprocess
+import sys
+
+import pytest
+
+from mgtl_tf.tables.code_version import code_alone
+from mgtl_tf.tables.code_version import code_version
+from mgtl_tf.tables.code_version import deciding_modules
+
+# What Python itself loads for them, systems by name included.
+LOADED = """
+import sys
+import mgtl_tf.workflows.train, mgtl_tf.workflows.evaluate
+import mgtl_tf.systems.registry as registry
+for name in registry.SYSTEMS:
+    registry._system(name)
+for name, module in sys.modules.items():
+    if name.split(".")[0] in ("mgtl_tf", "polar"):
+        print(name, module.__file__)
+"""
+
+
+def test_everything_that_training_and_evaluation_load_is_covered():
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = dict(line.split() for line in done.stdout.splitlines())
+    assert len(loaded) > 100
+    covered = {name: str(path) for name, path in deciding_modules().items()}
+    assert loaded.items() <= covered.items()
+    # Imported where they are used, inside functions, or only by the world.
+    for name in (
+        "polar.geometry",
+        "polar.transform",
+        "mgtl_tf.recall_within",
+        "mgtl_tf.data.wrong_places",
+        "mgtl_tf.data.procedural.render_ground",
+        "mgtl_tf.presets.procedural",
+    ):
+        assert name in covered
+    assert not [n for n in covered if n.startswith("mgtl_tf.serving")]
+    assert not [n for n in covered if n.startswith("mgtl_tf.tables")]
+
+
+BEFORE = b"""
+'''A module.'''
+def warp(image, height=112):
+    '''Warps.'''
+    return image * height  # by the equation
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        (b"# by the equation", b"# as Eq. 1 says", True),
+        (b"A module.", b"Another.", True),
+        (b"'''Warps.'''", b"'''Warps it.'''", True),
+        (b"image * height", b"(image *\n        height)", True),
+        (b"image * height", b"image + height", False),
+        (b"112", b"113", False),
+        (b"112", b"112.0", False),
+        (b"def warp", b"@staticmethod\ndef warp", False),
+    ],
+)
+def test_only_what_is_computed_counts(old, new, same):
+    after = BEFORE.replace(old, new)
+    assert after != BEFORE
+    assert (code_alone(after) == code_alone(BEFORE)) is same
+
+
+def test_a_changed_deciding_file_is_another_version(tmp_path, monkeypatch):
+    found = deciding_modules()
+    copy = tmp_path / "geometry.py"
+    copy.write_bytes(found["polar.geometry"].read_bytes() + b"\nRADIUS = 3\n")
+    changed = {**found, "polar.geometry": copy}
+    before = code_version()
+    monkeypatch.setattr(
+        "mgtl_tf.tables.code_version.deciding_modules", lambda: changed
+    )
+    code_version.cache_clear()
+    try:
+        assert code_version() != before
+    finally:
+        code_version.cache_clear()
