@@ -22,6 +22,7 @@ from mgtl_tf.layers.residual_unit import ResidualUnit
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.standardized_conv import StandardizedConv2D
 from mgtl_tf.layers.vgg16 import VGG16Features
+from tests.processor import needs_bfloat16
 
 TOKENS = (5, 12)  # T, C
 MAP = (5, 7, 8)  # h, w, C
@@ -131,6 +132,7 @@ def test_traced_equals_eager(kind, arguments, inputs, output):
     np.testing.assert_allclose(traced, eager, rtol=2e-4, atol=2e-4)
 
 
+@needs_bfloat16
 @every_layer
 def test_bfloat16_policy(kind, arguments, inputs, output):
     single = kind(**arguments)

@@ -15,6 +15,15 @@ import tensorflow as tf
 # Without these a CPU emulates bfloat16: convolution gradients then take
 # about fifteen times as long as in float32.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+# What ONEDNN_MAX_CPU_ISA may be set to that leaves oneDNN without them.
+_WITHOUT_BFLOAT16 = {
+    "SSE41",
+    "AVX",
+    "AVX2",
+    "AVX2_VNNI",
+    "AVX512_CORE",
+    "AVX512_CORE_VNNI",
+}
 
 
 def resolve_dtype_policy(name: str) -> str:
@@ -42,6 +51,9 @@ def _gpu_policy(gpus: list) -> str:
 
 
 def _cpu_has_bfloat16() -> bool:
+    asked = os.environ.get("ONEDNN_MAX_CPU_ISA", "")
+    if asked.upper() in _WITHOUT_BFLOAT16:
+        return False
     path = Path("/proc/cpuinfo")
     words = set(path.read_text().split()) if path.is_file() else set()
     return bool(words & _BFLOAT16_FLAGS)

@@ -13,6 +13,7 @@ from mgtl_tf.layers.knowledge_supported_transformer import (
 from mgtl_tf.layers.positional_encoding import sinusoids
 from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR
 from mgtl_tf.layers.vgg16 import VGG16Features
+from tests.processor import needs_bfloat16
 
 
 def _gelu(x):
@@ -96,6 +97,7 @@ def test_gkst_refuses_heads_that_do_not_divide():
         )
 
 
+@needs_bfloat16
 def test_attention_weights_are_float32_and_sum_to_one():
     layer = KnowledgeSupportedTransformer(heads=2, dtype="mixed_bfloat16")
     tokens = np.random.default_rng(3).normal(size=(2, 6, 8)).astype("float32")

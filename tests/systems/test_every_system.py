@@ -18,6 +18,7 @@ from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
+from tests.processor import needs_bfloat16
 
 SIZE = (16, 40)
 
@@ -150,6 +151,7 @@ def test_save_and_reload(models, name, tmp_path):
     )
 
 
+@needs_bfloat16
 @every_system
 def test_half_precision_descriptors_are_float32_units(models, name):
     half = mgtl_tf.build_model(_config(name), "mixed_bfloat16")

@@ -16,6 +16,7 @@ from mgtl_tf.layers.residual_unit import ResidualUnit
 from mgtl_tf.layers.standardized_conv import StandardizedConv2D
 from mgtl_tf.presets import PRESETS
 from mgtl_tf.presets.systems import system_settings
+from tests.processor import needs_bfloat16
 
 SMALL = mgtl_tf.ModelConfig(
     system="l2ltr",
@@ -143,7 +144,9 @@ def test_class_token_stands_first_and_has_a_place():
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["float32", pytest.param("mixed_bfloat16", marks=needs_bfloat16)]
+)
 def test_kernels_are_standardised_before_they_are_rounded(policy):
     """Weights near 1 differ by less than bfloat16 can say there (2^-7)."""
     random = np.random.default_rng(0)

@@ -7,6 +7,7 @@ import scipy.special
 from keras import ops
 
 import mgtl_tf
+from tests.processor import needs_bfloat16
 
 TINY = {
     "image_size": (16, 40),
@@ -144,6 +145,7 @@ def test_same_seed_same_weights():
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
+@needs_bfloat16
 def test_mixed_bfloat16_descriptors_are_float32_units():
     config = mgtl_tf.ModelConfig(**TINY)
     model = mgtl_tf.build_model(config, "mixed_bfloat16")

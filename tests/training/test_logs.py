@@ -186,11 +186,15 @@ def test_a_signal_asks_for_one_checkpoint_and_does_not_kill():
         ("fpu avx2", "float32"),
         ("avx2 avx512_bf16", "mixed_bfloat16"),
         ("amx_bf16", "mixed_bfloat16"),
+        ("amx_bf16 ONEDNN_MAX_CPU_ISA=AVX2", "float32"),
+        ("amx_bf16 ONEDNN_MAX_CPU_ISA=avx512_core_bf16", "mixed_bfloat16"),
     ],
 )
 def test_auto_precision_follows_the_processor(
     tmp_path, monkeypatch, flags, expected
 ):
+    flags, _, taken_to = flags.partition(" ONEDNN_MAX_CPU_ISA=")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", taken_to)
     path = tmp_path / "cpuinfo"
     path.write_text(f"flags : {flags}\n")
     monkeypatch.setattr(environment, "Path", lambda _: path)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.training import environment
+from tests.processor import needs_bfloat16
 from tests.training.small_step import SmallStep
 from tests.training.small_step import batch
 
@@ -31,7 +32,10 @@ def float32_losses(begin):
     return _losses(begin("float32"))
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"],
+)
 def test_first_losses_are_those_of_float32(policy, begin, float32_losses):
     """Within 5 %: bfloat16 keeps 8 bits, 0.4 %, an operation."""
     assert float32_losses[-1] < 0.7 * float32_losses[0]

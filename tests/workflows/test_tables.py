@@ -202,7 +202,7 @@ def _shown(job):
 
 
 def test_a_step_is_timed_without_data():
-    config = TINY.base().replace(recurrent_steps=0)
+    config = TINY.base().replace(recurrent_steps=0, dtype_policy="float32")
     config = config.replace(backbone_normalization="none")
     assert 0 < step_time._measure(config) < 60
 
