@@ -9,26 +9,33 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from typing import Any
 
 import numpy as np
+from pydantic import Field
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
 from mgtl_tf.retrieval.confidence import CANDIDATES
 from mgtl_tf.retrieval.confidence import Confidence
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.map_distance import metres_from
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.json_files import sealed_text
 
 CALIBRATION_JSON = "calibration.json"
 """In an index folder, where the gallery was calibrated."""
 
 NOT_CALIBRATED = "the gallery is not calibrated (experiments.calibrate does it)"
-_FORMATS = (1, 2)
+_FORMAT = 3
+_OLD_FORMATS = (1, 2)
+_OLD = (
+    "the gallery was calibrated by an earlier version; run"
+    " experiments.calibrate on it again"
+)
+_REMEDY = "run experiments.calibrate again, or delete it"
 _STALE = "the gallery was calibrated {}; run experiments.calibrate on it again"
 
 
@@ -54,7 +61,7 @@ class Calibration:
     """
 
     confidence: Confidence
-    metres: float
+    metres: Annotated[float, Field(ge=0)]
     model_hash: str
     places: str
     queries: int
@@ -108,8 +115,8 @@ def save_calibration(calibration: Calibration, folder: Path) -> Path:
         UserError: where it cannot be written.
     """
     path = folder / CALIBRATION_JSON
-    details = {"format": _FORMATS[-1], **dataclasses.asdict(calibration)}
-    write_whole(path, json.dumps(details, indent=2) + "\n")
+    details = {"format": _FORMAT, **dataclasses.asdict(calibration)}
+    write_whole(path, sealed_text(details))
     return path
 
 
@@ -122,67 +129,12 @@ def load_calibration(index: Index) -> tuple[Calibration | None, str]:
     path = index.folder / CALIBRATION_JSON
     if not path.is_file():
         return None, NOT_CALIBRATED
-    try:
-        details = json.loads(path.read_text())
-        if details["format"] not in _FORMATS:
-            raise UserError(
-                f"{path}: of format {details['format']}, this version reads"
-                f" {_FORMATS[0]} and {_FORMATS[1]}; run experiments.calibrate"
-                " again"
-            )
-        found = _read(details)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: damaged ({error}); run experiments.calibrate again, or"
-            " delete it"
-        ) from error
+    known = read_json(path, dict[str, Any], _REMEDY)
+    if known.get("format") in _OLD_FORMATS and "sha256" not in known:
+        return None, _OLD
+    found = read_json(path, Calibration, _REMEDY, sealed=True, version=_FORMAT)
     if found.model_hash != index.model_hash:
         return None, _STALE.format("with another model")
     if found.places != fingerprint(index):
         return None, _STALE.format("with other places")
     return found, ""
-
-
-def _read(details: dict[str, Any]) -> Calibration:
-    names = [field.name for field in dataclasses.fields(Confidence)]
-    numbers = {name: _number(details["confidence"], name) for name in names}
-    if numbers["sharpness"] <= 0:
-        raise ValueError("sharpness is not above 0")
-    confidence = Confidence(**numbers)
-    if details["format"] == 1:
-        details = details | _of_insiders_only(confidence, details)
-    outside_error = details["outside_error"]
-    if outside_error is not None:
-        outside_error = _number(details, "outside_error")
-    return Calibration(
-        confidence,
-        _number(details, "metres"),
-        str(details["model_hash"]),
-        str(details["places"]),
-        int(details["queries"]),
-        _number(details, "right"),
-        _number(details, "error"),
-        _number(details, "outside_share"),
-        _number(details, "inside_error"),
-        outside_error,
-        _number(details, "drive_sharpness"),
-    )
-
-
-def _of_insiders_only(
-    confidence: Confidence, details: dict[str, Any]
-) -> dict[str, Any]:
-    """What format 1 does not say: it knew no queries from outside."""
-    return {
-        "outside_share": 0.0,
-        "inside_error": details["error"],
-        "outside_error": None,
-        "drive_sharpness": confidence.effective_sharpness,
-    }
-
-
-def _number(details: dict[str, Any], name: str) -> float:
-    value = float(details[name])
-    if not math.isfinite(value):
-        raise ValueError(f"{name} is {value}")
-    return value

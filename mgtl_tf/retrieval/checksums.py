@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,8 +13,21 @@ _WHOLE_BYTES = 2**28
 _SAMPLED_BLOCKS = 16
 
 
-def block_checksums(path: Path) -> dict[str, Any]:
-    """A file's size, and the SHA-256 of each block of 4 MiB, as JSON has it.
+@dataclass(frozen=True)
+class BlockChecksums:
+    """What tells a large file from any other, part by part.
+
+    Attributes:
+        bytes: its size.
+        sha256: of each block of 4 MiB, in hexadecimal digits.
+    """
+
+    bytes: int
+    sha256: tuple[str, ...]
+
+
+def block_checksums(path: Path) -> BlockChecksums:
+    """A file's size, and the SHA-256 of each block of 4 MiB.
 
     Raises:
         OSError: where it cannot be read.
@@ -25,11 +36,11 @@ def block_checksums(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         while block := file.read(BLOCK_BYTES):
             sums.append(hashlib.sha256(block).hexdigest())
-    return {"bytes": path.stat().st_size, "sha256": sums}
+    return BlockChecksums(path.stat().st_size, tuple(sums))
 
 
 def check_blocks(
-    path: Path, recorded: Mapping[str, Any], everything: bool
+    path: Path, recorded: BlockChecksums, everything: bool
 ) -> str | None:
     """What is wrong with a file, as a phrase; None where nothing was seen.
 
@@ -44,18 +55,35 @@ def check_blocks(
     """
     if not path.is_file():
         return "missing"
-    size, sums = path.stat().st_size, recorded["sha256"]
-    if size != recorded["bytes"]:
-        return f"damaged ({size:,} bytes, not {recorded['bytes']:,})"
-    numbers: Sequence[int] = range(len(sums))
-    if size > _WHOLE_BYTES and not everything:
-        spread = np.linspace(0, len(sums) - 1, _SAMPLED_BLOCKS)
-        numbers = sorted(set(spread.astype(int).tolist()))
+    size, sums = path.stat().st_size, recorded.sha256
+    if size != recorded.bytes:
+        return f"damaged ({size:,} bytes, not {recorded.bytes:,})"
+    if len(sums) != -(-size // BLOCK_BYTES):
+        return f"damaged ({len(sums)} checksums for {size:,} bytes)"
+    everything = everything or is_small(size)
     with path.open("rb") as file:
-        for number in numbers:
+        for number in read_blocks(len(sums), everything):
             file.seek(number * BLOCK_BYTES)
             found = hashlib.sha256(file.read(BLOCK_BYTES)).hexdigest()
             if found != sums[number]:
                 place = f"byte {number * BLOCK_BYTES:,} on"
                 return f"damaged (not what index.json was written for: {place})"
     return None
+
+
+def is_small(size: int) -> bool:
+    """Whether a file of so many bytes is read wholly in any case."""
+    return size <= _WHOLE_BYTES
+
+
+def read_blocks(count: int, everything: bool) -> list[int]:
+    """Which blocks of a file are looked at.
+
+    Args:
+        count: how many it has.
+        everything: whether all are; else the first, the last and 14 between.
+    """
+    if everything or count <= _SAMPLED_BLOCKS:
+        return list(range(count))
+    spread = np.linspace(0, count - 1, _SAMPLED_BLOCKS)
+    return sorted(set(spread.astype(int).tolist()))

@@ -17,6 +17,8 @@ from typing import overload
 import numpy as np
 
 from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.plain_files import UnfitFileError
 
 COORDINATES = "coordinates.npy"
 """float64 [N, 2]: latitude and longitude in degrees, NaN where unknown."""
@@ -131,27 +133,28 @@ def open_columns(folder: Path) -> PlaceColumns:
     """The places of a gallery folder, mapped.
 
     Raises:
-        OSError, ValueError: where a file is missing or not what it should
-            be, or they do not fit each other.
+        UnfitFileError: where a file is not what it should be, or they do
+            not fit each other.
+        OSError: where one is missing.
     """
     ids, images = _open_text(folder, "ids"), _open_text(folder, "images")
     # Plain views: taking one row of a memmap costs far more.
-    coordinates = open_array(folder / COORDINATES).view(np.ndarray)
-    if coordinates.shape != (len(ids), 2) or len(images) != len(ids):
-        raise ValueError(
+    coordinates = map_array(folder / COORDINATES, "<f8", (None, 2))
+    coordinates = coordinates.view(np.ndarray)
+    if len(coordinates) != len(ids) or len(images) != len(ids):
+        raise UnfitFileError(
             f"{len(ids)} ids, {len(images)} images and coordinates"
             f" {coordinates.shape} do not fit"
         )
+    known = ~np.isnan(coordinates).all(axis=1)
+    outside = ~(np.abs(coordinates) <= (90.0, 180.0)).all(axis=1) & known
+    if outside.any():
+        row = int(np.argmax(outside))
+        raise UnfitFileError(
+            f"{COORDINATES}: row {row} is no latitude and longitude,"
+            f" {coordinates[row].tolist()}"
+        )
     return PlaceColumns(ids, images, coordinates, folder)
-
-
-def open_array(path: Path) -> np.ndarray:
-    """A .npy file, mapped read-only.
-
-    Raises:
-        OSError, ValueError: where it is missing or damaged.
-    """
-    return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _open_text(folder: Path, name: str) -> TextColumn:
@@ -159,10 +162,20 @@ def _open_text(folder: Path, name: str) -> TextColumn:
     size = text.stat().st_size
     # An empty file cannot be mapped.
     blob = np.memmap(text, np.uint8, "r") if size else np.empty(0, np.uint8)
-    column = open_array(ends).view(np.ndarray)
-    if column.ndim != 1 or (int(column[-1]) + 1 if len(column) else 0) != size:
-        raise ValueError(f"{text.name} and {ends.name} do not fit")
+    column = map_array(ends, "<i8", (None,)).view(np.ndarray)
+    if not _ends_fit(column, blob):
+        raise UnfitFileError(f"{text.name} and {ends.name} do not fit")
     return TextColumn(blob.view(np.ndarray), column)
+
+
+def _ends_fit(ends: np.ndarray, blob: np.ndarray) -> bool:
+    """Whether the values follow each other, each ended by a newline."""
+    if not len(ends):
+        return not len(blob)
+    inside = ends[0] >= 0 and ends[-1] == len(blob) - 1
+    return bool(inside and (ends[1:] > ends[:-1]).all()) and bool(
+        (blob[ends] == ord("\n")).all()
+    )
 
 
 def write_columns(

@@ -18,8 +18,10 @@ are fitted on queries whose place is known (`calibration_fit.py`).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 from scipy.special import expit
 from scipy.special import logsumexp
 
@@ -42,7 +44,7 @@ class Confidence:
             few queries cannot prove them.
     """
 
-    sharpness: float
+    sharpness: Annotated[float, Field(gt=0)]
     intercept: float = 0.0
     slope: float = 1.0
     similarity_slope: float = 0.0

@@ -21,13 +21,18 @@ import numpy as np
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import INDEX_JSON
+from mgtl_tf.retrieval.checksums import BLOCK_BYTES
+from mgtl_tf.retrieval.checksums import is_small
+from mgtl_tf.retrieval.checksums import read_blocks
 from mgtl_tf.retrieval.columns import PlaceColumns
-from mgtl_tf.retrieval.columns import open_array
 from mgtl_tf.retrieval.columns import open_columns
 from mgtl_tf.retrieval.manifest import DESCRIPTORS
 from mgtl_tf.retrieval.manifest import Manifest
 from mgtl_tf.retrieval.manifest import read_manifest
 from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 
 SHARD_FOLDERS = "shard-*-of-*"
 """Names of the folders in which machines share the work on one index."""
@@ -114,12 +119,11 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
     manifest.check(folder, everything=verify)
     try:
         places = open_columns(folder)
-        descriptors = open_array(folder / DESCRIPTORS)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{folder}: damaged ({error}); {_REMEDY} again"
-        ) from error
+        descriptors = map_array(folder / DESCRIPTORS)
+    except (OSError, UnfitFileError) as error:
+        raise damaged(folder, error, f"{_REMEDY} again") from error
     _require_fit(folder, manifest, len(places), descriptors)
+    _require_finite(folder, descriptors, verify or is_small(descriptors.nbytes))
     return Index(
         folder,
         places,
@@ -152,3 +156,23 @@ def _require_fit(
             f" ({descriptors.dtype}) and {INDEX_JSON} {shape} do not fit;"
             f" {_REMEDY} again"
         )
+
+
+def _require_finite(
+    folder: Path, descriptors: np.ndarray, everything: bool
+) -> None:
+    """Refuses what was written with NaN or infinity, checksums and all.
+
+    Of a large file as many rows are looked at as `check_blocks` reads.
+    """
+    rows = max(1, BLOCK_BYTES // max(1, descriptors[:1].nbytes))
+    starts = np.arange(0, len(descriptors), rows)
+    for start in starts[read_blocks(len(starts), everything)]:
+        finite = np.isfinite(descriptors[start : start + rows]).all(axis=1)
+        if not finite.all():
+            row = start + int(np.argmin(finite))
+            raise damaged(
+                folder / DESCRIPTORS,
+                f"row {row} is not finite",
+                f"{_REMEDY} again",
+            )

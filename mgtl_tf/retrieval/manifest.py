@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-import hashlib
-import json
 import os
 from collections.abc import Iterable
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from typing import Any
+
+from pydantic import Field
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import write_whole
+from mgtl_tf.retrieval.checksums import BlockChecksums
 from mgtl_tf.retrieval.checksums import block_checksums
 from mgtl_tf.retrieval.checksums import check_blocks
 from mgtl_tf.retrieval.columns import COLUMN_FILES
-from mgtl_tf.retrieval.columns import open_array
 from mgtl_tf.retrieval.columns import write_columns
 from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.json_files import sealed_text
+from mgtl_tf.utils.plain_files import damaged
 
 DESCRIPTORS = "descriptors.npy"
 """float32 [N, D], unit vectors."""
@@ -47,11 +53,11 @@ class Manifest:
     """
 
     model_hash: str
-    image_count: int
-    dimension: int
-    preprocessing: Mapping[str, Any]
-    files: Mapping[str, Mapping[str, Any]]
-    made_of: Mapping[str, Any]
+    image_count: Annotated[int, Field(ge=0)]
+    dimension: Annotated[int, Field(gt=0)]
+    preprocessing: dict[str, Any]
+    files: dict[str, BlockChecksums]
+    made_of: dict[str, Any]
 
     def check(self, folder: Path, everything: bool = False) -> None:
         """Compares the files with their checksums.
@@ -94,7 +100,7 @@ def write_manifest(
     count = write_columns(
         folder, ((p.id, image_name(p.image), p.coordinates) for p in places)
     )
-    matrix = open_array(folder / DESCRIPTORS)
+    matrix = map_array(folder / DESCRIPTORS)
     if len(matrix) != count:
         raise ValueError(f"{count} places for {len(matrix)} descriptors")
     now = datetime.datetime.now(datetime.UTC)
@@ -106,10 +112,12 @@ def write_manifest(
         "dimension": matrix.shape[1],
         "preprocessing": dict(preprocessing or {}),
         "made_of": dict(made_of or {}),
-        "files": {name: block_checksums(folder / name) for name in FILES},
+        "files": {
+            name: dataclasses.asdict(block_checksums(folder / name))
+            for name in FILES
+        },
     }
-    manifest["sha256"] = _own_checksum(manifest)
-    write_whole(folder / INDEX_JSON, json.dumps(manifest, indent=1) + "\n")
+    write_whole(folder / INDEX_JSON, sealed_text(manifest))
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -118,33 +126,14 @@ def read_manifest(folder: Path) -> Manifest:
     Raises:
         UserError: where it is damaged or of an older version.
     """
-    path = folder / INDEX_JSON
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] != _FORMAT:
-            raise UserError(
-                f"{path}: of format {content['format']}, this version reads"
-                f" {_FORMAT}; {_REMEDY} again"
-            )
-        if content.pop("sha256") != _own_checksum(content):
-            raise ValueError("not what it was written as")
-        return Manifest(
-            str(content["model_hash"]),
-            int(content["image_count"]),
-            int(content["dimension"]),
-            dict(content["preprocessing"]),
-            {name: dict(content["files"][name]) for name in FILES},
-            dict(content["made_of"]),
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: damaged ({error}); {_REMEDY} again") from (
-            error
-        )
-
-
-def _own_checksum(manifest: Mapping[str, Any]) -> str:
-    text = json.dumps(manifest, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    path, remedy = folder / INDEX_JSON, f"{_REMEDY} again"
+    manifest = read_json(
+        path, Manifest, remedy, sealed=True, version=_FORMAT, largest=2**30
+    )
+    for name in FILES:
+        if name not in manifest.files:
+            raise damaged(path, f"lacks the checksums of {name}", remedy)
+    return manifest
 
 
 class _ImageNames:

@@ -38,6 +38,7 @@ def read_json(
     remedy: str,
     *,
     sealed: bool = False,
+    version: int | None = None,
     largest: int = LARGEST,
     error: type[UserError] = UserError,
 ) -> T:
@@ -49,6 +50,7 @@ def read_json(
         remedy: ends the message.
         sealed: whether the file was made of `sealed_text`; its own checksum
             is then compared.
+        version: what its key "format" must say; None: anything.
         largest: most bytes that are read.
         error: the type that is raised.
 
@@ -57,19 +59,23 @@ def read_json(
     """
     try:
         content = read_bytes(path, largest)
-        return parse_json(content, shape, sealed=sealed)
+        return parse_json(content, shape, sealed=sealed, version=version)
     except UnfitFileError as reason:
         raise damaged(path, reason, remedy, error) from reason
 
 
 def parse_json(
-    content: bytes | str, shape: type[T], *, sealed: bool = False
+    content: bytes | str,
+    shape: type[T],
+    *,
+    sealed: bool = False,
+    version: int | None = None,
 ) -> T:
     """JSON text as a value of the declared shape.
 
     Args:
         content: the text, as UTF-8 where it is bytes.
-        shape, sealed: as of `read_json`.
+        shape, sealed, version: as of `read_json`.
 
     Raises:
         UnfitFileError: with a phrase that says what is wrong, for text that
@@ -79,6 +85,8 @@ def parse_json(
     """
     declared: Any = shape
     value = _value(content)
+    if version is not None:
+        _require_version(value, version)
     if sealed:
         _require_seal(value)
     try:
@@ -141,6 +149,14 @@ def _integer(text: str) -> int:
     if len(text) > _DIGITS:
         raise UnfitFileError(f"a number of {len(text):,} digits")
     return int(text)
+
+
+def _require_version(value: Any, version: int) -> None:
+    found = value.get("format") if isinstance(value, dict) else None
+    if found != version or isinstance(found, bool):
+        raise UnfitFileError(
+            f"of format {quoted(found)}, this version reads {version}"
+        )
 
 
 def _require_seal(value: Any) -> None:

@@ -15,6 +15,7 @@ from mgtl_tf.retrieval.calibration import save_calibration
 from mgtl_tf.retrieval.confidence import Confidence
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.json_files import sealed_text
 
 HASH = "a" * 64
 
@@ -64,38 +65,43 @@ def test_counts_only_for_its_model_and_its_places(tmp_path, calibration):
         assert found is None and "with other places" in reason
 
 
-def test_a_file_of_the_first_format_knew_no_outsiders(tmp_path, calibration):
-    """As version 0.1 wrote it."""
-    old = {
-        "format": 1,
-        "confidence": {
-            "sharpness": 31.5,
-            "intercept": -0.25,
-            "slope": 0.5,
-            "similarity_slope": 2.0,
-            "least": 0.001,
-        },
-        "metres": 25.0,
-        "model_hash": HASH,
-        "places": calibration.places,
-        "queries": 1000,
-        "right": 0.875,
-        "error": 0.0123,
-    }
+@pytest.mark.parametrize("version", [1, 2])
+def test_an_earlier_format_does_not_count(tmp_path, version):
+    """It carries no checksum of its own."""
+    old = {"format": version, "confidence": {"sharpness": 31.5}}
     (tmp_path / "calibration.json").write_text(json.dumps(old))
-    found, _ = load_calibration(gallery(tmp_path))
-    assert (found.outside_share, found.outside_error) == (0.0, None)
-    assert found.inside_error == found.error == 0.0123
-    # What a drive took it for until then.
-    assert found.drive_sharpness == 31.5 * 0.5
-    assert found.confidence == Confidence(31.5, -0.25, 0.5, 2.0, 0.001)
+    found, reason = load_calibration(gallery(tmp_path))
+    assert found is None and "by an earlier version" in reason
 
 
-def test_a_later_format_is_refused_by_name(tmp_path, calibration):
+@pytest.mark.parametrize("version", [1, 4, True, "x", None])
+def test_another_format_is_refused_by_name(tmp_path, calibration, version):
     path = save_calibration(calibration, tmp_path)
-    path.write_text(path.read_text().replace('"format": 2', '"format": 3'))
-    with pytest.raises(UserError, match="of format 3, this version reads 1 a"):
+    text = path.read_text().replace(
+        '"format": 3', f'"format": {json.dumps(version)}'
+    )
+    path.write_text(text)
+    with pytest.raises(UserError, match="of format .*, this version reads 3"):
         load_calibration(gallery(tmp_path))
+
+
+def test_a_crafted_value_is_refused_though_the_checksum_agrees(
+    tmp_path, calibration
+):
+    path = save_calibration(calibration, tmp_path)
+    details = json.loads(path.read_text())
+    del details["sha256"]
+    for name, value in (
+        ("metres", -1),
+        ("metres", "25"),
+        ("confidence", {"sharpness": 0}),
+        ("confidence", []),
+        ("queries", 1.5),
+    ):
+        path.write_text(sealed_text(details | {name: value}))
+        with pytest.raises(UserError, match=f"damaged .*{name}") as error:
+            load_calibration(gallery(tmp_path))
+        assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

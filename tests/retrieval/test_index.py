@@ -1,5 +1,6 @@
 """Building a gallery index and opening it again."""
 
+import dataclasses
 import json
 import os
 import tempfile
@@ -21,6 +22,7 @@ from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.manifest import FILES
 from mgtl_tf.retrieval.manifest import write_manifest
 from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.json_files import sealed_text
 
 
 class CountingEncoder:
@@ -206,6 +208,46 @@ def test_files_of_two_indexes_do_not_fit(tmp_path, places):
         load_index(folder)
     with pytest.raises(ValueError, match="6 places for 7 descriptors"):
         write_manifest(folder, places[1:], folder, "f" * 64)
+
+
+def _seal_again(folder):
+    """Writes index.json anew, so that its checksums agree."""
+    details = json.loads((folder / "index.json").read_text())
+    del details["sha256"]
+    details["files"] = {
+        name: dataclasses.asdict(checksums.block_checksums(folder / name))
+        for name in FILES
+    }
+    (folder / "index.json").write_text(sealed_text(details))
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value", "message"),
+    [
+        ("descriptors.npy", (4, 1), np.nan, "row 4 is not finite"),
+        ("descriptors.npy", (6, 0), np.inf, "row 6 is not finite"),
+        ("coordinates.npy", (2, 0), np.inf, "row 2 is no latitude"),
+        ("coordinates.npy", (3, 1), np.nan, "row 3 is no latitude"),
+        ("coordinates.npy", (0, 0), 90.5, "row 0 is no latitude"),
+        ("ids.ends.npy", (0,), -1, "do not fit"),
+        ("ids.ends.npy", (1,), 2**60, "do not fit"),
+        ("images.ends.npy", (2,), 0, "do not fit"),
+    ],
+)
+def test_crafted_values_are_one_line(
+    tmp_path, places, name, place, value, message
+):
+    """The checksums agree: somebody wrote it so."""
+    known = [dataclasses.replace(p, coordinates=(46.9, 7.4)) for p in places]
+    build_index(CountingEncoder(), known, tmp_path / "index", 3, False)
+    path = tmp_path / "index" / name
+    array = np.load(path)
+    array[place] = value
+    np.save(path, array)
+    _seal_again(tmp_path / "index")
+    with pytest.raises(UserError, match=message) as error:
+        load_index(tmp_path / "index")
+    assert "\n" not in str(error.value)
 
 
 def test_of_a_large_file_only_a_sample_is_read_at_loading(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,40 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.folders import ENGINE_JSON
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import write_whole
+from mgtl_tf.retrieval.checksums import BlockChecksums
 from mgtl_tf.retrieval.checksums import block_checksums
 from mgtl_tf.retrieval.checksums import check_blocks
+from mgtl_tf.retrieval.engines.recipe import Effort
 from mgtl_tf.retrieval.index import Index
+from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.json_files import sealed_text
 
 FAISS_FILE = "index.faiss"
 """What FAISS wrote."""
 
-_FORMAT = 1
+_FORMAT = 2
 _CHECKED_ROWS = 1024
+
+
+@dataclass(frozen=True)
+class StoredEngine:
+    """What engine.json says.
+
+    Attributes:
+        engine: its name.
+        gallery: `identity` of the gallery that it was built of.
+        files: checksums of what FAISS wrote.
+        effort: how much of it a search looks at.
+        measured: its recall beside exact search's.
+        memory: bytes, in all and of each place.
+    """
+
+    engine: str
+    gallery: dict[str, Any]
+    files: dict[str, BlockChecksums]
+    effort: Effort
+    measured: dict[str, float]
+    memory: dict[str, int]
 
 
 def engine_folder(index: Index, name: str) -> Path:
@@ -61,13 +87,14 @@ def write_engine(
     Raises:
         UserError, OSError: where the disk does not take it.
     """
+    checksums = block_checksums(folder / FAISS_FILE)
     content = {
         "format": _FORMAT,
         "gallery": identity(index),
-        "files": {FAISS_FILE: block_checksums(folder / FAISS_FILE)},
+        "files": {FAISS_FILE: dataclasses.asdict(checksums)},
         **details,
     }
-    write_whole(folder / ENGINE_JSON, json.dumps(content, indent=1) + "\n")
+    write_whole(folder / ENGINE_JSON, sealed_text(content))
 
 
 def read_engine(index: Index, name: str) -> dict[str, Any]:
@@ -87,31 +114,19 @@ def read_engine(index: Index, name: str) -> dict[str, Any]:
             f"--engine={name}: --gallery={index.folder} has none; build it:"
             f" {remedy}"
         )
-    content = _content(folder, remedy)
-    if content["gallery"] != identity(index):
+    path, ending = folder / ENGINE_JSON, f"build it: {remedy}"
+    stored = read_json(path, StoredEngine, ending, sealed=True, version=_FORMAT)
+    if stored.gallery != identity(index):
         raise UserError(
             f"{folder}: was built for other descriptors than"
             f" --gallery={index.folder} has now; build it again: {remedy}"
         )
-    for file, recorded in content["files"].items():
-        wrong = check_blocks(folder / file, recorded, everything=False)
-        if wrong:
-            wrong = wrong.replace(INDEX_JSON, ENGINE_JSON)
-            raise UserError(f"{folder / file}: {wrong}; build it: {remedy}")
-    return content
-
-
-def _content(folder: Path, remedy: str) -> dict[str, Any]:
-    path = folder / ENGINE_JSON
-    try:
-        content = json.loads(path.read_text())
-        if content["format"] != _FORMAT:
-            raise ValueError(f"format {content['format']}, not {_FORMAT}")
-        for key in ("gallery", "effort", "measured", "memory"):
-            dict(content[key])
-        dict(content["files"][FAISS_FILE])
-        return content
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged ({error}); build it: {remedy}") from (
-            error
+    path = folder / FAISS_FILE
+    recorded = stored.files.get(FAISS_FILE, BlockChecksums(0, ()))
+    wrong = check_blocks(path, recorded, everything=False)
+    if wrong or stored.engine != name:
+        wrong = (wrong or f"is of engine {stored.engine}").replace(
+            INDEX_JSON, ENGINE_JSON
         )
+        raise UserError(f"{path}: {wrong}; {ending}")
+    return dataclasses.asdict(stored)
