@@ -9,8 +9,9 @@
 
 A map is cut into square, overlapping crops with north up, each with the
 position of its centre; they are written to OUTPUT_DIR/crops as JPEG, because
-an answer is shown by its image. Crops on which the map has no data are left
-out and counted.
+an answer is shown by its image. Crops of which the map lacks more than
+--most_missing are left out and counted; a smaller share is filled from around
+it, and counted too.
 
 Killed or stopped, the same command goes on from the last whole batch.
 Several machines share the work with --shard=1/4, 2/4 ... and one --output_dir
@@ -43,8 +44,9 @@ _IMAGES = flags.DEFINE_multi_string(
     None,
     "folder of square aerial images, north up, one such file, or a CSV list"
     " whose first column names them (CVUSA's splits/val-19zl.csv); or a map to"
-    " be cut into such images: a georeferenced TIFF file, a folder of Z/X/Y.jpg"
-    " or .png tiles; may be given several times",
+    " be cut into such images: a georeferenced raster (GeoTIFF, .vrt, .jp2;"
+    " JPEG or PNG with world file and .aux.xml), a folder of such sheets, a"
+    " folder of Z/X/Y.jpg or .png tiles; may be given several times",
 )
 _LOCATIONS = flags.DEFINE_string(
     "locations",
@@ -71,6 +73,20 @@ _STEP_METRES = flags.DEFINE_float(
     None,
     "from one crop's centre to the next one's, both ways; default: half a"
     " crop, so that they overlap",
+)
+_MOST_MISSING = flags.DEFINE_float(
+    "most_missing",
+    None,
+    "share of a crop's pixels that a map may lack (no data, transparent, beyond"
+    " its edge); they are filled from around them; default: 0.05",
+)
+_TILE_ROWS = flags.DEFINE_enum(
+    "tile_rows",
+    None,
+    ["xyz", "tms"],
+    "Y of Z/X/Y tiles counted from the north (xyz) or from the south (tms);"
+    " default: as tilemapresource.xml or metadata.json beside them says, else"
+    " xyz",
 )
 _BATCH_SIZE = flags.DEFINE_integer(
     "batch_size",
@@ -119,6 +135,7 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     if _JOIN.value or _VERIFY.value or _only_engine():
+        _refuse_crops("an index that is there already")
         return _look_after(_OUTPUT_DIR.value)
     from mgtl_tf.workflows.index import index_gallery
 
@@ -172,8 +189,22 @@ def _build_engine() -> None:
 
 
 def _crops() -> dict[str, Any]:
-    crops = (_CROP_METRES, _METRES_PER_PIXEL, _STEP_METRES)
+    crops = (
+        _CROP_METRES,
+        _METRES_PER_PIXEL,
+        _STEP_METRES,
+        _MOST_MISSING,
+        _TILE_ROWS,
+    )
     return {flag.name: flag.value for flag in crops}
+
+
+def _refuse_crops(where: str) -> None:
+    for name, value in _crops().items():
+        if value is not None:
+            raise flags.Error(
+                f"flag --{name}={value}: goes with --images, not with {where}"
+            )
 
 
 def _given(flag: flags.FlagHolder) -> Any:

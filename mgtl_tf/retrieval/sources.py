@@ -47,6 +47,9 @@ class ImageSource(Protocol):
     def stamp(self) -> str:
         """What its files are right now, on this machine."""
 
+    def notes(self) -> list[str]:
+        """What was ignored or made up in what was loaded, a line each."""
+
 
 class FileSource:
     """Image files, as they are.
@@ -87,6 +90,10 @@ class FileSource:
         for place, stat in zip(self._places, self._stats, strict=True):
             digest.update(os.fsencode(f"{place.image}\n{stat}\n"))
         return digest.hexdigest()[:16]
+
+    def notes(self) -> list[str]:
+        """See `ImageSource`."""
+        return []
 
 
 def _stat(path: Path) -> tuple[int, int]:
@@ -142,6 +149,10 @@ class JoinedSource:
     def stamp(self) -> str:
         """Of all of them."""
         return " ".join(source.stamp() for source in self._sources)
+
+    def notes(self) -> list[str]:
+        """Of all of them."""
+        return [note for source in self._sources for note in source.notes()]
 
 
 @dataclass(frozen=True)
@@ -213,3 +224,7 @@ class ShardSource:
     def stamp(self) -> str:
         """The whole's."""
         return self._source.stamp()
+
+    def notes(self) -> list[str]:
+        """The whole's."""
+        return self._source.notes()

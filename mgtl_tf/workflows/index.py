@@ -36,11 +36,13 @@ class Indexed:
         built: of the index, or of the shard that was made.
         missing: shards without which the index can't be joined yet.
         joined: N of the joined index; None where nothing was joined.
+        notes: what was ignored or filled in the images, lines.
     """
 
     built: Built
     missing: tuple[Shard, ...] = ()
     joined: int | None = None
+    notes: tuple[str, ...] = ()
 
     def faults(self) -> list[str]:
         """A line for each image that should be in it and isn't; or fewer."""
@@ -56,6 +58,7 @@ class Indexed:
         told = [f"{built.count} places indexed in {output_dir}"]
         if built.empty:
             told.append(f"{built.empty} crops left out: no data in the map")
+        told += self.notes
         if self.missing:
             names = ", ".join(str(shard) for shard in self.missing)
             told.append(f"still missing: shard {names}")
@@ -76,6 +79,8 @@ def index_gallery(
     crop_metres: float | None = None,
     metres_per_pixel: float | None = None,
     step_metres: float | None = None,
+    most_missing: float | None = None,
+    tile_rows: str | None = None,
 ) -> Indexed:
     """Writes the index of all aerial images that can be read, or a shard.
 
@@ -84,8 +89,8 @@ def index_gallery(
     Args:
         model: folder that experiments.export wrote.
         images: aerial image files, folders of them, CSV lists that name
-            them; or maps to be cut: georeferenced TIFF files, folders of
-            z/x/y tiles.
+            them; or maps to be cut: georeferenced rasters (GeoTIFF, .vrt),
+            folders of their sheets, folders of z/x/y tiles.
         output_dir: a new or empty folder, an older index, or (for a shard)
             one with other shards.
         locations: CSV with columns id, latitude, longitude.
@@ -94,8 +99,9 @@ def index_gallery(
         shard: "i/n": only the i-th of n parts; whoever finishes the last one
             joins them.
         restart: whether what was begun is thrown away.
-        crop_metres, metres_per_pixel, step_metres: how maps are cut; see
-            `crop_settings`.
+        crop_metres, metres_per_pixel, step_metres, most_missing: how maps
+            are cut; see `crop_settings`.
+        tile_rows: "xyz" or "tms"; see `tile_scheme`.
 
     Raises:
         UserError: for wrong paths or files, when no image can be read, or
@@ -106,12 +112,18 @@ def index_gallery(
         require_replaceable(output_dir, INDEX_JSON)
     else:
         require_shard_folder(output_dir)
-    given = (crop_metres, metres_per_pixel, step_metres)
+    cut = {
+        "crop_metres": crop_metres,
+        "metres_per_pixel": metres_per_pixel,
+        "step_metres": step_metres,
+        "most_missing": most_missing,
+    }
 
     def settings() -> CropSettings:
-        return crop_settings(read_details(Path(model)), *given)
+        return crop_settings(read_details(Path(model)), **cut)
 
-    source = find_images(images, locations, settings)
+    map_flags = {**cut, "tile_rows": tile_rows}
+    source = find_images(images, locations, settings, map_flags)
     encoder = Encoder(model)
     batch_size = batch_size or automatic_batch_size(encoder.details)
 
@@ -128,7 +140,8 @@ def index_gallery(
         )
 
     if part is None:
-        return Indexed(build(source, Path(output_dir)))
+        done = build(source, Path(output_dir))
+        return Indexed(done, notes=tuple(source.notes()))
     share = ShardSource(source, part)
     folder = Path(output_dir) / part.folder_name
     there = None
@@ -137,7 +150,7 @@ def index_gallery(
     built = build(share, folder) if there is None else Built(there)
     missing = tuple(missing_shards(output_dir))
     joined = None if missing else join_shards(output_dir)
-    return Indexed(built, missing, joined)
+    return Indexed(built, missing, joined, tuple(source.notes()))
 
 
 def join_gallery(folder: Path | str) -> int:

@@ -10,6 +10,9 @@ from typing import Any
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.errors import UserError
 
+MOST_MISSING = 0.05
+"""Share of a crop that may be without data, and is then filled."""
+
 _LEAST_STEP = 0.5
 _PIXELS = (8, 4096)
 # Web Mercator at zoom 0: the equator in metres over 256 pixels.
@@ -24,6 +27,7 @@ class CropSettings:
         crop_metres: ground that a crop covers a side.
         metres_per_pixel: of the crops, on the ground.
         step_metres: from one crop's centre to the next one's.
+        most_missing: share of a crop's pixels that the map may lack.
 
     Raises:
         UserError: naming the flag, its value and what it may be.
@@ -32,22 +36,29 @@ class CropSettings:
     crop_metres: float
     metres_per_pixel: float
     step_metres: float
+    most_missing: float = MOST_MISSING
 
     def __post_init__(self) -> None:
         for name in ("crop_metres", "metres_per_pixel", "step_metres"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UserError(f"--{name}={value}: must be above 0 metres")
+        if not 0 <= self.most_missing < 1:
+            raise UserError(
+                f"--most_missing={self.most_missing}: must be a share from 0 to"
+                " below 1"
+            )
         # Ids tell positions to the sixth decimal of a degree.
         if self.step_metres < _LEAST_STEP:
             raise UserError(
                 f"--step_metres={self.step_metres:g}: must be {_LEAST_STEP} or"
                 " more"
             )
-        if not _PIXELS[0] <= self.size <= _PIXELS[1]:
+        pixels = self.crop_metres / self.metres_per_pixel
+        if not _PIXELS[0] - 0.5 <= pixels <= _PIXELS[1] + 0.5:
             raise UserError(
                 f"--metres_per_pixel={self.metres_per_pixel:g}: makes a crop of"
-                f" {self.crop_metres:g} m {self.size} pixels a side; must be"
+                f" {self.crop_metres:g} m {pixels:.6g} pixels a side; must be"
                 f" {_PIXELS[0]} to {_PIXELS[1]}"
             )
 
@@ -67,6 +78,7 @@ def crop_settings(
     crop_metres: float | None = None,
     metres_per_pixel: float | None = None,
     step_metres: float | None = None,
+    most_missing: float | None = None,
 ) -> CropSettings:
     """What was given, and for the rest what the model was trained on.
 
@@ -74,6 +86,7 @@ def crop_settings(
         details: model.json of the model.
         crop_metres, metres_per_pixel: None: as its training images.
         step_metres: None: half a crop.
+        most_missing: None: 0.05.
 
     Raises:
         UserError: where the training images' ground isn't known, naming the
@@ -94,6 +107,7 @@ def crop_settings(
         side,
         pixel if metres_per_pixel is None else metres_per_pixel,
         side / 2 if step_metres is None else step_metres,
+        MOST_MISSING if most_missing is None else most_missing,
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.places import find_places
@@ -13,45 +15,37 @@ from mgtl_tf.retrieval.sources import ImageSource
 from mgtl_tf.retrieval.sources import JoinedSource
 from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiles.crop_source import CropSource
-from mgtl_tf.retrieval.tiles.geotiff import SUFFIXES
-from mgtl_tf.retrieval.tiles.geotiff import GeoTiff
-from mgtl_tf.retrieval.tiles.geotiff import is_georeferenced
-from mgtl_tf.retrieval.tiles.map import Map
-from mgtl_tf.retrieval.tiles.slippy import SlippyMap
-from mgtl_tf.retrieval.tiles.slippy import is_tile_folder
-
-
-def is_map(path: Path) -> bool:
-    """Whether a path names a georeferenced TIFF or a folder of z/x/y tiles.
-
-    Raises:
-        UserError: for a TIFF file where rasterio, which can tell, is missing.
-    """
-    if path.suffix.lower() in SUFFIXES and path.is_file():
-        return is_georeferenced(path)
-    return path.is_dir() and is_tile_folder(path)
+from mgtl_tf.retrieval.tiles.opening import is_map
+from mgtl_tf.retrieval.tiles.opening import is_tiles
+from mgtl_tf.retrieval.tiles.opening import open_map
+from mgtl_tf.retrieval.tiles.opening import why_no_map
 
 
 def find_images(
     images: Sequence[Path | str],
     locations: Path | str | None,
     settings: Callable[[], CropSettings],
+    map_flags: Mapping[str, Any] | None = None,
 ) -> ImageSource:
     """All images of a gallery: those of files first, then maps' crops.
 
     Args:
-        images: image files, folders of them, CSV lists, GeoTIFF files, or
-            folders of z/x/y tiles.
+        images: image files, folders of them, CSV lists, georeferenced
+            rasters, folders of their sheets, or folders of z/x/y tiles.
         locations: of the image files; see `places.find_places`.
         settings: gives how maps are cut; asked only where there is one.
+        map_flags: what was given that only maps have, by the flag's name;
+            None where it was not. "tile_rows" is used here.
 
     Raises:
-        UserError: for paths that are wrong, a map that can't be cut or is
-            smaller than a crop, or two of one name.
+        UserError: for paths that are wrong, flags that can't apply, a map
+            that can't be cut or is smaller than a crop, or two of one name.
     """
     paths = [Path(image) for image in images]
     maps = [path for path in paths if is_map(path)]
     files = [path for path in paths if path not in maps]
+    given = {n: v for n, v in (map_flags or {}).items() if v is not None}
+    _require_fitting(files, maps, given)
     sources: list[ImageSource] = []
     if files or not maps:
         sources.append(FileSource(find_places(files, locations)))
@@ -61,21 +55,41 @@ def find_images(
             " where its crops are"
         )
     if maps:
-        sources += _cut(maps, settings())
+        sources += _cut(maps, settings(), given.get("tile_rows"))
     return sources[0] if len(sources) == 1 else JoinedSource(sources)
 
 
-def _cut(paths: Sequence[Path], settings: CropSettings) -> list[ImageSource]:
+def _require_fitting(
+    files: Sequence[Path], maps: Sequence[Path], given: Mapping[str, Any]
+) -> None:
+    """Refuses flags of maps where there is none that they are about."""
+    for name, value in given.items():
+        if not maps:
+            reason = next((why_no_map(path) for path in files), "")
+            raise UserError(
+                f"--{name}={value}: goes with a map, and --images names none"
+                f"{reason}"
+            )
+        if name == "tile_rows" and not any(map(is_tiles, maps)):
+            raise UserError(
+                f"--{name}={value}: goes with a folder of z/x/y tiles, and"
+                " --images names none"
+            )
+
+
+def _cut(
+    paths: Sequence[Path], settings: CropSettings, tile_rows: str | None
+) -> list[ImageSource]:
     sources: list[ImageSource] = []
     seen: dict[str, Path] = {}
     for path in paths:
-        area = _open(path, settings)
-        if (other := seen.setdefault(area.name, path)) is not path:
+        sheets = open_map(path, settings, tile_rows)
+        if (other := seen.setdefault(sheets.name, path)) is not path:
             raise UserError(
-                f"--images: {other} and {path} are both called {area.name!r},"
+                f"--images: {other} and {path} are both called {sheets.name!r},"
                 " which begins their crops' ids; rename one"
             )
-        source = CropSource(area, settings)
+        source = CropSource(sheets, settings)
         if not len(source):
             raise UserError(
                 f"--images={path}: no crop of {settings.crop_metres:g} m fits"
@@ -84,9 +98,3 @@ def _cut(paths: Sequence[Path], settings: CropSettings) -> list[ImageSource]:
             )
         sources.append(source)
     return sources
-
-
-def _open(path: Path, settings: CropSettings) -> Map:
-    if path.is_dir():
-        return SlippyMap(path, settings.metres_per_pixel)
-    return GeoTiff(path)

@@ -19,12 +19,14 @@ class Window:
         column, row: of its first pixel.
         pixels: RGB, uint8 [3, h, w].
         mask: 255 where there are data, else 0, uint8 [h, w].
+        step: columns and rows of the map that one of these pixels covers.
     """
 
     column: int
     row: int
     pixels: np.ndarray
     mask: np.ndarray
+    step: tuple[float, float] = (1.0, 1.0)
 
 
 class Map(Protocol):
@@ -36,6 +38,7 @@ class Map(Protocol):
         transform: affine, of (column, row) to the coordinate system, as
             (a, b, c, d, e, f): x = a * column + b * row + c.
         crs: coordinate system, as rasterio takes it (WKT or EPSG:code).
+        notes: what was ignored, lines to be told.
     """
 
     name: str
@@ -43,6 +46,7 @@ class Map(Protocol):
     height: int
     transform: tuple[float, float, float, float, float, float]
     crs: str
+    notes: tuple[str, ...]
 
     def to_pixels(self, degrees: np.ndarray) -> np.ndarray:
         """Latitude and longitude [..., 2] to column and row, float64.
@@ -53,12 +57,20 @@ class Map(Protocol):
     def to_degrees(self, pixels: np.ndarray) -> np.ndarray:
         """Column and row [..., 2] to latitude and longitude."""
 
-    def read(self, left: int, top: int, right: int, bottom: int) -> Window:
+    def read(
+        self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
+    ) -> Window:
         """The pixels from left to before right, from top to before bottom.
+
+        Args:
+            coarsest: pixels of the map, a side, that one may stand for.
 
         Raises:
             LeftOut: where they are damaged, or there are none.
         """
+
+    def close(self) -> None:
+        """Lets go of open files; reading opens them again."""
 
     def describe(self) -> dict[str, Any]:
         """What it is, the same on every machine."""

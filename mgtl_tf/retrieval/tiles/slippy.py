@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections import Counter
 from collections import OrderedDict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,79 +18,106 @@ from mgtl_tf.retrieval.sources import NoData
 from mgtl_tf.retrieval.tiles.ground import SEMI_MAJOR_METRES
 from mgtl_tf.retrieval.tiles.map import Window
 from mgtl_tf.retrieval.tiles.map import require_tiles_extra
+from mgtl_tf.retrieval.tiles.position import OPPOSITE_MERCATOR
+from mgtl_tf.retrieval.tiles.tile_files import Level
+from mgtl_tf.retrieval.tiles.tile_files import Tile
+from mgtl_tf.retrieval.tiles.tile_files import is_zoom_folder
+from mgtl_tf.retrieval.tiles.tile_files import read_levels
+from mgtl_tf.retrieval.tiles.tile_scheme import tile_scheme
 from polar.image_files import decode
 
-_SUFFIXES = (".jpg", ".jpeg", ".png")
 _HALF = math.pi * SEMI_MAJOR_METRES
 _CACHED_TILES = 256
-
-Tile = tuple[int, int]
-"""x from west, y from north."""
-
-
-def is_tile_folder(folder: Path) -> bool:
-    """Whether a folder has the layout Z/X/Y.jpg or Y.png."""
-    return any(True for zoom in _numbered(folder) for _ in _tiles(zoom))
+_SAMPLED_TILES = 9
+# Servers answer with a file of one pixel where they have no picture.
+_PLACEHOLDER = 1
 
 
 class SlippyMap:
     """The tiles of one zoom level; those that are missing are no data.
 
     Args:
-        folder: holds Z/X/Y.(jpg|png), y from the north.
+        folder: holds Z/X/Y.(jpg|png|tif), or is one such Z.
         metres_per_pixel: that is asked for: the coarsest zoom level that has
             it on the ground is taken, else the finest.
+        tile_rows: "xyz", "tms" or None; see `tile_scheme`.
 
     Attributes:
         folder: of the tiles.
         zoom: the level that was taken.
-        name, width, height, transform, crs: see `map.Map`; the pixels from
-            the first to the last tile of both axes.
+        name, width, height, transform, crs, notes: see `map.Map`; the
+            pixels from the first to the last tile of both axes.
 
     Raises:
         UserError: where no tile can be read.
     """
 
-    crs = "EPSG:3857"
-
-    def __init__(self, folder: Path | str, metres_per_pixel: float):
+    def __init__(
+        self,
+        folder: Path | str,
+        metres_per_pixel: float,
+        tile_rows: str | None = None,
+    ):
         self.folder = Path(folder)
-        self.name = self.folder.resolve().name
         require_tiles_extra(folder)
-        levels = [
-            (int(level.name), tiles)
-            for level in _numbered(self.folder)
-            if (tiles := dict(_tiles(level)))
-        ]
-        self.zoom, self._files = _choose(levels, metres_per_pixel)
+        home = self.folder.absolute()
+        home = home.parent if is_zoom_folder(home) else home
+        self.name = home.resolve().name
+        scheme = tile_scheme(home, tile_rows)
+        levels = read_levels(self.folder, scheme)
+        level = _choose(levels, metres_per_pixel)
+        self.zoom, self._files = level.zoom, level.files
+        self.notes: tuple[str, ...] = tuple(filter(None, [level.note]))
         self._side = self._tile_side()
         self._decoded: OrderedDict[Tile, tuple[np.ndarray, np.ndarray]] = (
             OrderedDict()
         )
-        columns, rows = zip(*self._files, strict=True)
-        self._first = min(columns), min(rows)
-        self.width = (max(columns) + 1 - min(columns)) * self._side
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        """Where the first tile lies, and how large all are together."""
+        columns = _around(sorted({x for x, _ in self._files}), 2**self.zoom)
+        rows = [y for _, y in self._files]
+        self._first = columns[0], min(rows)
+        self.width = (columns[-1] + 1 - columns[0]) * self._side
         self.height = (max(rows) + 1 - min(rows)) * self._side
         pixel = 2 * _HALF / (self._side * 2**self.zoom)
-        west = min(columns) * self._side * pixel - _HALF
+        crosses = columns[-1] >= 2**self.zoom
+        self.crs = OPPOSITE_MERCATOR if crosses else "EPSG:3857"
+        self._meridian = 180.0 if crosses else 0.0
+        west = columns[0] * self._side * pixel - _HALF * (1 + crosses)
         north = _HALF - min(rows) * self._side * pixel
         self.transform = (pixel, 0.0, west, 0.0, -pixel, north)
 
     def _tile_side(self) -> int:
-        """Pixels a side of the first tile that is whole."""
-        for tile in sorted(self._files):
+        """Pixels a side of most of some tiles that are whole."""
+        tiles = sorted(self._files)
+        sides: Counter[int] = Counter()
+        reason = "they are placeholders"
+        # From all over the map; and on, until one is found.
+        step = -(-len(tiles) // _SAMPLED_TILES)
+        for number, tile in enumerate(tiles[::step] + tiles):
+            if number >= _SAMPLED_TILES and sides:
+                break
             try:
-                return self._decode(tile)[0].shape[0]
-            except LeftOut:
-                continue
-        raise UserError(
-            f"--images={self.folder}: none of {len(self._files)} tiles of zoom"
-            f" {self.zoom} is a whole square image"
-        )
+                side = self._decode(tile)[0].shape[0]
+                if side > _PLACEHOLDER:
+                    sides[side] += 1
+            except LeftOut as error:
+                reason = str(error)
+        if not sides:
+            raise UserError(
+                f"--images={self.folder}: none of {len(tiles)} tiles of zoom"
+                f" {self.zoom} is a whole square image: {reason}"
+            )
+        return sides.most_common(1)[0][0]
 
     def to_pixels(self, degrees: np.ndarray) -> np.ndarray:
         """See `map.Map`: x = R longitude, y = R ln tan(45 + latitude / 2)."""
-        angles = np.radians(degrees)
+        east = (degrees[..., 1] - self._meridian + 180) % 360 - 180
+        # The map's own edge at 180 degrees is not the other one's.
+        east = np.where(degrees[..., 1] - self._meridian == 180, 180, east)
+        angles = np.radians(np.stack([degrees[..., 0], east], axis=-1))
         pixel, _, west, _, _, north = self.transform
         with np.errstate(divide="ignore"):
             y = np.log(np.tan(math.pi / 4 + angles[..., 0] / 2))
@@ -108,10 +135,13 @@ class SlippyMap:
         x = west + pixel * pixels[..., 0]
         y = north - pixel * pixels[..., 1]
         latitude = np.arctan(np.sinh(y / SEMI_MAJOR_METRES))
-        return np.degrees(np.stack([latitude, x / SEMI_MAJOR_METRES], axis=-1))
+        angles = np.stack([latitude, x / SEMI_MAJOR_METRES], axis=-1)
+        return np.degrees(angles) + np.array([0.0, self._meridian])
 
-    def read(self, left: int, top: int, right: int, bottom: int) -> Window:
-        """See `map.Map`."""
+    def read(
+        self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
+    ) -> Window:
+        """See `map.Map`; a zoom level is as coarse as is wanted."""
         side = self._side
         columns = range(left // side, (right - 1) // side + 1)
         rows = range(top // side, (bottom - 1) // side + 1)
@@ -127,18 +157,25 @@ class SlippyMap:
         part = np.s_[y : y + bottom - top, x : x + right - left]
         return Window(left, top, np.moveaxis(pixels[part], -1, 0), mask[part])
 
+    def close(self) -> None:
+        """See `map.Map`."""
+        self._decoded.clear()
+
     def _tile(self, column: int, row: int) -> Tile:
-        return self._first[0] + column, self._first[1] + row
+        x = (self._first[0] + column) % 2**self.zoom
+        return x, self._first[1] + row
 
     def _pixels(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         """RGB [T, T, 3] and mask [T, T]; the last ones stay decoded."""
         if tile in self._decoded:
             self._decoded.move_to_end(tile)
             return self._decoded[tile]
+        empty = np.zeros((self._side, self._side, 3), np.uint8)
         if tile not in self._files:
-            empty = np.zeros((self._side, self._side, 3), np.uint8)
             return empty, empty[..., 0]
         found = self._decode(tile)
+        if found[0].shape[0] == _PLACEHOLDER:
+            found = empty, empty[..., 0]
         if found[0].shape[0] != self._side:
             raise LeftOut(
                 f"{self._files[tile]} is {found[0].shape[0]} pixels a side, not"
@@ -194,27 +231,30 @@ def _opaque(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     return np.full(shape, 255, np.uint8)
 
 
-def _choose(
-    levels: list[tuple[int, dict[Tile, Path]]], metres_per_pixel: float
-) -> tuple[int, dict[Tile, Path]]:
+def _choose(levels: list[Level], metres_per_pixel: float) -> Level:
     """The coarsest level that shows enough, else the finest."""
-    for zoom, tiles in sorted(levels, key=lambda level: level[0]):
-        row = sum(y for _, y in tiles) / len(tiles) + 0.5
-        latitude = math.atan(math.sinh(math.pi * (1 - 2 * row / 2**zoom)))
+    for level in levels:
+        row = sum(y for _, y in level.files) / len(level.files) + 0.5
+        turn = math.pi * (1 - 2 * row / 2**level.zoom)
         # Tiles of 512 pixels show more still.
-        pixel = 2 * _HALF / (256 * 2**zoom) * math.cos(latitude)
+        pixel = 2 * _HALF / (256 * 2**level.zoom) / math.cosh(turn)
         if pixel <= 1.001 * metres_per_pixel:
             break
-    return zoom, tiles
+    return level
 
 
-def _numbered(folder: Path) -> Iterator[Path]:
-    return (p for p in folder.iterdir() if p.name.isdecimal() and p.is_dir())
+def _around(columns: list[int], count: int) -> list[int]:
+    """Columns from the widest gap's end on, which may be past the last one.
 
-
-def _tiles(level: Path) -> Iterator[tuple[Tile, Path]]:
-    """x and y of each tile of a zoom level, and its file."""
-    for column in _numbered(level):
-        for path in column.iterdir():
-            if path.stem.isdecimal() and path.suffix.lower() in _SUFFIXES:
-                yield (int(column.name), int(path.stem)), path
+    Tiles on both sides of the 180th meridian are then beside each other.
+    """
+    gaps = [
+        (after - before, after)
+        for before, after in zip(
+            columns, [*columns[1:], columns[0] + count], strict=True
+        )
+    ]
+    widest, first = max(gaps)
+    if first >= count or 2 * widest < count:
+        return columns
+    return sorted(x if x >= first else x + count for x in columns)

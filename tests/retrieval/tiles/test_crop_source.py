@@ -20,12 +20,13 @@ from mgtl_tf.retrieval.sources import ShardSource
 from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiles.crop_source import CropSource
 from mgtl_tf.retrieval.tiles.finding import find_images
-from mgtl_tf.retrieval.tiles.geotiff import GeoTiff
+from mgtl_tf.retrieval.tiles.raster import RasterMap
+from mgtl_tf.retrieval.tiles.sheets import Sheets
 from tests.retrieval.tiles.maps import own_coordinates
 from tests.retrieval.tiles.maps import write_map
 from tests.retrieval.tiles.test_slippy import write_tiles
 
-SETTINGS = CropSettings(20.0, 0.5, 14.0)
+SETTINGS = CropSettings(20.0, 0.5, 14.0, 0.01)
 UTM = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
 
 
@@ -77,7 +78,7 @@ def test_crops_lie_beside_the_index(tmp_path, map_path):
     assert built.empty > 0
     (tmp_path / "index").rename(tmp_path / "moved")
     index = load_index(tmp_path / "moved")
-    area = GeoTiff(map_path)
+    area = RasterMap(map_path)
     assert len(set(index.ids)) == built.count
     for row, place in enumerate(index.places):
         assert place.image.is_relative_to(tmp_path / "moved/crops")
@@ -116,7 +117,7 @@ def test_other_crops_are_another_index(tmp_path, map_path):
         build_index(
             MeanEncoder(2), source(map_path), tmp_path / "index", 7, False
         )
-    other = source(map_path, CropSettings(20.0, 0.5, 16.0))
+    other = source(map_path, CropSettings(20.0, 0.5, 16.0, 0.01))
     with pytest.raises(UserError, match="step_metres is 14.0, now 16.0") as e:
         build_index(MeanEncoder(), other, tmp_path / "index", 7, False)
     assert "\n" not in str(e.value)
@@ -257,7 +258,7 @@ def test_a_crop_the_disk_does_not_take(tmp_path, map_path, monkeypatch):
         raise OSError(28, "No space left on device", str(self))
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    crops = CropSource(GeoTiff(map_path), SETTINGS)
+    crops = CropSource(Sheets("berne", [RasterMap(map_path)]), SETTINGS)
     (tmp_path / ".index.unfinished").mkdir()
     header = tmp_path / ".index.unfinished/descriptors.npy"
     with header.open("wb") as file:

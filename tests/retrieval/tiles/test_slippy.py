@@ -11,10 +11,10 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.sources import LeftOut
 from mgtl_tf.retrieval.sources import NoData
 from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiles.cutting import cut_crop
-from mgtl_tf.retrieval.tiles.grid import crop_centres
 from mgtl_tf.retrieval.tiles.slippy import SlippyMap
-from mgtl_tf.retrieval.tiles.slippy import is_tile_folder
+from mgtl_tf.retrieval.tiles.tile_files import is_tile_folder
+from tests.retrieval.tiles.test_cutting import crop_centres
+from tests.retrieval.tiles.test_cutting import cut_crop
 
 A = 6378137.0
 SIDE = 64
@@ -114,7 +114,7 @@ def test_a_missing_and_a_truncated_tile(tmp_path):
     (folder / f"{ZOOM}/{FIRST[0] + 2}/{FIRST[1]}.png").unlink()
     cut = folder / f"{ZOOM}/{FIRST[0]}/{FIRST[1] + 2}.png"
     cut.write_bytes(cut.read_bytes()[:-30])
-    fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0))
+    fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0, 0.0))
     assert len(fate) == 13 * 13
     for place, what in fate.items():
         if reaches(place, (2, 0), 7.5):
@@ -156,7 +156,7 @@ def test_transparent_is_no_data(tmp_path):
     cv2.imwrite(
         str(folder / f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1}.png"), image
     )
-    fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0))
+    fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0, 0.0))
     for place, what in fate.items():
         if reaches(place, (1, 1.5), 7.5):
             assert what == "empty", place
