@@ -11,8 +11,9 @@ GET  /places/ROW.jpg      a place's aerial image
 from __future__ import annotations
 
 import dataclasses
+import json
+import re
 from collections.abc import Callable
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 from typing import Any
@@ -23,18 +24,19 @@ import numpy as np
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.headings import trained_for_turns
 from mgtl_tf.retrieval.headings import turns
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.addresses import told
-from mgtl_tf.serving.ground_extent import GroundExtent
+from mgtl_tf.serving.decoding import PROCESSES
+from mgtl_tf.serving.decoding import Decoded
+from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.guard import Guard
-from mgtl_tf.serving.guard import allowed_hosts
+from mgtl_tf.serving.hosts import Hosts
+from mgtl_tf.serving.hosts import client_of
 from mgtl_tf.serving.images import MOST_PIXELS
-from mgtl_tf.serving.images import bounded
-from mgtl_tf.serving.images import uploaded_pixels
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.page import Page
 from mgtl_tf.serving.places_map import PlacesMap
 from mgtl_tf.serving.question import Question
 from mgtl_tf.serving.question import parse_question
@@ -42,57 +44,65 @@ from mgtl_tf.serving.turns import Turns
 from mgtl_tf.serving.uploads import Body
 from mgtl_tf.serving.uploads import Upload
 from mgtl_tf.serving.uploads import receive
-from mgtl_tf.serving.view import picture_of
+from mgtl_tf.serving.view import Pictures
 from mgtl_tf.serving.view import result_view
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import ASGIApp
 
 _HERE = Path(__file__).parent
 _PICTURE_PLACES = 64
 _BYTES = "application/octet-stream"
-_FRESH = {"cache-control": "no-store"}
 _KEPT = {"cache-control": "private, max-age=3600"}
+
+# As Python's int() also takes what is no row's only address.
+_ROW = re.compile("0|[1-9][0-9]{0,17}")
+# Of the most pixels, what suffices to be shown.
+_SHOWN_PART = 16
+
+_Answer = tuple[Located, np.ndarray]
+"""An answer, and the upload's pixels."""
 
 Result = TypeVar("Result")
 
 
 def create_app(
-    localizer: Localizer, host: str = "127.0.0.1", limits: Limits | None = None
-) -> Starlette:
+    localizer: Localizer,
+    hosts: Hosts | None = None,
+    limits: Limits | None = None,
+) -> ASGIApp:
     """The page and the endpoint of one model and gallery.
 
     Args:
         localizer: answers.
-        host: that the server binds to; on loopback, only requests to
-            loopback names are answered.
+        hosts: that requests may ask for; by default those of 127.0.0.1.
         limits: of requests.
     """
     from starlette.applications import Starlette
-    from starlette.middleware import Middleware
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
     from starlette.routing import Mount
     from starlette.routing import Route
     from starlette.staticfiles import StaticFiles
 
     site = _Site(localizer, limits or Limits())
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", site.empty_page),
             Route("/", site.page, methods=["POST"]),
             Route("/locate", site.locate, methods=["POST"]),
             Route("/health", site.health),
             Route("/positions", site.positions),
-            Route("/places/{row:int}.jpg", site.picture),
+            Route("/places/{row}.jpg", site.picture),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
-        middleware=[
-            Middleware(Guard),
-            Middleware(TrustedHostMiddleware, allowed_hosts(host)),
-        ],
+        exception_handlers={500: _failed},
     )
+    return Guard(app, hosts or Hosts.of("127.0.0.1"))
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    return _json({"error": "the server failed; its log tells why"}, 500)
 
 
 class _Site:
@@ -101,14 +111,17 @@ class _Site:
     def __init__(self, localizer: Localizer, limits: Limits):
         self._localizer = localizer
         self._limits = limits
-        self._turns = Turns(limits.places, limits.queue_seconds)
-        self._pictures = Turns(_PICTURE_PLACES, limits.queue_seconds)
-        self._map = PlacesMap.of(localizer.index.coordinates)
+        share, seconds = limits.share, limits.queue_seconds
+        self._turns = Turns(limits.places, share, seconds)
+        # Pictures come in dozens, and have places of their own.
+        self._decoding = Turns(
+            _PICTURE_PLACES, _PICTURE_PLACES // 2, seconds, PROCESSES
+        )
+        self._pictures = Pictures(Decoders(limits))
         details = localizer.encoder.details
         self._turns_of_one = turns(details)
-        self._trained_for_turns = trained_for_turns(details)
-        self._extent = GroundExtent.of(localizer.index, details)
-        self._template = _template()
+        self._map = PlacesMap.of(localizer.index.coordinates)
+        self._page = Page(localizer, limits, self._map)
 
     async def empty_page(self, request: Request) -> Response:
         return self._page(request, {})
@@ -116,10 +129,16 @@ class _Site:
     async def page(self, request: Request) -> Response:
         crop = tuple(self._localizer.encoder.details["ground_crop"])
 
-        def shown(upload: Upload, question: Question) -> dict[str, Any]:
-            located, panorama = self._answer(upload, question)
-            view = result_view(located, panorama, crop, self._localizer.index)
-            return {"result": view, "name": upload.name}
+        def shown(answer: _Answer) -> dict[str, Any]:
+            located, panorama = answer
+            view = result_view(
+                located,
+                panorama,
+                crop,
+                self._localizer.index,
+                self._pictures,
+            )
+            return {"result": view, "name": str(located.image)}
 
         try:
             return self._page(request, await self._ask(request, shown))
@@ -128,22 +147,16 @@ class _Site:
             return self._page(request, reason, error.status)
 
     async def locate(self, request: Request) -> Response:
-        from starlette.responses import JSONResponse
-
-        def work(upload: Upload, question: Question) -> list[dict[str, Any]]:
-            located, _ = self._answer(upload, question)
-            return [told(located, self._localizer.index)]
+        def plain(answer: _Answer) -> list[dict[str, Any]]:
+            return [told(answer[0], self._localizer.index)]
 
         try:
-            return JSONResponse(await self._ask(request, work))
+            return _json(await self._ask(request, plain))
         except Refused as error:
-            reason = {"error": error.reason}
-            return JSONResponse(reason, error.status)
+            return _json({"error": error.reason}, error.status)
 
     async def health(self, request: Request) -> Response:
-        from starlette.responses import JSONResponse
-
-        return JSONResponse(
+        return _json(
             {
                 "status": "ok",
                 "places": len(self._localizer.index.places),
@@ -160,13 +173,14 @@ class _Site:
     async def picture(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        places, row = self._localizer.index.places, request.path_params["row"]
-        if row >= len(places):
+        places, text = self._localizer.index.places, request.path_params["row"]
+        if not _ROW.fullmatch(text) or int(text) >= len(places):
             return Response(status_code=404)
+        image, who = places[int(text)].image, _client(request)
         try:
-            with self._pictures.place():
-                file = await self._pictures.run(
-                    lambda: picture_of(places[row].image)
+            with self._decoding.place(who):
+                file = await self._decoding.run(
+                    lambda: self._pictures.small(image), who
                 )
         except Refused as error:
             return Response(status_code=error.status)
@@ -175,34 +189,40 @@ class _Site:
         return Response(file, 200, _KEPT, media_type="image/jpeg")
 
     async def _ask(
-        self, request: Request, work: Callable[[Upload, Question], Result]
+        self, request: Request, show: Callable[[_Answer], Result]
     ) -> Result:
         """Receives an upload and has it worked on in its turn."""
-        body = Body(request, self._limits)
+        body, who = Body(request, self._limits), _client(request)
         try:
-            with self._turns.place():
+            with self._turns.place(who):
                 upload = await receive(body)
                 question = parse_question(upload.fields)
-                return await self._turns.run(lambda: work(upload, question))
+                decoded = await self._decoding.run(
+                    lambda: self._decoded(upload, question), who
+                )
+                answer = await self._turns.run(
+                    lambda: self._answer(upload, question, decoded), who
+                )
+                return await self._decoding.run(lambda: show(answer), who)
         except Refused as error:
             # Not of the slow, who would go on being slow.
             if error.status != 408:
                 await body.drain()
             raise
 
+    def _decoded(self, upload: Upload, question: Question) -> Decoded:
+        # All turns together take no more memory than one image may.
+        turned = self._turns_of_one if question.unknown_heading else 1
+        most = MOST_PIXELS // max(turned, _SHOWN_PART)
+        return self._pictures.decoders.decode(upload.image, most)
+
     def _answer(
-        self, upload: Upload, question: Question
-    ) -> tuple[Located, np.ndarray]:
-        """The answer, and the upload's pixels."""
-        panorama = uploaded_pixels(upload.image)
-        image = upload.image
-        if question.unknown_heading:
-            # All its turns together take no more memory than one image may.
-            most = MOST_PIXELS // self._turns_of_one
-            image = bounded(image, panorama, most)
+        self, upload: Upload, question: Question, decoded: Decoded
+    ) -> _Answer:
+        smaller = question.unknown_heading and not decoded.is_whole
         try:
             located = self._localizer.locate(
-                image,
+                decoded.pixels if smaller else upload.image,
                 question.top_k,
                 question.near,
                 question.radius,
@@ -212,43 +232,16 @@ class _Site:
             # Here the command's flags are fields.
             raise Refused(422, str(error).replace("--", "")) from error
         name = Path(upload.name or "panorama")
-        return dataclasses.replace(located, image=name), panorama
-
-    def _page(
-        self,
-        request: Request,
-        values: Mapping[str, Any],
-        status: int = 200,
-    ) -> Response:
-        from starlette.responses import HTMLResponse
-
-        text = self._template.render(
-            {
-                "result": None,
-                "error": None,
-                "name": "",
-                "address": str(request.base_url).rstrip("/"),
-                "megabytes": self._limits.upload_bytes / 2**20,
-                "upload_bytes": self._limits.upload_bytes,
-                "count": len(self._localizer.index.places),
-                "known": self._map.known,
-                "step": self._map.step,
-                "extent": self._extent,
-                "trained_for_turns": self._trained_for_turns,
-                **values,
-            }
-        )
-        return HTMLResponse(text, status, _FRESH)
+        return dataclasses.replace(located, image=name), decoded.pixels
 
 
-def _template() -> Any:
-    import jinja2
+def _json(content: object, status: int = 200) -> Response:
+    """As experiments.locate writes it: ASCII, whatever files are named."""
+    from starlette.responses import Response
 
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("page.html")
+    text = json.dumps(content, allow_nan=False)
+    return Response(text, status, media_type="application/json")
+
+
+def _client(request: Request) -> str:
+    return client_of(request.client.host if request.client else "")

@@ -5,9 +5,10 @@ Written for ASGI itself: https://asgi.readthedocs.io/en/latest/specs/www.html
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
+
+from mgtl_tf.serving.hosts import Hosts
+from mgtl_tf.serving.hosts import host_and_port
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -41,55 +42,87 @@ HEADERS = {
 }
 """Of every answer."""
 
+_READING = ("GET", "HEAD", "OPTIONS")
+_PORTS = {"http": 80, "https": 443}
+
 
 class Guard:
-    """Adds `HEADERS`; refuses what other sites' pages send through a browser.
+    """Adds `HEADERS`; refuses other hosts' requests and other sites' uploads.
+
+    It lies around the whole application, its handler of errors too.
 
     Args:
         app: the application inside.
+        hosts: that may be asked for.
     """
 
-    def __init__(self, app: ASGIApp):
+    def __init__(self, app: ASGIApp, hosts: Hosts):
         self.app = app
+        self.hosts = hosts
 
     async def __call__(
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """One request."""
-        from starlette.responses import PlainTextResponse
+        if scope["type"] != "http":
+            return
+        app = _refusal(scope, self.hosts) or self.app
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS.items()]
+                others = [
+                    (name, value)
+                    for name, value in message["headers"]
+                    if name.lower() not in HEADERS
+                ]
+                message["headers"] = [*others, *HEADERS.items()]
             await send(message)
 
-        # Browsers say so themselves; a page of elsewhere could not read the
-        # answer, but would keep the model busy.
-        site = dict(scope.get("headers", ())).get(b"sec-fetch-site", b"")
-        if scope.get("method") == "POST" and site in (
-            b"cross-site",
-            b"same-site",
-        ):
-            refuse = PlainTextResponse("sent by another site\n", 403)
-            await refuse(scope, receive, guarded)
-        else:
-            await self.app(scope, receive, guarded)
+        await app(scope, receive, guarded)
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a name or address to bind to is this machine alone."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+def _refusal(scope: Scope, hosts: Hosts) -> ASGIApp | None:
+    from starlette.responses import PlainTextResponse
+
+    host = _only(scope, b"host")
+    server = scope.get("server") or ("", None)
+    if host is None or not hosts.has(host, server[0]):
+        return PlainTextResponse(
+            "the server does not answer to this name (--allowed_hosts)\n", 400
+        )
+    # A page of elsewhere could not read the answer, but would keep the model
+    # busy.
+    if scope["method"] not in _READING and not _is_own(scope, host):
+        return PlainTextResponse("sent by another site\n", 403)
+    return None
 
 
-def allowed_hosts(host: str) -> Sequence[str]:
-    """Host headers to answer to when bound to `host`.
+def _only(scope: Scope, name: bytes) -> str | None:
+    """A header's value; None where it is missing or comes several times."""
+    found = [value for key, value in scope["headers"] if key.lower() == name]
+    return found[0].decode("latin-1") if len(found) == 1 else None
 
-    A name of elsewhere that was made to point to 127.0.0.1 must not make a
-    browser take this page for that site's (DNS rebinding).
-    """
-    if not is_loopback(host):
-        return ["*"]
-    return ["localhost", "127.0.0.1", "[::1]", host]
+
+def _is_own(scope: Scope, host: str) -> bool:
+    """Whether a page of this server sent it, or no browser at all."""
+    given = {key.lower() for key, _ in scope["headers"]}
+    site = _only(scope, b"sec-fetch-site")
+    # Browsers say this themselves, but only where they trust the address.
+    if b"sec-fetch-site" in given and site not in ("same-origin", "none"):
+        return False
+    if b"origin" not in given:
+        return True
+    scheme, found, origin = (_only(scope, b"origin") or "").partition("://")
+    if not found or scheme not in _PORTS:
+        return False
+    # Behind a proxy that does the encryption only the browser knows.
+    if scheme != scope.get("scheme", "http") and site != "same-origin":
+        return False
+    return _at(host, scheme) == _at(origin, scheme) is not None
+
+
+def _at(text: str, scheme: str) -> tuple[str, int] | None:
+    found = host_and_port(text)
+    if found is None:
+        return None
+    return found[0], _PORTS[scheme] if found[1] is None else found[1]

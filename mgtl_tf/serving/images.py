@@ -75,21 +75,20 @@ def _scans(content: bytes) -> int:
     return _MOST_SEGMENTS
 
 
-def bounded(content: bytes, pixels: np.ndarray, most: int) -> bytes:
-    """An image file of at most so many pixels: this one, or a smaller PNG.
+def shrunk(image: np.ndarray, most: int) -> np.ndarray:
+    """An image of at most so many pixels: this one, or a smaller one.
 
     Args:
-        content: the file.
-        pixels: what it holds, RGB uint8 [h, w, 3].
+        image: RGB uint8 [h, w, 3].
         most: height times width.
     """
-    scale = (most / (pixels.shape[0] * pixels.shape[1])) ** 0.5
+    scale = (most / (image.shape[0] * image.shape[1])) ** 0.5
     if scale >= 1:
-        return content
-    height, width = (max(1, int(scale * n)) for n in pixels.shape[:2])
-    small = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-    bgr = cv2.cvtColor(small, cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", bgr)[1].tobytes()
+        return image
+    height, width = (max(1, int(scale * n)) for n in image.shape[:2])
+    # Of a long strip, where one row is the least.
+    width, height = min(width, most), min(height, most)
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
 
 
 def jpeg(image: np.ndarray, height: int, width: int) -> bytes:

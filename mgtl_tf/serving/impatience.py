@@ -1,41 +1,111 @@
-"""Connections that take their time are ended, whatever they are at."""
+"""Connections that take their time, or are too many, are ended."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from typing import Any
 
+from mgtl_tf.serving.guard import HEADERS
+from mgtl_tf.serving.hosts import client_of
 
-def impatient_protocol(head_seconds: float, whole_seconds: float) -> type:
+if TYPE_CHECKING:
+    from starlette.types import Receive
+    from starlette.types import Scope
+    from starlette.types import Send
+
+_BUSY = b"too many connections; try again in a moment\n"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """What a server bears of connections.
+
+    Attributes:
+        head_seconds: within which a request's head must have come.
+        whole_seconds: that a connection may last.
+        connections: at a time; requests on more are told to come again.
+        share: of these, how many one client may have.
+    """
+
+    head_seconds: float = 10
+    # Longer than an upload, its wait and its answer take at most.
+    whole_seconds: float = 120
+    connections: int = 128
+    share: int = 32
+
+
+def impatient_protocol(patience: Patience) -> type:
     """uvicorn's HTTP/1.1, with an end to every connection.
 
     Uvicorn waits for ever for a request that comes byte by byte, and for a
     client that does not read its answer; a few dozen of those would keep
-    everybody else out.
+    everybody else out. Its own answers lack the headers of ours.
 
     Args:
-        head_seconds: within which a request's head must have come.
-        whole_seconds: that a connection may last.
+        patience: bounds.
     """
+    import h11
     from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    held: Counter[str] = Counter()
 
     class Impatient(H11Protocol):
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
             loop = asyncio.get_running_loop()
             self._ends = [
-                loop.call_later(head_seconds, self._require_head),
-                loop.call_later(whole_seconds, transport.abort),
+                loop.call_later(patience.head_seconds, self._require_head),
+                loop.call_later(patience.whole_seconds, transport.abort),
             ]
+            self._who = client_of((self.client or ("", 0))[0])
+            held[self._who] += 1
+            self._require_room()
 
         def connection_lost(self, exc: Exception | None) -> None:
             for end in self._ends:
                 end.cancel()
+            held[self._who] -= 1
+            if not held[self._who]:
+                del held[self._who]
             super().connection_lost(exc)
+
+        def _require_room(self) -> None:
+            own, all_of_them = held[self._who], held.total()
+            if own > 2 * patience.share:
+                self.transport.abort()
+            elif own > patience.share or all_of_them > patience.connections:
+                self.app = _busy  # type: ignore[assignment]
 
         def _require_head(self) -> None:
             # uvicorn makes it of the head.
             if self.scope is None:
                 self.transport.abort()
 
+        def send_400_response(self, msg: str) -> None:
+            kind = (b"content-type", b"text/plain; charset=utf-8")
+            events = (
+                h11.Response(
+                    status_code=400,
+                    headers=[kind, *HEADERS.items()],
+                    reason=b"Bad Request",
+                ),
+                h11.Data(data=msg.encode("ascii", "replace")),
+                h11.EndOfMessage(),
+            )
+            for event in events:
+                self.transport.write(self.conn.send(event) or b"")
+            self.transport.close()
+
     return Impatient
+
+
+async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
+    kind = (b"content-type", b"text/plain; charset=utf-8")
+    headers = [kind, *HEADERS.items()]
+    await send(
+        {"type": "http.response.start", "status": 503, "headers": headers}
+    )
+    await send({"type": "http.response.body", "body": _BUSY})

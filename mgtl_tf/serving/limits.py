@@ -13,19 +13,30 @@ class Limits:
         upload_bytes: of an image; a longer body is not kept.
         places: requests with an upload that are received, wait or are
             answered at a time; more are told to come again.
+        share: of these places, how many one client (address) may hold.
         body_seconds: within which a whole upload must have come.
         stall_seconds: within which its next piece must come.
-        queue_seconds: that an upload waits for its turn at most.
+        bytes_per_second: that an upload must come at, on average, from
+            stall_seconds on.
+        queue_seconds: that an upload waits at most for a process that
+            decodes it, and again for the model.
+        decode_seconds: that decoding one image may take; its process is
+            ended then.
+        decode_bytes: of memory, likewise.
         drain_seconds: that the rest of a too long body is read and thrown
             away, so that its sender gets to read why.
     """
 
     upload_bytes: int = 20 * 2**20
     places: int = 8
+    share: int = 4
     body_seconds: float = 60.0
-    stall_seconds: float = 10.0
-    queue_seconds: float = 60.0
-    drain_seconds: float = 5.0
+    stall_seconds: float = 4.0
+    bytes_per_second: float = 2.0**15
+    queue_seconds: float = 2.0
+    decode_seconds: float = 2.5
+    decode_bytes: int = 5 * 2**28
+    drain_seconds: float = 2.0
 
 
 class Refused(Exception):

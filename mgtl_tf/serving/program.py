@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -9,6 +10,8 @@ import numpy as np
 
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.hosts import Hosts
+from mgtl_tf.serving.hosts import allowed_names
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import bind
 from mgtl_tf.serving.server import require_libraries
@@ -22,6 +25,7 @@ def serve_gallery(
     port: int = 7860,
     max_upload_mb: int = 20,
     searching: tuple[str, str, str | None] = ("exact", "faiss", None),
+    allowed_hosts: Sequence[str] = (),
 ) -> None:
     """Serves the page and the endpoint until Ctrl-C or SIGTERM.
 
@@ -32,18 +36,22 @@ def serve_gallery(
         max_upload_mb: the largest image file that is taken, MB (2**20).
         searching: engine, backend and address, as `Localizer.load` takes
             them.
+        allowed_hosts: further names and addresses under which requests may
+            ask for the server.
 
     Raises:
         UserError: for a missing library, an address that is taken, or a
             wrong folder.
     """
     require_libraries()
+    allowed = allowed_names(allowed_hosts)
     with bind(host, port) as listening:
         localizer = Localizer.load(model, gallery, *searching)
         # TensorFlow's first run takes seconds; nobody is to wait for them.
         localizer.locate(_grey_panorama(), top_k=1)
         limits = Limits(upload_bytes=max_upload_mb * 2**20)
-        serve(create_app(localizer, host, limits), host, listening)
+        hosts = Hosts.of(host, [listening.getsockname()[0], *allowed])
+        serve(create_app(localizer, hosts, limits), host, listening)
 
 
 def _grey_panorama() -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,6 +10,19 @@ from mgtl_tf.serving.limits import Refused
 
 MOST_PLACES = 50
 """Of an answer."""
+
+# Each number is read once, from text that can mean one thing only: digits of
+# ASCII, and for a position its sign. int() and float() take far more.
+_COUNT = re.compile(r"[1-9][0-9]?")
+_METRES = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_DEGREES = r"(-?[0-9]{1,3}(?:\.[0-9]{1,16})?)"
+_POSITION = re.compile(rf" *{_DEGREES} *, *{_DEGREES} *")
+# A browser sends "on" for a box that is ticked.
+_YES_OR_NO = {
+    **dict.fromkeys(("on", "yes", "true", "1"), True),
+    **dict.fromkeys(("off", "no", "false", "0"), False),
+}
+_FIELDS = ("top_k", "near", "radius", "unknown_heading")
 
 
 @dataclass(frozen=True)
@@ -35,7 +48,11 @@ def parse_question(fields: Mapping[str, str]) -> Question:
     Raises:
         Refused: 400, naming field, value and remedy.
     """
-    given = {k: v.strip() for k, v in fields.items() if v.strip()}
+    for name in fields:
+        if name not in _FIELDS:
+            known = ", ".join(_FIELDS)
+            raise Refused(400, f"{_shown(name)}: no such field; give {known}")
+    given = {k: v for k, v in fields.items() if v.strip(" ")}
     near, radius = _near(given), _radius(given)
     if (near is None) != (radius is None):
         raise Refused(400, "near and radius go together: give both or neither")
@@ -44,23 +61,24 @@ def parse_question(fields: Mapping[str, str]) -> Question:
 
 def _top_k(given: Mapping[str, str]) -> int:
     text = given.get("top_k", "5")
-    if not text.isdecimal() or not 1 <= int(text[:9]) <= MOST_PLACES:
-        raise Refused(
-            400,
-            f"top_k={text[:40]}: give a whole number from 1 to {MOST_PLACES}",
-        )
-    return int(text)
+    if _COUNT.fullmatch(text) and int(text) <= MOST_PLACES:
+        return int(text)
+    raise Refused(
+        400,
+        f"top_k={_shown(text)}: give a whole number from 1 to {MOST_PLACES}",
+    )
 
 
 def _near(given: Mapping[str, str]) -> tuple[float, float] | None:
     if "near" not in given:
         return None
-    parts = [_number(part) for part in given["near"].split(",")]
-    if len(parts) == 2 and abs(parts[0]) <= 90 and abs(parts[1]) <= 180:
-        return parts[0], parts[1]
+    if found := _POSITION.fullmatch(given["near"]):
+        latitude, longitude = map(float, found.groups())
+        if abs(latitude) <= 90 and abs(longitude) <= 180:
+            return latitude, longitude
     raise Refused(
         400,
-        f"near={given['near'][:40]}: give latitude,longitude in degrees, as"
+        f"near={_shown(given['near'])}: give latitude,longitude in degrees, as"
         " 46.948,7.447",
     )
 
@@ -68,26 +86,22 @@ def _near(given: Mapping[str, str]) -> tuple[float, float] | None:
 def _radius(given: Mapping[str, str]) -> float | None:
     if "radius" not in given:
         return None
-    radius = _number(given["radius"])
-    if 0 < radius < math.inf:
-        return radius
+    text = given["radius"]
+    if _METRES.fullmatch(text) and (metres := float(text)) > 0:
+        return metres
     raise Refused(
-        400, f"radius={given['radius'][:40]}: give metres, more than 0"
+        400,
+        f"radius={_shown(text)}: give metres in digits, more than 0, as 500",
     )
 
 
 def _unknown_heading(given: Mapping[str, str]) -> bool:
-    text = given.get("unknown_heading", "no").lower()
-    # A browser sends "on" for a box that is ticked.
-    found = {"on": True, "yes": True, "true": True, "1": True, "off": False}
-    found |= {"no": False, "false": False, "0": False}
-    if text not in found:
-        raise Refused(400, f"unknown_heading={text[:40]}: give yes or no")
-    return found[text]
+    text = given.get("unknown_heading", "no")
+    if text.lower() not in _YES_OR_NO:
+        raise Refused(400, f"unknown_heading={_shown(text)}: give yes or no")
+    return _YES_OR_NO[text.lower()]
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan
+def _shown(text: str) -> str:
+    """As much of what was sent as a reason quotes."""
+    return "".join(c if c.isprintable() else "?" for c in text[:40])

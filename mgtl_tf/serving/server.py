@@ -9,16 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.serving.guard import is_loopback
+from mgtl_tf.serving.hosts import is_loopback
+from mgtl_tf.serving.impatience import Patience
 from mgtl_tf.serving.impatience import impatient_protocol
 
 if TYPE_CHECKING:
-    from starlette.applications import Starlette
+    from starlette.types import ASGIApp
 
-_CONNECTIONS = 128
-_HEAD_SECONDS = 10
-# Longer than an upload, its wait and its answer take at most.
-_WHOLE_SECONDS = 300
 _FAREWELL_SECONDS = 3
 
 
@@ -46,12 +43,21 @@ def bind(host: str, port: int) -> socket.socket:
         port: 0 takes any that is free.
 
     Raises:
-        UserError: where it is taken, not allowed, or not of this machine.
+        UserError: where it is empty, taken, not allowed, or not of this
+            machine.
     """
+    if not host.strip():
+        # To the system an empty name is all addresses.
+        raise UserError(
+            "--host=: is empty; give an address, as 127.0.0.1, or leave the"
+            " flag out"
+        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except OSError as error:
+    except (OSError, TypeError, ValueError) as error:
+        if not isinstance(error, OSError):
+            error = OSError(errno.EADDRNOTAVAIL, str(error))
         if error.errno == errno.EADDRINUSE:
             reason = f"--port={port}: in use; give another, or 0 for any"
         elif error.errno == errno.EACCES:
@@ -64,7 +70,7 @@ def bind(host: str, port: int) -> socket.socket:
         raise UserError(reason) from error
 
 
-def serve(app: Starlette, host: str, listening: socket.socket) -> None:
+def serve(app: ASGIApp, host: str, listening: socket.socket) -> None:
     """Answers requests until Ctrl-C or SIGTERM.
 
     Args:
@@ -77,7 +83,7 @@ def serve(app: Starlette, host: str, listening: socket.socket) -> None:
 
     config = uvicorn.Config(
         app,
-        http=impatient_protocol(_HEAD_SECONDS, _WHOLE_SECONDS),
+        http=impatient_protocol(Patience()),
         ws="none",
         lifespan="off",
         # Uvicorn's own set-up would close absl's handler.
@@ -86,7 +92,6 @@ def serve(app: Starlette, host: str, listening: socket.socket) -> None:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=_CONNECTIONS,
         timeout_graceful_shutdown=_FAREWELL_SECONDS,
     )
     if not is_loopback(host):

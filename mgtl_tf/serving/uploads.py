@@ -5,21 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator
+from collections.abc import Iterable
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from typing import TypeVar
 
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.limits import Refused
 
 if TYPE_CHECKING:
     from starlette.datastructures import FormData
+    from starlette.datastructures import Headers
     from starlette.requests import Request
 
 # A form's own lines around the image.
 _FORM_BYTES = 2**16
 _LONGEST_NAME = 120
+
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,14 @@ class Body:
             Refused: 400 where the sender hangs up, 408 where the next piece
                 does not come in time, 413 where it is too long.
         """
-        end = time.monotonic() + self.limits.body_seconds
+        start = time.monotonic()
         most = self.limits.upload_bytes + _FORM_BYTES
         # The server has refused a length that is no number.
         announced = int(self.request.headers.get("content-length", 0))
         length = 0
         while not self._ended:
-            wait = min(self.limits.stall_seconds, end - time.monotonic())
             try:
-                async with asyncio.timeout(wait):
+                async with asyncio.timeout(self._patience(start, length)):
                     piece = await self._next()
             except TimeoutError:
                 raise Refused(408, "the image did not come in time") from None
@@ -73,6 +77,13 @@ class Body:
             if max(length, announced) > most:
                 raise _too_long(self.limits)
             yield piece
+
+    def _patience(self, start: float, length: int) -> float:
+        """Seconds until the next piece must have come."""
+        limits, passed = self.limits, time.monotonic() - start
+        # What drips is as bad as what stalls: it holds a place.
+        due = limits.stall_seconds + length / limits.bytes_per_second
+        return min(limits.stall_seconds, min(due, limits.body_seconds) - passed)
 
     async def drain(self) -> None:
         """Throws the rest away: a sender must end before it reads why."""
@@ -93,12 +104,14 @@ class Body:
 async def receive(body: Body) -> Upload:
     """Reads an upload: a form with a file `image`, or the bare image.
 
+    It stays in memory: a full disk is no matter here.
+
     Raises:
-        Refused: 400 for a broken form or none, or a sender who hangs up; 408
-            for a body that does not come in time, 413 for one that is too
-            long.
+        Refused: 400 for a broken form or none, a field that is given twice,
+            or a sender who hangs up; 408 for a body that does not come in
+            time, 413 for one that is too long.
     """
-    fields = dict(body.request.query_params)
+    fields = _once(body.request.query_params.multi_items(), "address")
     kind = body.request.headers.get("content-type", "").lower()
     if not kind.startswith("multipart/form-data"):
         parts = [part async for part in body.pieces()]
@@ -111,21 +124,53 @@ async def receive(body: Body) -> Upload:
         await form.close()
 
 
+def _once(items: Iterable[tuple[str, Value]], where: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    for name, value in items:
+        if name in found:
+            shown = shown_name(name)
+            raise Refused(400, f"{shown}: given twice in the {where}")
+        found[name] = value
+    return found
+
+
 async def _form(body: Body) -> FormData:
     from starlette.formparsers import MultiPartException
     from starlette.formparsers import MultiPartParser
 
     parser = MultiPartParser(
-        body.request.headers,
+        _form_headers(body.request.headers["content-type"]),
         body.pieces(),
         max_files=1,
         max_fields=8,
         max_part_size=1024,
     )
+    # Nothing of a body that is within the limits goes to a temporary file.
+    parser.spool_max_size = body.limits.upload_bytes + 2 * _FORM_BYTES
     try:
         return await parser.parse()
     except MultiPartException as error:
         raise Refused(400, f"a broken form: {error.message}") from error
+    # What the libraries say of headers that no browser writes.
+    except (ValueError, LookupError) as error:
+        raise Refused(400, "a broken form: its headers") from error
+
+
+def _form_headers(kind: str) -> Headers:
+    """A form's content type with its boundary alone.
+
+    Names and fields are UTF-8 (RFC 7578); of other character sets that a
+    sender may name, some are none and some are not for text.
+    """
+    from python_multipart.multipart import parse_options_header
+    from starlette.datastructures import Headers
+
+    _, options = parse_options_header(kind.encode("latin-1"))
+    if not (boundary := options.get(b"boundary")):
+        raise Refused(400, "a broken form: it names no boundary")
+    quoted = boundary.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    value = b'multipart/form-data; boundary="' + quoted + b'"'
+    return Headers(raw=[(b"content-type", value)])
 
 
 async def _from_form(
@@ -133,13 +178,14 @@ async def _from_form(
 ) -> Upload:
     from starlette.datastructures import UploadFile
 
-    file = form.get("image")
+    given = _once(form.multi_items(), "form")
+    file = given.pop("image", None)
     if not isinstance(file, UploadFile):
         raise Refused(400, "no file in the form's field 'image'")
     image = await file.read(limits.upload_bytes + 1)
     if len(image) > limits.upload_bytes:
         raise _too_long(limits)
-    texts = {k: v for k, v in form.multi_items() if isinstance(v, str)}
+    texts = {k: v for k, v in given.items() if isinstance(v, str)}
     return Upload(image, shown_name(file.filename or ""), {**fields, **texts})
 
 

@@ -7,19 +7,24 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.data.preprocess import read_file
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answer_formats import presumed
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.index import Index
+from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.images import in_page
 from mgtl_tf.serving.images import jpeg
+from mgtl_tf.serving.limits import Refused
 from polar import polar_transform
 
 # The paper's own input shape: a quarter of the compass is 308 columns.
 _STRIP = (224, 1232)
 _AERIAL = (320, 320)
+# Pixels of an aerial image, of which the polar transform shows some.
+_SHOWN = 2**22
+_MOST_BYTES = 2**26
 
 _WORDS = ((0.9, "Very likely"), (0.7, "Likely"), (0.4, "Unsure"))
 
@@ -40,12 +45,41 @@ def percent(confidence: float) -> str:
     return f"{whole} %"
 
 
-def picture_of(image: Path) -> bytes | None:
-    """A gallery's aerial image as a small JPEG; None where it can't be read."""
-    try:
-        return jpeg(read_image(image), *_AERIAL)
-    except UserError:
-        return None
+class Pictures:
+    """A gallery's aerial images, read within the bounds of uploads.
+
+    Args:
+        decoders: what decodes them.
+    """
+
+    def __init__(self, decoders: Decoders):
+        self.decoders = decoders
+
+    def small(self, image: Path) -> bytes | None:
+        """A small JPEG of one; None where it can't be read.
+
+        Raises:
+            Refused: 503, where no process is to be had.
+        """
+        pixels = self.pixels(image)
+        return None if pixels is None else jpeg(pixels, *_AERIAL)
+
+    def pixels(self, image: Path) -> np.ndarray | None:
+        """One, RGB uint8 [h, w, 3]; None where it can't be read.
+
+        Raises:
+            Refused: 503, where no process is to be had.
+        """
+        try:
+            if image.stat().st_size > _MOST_BYTES:
+                return None
+            return self.decoders.decode(read_file(image), _SHOWN).pixels
+        except (OSError, UserError):
+            return None
+        except Refused as error:
+            if error.status == 503:
+                raise
+            return None
 
 
 def result_view(
@@ -53,6 +87,7 @@ def result_view(
     panorama: np.ndarray,
     crop: tuple[float, float],
     index: Index,
+    pictures: Pictures,
 ) -> dict[str, Any]:
     """What the page's template shows of an answer.
 
@@ -61,6 +96,7 @@ def result_view(
         panorama: the uploaded pixels, RGB uint8 [h, w, 3].
         crop: top and bottom of the rows that the model saw, fractions.
         index: the gallery.
+        pictures: reads its aerial images.
     """
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
@@ -68,7 +104,9 @@ def result_view(
         # With north in the centre column, as all else on the page.
         shift = round(located.heading * seen.shape[1] / 360)
         seen = np.roll(seen, shift, axis=1)
-    aerials = [_aerial(answer.place.image) for answer in located.answers]
+    aerials = [
+        pictures.pixels(answer.place.image) for answer in located.answers
+    ]
     confidence, words = located.confidence, None
     if confidence is not None:
         words = f"{confidence_in_words(confidence)}: {percent(confidence)}"
@@ -87,13 +125,6 @@ def result_view(
         "heading": located.heading,
         "seconds": located.seconds,
     }
-
-
-def _aerial(image: Path) -> np.ndarray | None:
-    try:
-        return read_image(image)
-    except UserError:
-        return None
 
 
 def _polar(aerial: np.ndarray | None) -> str | None:

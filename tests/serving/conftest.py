@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import threading
 import time
 from pathlib import Path
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 import uvicorn
 
+from benchmarks import bad_images
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Answer
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.impatience import Patience
 from mgtl_tf.serving.impatience import impatient_protocol
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import bind
@@ -24,9 +27,11 @@ from mgtl_tf.serving.server import bind
 LIMITS = Limits(
     upload_bytes=100_000,
     places=3,
+    share=3,
     body_seconds=1.5,
     stall_seconds=0.5,
     queue_seconds=2,
+    decode_seconds=2,
     drain_seconds=1,
 )
 
@@ -42,11 +47,19 @@ class PaperLocalizer:
     def __init__(self, folder):
         (folder / "1.png").write_bytes(encoded(".png", 40, 40))
         (folder / "2.png").write_text("no image")
+        os.mkfifo(folder / "4.png")
+        (folder / "5.png").write_bytes(bad_images.png(20_000, 20_000, b""))
+        odd = os.fsdecode(b"\xe9\xff.png")
+        (folder / odd).write_bytes(encoded(".png", 40, 40))
         places = [
             Place("one", folder / "1.png", (47.0, 7.5)),
             Place("<b>two</b>", folder / "2.png", (47.001, 7.5)),
             Place("three", folder / "none.png"),
+            Place("pipe", folder / "4.png"),
+            Place("large", folder / "5.png"),
+            Place(odd[:-4], folder / odd),
         ]
+        self.first = 0
         unknown = (np.nan, np.nan)
         self.index = SimpleNamespace(
             places=places,
@@ -70,6 +83,7 @@ class PaperLocalizer:
     def begin(self):
         self.asked, self.together, self.most_together = [], 0, 0
         self.confidence = 0.75
+        self.first = 0
         self.go.set()
 
     def locate(
@@ -86,7 +100,10 @@ class PaperLocalizer:
         answers = [
             Answer(i, place, 1 - i / 10, metres, heading)
             for i, place, metres in zip(
-                (1, 2, 3), self.index.places, (0.0, 111.2, None), strict=True
+                (1, 2, 3),
+                self.index.places[self.first :][:3],
+                (0.0, 111.2, None),
+                strict=True,
             )
         ]
         no = "" if self.confidence is not None else "not calibrated"
@@ -145,8 +162,8 @@ def page(served_paper):
 @pytest.fixture(scope="module")
 def served_paper(tmp_path_factory):
     localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
-    app = create_app(localizer, "127.0.0.1", LIMITS)
-    protocol = impatient_protocol(head_seconds=1, whole_seconds=15)
+    app = create_app(localizer, limits=LIMITS)
+    protocol = impatient_protocol(Patience(1, 15, 40, 20))
     config = uvicorn.Config(
         app, http=protocol, lifespan="off", log_config=None, ws="none"
     )

@@ -1,8 +1,12 @@
 """The page and the endpoint over a real socket."""
 
+import asyncio
+import errno
 import json
+import os
 import re
 import socket
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +15,14 @@ from contextlib import suppress
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings
+from hypothesis import strategies as st
+from starlette.formparsers import MultiPartParser
 
 from mgtl_tf.retrieval.answer_formats import as_json
+from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.turns import Turns
 
 BOUNDARY = "xyz"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"
@@ -88,7 +98,7 @@ def test_a_large_panorama_of_unknown_heading_is_made_smaller(page):
     large = cv2.imencode(".png", np.zeros((1200, 4000, 3), np.uint8))[1]
     status, _ = page.locate(large.tobytes(), "?unknown_heading=1")
     taken = page.localizer.asked[-1][0]
-    size = cv2.imdecode(np.frombuffer(taken, np.uint8), 1).shape
+    size = taken.shape
     assert status == 200 and 0.98 < size[0] * size[1] / (2**26 / 20) <= 1
     assert size[1] / size[0] == pytest.approx(4000 / 1200, rel=0.01)
     page.locate(large.tobytes())
@@ -245,7 +255,7 @@ def test_a_drip_is_ended_too(page):
         while time.monotonic() < start + 10:
             connection.send(b"x")
             time.sleep(0.1)
-    # body_seconds, though no piece is late.
+    # Though no piece is late: it comes at too low a rate.
     assert time.monotonic() - start < 5
     connection.close()
 
@@ -336,6 +346,9 @@ def test_other_sites_cannot_post(page, site, status):
         ("GET", "/places/1.jpg", 404),
         ("GET", "/places/2.jpg", 404),
         ("GET", "/places/3.jpg", 404),
+        ("GET", "/places/4.jpg", 404),
+        ("GET", "/places/5.jpg", 200),
+        ("GET", "/places/6.jpg", 404),
         ("GET", "/places/99999999999999999999.jpg", 404),
         ("GET", "/places/-1.jpg", 404),
         ("GET", "/static/page.css", 200),
@@ -354,6 +367,146 @@ def test_every_answer_is_fenced(page, method, path, status):
     assert "default-src 'none'" in policy and "unsafe" not in policy
 
 
+@pytest.mark.parametrize(
+    "charset",
+    ["undefined", "punycode", "utf-7", "idna", "rot13", "utf-16", "", "\xff"]
+    + ["unicode_escape", "cp65001", "zlib", '"a', "x" * 4000],
+)
+def test_a_form_of_any_character_set(page, charset):
+    """A form's text is UTF-8, whatever else a sender says."""
+    body = form(page.sound, "a\u00e9\xff.jpg", top_k="2")
+    for kind in (f"{FORM}; charset={charset}", f"{FORM};charset*={charset}"):
+        status, found = page.locate(body, content_type=kind.encode("latin-1"))
+        assert (status, found[0]["image"]) == (200, "a\u00e9\xff.jpg")
+        assert page.localizer.asked[-1][1] == 2
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "multipart/form-data; boundary=",
+        'multipart/form-data; boundary=""',
+        "multipart/form-data; boundary=" + "x" * 5000,
+        "multipart/form-data; boundary=\xff",
+        'multipart/form-data; boundary="a\\"b',
+        "multipart/form-data; boundary*=utf-8''xyz",
+        "multipart/form-data; charset=utf-7",
+        "multipart/form-data;;;=",
+    ],
+)
+def test_a_form_without_its_boundary(page, kind):
+    status, answer = page.locate(
+        form(page.sound), content_type=kind.encode("latin-1")
+    )
+    assert status == 400 and "form" in answer["error"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.binary(max_size=60),
+    st.sampled_from([b"name", b"filename", b"charset", b"Content-Type", b""]),
+)
+def test_any_head_of_a_part_is_answered(served_paper, noise, name):
+    noise = noise.replace(b"\r\n", b"")
+    head = b"--xyz\r\nContent-Disposition: form-data; " + name + b"=" + noise
+    body = head + b"\r\n\r\n1\r\n--xyz--\r\n"
+    status, answer = served_paper.locate(body, content_type=FORM)
+    assert status in (400, 422) and answer["error"]
+
+
+def test_a_field_counts_once(page):
+    body = form(page.sound, top_k=1)
+    twice = body[: -len(f"--{BOUNDARY}--\r\n")] + form(b"x", top_k=2)
+    part = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"'
+    image = f"{part}\r\n\r\nx\r\n".encode() + body
+    for sent, name in ((twice, "top_k"), (image, "image")):
+        status, answer = page.locate(sent, content_type=FORM)
+        assert status == 400, name
+    status, answer = page.locate(page.sound, "?top_k=1&top_k=2")
+    assert (status, answer["error"]) == (
+        400,
+        "top_k: given twice in the address",
+    )
+    status, answer = page.locate(page.sound, "?topk=1")
+    assert status == 400 and answer["error"].startswith("topk: no such field")
+    assert not page.localizer.asked
+
+
+def test_a_bound_is_checked_on_the_value_that_is_used(page):
+    status, answer = page.locate(page.sound, "?top_k=0000000010000000")
+    assert status == 400 and "from 1 to 50" in answer["error"]
+
+
+def test_a_full_disk_is_no_matter(page, monkeypatch):
+    """Forms and pictures; of images that are taken nothing is written."""
+
+    def full(*given, **named):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    large = page.sound[:-2] + bytes(98_000 - len(page.sound)) + b"\xff\xd9"
+    monkeypatch.setattr(MultiPartParser, "spool_max_size", 1000)
+    for name in ("TemporaryFile", "NamedTemporaryFile", "mkstemp", "mkdtemp"):
+        monkeypatch.setattr(tempfile, name, full)
+    for path in ("/", "/locate"):
+        body = form(large)
+        assert page.ask("POST", path, body, content_type=FORM)[0] == 200
+        assert page.ask("POST", path, large)[0] == 200
+    assert page.localizer.asked[-1][0] == large
+    assert page.ask(path="/places/0.jpg")[0] == 200
+    assert page.ask()[0] == 200
+
+
+def test_names_that_are_not_utf_8(page):
+    """Of places; in JSON as the command writes them, on the page shown."""
+    page.localizer.first = 3
+    status, found = page.locate(page.sound)
+    name = os.fsdecode(b"\xe9\xff")
+    assert status == 200 and found[0]["answers"][2]["id"] == name
+    assert found[0]["answers"][2]["image"] == "/places/5.jpg"
+    status, _, content = page.ask(
+        "POST", "/", form(page.sound), content_type=FORM
+    )
+    assert status == 200 and b"\\udce9\\udcff" in content
+    content.decode("utf-8")
+
+
+def test_a_client_leaves_places_to_others():
+    """Three places; whoever has two must let the others in."""
+    turns = Turns(3, 2, 1.0)
+    with turns.place("a"), turns.place("a"):
+        with (
+            pytest.raises(Refused, match="of yours") as error,
+            turns.place("a"),
+        ):
+            pass
+        assert error.value.status == 503
+        with turns.place("b"):
+            assert turns.taken == 3
+            with pytest.raises(Refused, match="too many"), turns.place("c"):
+                pass
+    assert turns.taken == 0 and turns.place("a")
+
+
+def test_one_client_s_work_leaves_a_worker_to_others():
+    """What takes long for one is not waited for by another."""
+
+    async def both():
+        turns = Turns(9, 9, 0.2, workers=2)
+        end = threading.Event()
+        first = asyncio.create_task(turns.run(lambda: end.wait(20), "a"))
+        await asyncio.sleep(0)
+        try:
+            with pytest.raises(Refused, match="busy"):
+                await turns.run(lambda: 1, "a")
+            assert await turns.run(lambda: 2, "b") == 2
+        finally:
+            end.set()
+        assert await first
+        return await turns.run(lambda: 3, "a")
+
+    assert asyncio.run(both()) == 3
+
+
 def test_the_page_loads_nothing_from_elsewhere(page):
     texts = [page.ask()[2].decode()]
     for name in ("page.css", "page.js", "map.js", "icon.svg"):
@@ -369,7 +522,7 @@ def test_positions_and_pictures_are_the_gallery_s(page):
     _, _, content = page.ask(path="/positions")
     found = np.frombuffer(content, "<f8").reshape(-1, 2)
     np.testing.assert_array_equal(
-        found, [[47.0, 7.5], [47.001, 7.5], [np.nan, np.nan]]
+        found, [[47.0, 7.5], [47.001, 7.5], *[[np.nan, np.nan]] * 4]
     )
     _, headers, content = page.ask(path="/places/0.jpg")
     assert headers["content-type"] == "image/jpeg"

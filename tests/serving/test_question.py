@@ -1,7 +1,9 @@
 """What a form may ask."""
 
 import pytest
+from hypothesis import HealthCheck
 from hypothesis import given
+from hypothesis import settings
 from hypothesis import strategies as st
 
 from mgtl_tf.serving.limits import Refused
@@ -14,11 +16,11 @@ from mgtl_tf.serving.question import parse_question
     [
         ({}, Question(5, None, None)),
         ({"top_k": "", "near": " ", "radius": ""}, Question(5, None, None)),
-        ({"top_k": "50", "other": "x"}, Question(50, None, None)),
+        ({"top_k": "50"}, Question(50, None, None)),
         ({"unknown_heading": "on"}, Question(unknown_heading=True)),
-        ({"unknown_heading": " False "}, Question()),
+        ({"unknown_heading": "False"}, Question()),
         (
-            {"near": " -33.5 , 151 ", "radius": "1e3"},
+            {"near": " -33.5 , 151 ", "radius": "1000.0"},
             Question(5, (-33.5, 151.0), 1000.0),
         ),
     ],
@@ -53,16 +55,93 @@ def test_wrong_fields_are_named(fields, said):
     assert said in error.value.reason and len(error.value.reason) < 120
 
 
+ODD_NUMBERS = [
+    "0000000010000000",
+    "05",
+    "+5",
+    "-5",
+    " 5",
+    "5 ",
+    "5\n",
+    "1_0",
+    "\u0665",
+    "\uff15",
+    "1e1",
+    "0x10",
+    "5.",
+    "nan",
+    "-inf",
+    "Infinity",
+    "9" * 5000,
+    "5\x00",
+    "5,5",
+]
+"""Most are numbers to int() or float()."""
+
+
+@pytest.mark.parametrize("text", ODD_NUMBERS)
+def test_a_number_is_digits(text):
+    for fields in (
+        {"top_k": text},
+        {"near": "1,2", "radius": text if text != "05" else "5e0"},
+    ):
+        with pytest.raises(Refused) as error:
+            parse_question(fields)
+        assert error.value.reason.isprintable()
+
+
+@pytest.mark.parametrize("text", sorted({*ODD_NUMBERS} - {"-5", " 5", "5 "}))
+def test_so_is_a_position(text):
+    for near in (f"{text},0", f"0,{text}"):
+        if near in ("05,0", "0,05"):
+            continue
+        with pytest.raises(Refused, match="^near="):
+            parse_question({"near": near, "radius": "5"})
+
+
+def test_an_unknown_field_is_refused():
+    """Whoever writes topk=10 is not to get five places in silence."""
+    with pytest.raises(Refused, match="topk: no such field; give top_k") as e:
+        parse_question({"topk": "10"})
+    assert e.value.status == 400
+
+
+TEXTS = st.text("0123456789.,-+e_ naif\u0660\u00b2\n", max_size=12)
+NUMBERS = st.one_of(st.integers(), st.floats()).map(str)
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    # The first text of all Unicode takes seconds.
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     st.dictionaries(
         st.sampled_from(["top_k", "near", "radius"]),
-        st.text("0123456789.,-+e nai\u0660\u00b2", max_size=12),
+        TEXTS | NUMBERS | st.text(max_size=5),
     )
 )
 def test_any_text_is_a_question_or_refused(fields):
     try:
         found = parse_question(fields)
-    except Refused:
+    except Refused as error:
+        assert error.status == 400
         return
     assert 1 <= found.top_k <= 50
     assert (found.near is None) == (found.radius is None)
+    # What is meant is what is written: nothing else is let through.
+    if fields.get("top_k", "").strip(" "):
+        assert str(found.top_k) == fields["top_k"]
+    if found.near is not None:
+        assert 0 < found.radius < 1e9 and fields["radius"].isascii()
+        assert abs(found.near[0]) <= 90 and abs(found.near[1]) <= 180
+
+
+@given(st.integers(1, 50), st.floats(-90, 90), st.floats(-180, 180))
+def test_what_people_mean_is_taken(count, latitude, longitude):
+    near = f"{latitude:.7f}, {longitude:.7f}"
+    fields = {"top_k": str(count), "near": near, "radius": f"{count / 8}"}
+    found = parse_question(fields)
+    assert (found.top_k, found.radius) == (count, count / 8)
+    assert found.near == (round(latitude, 7), round(longitude, 7))

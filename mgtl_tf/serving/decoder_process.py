@@ -1,0 +1,96 @@
+"""A process that decodes images for the server, one after the other.
+
+`decoding.Decoder` starts it as `python -m mgtl_tf.serving.decoder_process`
+and asks it over stdin and stdout. A file that takes too long, or crashes the
+decoder, ends this process and no other.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import struct
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+from mgtl_tf.serving.images import shrunk
+from mgtl_tf.serving.images import uploaded_pixels
+from mgtl_tf.serving.limits import Refused
+
+REQUEST = struct.Struct("<QQQd")
+"""Length of the file that follows; most pixels of the answer; memory in
+bytes and seconds that decoding may take."""
+
+ANSWER = struct.Struct("<HIIII")
+"""HTTP status; then height and width of the pixels that follow and of the
+file's own; or length of the reason that follows, and zeros."""
+
+READY = b"."
+"""What is written when the first request may come."""
+
+
+def answer_requests(asked: BinaryIO, told: BinaryIO) -> None:
+    """Answers requests until there are no more.
+
+    Args:
+        asked: where they come from.
+        told: where answers go.
+    """
+    while head := asked.read(REQUEST.size):
+        length, most, memory, seconds = REQUEST.unpack(head)
+        content = asked.read(length)
+        _limit_memory(memory)
+        # Nobody handles the signal: it ends the process, wherever it is.
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        answer, data = _answer(content, most)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        told.write(answer)
+        told.write(data)
+        told.flush()
+
+
+def _answer(content: bytes, most: int) -> tuple[bytes, bytes | memoryview]:
+    try:
+        whole = uploaded_pixels(content)
+        pixels = np.ascontiguousarray(shrunk(whole, most))
+    except Refused as error:
+        return _reason(error.status, error.reason)
+    except MemoryError:
+        return _reason(422, "the image takes too much memory to decode")
+    answer = ANSWER.pack(200, *pixels.shape[:2], *whole.shape[:2])
+    return answer, pixels.data.cast("B")
+
+
+def _reason(status: int, reason: str) -> tuple[bytes, bytes]:
+    text = reason.encode(errors="replace")
+    return ANSWER.pack(status, len(text), 0, 0, 0), text
+
+
+def _limit_memory(more: int) -> None:
+    """Addresses of memory: those in use now and so many bytes more."""
+    with open("/proc/self/statm") as file:
+        used = int(file.read().split()[0]) * resource.getpagesize()
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    least = used + more if most < 0 else min(used + more, most)
+    resource.setrlimit(resource.RLIMIT_AS, (least, most))
+
+
+def _main() -> None:
+    # Ctrl-C is for the server; without it there are no more requests.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    cv2.setNumThreads(1)
+    with os.fdopen(0, "rb") as asked, os.fdopen(1, "wb") as told:
+        told.write(READY)
+        told.flush()
+        # Decoders complain of what is uploaded; senders are told, not this
+        # machine's screen.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        answer_requests(asked, told)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,111 @@
+"""Decoding in a process that is ended when it takes too much."""
+
+import os
+import signal
+
+import cv2
+import numpy as np
+import pytest
+
+from benchmarks import bad_images
+from mgtl_tf.serving.decoding import Decoders
+from mgtl_tf.serving.limits import Limits
+from mgtl_tf.serving.limits import Refused
+
+LIMITS = Limits(decode_seconds=20, queue_seconds=30)
+
+
+def png(height, width):
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3))
+    bgr = noise.astype(np.uint8)
+    return cv2.imencode(".png", bgr)[1].tobytes(), bgr[..., ::-1]
+
+
+@pytest.fixture(scope="module")
+def decoders():
+    return Decoders(LIMITS, 1)
+
+
+@pytest.fixture
+def pid(decoders):
+    """Of the process, which waits."""
+    decoder = decoders._next()
+    decoders._idle.put(decoder)
+    return decoder.pid
+
+
+def test_pixels_come_as_they_are(decoders):
+    content, expected = png(37, 90)
+    for _ in range(3):
+        found = decoders.decode(content, 37 * 90)
+        assert found.is_whole
+        np.testing.assert_array_equal(found.pixels, expected)
+
+
+def test_too_many_pixels_become_means(decoders):
+    content, expected = png(40, 80)
+    found = decoders.decode(content, 20 * 40)
+    assert found.pixels.shape == (20, 40, 3) and not found.is_whole
+    mean = expected.astype(float).reshape(20, 2, 40, 2, 3).mean(axis=(1, 3))
+    assert np.abs(found.pixels - mean).max() <= 1
+
+
+def test_what_is_no_image_is_told_and_the_process_stays(decoders, pid):
+    for content in (b"", b"<html>", b"\xff\xd8", png(9, 9)[0][:60]):
+        with pytest.raises(Refused) as error:
+            decoders.decode(content, 100)
+        assert error.value.status == 422
+        assert error.value.reason.startswith("the image ")
+    assert decoders._next().pid == pid
+    decoders._start_beside()
+
+
+def test_a_process_that_dies_is_replaced(decoders, pid):
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(Refused, match="cannot be decoded") as error:
+        decoders.decode(png(9, 9)[0], 100)
+    assert error.value.status == 422
+    assert decoders.decode(png(9, 9)[0], 100).is_whole
+
+
+def test_what_takes_too_long_is_ended(decoders):
+    """Whatever a decoder does: its process gets a signal."""
+    quick = Limits(decode_seconds=0.001, queue_seconds=30)
+    decoder = decoders._next()
+    content = bad_images.largest_blank(None, b"")
+    with pytest.raises(EOFError, match=r"more than 0.001 s"):
+        decoder.decode(content, 100, quick)
+    with pytest.raises(ProcessLookupError):
+        os.kill(decoder.pid, 0)
+    decoders._start_beside()
+    assert decoders.decode(png(9, 9)[0], 100).is_whole
+
+
+def test_memory_is_bounded(decoders):
+    small = Limits(decode_seconds=20, decode_bytes=2**26)
+    decoder = decoders._next()
+    content = bad_images.largest_blank(None, b"")
+    with pytest.raises((Refused, EOFError), match="the image"):
+        decoder.decode(content, 100, small)
+    decoders._idle.put(decoder)
+    assert decoders.decode(png(9, 9)[0], 100).is_whole
+
+
+def test_it_ends_with_the_server():
+    alone = Decoders(LIMITS, 1)
+    decoder = alone._next()
+    decoder._asked.close()
+    assert decoder._process.wait(20) == 0
+
+
+def test_none_to_be_had_is_said(decoders, monkeypatch):
+    empty = Decoders(Limits(queue_seconds=0.1), 0)
+    with pytest.raises(Refused, match="busy") as error:
+        empty.decode(b"", 1)
+    assert error.value.status == 503
+    monkeypatch.setattr("mgtl_tf.serving.decoding._MODULE", "no.such_module")
+    broken = Decoders(Limits(queue_seconds=20), 1)
+    for _ in range(2):
+        with pytest.raises(Refused, match="does not start") as error:
+            broken.decode(b"", 1)
+        assert error.value.status == 503
