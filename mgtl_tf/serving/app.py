@@ -236,7 +236,7 @@ class _Site:
 
 
 def _json(content: object, status: int = 200) -> Response:
-    """As experiments.locate writes it: ASCII, whatever files are named."""
+    """As experiments.locate writes it."""
     from starlette.responses import Response
 
     text = json.dumps(content, allow_nan=False)

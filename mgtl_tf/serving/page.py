@@ -12,6 +12,7 @@ from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.ground_extent import GroundExtent
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.places_map import PlacesMap
+from polar.text import spelled
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -65,9 +66,8 @@ class Page:
                 **values,
             }
         )
-        # Names of files need not be UTF-8; the others must be shown.
-        content = text.encode(errors="backslashreplace")
-        return HTMLResponse(content, status, _FRESH)
+        # Names of files need not be UTF-8.
+        return HTMLResponse(spelled(text), status, _FRESH)
 
 
 def _template() -> Any:

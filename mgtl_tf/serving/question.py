@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mgtl_tf.serving.limits import Refused
+from polar.text import shown
 
 MOST_PLACES = 50
 """Of an answer."""
@@ -104,4 +105,4 @@ def _unknown_heading(given: Mapping[str, str]) -> bool:
 
 def _shown(text: str) -> str:
     """As much of what was sent as a reason quotes."""
-    return "".join(c if c.isprintable() else "?" for c in text[:40])
+    return shown(text[:40])
