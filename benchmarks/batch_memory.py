@@ -22,11 +22,11 @@ import numpy as np
 from absl import app
 from absl import flags
 
+from mgtl_tf.model_folder import read_details
 from mgtl_tf.resident import resident_bytes
 from mgtl_tf.retrieval.batch_size import automatic_batch_size
 from mgtl_tf.retrieval.batch_size import indexing_bytes
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.encoder import read_details
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote"

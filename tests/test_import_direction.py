@@ -17,6 +17,7 @@ ROAD = [
     ["mgtl_tf.utils"],
     ["mgtl_tf.folders", "mgtl_tf.fresh_process"],
     ["mgtl_tf.config"],
+    ["mgtl_tf.model_folder"],
     ["mgtl_tf.presets"],
     ["mgtl_tf.data"],
     ["mgtl_tf.layers"],

@@ -66,7 +66,7 @@ class RunConfig:
             UserError: for broken JSON, unknown keys, or refused values.
         """
         try:
-            return cls._of(parse_json(text, _Parts), origin)
+            return cls.of_parts(parse_json(text, _Parts), origin)
         except UnfitFileError as error:
             raise damaged(origin, error, _REMEDY) from error
 
@@ -83,10 +83,19 @@ class RunConfig:
                 f"--run_dir={run_dir}: holds no config.json; give the folder"
                 " that experiments.train wrote"
             )
-        return cls._of(read_json(path, _Parts, _REMEDY), str(path))
+        return cls.of_parts(read_json(path, _Parts, _REMEDY), str(path))
 
     @classmethod
-    def _of(cls, parts: _Parts, origin: str) -> RunConfig:
+    def of_parts(cls, parts: _Parts, origin: str) -> RunConfig:
+        """The config of plain values; missing fields take defaults.
+
+        Args:
+            parts: fields by name, of "model", "data" and "train".
+            origin: the file's name, for error messages.
+
+        Raises:
+            UserError: for unknown keys, or refused values.
+        """
         kinds = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
         _refuse_unknown(parts, kinds, origin)
         made = {

@@ -30,6 +30,7 @@ from mgtl_tf.export.formats import require_formats
 from mgtl_tf.export.formats import write_formats
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.folders import whole_folder
+from mgtl_tf.model_folder import write_details
 
 # Of images decoded at the same time; each is a few megabytes of float32.
 _PARALLEL_IMAGES = 8
@@ -81,7 +82,7 @@ def export_model(
         details["formats"] = write_formats(
             others, model, run_config, folder, batches, text
         )
-        (folder / MODEL_JSON).write_text(json.dumps(details, indent=2) + "\n")
+        write_details(folder, details)
     return Path(output_dir)
 
 
@@ -90,7 +91,6 @@ def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
     size = run_config.model.image_size
     dimension = model.encode_ground(tf.zeros((1, *size, 3))).shape[-1]
     return {
-        "format": 1,
         "model_hash": model_hash(model, run_config),
         "dimension": int(dimension),
         "image_size": list(size),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,8 +10,10 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.errors import UserError
-from mgtl_tf.folders import MODEL_JSON
+from mgtl_tf.model_folder import read_details
+from mgtl_tf.model_folder import require_whole_model
 from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.utils.plain_files import first_line
 from polar.image_files import plain_bytes
 
 
@@ -33,7 +34,8 @@ class Encoder:
         details: model.json, as a dict.
 
     Raises:
-        UserError: where the folder is missing, incomplete or broken.
+        UserError: where the folder is missing, incomplete or broken, or
+            holds files that its model.json was not written for.
     """
 
     def __init__(self, folder: Path | str):
@@ -41,6 +43,7 @@ class Encoder:
         self.details = read_details(self.folder)
         self.model_hash: str = self.details["model_hash"]
         self.dimension: int = self.details["dimension"]
+        require_whole_model(self.folder)
         self._signatures = _load(self.folder)
 
     @property
@@ -54,6 +57,7 @@ class Encoder:
 
         Raises:
             UnreadableImage: where one of them is no whole image.
+            UserError: where a descriptor is not finite.
             MemoryError: where they are too many for the memory.
         """
         return self._encode("encode_ground", images)
@@ -63,6 +67,7 @@ class Encoder:
 
         Raises:
             UnreadableImage: where one of them is no whole square image.
+            UserError: where a descriptor is not finite.
             MemoryError: where they are too many for the memory.
         """
         return self._encode("encode_satellite", images)
@@ -80,33 +85,13 @@ class Encoder:
             raise UnreadableImage(_reason(str(error))) from error
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(f"{len(plain)} images at once") from error
-        return answer["descriptor"].numpy()
-
-
-def read_details(folder: Path) -> dict[str, Any]:
-    """The model.json of an exported model, without loading the model.
-
-    Raises:
-        UserError: where the folder is missing, incomplete or broken.
-    """
-    remedy = "give the folder that experiments.export wrote"
-    if not folder.is_dir():
-        raise UserError(f"--model={folder}: no such folder; {remedy}")
-    path = folder / MODEL_JSON
-    if not path.is_file() or not (folder / "saved_model.pb").is_file():
-        raise UserError(
-            f"--model={folder}: holds no saved_model.pb with {MODEL_JSON};"
-            f" {remedy}"
-        )
-    try:
-        details = json.loads(path.read_text())
-        if not isinstance(details["model_hash"], str):
-            raise TypeError("model_hash is no text")
-        if not isinstance(details["dimension"], int):
-            raise TypeError("dimension is no whole number")
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: damaged ({error}); export again") from error
-    return details
+        found = answer["descriptor"].numpy()
+        if not np.isfinite(found).all():
+            raise UserError(
+                f"--model={self.folder}: its descriptors are not finite; train"
+                " it again, or export another checkpoint"
+            )
+        return found
 
 
 def _load(folder: Path) -> Any:
@@ -119,9 +104,9 @@ def _load(folder: Path) -> Any:
         return {n: signatures[n] for n in ("encode_ground", "encode_satellite")}
     # TensorFlow tells broken files by many types, bare ones among them.
     except Exception as error:
-        line = str(error).strip().splitlines() or [type(error).__name__]
         raise UserError(
-            f"--model={folder}: can't be loaded ({line[0]}); export again"
+            f"--model={folder}: can't be loaded ({first_line(error)}); export"
+            " again"
         ) from error
 
 

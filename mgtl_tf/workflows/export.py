@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mgtl_tf.export.formats import SAVED_MODEL
 from mgtl_tf.export.formats import require_formats
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.folders import require_replaceable
+from mgtl_tf.model_folder import read_details
 from mgtl_tf.systems import build_model
 from mgtl_tf.training.checkpoint import load_model
 
@@ -57,7 +57,7 @@ def export_run(
 
 def format_lines(folder: Path) -> list[str]:
     """What to tell of the formats beside a SavedModel, a line each."""
-    details = json.loads((folder / MODEL_JSON).read_text())
+    details = read_details(folder)
     lines = []
     for name, written in details["formats"].items():
         files = ", ".join(sorted(set(written["files"].values())))

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import require_replaceable
+from mgtl_tf.model_folder import read_details
 from mgtl_tf.retrieval.batch_size import automatic_batch_size
 from mgtl_tf.retrieval.build import Built
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.encoder import read_details
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.shards import finished_shard
 from mgtl_tf.retrieval.shards import join_shards

@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import os
 from pathlib import Path
 
 import cv2
+import keras
 import numpy as np
 import pytest
 
@@ -16,6 +18,8 @@ from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.errors import UserError
+from mgtl_tf.export import export_model
+from mgtl_tf.model_folder import write_details
 from mgtl_tf.systems import build_model
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
@@ -286,8 +290,45 @@ def test_index_of_another_model(built, tmp_path):
     details = json.loads((other / "model.json").read_text())
     details["model_hash"] = "0" * 64
     (other / "model.json").write_text(json.dumps(details))
+    with pytest.raises(UserError, match="model.json: damaged .*export again"):
+        locate_images(other, root / "index", [root / "ground/001.jpg"])
+    del details["sha256"], details["files"]
+    write_details(other, details)
     with pytest.raises(UserError, match="built with another model"):
         locate_images(other, root / "index", [root / "ground/001.jpg"])
+
+
+def test_weights_of_another_run_are_not_taken_for_the_models(built, tmp_path):
+    """Of the same network: shapes and sizes agree."""
+    root, _ = built
+    mixed = copy_export(root, tmp_path / "mixed")
+    query = [root / "ground/001.jpg"]
+    locate_images(mixed, root / "index", query)
+    keras.utils.set_random_seed(99)
+    other = tmp_path / "other"
+    config = RunConfig.load(root / "run")
+    export_model(build_model(config.model), config, other)
+    path = mixed / "variables/variables.data-00000-of-00001"
+    before = path.stat()
+    path.write_bytes((other / "variables" / path.name).read_bytes())
+    assert path.stat().st_size == before.st_size
+    # As a copy that keeps the times leaves it.
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(UserError, match="its content changed"):
+        locate_images(mixed, root / "index", query)
+    (mixed / "variables/variables.index").write_bytes(b"")
+    with pytest.raises(UserError, match="has 0 bytes, not .*export again"):
+        locate_images(mixed, root / "index", query)
+
+
+def test_an_export_of_an_earlier_version_is_told(built, tmp_path, caplog):
+    root, _ = built
+    old = copy_export(root, tmp_path / "old")
+    details = json.loads((old / "model.json").read_text())
+    del details["sha256"], details["files"]
+    (old / "model.json").write_text(json.dumps(details | {"format": 1}))
+    locate_images(old, root / "index", [root / "ground/001.jpg"])
+    assert "without checksums" in caplog.text
 
 
 @pytest.mark.parametrize(
