@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+import shutil
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
-import h5py
 import keras
 import numpy as np
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.array_archives import ZIP_ERRORS
+from mgtl_tf.utils.hdf5_files import read_datasets
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import first_line
+from mgtl_tf.utils.plain_files import open_plain
 
 _ALTERNATIVES = (
     "give --backbone_weights=FILE (Keras' VGG16 weights, HDF5 or .keras) or"
     " --backbone_weights=none with --backbone_normalization=batch"
 )
+_MEMBER = "model.weights.h5"
+_BLOCK = 2**20
+_MOST_BYTES = 2**30
+# Above VGG-16's largest kernel, 3 x 3 x 512 x 512 in float64.
+_LARGEST = 2**25
+_CONVOLUTIONS = (2, 2, 3, 3, 3)
+_NAMES = [
+    f"block{block}_conv{number}"
+    for block, count in enumerate(_CONVOLUTIONS, 1)
+    for number in range(1, count + 1)
+]
 
 
 def load_backbone_weights(model: keras.Model, source: str) -> None:
@@ -45,6 +66,11 @@ def _set(convolution, kernels, source):
             f" {_ALTERNATIVES}"
         )
     kernel, bias = kernels[name]
+    if bias.shape != kernel.shape[-1:]:
+        raise UserError(
+            f"--backbone_weights={source}: {name} has {bias.shape} biases for"
+            f" a kernel of {kernel.shape}; {_ALTERNATIVES}"
+        )
     if kernel.shape != tuple(convolution.kernel.shape):
         raise UserError(
             f"--backbone_weights={source}: {name} has shape {kernel.shape},"
@@ -61,7 +87,7 @@ def _imagenet() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     except Exception as error:  # Keras raises bare Exception on a failed get
         raise UserError(
             "--backbone_weights=imagenet: the download failed"
-            f" ({_first_line(error)}); {_ALTERNATIVES}"
+            f" ({first_line(error)}); {_ALTERNATIVES}"
         ) from error
     return _of_network(network)
 
@@ -72,23 +98,65 @@ def _from_file(source: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             f"--backbone_weights={source}: no such file; {_ALTERNATIVES}"
         )
     try:
-        if source.endswith(".keras"):
-            return _of_network(keras.models.load_model(source, compile=False))
-        if source.endswith(".weights.h5"):
-            network = keras.applications.VGG16(include_top=False, weights=None)
-            network.load_weights(source)
-            return _of_network(network)
-        return _of_hdf5(source)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with open_plain(source) as file:
+            if source.endswith(".keras"):
+                with _inside(file) as weights:
+                    return _by_number(_arrays(weights))
+            if source.endswith(".weights.h5"):
+                return _by_number(_arrays(file))
+            return _by_name(_arrays(file))
+    except UnfitFileError as error:
         raise UserError(
             f"--backbone_weights={source}: not VGG-16 weights that can be read"
-            f" ({_first_line(error)}); {_ALTERNATIVES}"
+            f" ({error}); {_ALTERNATIVES}"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200]
+@contextmanager
+def _inside(file: BinaryIO) -> Iterator[BinaryIO]:
+    """The weights of a `.keras` file; nothing else of it is looked at."""
+    try:
+        with zipfile.ZipFile(file) as archive, TemporaryFile() as copy:
+            info = archive.getinfo(_MEMBER)
+            if info.file_size > _MOST_BYTES:
+                raise UnfitFileError(f"{_MEMBER}: over {_MOST_BYTES:,} bytes")
+            with archive.open(info) as member:
+                shutil.copyfileobj(member, copy, _BLOCK)
+            yield copy
+    except ZIP_ERRORS as error:
+        raise UnfitFileError(first_line(error)) from error
+
+
+def _arrays(file: BinaryIO) -> dict[str, np.ndarray]:
+    return read_datasets(file, lambda path: "conv" in path, _LARGEST)
+
+
+def _by_name(
+    arrays: dict[str, np.ndarray],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The legacy layout: one group a layer, holding kernel and bias."""
+    found: dict[str, dict[int, np.ndarray]] = {}
+    for path, values in arrays.items():
+        name = next((p for p in path.split("/") if "_conv" in p), None)
+        if name is not None:
+            found.setdefault(name, {})[values.ndim] = values
+    return {n: (a[4], a[1]) for n, a in found.items() if {1, 4} <= set(a)}
+
+
+def _by_number(
+    arrays: dict[str, np.ndarray],
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Keras' present layout: layers/conv2d_N/vars/0 (kernel) and 1 (bias)."""
+    found = {}
+    for number, name in enumerate(_NAMES):
+        place = f"layers/conv2d{f'_{number}' if number else ''}/vars"
+        kernel, bias = (arrays.get(f"{place}/{n}") for n in (0, 1))
+        if kernel is None or bias is None:
+            raise UnfitFileError(f"holds no {place}, {name} of VGG-16")
+        found[name] = (kernel, bias)
+    if f"layers/conv2d_{len(_NAMES)}/vars/0" in arrays:
+        raise UnfitFileError(f"holds more than {len(_NAMES)} convolutions")
+    return found
 
 
 def _of_network(network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -98,18 +166,3 @@ def _of_network(network) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         if isinstance(layer, keras.layers.Conv2D)
     ]
     return {c.name: tuple(c.get_weights()) for c in convolutions}
-
-
-def _of_hdf5(source: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """The legacy layout: one group a layer, holding kernel and bias."""
-    found: dict[str, dict[int, np.ndarray]] = {}
-
-    def visit(path, item):
-        parts = path.split("/")
-        if isinstance(item, h5py.Dataset) and "_conv" in path:
-            name = next(p for p in parts if "_conv" in p)
-            found.setdefault(name, {})[item.ndim] = np.asarray(item)
-
-    with h5py.File(source, "r") as file:
-        file.visititems(visit)
-    return {n: (a[4], a[1]) for n, a in found.items() if {1, 4} <= set(a)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 from scipy import ndimage
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.array_archives import ArrayArchive
+from mgtl_tf.utils.plain_files import UnfitFileError
 
 _REMEDY = (
     "give the .npz of R50+ViT-B/16 as its authors publish it, or"
@@ -22,6 +25,8 @@ _NORMS = {
     "key_norm": "LayerNorm_0",
     "mlp_norm": "LayerNorm_2",
 }
+_POSITIONS = "pos_embedding"
+_LARGEST_GRID = 256
 _MAPS = {"query": "query", "key": "key", "value": "value", "output_map": "out"}
 _PERCEPTRON = {"widen": "Dense_0", "narrow": "Dense_1"}
 
@@ -44,15 +49,14 @@ def load_vit_weights(networks: list[Any], source: str) -> None:
     if not Path(source).is_file():
         raise UserError(f"--backbone_weights={source}: no such file; {_REMEDY}")
     try:
-        with np.load(source, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
+        with ArrayArchive(source) as archive:
+            for network in networks:
+                for variable, name in _plan(network):
+                    _assign(variable, name, archive, network.grid, source)
+    except UnfitFileError as error:
         raise UserError(
             f"--backbone_weights={source}: cannot be read ({error}); {_REMEDY}"
         ) from error
-    for network in networks:
-        for variable, name in _plan(network):
-            _assign(variable, name, found, network.grid, source)
 
 
 def _plan(network: Any) -> Iterator[tuple[Any, str]]:
@@ -101,36 +105,42 @@ def _map(layer: Any, place: str) -> Iterator[tuple[Any, str]]:
 def _assign(
     variable: Any,
     name: str,
-    found: dict[str, np.ndarray],
+    archive: ArrayArchive,
     grid: tuple[int, int],
     source: str,
 ) -> None:
-    if name not in found:
+    if name not in archive.names:
         raise UserError(
             f"--backbone_weights={source}: holds no {name}; {_REMEDY}"
         )
-    value, shape = found[name], tuple(variable.shape)
-    if name.endswith("pos_embedding"):
-        value = _interpolated(value, grid)
-    # Theirs are split by heads, ours side by side; the order is the same.
-    if (
-        value.size != np.prod(shape)
-        or value.shape[-1:] != shape[-1:]
-        and (_ATTENTION not in name)
-    ):
+    wanted = tuple(variable.shape)
+    shape = archive.header(name).shape
+    if not _fits(shape, wanted, name):
         raise UserError(
-            f"--backbone_weights={source}: {name} has shape {value.shape}, the"
-            f" model needs {shape}; only L2LTR's published size fits"
+            f"--backbone_weights={source}: {name} has shape {shape}, the"
+            f" model needs {wanted}; only L2LTR's published size fits"
         )
-    variable.assign(value.reshape(shape))
+    value = archive.read(name, "f")
+    if not np.isfinite(value).all():
+        raise UnfitFileError(f"{name} holds NaN or infinity")
+    if name.endswith(_POSITIONS):
+        value = _interpolated(value, grid)
+    variable.assign(value.reshape(wanted))
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int, ...], name: str) -> bool:
+    if name.endswith(_POSITIONS):
+        square = math.isqrt(max(shape[1] - 1, 0)) if len(shape) == 3 else 0
+        return 0 < square <= _LARGEST_GRID and shape == (1, 1 + square * square, wanted[-1])
+    # Theirs are split by heads, ours side by side; the order is the same.
+    alike = shape[-1:] == wanted[-1:] or _ATTENTION in name
+    return math.prod(shape) == math.prod(wanted) and alike
 
 
 def _interpolated(table: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """Positions [1, 1 + n * n, C] for a grid h x w: [1, 1 + h * w, C]."""
     first, rest = table[:, :1], table[0, 1:]
-    side = round(len(rest) ** 0.5)
-    if side * side != len(rest) or not side:
-        return table  # its shape is then refused
+    side = math.isqrt(len(rest))
     square = rest.reshape(side, side, -1)
     zoom = (grid[0] / side, grid[1] / side, 1)
     moved = ndimage.zoom(square, zoom, order=1)

@@ -21,7 +21,7 @@ _SUFFIX = ".npy"
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
 _MOST_NAMES = 100_000
-_ERRORS = (
+ZIP_ERRORS = (
     OSError,
     ValueError,
     EOFError,
@@ -31,7 +31,7 @@ _ERRORS = (
     zlib.error,
     zipfile.BadZipFile,
 )
-# What zipfile raises on broken files (NotImplementedError is a RuntimeError).
+"""What zipfile raises on broken files; NotImplementedError is among them."""
 
 
 class ArrayArchive:
@@ -55,7 +55,7 @@ class ArrayArchive:
         except UnfitFileError:
             self._file.close()
             raise
-        except _ERRORS as error:
+        except ZIP_ERRORS as error:
             self._file.close()
             raise UnfitFileError(f"no .npz: {first_line(error)}") from error
         self.names = list(self._members)
@@ -81,7 +81,7 @@ class ArrayArchive:
         try:
             with self._zip.open(self._members[name]) as file:
                 return _header(file, self._members[name])
-        except _ERRORS as error:
+        except ZIP_ERRORS as error:
             raise _unfit(name, error) from error
 
     def read(
@@ -104,7 +104,7 @@ class ArrayArchive:
                 content = file.read(header.bytes + 1)
         except UnfitFileError as error:
             raise UnfitFileError(f"{name} {error}"[:160]) from error
-        except _ERRORS as error:
+        except ZIP_ERRORS as error:
             raise _unfit(name, error) from error
         if len(content) != header.bytes:
             raise UnfitFileError(f"{name} is cut off")

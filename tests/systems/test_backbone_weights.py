@@ -105,3 +105,84 @@ def test_failed_download_names_the_alternatives(monkeypatch):
     monkeypatch.setattr(keras.applications, "VGG16", fail)
     message = _refusal(_model(width_multiplier=1 / 64), "imagenet")
     assert "no network" in message
+
+
+def _huge(file):
+    file.create_dataset(
+        "block1_conv1/kernel:0", (3, 3, 2**20, 2**20), "f4", chunks=(1, 1, 8, 8)
+    )
+
+
+def _large_chunk(file):
+    file.create_dataset(
+        "block1_conv1/kernel:0",
+        (3, 3, 3, 64),
+        "f4",
+        maxshape=(None,) * 4,
+        chunks=(3, 3, 2**10, 2**14),
+        compression="gzip",
+    )
+
+
+def _virtual(file):
+    layout = h5py.VirtualLayout((3, 3, 3, 64), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (3, 3, 3, 64))
+    file.create_virtual_dataset("block1_conv1/kernel:0", layout)
+
+
+def _external(file):
+    file.create_dataset(
+        "block1_conv1/kernel:0",
+        (3, 3, 3, 64),
+        "f4",
+        external=[("/etc/passwd", 0, 6912)],
+    )
+
+
+def _linked(file):
+    file["block1_conv1"] = h5py.ExternalLink("/etc/passwd", "/block1_conv1")
+
+
+def _text(file):
+    file["block1_conv1/kernel:0"] = ["a", "b"]
+
+
+def _not_finite(file):
+    file["block1_conv1/kernel:0"] = np.full((3, 3, 3, 64), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("write", "said"),
+    [
+        (_huge, "claims shape"),
+        (_large_chunk, "claims shape"),
+        (_virtual, "values lie in other files"),
+        (_external, "values lie in other files"),
+        (_linked, "holds no layer block1_conv1"),
+        (_text, "holds no numbers"),
+        (_not_finite, "NaN or infinity"),
+    ],
+)
+def test_crafted_hdf5_is_one_line_and_takes_no_memory(tmp_path, write, said):
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        write(file)
+    model = _model(width_multiplier=1 / 64)
+    assert said in _refusal(model, tmp_path / "v.h5")
+
+
+@pytest.mark.parametrize("name", ["v.h5", "v.weights.h5", "v.keras"])
+def test_a_file_that_is_cut_off(vgg16, tmp_path, name):
+    _save(vgg16, tmp_path / name)
+    content = (tmp_path / name).read_bytes()
+    model = _model(width_multiplier=1 / 64)
+    for share in (0.1, 0.5, 0.9):
+        (tmp_path / name).write_bytes(content[: int(share * len(content))])
+        _refusal(model, tmp_path / name)
+
+
+def test_a_deeper_networks_weights_are_refused(tmp_path):
+    """VGG-19's first convolutions have VGG-16's shapes."""
+    network = keras.applications.VGG19(include_top=False, weights=None)
+    network.save_weights(tmp_path / "v.weights.h5")
+    message = _refusal(_model(), tmp_path / "v.weights.h5")
+    assert "more than 13 convolutions" in message

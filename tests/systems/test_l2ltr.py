@@ -355,3 +355,24 @@ def test_weights_that_do_not_fit_are_named(tmp_path):
     np.savez(path, **file)
     with pytest.raises(UserError, match="embedding/kernel has shape"):
         model.start_from(str(path))
+
+
+def test_a_damaged_archive_of_weights_is_one_line(tmp_path):
+    model = mgtl_tf.build_model(SMALL)
+    path = tmp_path / "weights.npz"
+    file = _public_file(path)
+    whole = path.read_bytes()
+    for share in (0.02, 0.5, 0.9, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        with pytest.raises(UserError, match="cannot be read") as error:
+            model.start_from(str(path))
+        assert "\n" not in str(error.value)
+    changed = bytearray(whole)
+    changed[whole.index(b"embedding/kernel") + 500] ^= 1
+    path.write_bytes(changed)
+    with pytest.raises(UserError, match="Bad CRC-32"):
+        model.start_from(str(path))
+    file["cls"] = np.full_like(file["cls"], np.nan)
+    np.savez(path, **file)
+    with pytest.raises(UserError, match="cls holds NaN"):
+        model.start_from(str(path))
