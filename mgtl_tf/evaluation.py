@@ -13,14 +13,17 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf import metrics
+from mgtl_tf.data.aerial_images import aerial_images
+from mgtl_tf.data.aerial_images import one_each
 from mgtl_tf.data.gathered import GatheredRows
 from mgtl_tf.data.pipeline import raising_user_errors
 from mgtl_tf.data.protocol import ALIGNED
 from mgtl_tf.data.protocol import Protocol
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
+from mgtl_tf.direction import Direction
+from mgtl_tf.direction import image_positions
 from mgtl_tf.errors import UserError
-from mgtl_tf.recall_within import recall_within
 
 Result = dict[str, Any]
 
@@ -75,36 +78,59 @@ def evaluate(
     ks: Sequence[int | str] = metrics.DEFAULT_KS,
     metres: float = METRES,
     protocol: Protocol = ALIGNED,
+    images: np.ndarray | None = None,
 ) -> Result:
     """Recall in both directions (R20 to R22), ready for JSON.
 
+    A gallery is its distinct aerial images. A panorama is right where its
+    own image is first; an aerial image, where any panorama of its own is.
+
     Args:
-        ground, satellite: descriptors [N, D], row i of both of place i.
-        places: positions [N, P] in Cartesian metres, or None.
+        ground, satellite: descriptors [Q, D], row i of both of pair i.
+        places: positions [Q, P] in Cartesian metres, NaN in rows that are
+            unknown, or None. What an image's first pair tells is the
+            image's.
         ks: as of `metrics.recall`.
-        metres: radius within which a first answer is counted as right.
+        metres: radius within which a first answer is counted as right, of
+            the queries of known position.
         protocol: how the ground images were shown, and which answers are
-            right.
+            right. What has no position is right by its own pairs alone.
+        images: int [Q], the number of each pair's aerial image, as of
+            `aerial_images`; by default no pairs share one.
 
     Returns:
         {"protocol": its name, "ground_to_satellite": {"r@1": 0..1, ...,
         "ties", "mean_rank", "median_rank", and with `places` "within_25m"},
-        "satellite_to_ground": {the same}, "gallery_size": N}.
+        "satellite_to_ground": {the same}, "gallery_size": N, distinct
+        images, "panoramas": Q, "with_position": how many of them}.
 
     Raises:
         UserError: where the protocol needs positions and there are none.
         ValueError: as `metrics.recall`.
     """
     result: Result = {"protocol": protocol.name}
-    views = (ground, satellite), (satellite, ground)
-    for name, (queries, gallery) in zip(DIRECTIONS, views, strict=True):
-        values = _recall(queries, gallery, places, ks, protocol.hit_metres)
+    if images is None:
+        images = np.arange(len(ground))
+    distinct = one_each(satellite, images)
+    pairs = np.arange(len(images))
+    where = (
+        None
+        if places is None
+        else image_positions(places, images, len(distinct))
+    )
+    questions = (
+        Direction(ground, distinct, (pairs, images), places, where),
+        Direction(distinct, ground, (images, pairs), where, places),
+    )
+    for name, question in zip(DIRECTIONS, questions, strict=True):
+        values = question.recall(ks, protocol.hit_metres)
         if places is not None:
-            values[f"within_{metres:g}m"] = metrics.within_metres(
-                queries, gallery, places, places, metres
-            )
+            values[f"within_{metres:g}m"] = question.within(metres)
         result[name] = values
-    result["gallery_size"] = len(ground)
+    result["gallery_size"] = len(distinct)
+    result["panoramas"] = len(images)
+    known = np.zeros(0) if places is None else metrics.known(places)
+    result["with_position"] = int(np.count_nonzero(known))
     return result
 
 
@@ -152,7 +178,13 @@ def evaluate_model(
         UserError, ValueError: as `embed_pairs`.
     """
     ground, satellite = embed_pairs(model, batches, pairs, progress)
-    return evaluate(ground, satellite, positions(pairs), protocol=protocol)
+    return evaluate(
+        ground,
+        satellite,
+        positions(pairs),
+        protocol=protocol,
+        images=aerial_images(pairs),
+    )
 
 
 def require_finite(
@@ -192,25 +224,27 @@ def format_table(result: Result) -> str:
         )
         for row in rows
     ]
-    return "\n".join([*lines, f"gallery: {result['gallery_size']:,} places"])
+    return "\n".join([*lines, *_remarks(result)])
 
 
-def _recall(
-    queries: np.ndarray,
-    gallery: np.ndarray,
-    places: np.ndarray | None,
-    ks: Sequence[int | str],
-    hit_metres: float,
-) -> dict[str, float | int]:
-    """Recall by the pair itself, or by any answer near enough on the map."""
-    if not hit_metres:
-        return metrics.recall(queries, gallery, ks=ks)
-    if places is None:
-        raise UserError(
-            f"--hit_metres={hit_metres:g}: these pairs have no positions; give"
-            " --hit_metres=0"
+def _remarks(result: Result) -> list[str]:
+    """What the figures are of, a line each."""
+    size = result["gallery_size"]
+    count = result.get("panoramas", size)
+    lines = [f"gallery: {size:,} places"]
+    if count != size:
+        lines = [
+            f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
+            " an aerial image is found by any panorama of its own"
+        ]
+    unknown = count - result.get("with_position", 0)
+    if 0 < unknown < count:
+        have = "has" if unknown == 1 else "have"
+        lines.append(
+            f"{unknown:,} of {count:,} panoramas {have} no position: what is"
+            f" within metres is told of the other {count - unknown:,}"
         )
-    return recall_within(queries, gallery, places, places, hit_metres, ks)
+    return lines
 
 
 def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:

@@ -116,16 +116,22 @@ def within_metres(
     query_positions: ArrayLike,
     gallery_positions: ArrayLike,
     metres: float = 25.0,
+    own: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> float:
     """Share of queries whose first answer lies within so many metres (R22).
 
-    Where several answers tie for the first place, all of them must.
+    Where several answers tie for the first place, all of them must. The
+    share is that of the queries whose position is known; an answer of
+    unknown position is taken to be too far.
 
     Args:
         queries, gallery: descriptors [Q, D] and [N, D].
-        query_positions: [Q, P], Cartesian metres, P of 2 or 3.
-        gallery_positions: [N, P].
+        query_positions: [Q, P], Cartesian metres, P of 2 or 3; NaN where
+            unknown, in one row at least not.
+        gallery_positions: [N, P], NaN where unknown.
         metres: the radius, inclusive.
+        own: queries and gallery rows, int [n] each, that belong to each
+            other wherever they lie; none by default.
 
     Returns:
         the share, 0..1.
@@ -134,38 +140,60 @@ def within_metres(
         ValueError: as `recall`, and for positions that do not fit.
     """
     pair = Nearness.of(queries, gallery)
-    here, there = positions_of(pair, query_positions, gallery_positions)
+    here, there = checked_positions(
+        len(pair.queries), len(pair.gallery), query_positions, gallery_positions
+    )
+    asked = known(here)
+    if not asked.any():
+        raise ValueError("query_positions: none of them is known")
     close = np.full(len(here), np.inf, np.float32)
     far = np.full(len(here), np.inf, np.float32)
     for q, n, scores in pair.tiles():
         slacks = pair.slacks(q, n)
         is_close = _near(here[q], there[n], metres)
+        if own is not None:
+            _mark(is_close, q, n, *own)
         # The worst case of rounding: close ones later, far ones earlier.
         highest = np.where(is_close, scores + slacks, np.inf)
         close[q] = np.minimum(close[q], highest.min(axis=1))
         lowest = np.where(is_close, np.inf, scores - slacks)
         far[q] = np.minimum(far[q], lowest.min(axis=1))
-    return float(np.mean(close < far))
+    return float(np.mean((close < far)[asked]))
 
 
-def positions_of(
-    pair: Nearness, query_positions: ArrayLike, gallery_positions: ArrayLike
+def known(positions: np.ndarray) -> np.ndarray:
+    """Which rows of positions [n, P] are known, bool [n]: those without NaN."""
+    return ~np.isnan(positions).any(axis=1)
+
+
+def checked_positions(
+    queries: int,
+    gallery: int,
+    query_positions: ArrayLike,
+    gallery_positions: ArrayLike,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of queries and gallery rows, float64 metres, checked.
+    """Positions of so many queries and gallery rows, float64 metres.
 
     Raises:
-        ValueError: for positions that do not fit or are not finite.
+        ValueError: for positions that do not fit or are infinite.
     """
-    here = _positions("query_positions", query_positions, len(pair.queries))
-    there = _positions(
-        "gallery_positions", gallery_positions, len(pair.gallery)
-    )
+    here = _positions("query_positions", query_positions, queries)
+    there = _positions("gallery_positions", gallery_positions, gallery)
     if here.shape[1] != there.shape[1]:
         raise ValueError(
             f"query_positions {here.shape} and gallery_positions"
             f" {there.shape} must have the same number of axes"
         )
     return here, there
+
+
+def _mark(
+    tile: np.ndarray, q: slice, n: slice, queries: np.ndarray, rows: np.ndarray
+) -> None:
+    """Sets the pairs of query and gallery row that lie in a tile."""
+    inside = (queries >= q.start) & (queries < q.stop)
+    inside &= (rows >= n.start) & (rows < n.stop)
+    tile[queries[inside] - q.start, rows[inside] - n.start] = True
 
 
 def _true_rows(
@@ -218,9 +246,9 @@ def _positions(name: str, values: ArrayLike, rows: int) -> np.ndarray:
         raise ValueError(
             f"{name} has shape {positions.shape}; must be [{rows}, 2 or 3]"
         )
-    wrong = np.flatnonzero(~np.isfinite(positions).all(axis=1))
+    wrong = np.flatnonzero(np.isinf(positions).any(axis=1))
     if wrong.size:
-        raise ValueError(f"{name}: row {wrong[0]} is not finite")
+        raise ValueError(f"{name}: row {wrong[0]} is infinite")
     return positions
 
 

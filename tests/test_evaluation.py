@@ -52,7 +52,7 @@ COLORS = np.array(
 
 def records(count, spacing=10.0):
     return [
-        Pair(f"p{i}", "g.jpg", "a.jpg", (6.1e6 + spacing * i, 0.0))
+        Pair(f"p{i}", "g.jpg", f"a{i}.jpg", (6.1e6 + spacing * i, 0.0))
         for i in range(count)
     ]
 
@@ -118,6 +118,8 @@ def test_both_directions_of_a_hand_made_case():
             "within_25m": 1.0,
         },
         "gallery_size": 4,
+        "panoramas": 4,
+        "with_position": 4,
     }
     assert json.loads(json.dumps(result)) == result
     unknown = evaluation.evaluate(ground, satellite)

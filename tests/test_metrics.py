@@ -239,7 +239,7 @@ def test_within_metres_names_what_does_not_fit():
     with pytest.raises(ValueError, match="number of axes"):
         within_metres(x, x, p, np.zeros((3, 3)))
     with pytest.raises(ValueError, match="gallery_positions: row 1"):
-        within_metres(x, x, p, [[0, 0], [np.nan, 0], [0, 0]])
+        within_metres(x, x, p, [[0, 0], [np.inf, 0], [0, 0]])
 
 
 def test_memory_stays_far_below_the_full_matrix():

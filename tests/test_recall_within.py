@@ -78,4 +78,4 @@ def test_ties_count_against_the_model_but_not_among_right_answers():
 def test_positions_that_do_not_fit_are_named():
     x = np.eye(3)
     with pytest.raises(ValueError, match="gallery_positions: row 1"):
-        recall_within(x, x, np.zeros((3, 2)), [[0, 0], [np.nan, 0], [0, 0]])
+        recall_within(x, x, np.zeros((3, 2)), [[0, 0], [np.inf, 0], [0, 0]])

@@ -1,20 +1,20 @@
 """Reader of own data: pairs listed in CSV files.
 
-Each has the header `id,ground,aerial,latitude,longitude` (further columns
-are passed over); files are named relative to the CSV; latitude and
-longitude, in degrees (WGS 84), may be empty. A folder holds train.csv,
-validation.csv or both; a single CSV file is a training split.
+Each has the header `id,ground,aerial,latitude,longitude` (in any order;
+further columns are passed over); files are named relative to the CSV;
+latitude and longitude, in degrees (WGS 84), may be empty. A folder holds
+train.csv, validation.csv or both; a single CSV file is a training split.
 """
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.data.cvusa import latitude_longitude
+from mgtl_tf.data.csv_table import Row
+from mgtl_tf.data.csv_table import degrees_of
+from mgtl_tf.data.csv_table import read_rows
 from mgtl_tf.data.cvusa import require_files
 from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.data.layout import require_in_place
@@ -76,60 +76,32 @@ def _lists(root: Path) -> dict[str, Path]:
 
 def _pairs(path: Path, split: str, problems: list[Problem]) -> dict[str, Pair]:
     pairs: dict[str, Pair] = {}
-    for number, row in _rows(path):
+    for row in read_rows(path, COLUMNS):
         try:
-            pair = _pair(path.parent, row, number)
+            pair = _pair(path.parent, row)
             if pair.id in pairs:
                 raise ValueError(f"{pair.id} repeats")
             if not pairs:
-                require_in_place(path.parent, Path(row["ground"]))
-                require_in_place(path.parent, Path(row["aerial"]))
+                require_in_place(path.parent, Path(row.values["ground"]))
+                require_in_place(path.parent, Path(row.values["aerial"]))
             if isinstance(problems, Strict):
                 require_files(pair.ground, pair.aerial)
         except ValueError as error:
-            problems.append(Problem(str(path), split, number, str(error)))
+            problems.append(Problem(str(path), split, row.number, str(error)))
         else:
             pairs[pair.id] = pair
     return pairs
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Rows with their numbers, the first below the header being 1."""
-    # Spreadsheets begin a file with a byte order mark.
-    with path.open(newline="", encoding="utf-8-sig", errors="replace") as file:
-        table = csv.DictReader(file, restval="")
-        missing = [c for c in COLUMNS if c not in (table.fieldnames or ())]
-        if missing:
-            raise UserError(
-                f"{path}: its first line lacks {', '.join(missing)}; it must be"
-                f" {','.join(COLUMNS)}"
-            )
-        try:
-            yield from enumerate(table, start=1)
-        except csv.Error as error:
-            raise UserError(f"{path}, line {table.line_num}: {error}") from None
-
-
-def _pair(root: Path, row: dict[str, str], number: int) -> Pair:
-    values = [row[name].strip() for name in COLUMNS]
-    name, ground, aerial, *degrees = values
-    unusable = None in row or "\0" in "".join(values)
+def _pair(root: Path, row: Row) -> Pair:
+    values = [row.values[name] for name in COLUMNS]
+    name, ground, aerial = values[:3]
+    unusable = row.surplus or "\0" in "".join(values)
     if unusable or not (name and ground and aerial):
         raise ValueError(f"{quoted(values)} is not {','.join(COLUMNS)!r}")
-    if not any(degrees):
-        return Pair(name, root / ground, root / aerial, row=number)
-    try:
-        place = latitude_longitude(degrees)
-    except ValueError:
-        raise ValueError(
-            f"{quoted(degrees)} is no latitude and longitude in degrees"
-        ) from None
+    files = root / ground, root / aerial
+    place = degrees_of(row.values)
+    if place is None:
+        return Pair(name, *files, row=row.number)
     metres = earth_centred(*(np.array([degree]) for degree in place))[0]
-    return Pair(
-        name,
-        root / ground,
-        root / aerial,
-        tuple(metres.tolist()),
-        place,
-        number,
-    )
+    return Pair(name, *files, tuple(metres.tolist()), place, row.number)

@@ -50,6 +50,7 @@ def train_batches(
     jpeg_quality: int = 0,
     positions: np.ndarray | None = None,
     same_place_metres: float = 0.0,
+    images: np.ndarray | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
@@ -66,8 +67,11 @@ def train_batches(
             0: none.
         jpeg_quality: lowest quality of the JPEG that each view goes through
             by itself; 0: none.
-        positions: [N, P] Cartesian metres, or None where unknown.
+        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
+            None where all are.
         same_place_metres: nearer places are no negatives (R15).
+        images: int [N], the number of each pair's aerial image; pairs that
+            share one are no negatives. By default none do.
         share: (i, n): only the i-th of n equal parts of each batch's images
             is read, for a worker that has n - 1 others beside it.
 
@@ -80,6 +84,8 @@ def train_batches(
         ValueError: for shapes that do not fit the source.
     """
     batches = _checked(batches, len(source), positions)
+    if images is None:
+        images = np.arange(len(source))
     batch_size = batches.shape[1]
     own_size = batch_size // share[1]
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
@@ -106,7 +112,7 @@ def train_batches(
             ground, satellite = turn_and_mirror(
                 ground, satellite, random[0], share
             )
-        negatives = _negatives(rows, batch_size, positions, same_place_metres)
+        negatives = _negatives(rows, images, positions, same_place_metres)
         return {
             "ground": camera(ground, random[1]),
             "satellite": camera(satellite, random[2]),
@@ -211,18 +217,21 @@ def _seed(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
 
 def _negatives(
     rows: tf.Tensor,
-    batch_size: int,
+    images: np.ndarray,
     positions: np.ndarray | None,
     same_place_metres: float,
 ) -> tf.Tensor:
-    """bool [B, B]: apart by the radius or more, and not the pair itself."""
-    wrong = tf.logical_not(tf.eye(batch_size, dtype=tf.bool))
+    """bool [B, B]: of other aerial images, and not nearer than the radius."""
+    own = tf.gather(tf.constant(images, tf.int64), rows)  # [B]
+    wrong = own[:, None] != own[None]
     if positions is None:
         return wrong
     # float64: in float32, UTM northings are half a metre coarse.
     here = tf.gather(tf.constant(positions, tf.float64), rows)  # [B, P]
     apart = tf.norm(here[:, None] - here[None], axis=2)
-    return tf.logical_and(wrong, apart >= same_place_metres)
+    # Asked for by itself: TensorFlow makes `not (NaN < r)` a `NaN >= r`.
+    far = tf.math.is_nan(apart) | (apart >= same_place_metres)
+    return tf.logical_and(wrong, far)
 
 
 def _checked(

@@ -14,6 +14,7 @@ from mgtl_tf.data.own_csv import read_csv
 from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import shared_note
+from mgtl_tf.data.records import unknown_note
 from mgtl_tf.errors import UserError
 
 READERS: dict[str, Callable[..., Dataset]] = {
@@ -48,5 +49,10 @@ def read_dataset(
     if not str(root):
         raise UserError(f"--data_dir is needed: the folder that holds {name}")
     dataset = READERS[name](root, problems=problems)
-    notes = dataset.notes + shared_note(dataset.train, dataset.validation)
+    notes = (
+        *dataset.notes,
+        *unknown_note("training", dataset.train),
+        *unknown_note("validation", dataset.validation),
+        *shared_note(dataset.train, dataset.validation),
+    )
     return dataclasses.replace(dataset, notes=notes)

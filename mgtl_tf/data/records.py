@@ -34,29 +34,39 @@ class Dataset:
     """Both splits, in the order of the data set's own lists.
 
     `notes` are lines that a user should see: what is smaller than
-    published, or known to be missing.
+    published, or known to be missing. `left_out` counts the training and
+    the validation pairs that are listed and not used, on request.
     """
 
     name: str
     train: tuple[Pair, ...]
     validation: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
+    left_out: tuple[int, int] = (0, 0)
 
 
 def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
-    """Positions in metres, float64 [N, 2 or 3]; None unless all are known."""
-    known = [p.position for p in pairs if p.position is not None]
-    if not known or len(known) != len(pairs):
-        return None
-    return np.array(known, dtype=np.float64)
+    """Positions in metres, float64 [N, 2 or 3].
+
+    NaN in the rows of pairs without one; None where no pair has one.
+    """
+    return _rows([pair.position for pair in pairs])
 
 
 def coordinates(pairs: Sequence[Pair]) -> np.ndarray | None:
-    """Latitudes and longitudes, degrees [N, 2]; None unless all are known."""
-    known = [p.coordinates for p in pairs if p.coordinates is not None]
-    if not known or len(known) != len(pairs):
+    """Latitudes and longitudes, degrees [N, 2].
+
+    NaN in the rows of pairs without them; None where no pair has them.
+    """
+    return _rows([pair.coordinates for pair in pairs])
+
+
+def _rows(values: Sequence[tuple[float, ...] | None]) -> np.ndarray | None:
+    axes = next((len(value) for value in values if value is not None), None)
+    if axes is None:
         return None
-    return np.array(known, dtype=np.float64)
+    unknown = (float("nan"),) * axes
+    return np.array([value or unknown for value in values], np.float64)
 
 
 def ids_digest(pairs: Sequence[Pair]) -> str:
@@ -80,3 +90,12 @@ def shared_note(
     if not shared:
         return ()
     return (f"{shared:,} validation pairs are in the training split as well",)
+
+
+def unknown_note(split: str, pairs: Sequence[Pair]) -> tuple[str, ...]:
+    """A note where some pairs of a split have no position, and others do."""
+    unknown = sum(pair.position is None for pair in pairs)
+    if unknown in (0, len(pairs)):
+        return ()
+    have = "has" if unknown == 1 else "have"
+    return (f"{unknown:,} of {len(pairs):,} {split} places {have} no position",)

@@ -9,31 +9,37 @@ from scipy.spatial import cKDTree
 class SamePlaces:
     """Pairs of places nearer than a radius, the place itself included.
 
+    Places that share an aerial image are the same wherever they lie.
+
     Args:
-        positions: [N, P] Cartesian metres, or None where unknown: then a
-            place is the same as itself alone.
+        positions: [N, P] Cartesian metres, NaN where unknown, or None: a
+            place of unknown position is near to itself alone.
         metres: the radius; exclusive.
         count: N.
+        images: int [N], the number of each place's aerial image; by default
+            none share one.
 
     Attributes:
         counts: int [N], how many places are the same as each, 1 or more.
     """
 
-    def __init__(self, positions: np.ndarray | None, metres: float, count: int):
+    def __init__(
+        self,
+        positions: np.ndarray | None,
+        metres: float,
+        count: int,
+        images: np.ndarray | None = None,
+    ):
         itself = np.arange(count)
-        pairs = np.stack([itself, itself], axis=1)
+        pairs = [itself * count + itself]
         if positions is not None and metres > 0:
-            # Centred: a tree of UTM northings would waste their digits.
-            centred = positions - np.mean(positions, axis=0)
-            found = cKDTree(centred).query_pairs(metres, output_type="ndarray")
-            a, b = found.T
-            apart = np.linalg.norm(centred[a] - centred[b], axis=1)
-            found = found[apart < metres]
-            pairs = np.vstack([pairs, found, found[:, ::-1]])
+            pairs += _both_ways(_near(positions, metres), count)
+        if images is not None:
+            pairs += _both_ways(_of_one_image(images), count)
         # One number a pair, sorted: by first place, then by second.
         self._count = count
-        self._keys = np.sort(pairs[:, 0] * count + pairs[:, 1])
-        self.counts = np.bincount(pairs[:, 0], minlength=count)
+        self._keys = np.unique(np.concatenate(pairs))
+        self.counts = np.bincount(self._keys // count, minlength=count)
         self._starts = np.cumsum(self.counts) - self.counts
 
     def within(
@@ -69,3 +75,33 @@ class SamePlaces:
         found = np.searchsorted(self._keys, keys)
         found = np.minimum(found, len(self._keys) - 1)
         return self._keys[found] == keys
+
+
+def _near(positions: np.ndarray, metres: float) -> np.ndarray:
+    """Pairs of places nearer than the radius, int [n, 2], each once."""
+    known = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    if not known.size:
+        return np.empty((0, 2), np.int64)
+    # Centred: a tree of UTM northings would waste their digits.
+    centred = positions[known] - np.mean(positions[known], axis=0)
+    found = cKDTree(centred).query_pairs(metres, output_type="ndarray")
+    apart = np.linalg.norm(centred[found[:, 0]] - centred[found[:, 1]], axis=1)
+    return known[found[apart < metres]]
+
+
+def _of_one_image(images: np.ndarray) -> np.ndarray:
+    """Pairs of places that share an aerial image, int [n, 2], each once."""
+    order = np.argsort(images, kind="stable")
+    ends = np.cumsum(np.unique(images, return_counts=True)[1])
+    pairs = [np.empty((0, 2), np.int64)]
+    for group in np.split(order, ends[:-1]):
+        if len(group) > 1:
+            first, second = np.triu_indices(len(group), 1)
+            pairs.append(np.stack([group[first], group[second]], axis=1))
+    return np.concatenate(pairs)
+
+
+def _both_ways(pairs: np.ndarray, count: int) -> list[np.ndarray]:
+    """Two numbers for each pair of places: there and back."""
+    a, b = pairs.astype(np.int64).T
+    return [a * count + b, b * count + a]

@@ -31,18 +31,22 @@ def nearest_wrong_places(
     same_place_metres: float,
     k: int,
     search: str = "auto",
+    images: np.ndarray | None = None,
 ) -> np.ndarray:
     """The wrong satellite images that each ground image is nearest to.
 
     Args:
         ground, satellite: unit descriptors [N, D], row i of both of place i.
-        positions: [N, P] Cartesian metres, or None where unknown.
+        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
+            None where all are.
         same_place_metres: places nearer than this are the same (R15) and
             never among the answers.
         k: how many; at most N - 1 are given.
         search: "blocks", "faiss" (which holds a copy of `satellite`), or
             "auto": FAISS where it is installed. Equally similar places may
             come in another order.
+        images: int [N], the number of each place's aerial image; places that
+            share one are the same. By default none do.
 
     Returns:
         int64 [N, min(k, N - 1)], nearest first; -1 stands at the end of a
@@ -59,7 +63,7 @@ def nearest_wrong_places(
         search = "faiss" if importlib.util.find_spec("faiss") else "blocks"
     count = len(ground)
     k = min(k, count - 1)
-    same = SamePlaces(positions, same_place_metres, count)
+    same = SamePlaces(positions, same_place_metres, count, images)
     everyone = np.arange(count)
     if search == "blocks":
         return _by_blocks(ground, satellite, same, k, everyone)

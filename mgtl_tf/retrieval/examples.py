@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.data.aerial_images import first_rows
+from mgtl_tf.data.aerial_images import one_each
 from mgtl_tf.data.records import Pair
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.answers import locate
@@ -23,6 +25,7 @@ def choose_examples(
     pairs: Sequence[Pair],
     ranks: np.ndarray,
     each: int = 2,
+    images: np.ndarray | None = None,
 ) -> dict[str, list[Located]]:
     """Example queries and their answers; no query is shown twice.
 
@@ -35,6 +38,9 @@ def choose_examples(
         pairs: of the rows.
         ranks: int [Q], of each query's true place, from 1.
         each: how many of each kind, fewer where there are few pairs.
+        images: int [Q], the number of each pair's aerial image, which has
+            the id of the first pair that shows it; by default no pairs share
+            one.
     """
     similarity = np.einsum("qd,qd->q", ground, satellite)
     order = np.lexsort((-similarity, ranks))
@@ -44,8 +50,10 @@ def choose_examples(
         "worst": order[::-1][:each],
         "median": order[middle : middle + each],
     }
-    places = [Place(p.id, p.aerial, p.coordinates) for p in pairs]
-    index = Index(Path("."), places, satellite, "")
+    images = np.arange(len(pairs)) if images is None else images
+    shown = [pairs[row] for row in first_rows(images)]
+    places = [Place(p.id, p.aerial, p.coordinates) for p in shown]
+    index = Index(Path("."), places, one_each(satellite, images), "")
     seen: set[int] = set()
     examples = {}
     for kind, rows in chosen.items():
@@ -56,6 +64,6 @@ def choose_examples(
             ground[fresh],
             index,
             ANSWERS,
-            [pairs[row].id for row in fresh],
+            [places[images[row]].id for row in fresh],
         )
     return {kind: examples[kind] for kind in ("best", "median", "worst")}

@@ -14,9 +14,13 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.aerial_images import first_rows
+from mgtl_tf.data.aerial_images import one_each
 from mgtl_tf.data.records import Pair
 from mgtl_tf.folders import whole_folder
 from mgtl_tf.metrics import ranks
+from mgtl_tf.recall_any import ListedAnswers
+from mgtl_tf.recall_any import ranks_of_any
 from mgtl_tf.retrieval import charts
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.examples import choose_examples
@@ -33,7 +37,8 @@ SATELLITE_TO_GROUND = "aerial image to panorama"
 
 RANKS = "ranks.npy"
 """int32 [2, N] beside the page: rank of every validation pair's own place,
-from 1, ties against (R20); panorama to aerial image, then the other way."""
+from 1, ties against (R20); panorama to aerial image, then the other way, where
+the pairs of one aerial image have its rank."""
 
 _SHEET_PAIRS = 3
 
@@ -52,6 +57,8 @@ class ReportData:
         ground, satellite: descriptors of the pairs, float32 [N, D].
         pairs: the validation pairs, in the order of the rows.
         facts: further headline figures, name to text.
+        images: int [N], the number of each pair's aerial image; by default
+            no pairs share one.
     """
 
     config: RunConfig
@@ -62,6 +69,7 @@ class ReportData:
     satellite: np.ndarray | None = None
     pairs: Sequence[Pair] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    images: np.ndarray | None = None
 
 
 def write_report(report_dir: Path | str, data: ReportData) -> Path:
@@ -88,7 +96,7 @@ def write_report(report_dir: Path | str, data: ReportData) -> Path:
                 "ground_to_satellite": GROUND_TO_SATELLITE,
                 "satellite_to_ground": SATELLITE_TO_GROUND,
             },
-            size=len(data.pairs),
+            size=_gallery_size(data),
             **_retrieval_pictures(folder, data),
             config={
                 part: _shown(fields)
@@ -99,6 +107,13 @@ def write_report(report_dir: Path | str, data: ReportData) -> Path:
         )
         (folder / PAGE).write_text(page, encoding="utf-8")
     return Path(report_dir) / PAGE
+
+
+def _gallery_size(data: ReportData) -> int:
+    """How many distinct aerial images there are."""
+    if data.images is None:
+        return len(data.pairs)
+    return len(first_rows(data.images))
 
 
 def _headline(data: ReportData) -> list[tuple[str, str]]:
@@ -116,7 +131,11 @@ def _headline(data: ReportData) -> list[tuple[str, str]]:
             )
             if key in recalls
         ]
-        tiles.append((f"{len(data.pairs):,}", "places to choose from"))
+        size = _gallery_size(data)
+        tiles.append((f"{size:,}", "places to choose from"))
+        if size != len(data.pairs):
+            text = "panoramas asked; several show one aerial image"
+            tiles.append((f"{len(data.pairs):,}", text))
     training = [r for r in data.records if r["kind"] == "train"]
     if training:
         minutes = training[-1]["seconds"] / 60
@@ -179,18 +198,23 @@ def _retrieval_pictures(folder: Path, data: ReportData) -> dict[str, Any]:
     """Draws recall curve, examples and pair sheet; their files."""
     if data.ground is None or data.satellite is None or not data.pairs:
         return {"recall_curve": None, "examples": {}, "pair_sheet": None}
-    forth, _ = ranks(data.ground, data.satellite)
-    back, _ = ranks(data.satellite, data.ground)
-    both = np.stack([forth, back]).astype(np.int32)
+    rows = np.arange(len(data.pairs))
+    images = rows if data.images is None else data.images
+    distinct = one_each(data.satellite, images)
+    forth, _ = ranks(data.ground, distinct, images)
+    back, _ = ranks_of_any(distinct, data.ground, ListedAnswers(images, rows))
+    both = np.stack([forth, back[images]]).astype(np.int32)
     np.save(folder / RANKS, both, allow_pickle=False)
     charts.draw_recall_curve(
         {GROUND_TO_SATELLITE: forth, SATELLITE_TO_GROUND: back},
-        len(data.pairs),
+        len(distinct),
         folder / "recall_curve.svg",
     )
     crop = data.config.data.ground_crop
     draw_polar_pairs(data.pairs[:_SHEET_PAIRS], folder / "pairs.jpg", crop)
-    examples = choose_examples(data.ground, data.satellite, data.pairs, forth)
+    examples = choose_examples(
+        data.ground, data.satellite, data.pairs, forth, images=images
+    )
     return {
         "recall_curve": "recall_curve.svg",
         "examples": _draw_examples(folder, examples, crop),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mgtl_tf.data.aerial_images import first_rows
+from mgtl_tf.data.aerial_images import one_each
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.retrieval.search import search
 
@@ -28,6 +30,7 @@ def retrieval_thumbnails(
     ground: np.ndarray,
     satellite: np.ndarray,
     source: PairSource,
+    images: np.ndarray | None = None,
 ) -> np.ndarray:
     """Each query panorama over its best polar satellite images.
 
@@ -38,6 +41,8 @@ def retrieval_thumbnails(
         rows: int [Q], the queries.
         ground, satellite: descriptors of all pairs, float32 [N, D].
         source: the pixels of these pairs.
+        images: int [N], the number of each pair's aerial image; each stands
+            among the answers once. By default no pairs share one.
 
     Returns:
         RGB uint8 [Q, height, width, 3]; at most 326 pixels wide.
@@ -45,7 +50,10 @@ def retrieval_thumbnails(
     Raises:
         UserError: for an image file that cannot be read.
     """
-    found, _ = search(ground[rows], satellite, ANSWERS)  # [Q, 5]
+    images = np.arange(len(satellite)) if images is None else images
+    first = first_rows(images)
+    gallery = one_each(satellite, images)
+    found = first[search(ground[rows], gallery, ANSWERS)[0]]  # [Q, 5]
     # Every image is read once, also where it answers several queries.
     needed = np.unique(np.concatenate([rows, found.ravel()]))
     place = {row: i for i, row in enumerate(needed.tolist())}
@@ -54,7 +62,8 @@ def retrieval_thumbnails(
     for row, answers in zip(rows.tolist(), found.tolist(), strict=True):
         strips = [_framed(panoramas[place[row]], _QUERY_COLOR)]
         for answer in answers:
-            color = _TRUE_COLOR if answer == row else _WRONG_COLOR
+            own = images[answer] == images[row]
+            color = _TRUE_COLOR if own else _WRONG_COLOR
             strips.append(_framed(polar_images[place[answer]], color))
         pictures.append(np.concatenate(strips))
     return np.stack(pictures)

@@ -13,6 +13,8 @@ import keras
 import numpy as np
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.aerial_images import aerial_images
+from mgtl_tf.data.aerial_images import first_rows
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.errors import UserError
@@ -143,16 +145,17 @@ def _places(
     split: str,
     places: int,
 ) -> tuple[list[Pair], PairSource]:
-    """The chosen pairs and their pixels."""
+    """The chosen pairs and their pixels; of each aerial image one."""
     pairs = read_split(config, split)
-    if len(pairs) < 2:
+    distinct = first_rows(aerial_images(pairs))
+    if len(distinct) < 2:
         raise UserError(
             f"--split={split}: one place alone cannot be told from others;"
-            " give a split of two pairs or more"
+            " give a split of two aerial images or more"
         )
     name = split if data_dir is None else f"{config.data.dataset}-{split}"
     source = open_source(config, pairs, Path(run_dir) / "cache" / name)
-    rows = fixed_rows(len(pairs), max(2, places))
+    rows = distinct[fixed_rows(len(distinct), max(2, places))]
     return [pairs[row] for row in rows], ChosenRows(source, rows)
 
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data import mining
+from mgtl_tf.data.aerial_images import aerial_images
 from mgtl_tf.data.map_neighbours import nearest_places
 from mgtl_tf.data.pipeline import raising_user_errors
 from mgtl_tf.data.pipeline import train_batches
@@ -59,6 +60,7 @@ class EpochBatches:
         self.source = source
         self.pairs = pairs
         self.positions = positions(pairs)
+        self.images = aerial_images(pairs)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -89,6 +91,7 @@ class EpochBatches:
             first_step=progress.epoch_step,
             positions=self.positions,
             same_place_metres=self.config.data.same_place_metres,
+            images=self.images,
             share=(self.distribution.worker, self.distribution.workers),
         )
 
@@ -122,6 +125,7 @@ class EpochBatches:
             self.pairs,
             self.config.data.same_place_metres,
             self.config.train.mining_neighbours,
+            self.images,
         )
 
     def _near_for_model(self) -> np.ndarray:
@@ -138,6 +142,7 @@ class EpochBatches:
             self.positions,
             self.config.data.same_place_metres,
             self.config.train.mining_neighbours,
+            images=self.images,
         )
 
     def _compose(self, progress: Progress) -> np.ndarray:

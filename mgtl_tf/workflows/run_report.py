@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 from mgtl_tf import evaluation
+from mgtl_tf.data.aerial_images import aerial_images
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import positions
 from mgtl_tf.retrieval.report import ReportData
@@ -45,11 +46,15 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
             ground, satellite = evaluation.embed(
                 model, validation_batches(config, source), bar.update
             )
+        images = aerial_images(pairs)
         data = dataclasses.replace(
             data,
-            result=evaluation.evaluate(ground, satellite, positions(pairs)),
+            result=evaluation.evaluate(
+                ground, satellite, positions(pairs), images=images
+            ),
             ground=ground,
             satellite=satellite,
             pairs=pairs,
+            images=images,
         )
     return write_report(run_dir / "report", data)

@@ -12,6 +12,7 @@ import numpy as np
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
+from mgtl_tf.data.aerial_images import aerial_images
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
 from mgtl_tf.retrieval.thumbnails import fixed_rows
@@ -46,6 +47,7 @@ class Validation:
     ):
         self.config = config
         self.pairs = pairs
+        self.images = aerial_images(pairs)
         self.model = model
         self.show = show
         cache = run_dir / "cache" / "validation"
@@ -64,6 +66,9 @@ class Validation:
         if pictures:
             rows = fixed_rows(len(self.pairs), pictures)
             self.show(
-                retrieval_thumbnails(rows, ground, satellite, self.source)
+                retrieval_thumbnails(
+                    rows, ground, satellite, self.source, self.images
+                )
             )
-        return evaluation.evaluate(ground, satellite, positions(self.pairs))
+        where = positions(self.pairs)
+        return evaluation.evaluate(ground, satellite, where, images=self.images)

@@ -216,11 +216,13 @@ def test_utm_central_meridian():
     assert longitude == pytest.approx(147, abs=1e-9)
 
 
-def test_positions_need_every_pair():
+def test_positions_hold_nan_where_they_are_unknown():
     known = Pair("a", Path("a"), Path("a"), (1.0, 2.0))
     unknown = Pair("b", Path("b"), Path("b"))
-    assert positions([known, unknown]) is None
-    assert positions([]) is None
+    np.testing.assert_equal(
+        positions([known, unknown]), [[1.0, 2.0], [np.nan, np.nan]]
+    )
+    assert positions([]) is None and positions([unknown]) is None
     assert positions([known]).dtype == np.float64
 
 

@@ -57,7 +57,7 @@ class Arrays:
 
 def places(count):
     x = np.random.default_rng(1).uniform(0, 900, (count, 2)).tolist()
-    return [Pair(str(i), "g", "a", tuple(p)) for i, p in enumerate(x)]
+    return [Pair(str(i), "g", f"a{i}", tuple(p)) for i, p in enumerate(x)]
 
 
 def epochs(worker, workers):

@@ -93,7 +93,7 @@ def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
     rng = np.random.default_rng(0)
     line = rng.permutation(200)
     pairs = [
-        order.Pair(str(i), "g", "a", (30.0 * x, 0.0))
+        order.Pair(str(i), "g", f"a{i}", (30.0 * x, 0.0))
         for i, x in enumerate(line)
     ]
     config = RunConfig().replace(
@@ -108,7 +108,7 @@ def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
 
 def test_pairs_without_positions_are_told():
     config = RunConfig().replace(batch_size=2, mining_by_position_until=1)
-    pairs = [order.Pair(str(i), "g", "a") for i in range(4)]
+    pairs = [order.Pair(str(i), "g", f"a{i}") for i in range(4)]
     batches = EpochBatches(config, None, range(4), pairs)
-    with pytest.raises(UserError, match="tells its position; give 0"):
+    with pytest.raises(UserError, match="tell their position; give 0"):
         batches(Progress())
