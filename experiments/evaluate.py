@@ -37,6 +37,12 @@ _DATA_CACHE = flags.DEFINE_string(
     "what experiments.prepare wrote of --data_dir; default: the run's own"
     " where its own data are measured",
 )
+_PARTIAL = flags.DEFINE_boolean(
+    "partial",
+    None,
+    "use the pairs that --data_cache holds, where others were left out of it;"
+    " default: as the run was trained",
+)
 _SPLIT = flags.DEFINE_enum(
     "split", "validation", ["train", "validation"], "which pairs"
 )
@@ -80,6 +86,7 @@ def main(argv: list[str]) -> int:
         protocol_seed=_PROTOCOL_SEED.value,
         hit_metres=_HIT_METRES.value,
         data_cache=_DATA_CACHE.value,
+        partial=_PARTIAL.value,
     )
     print(table)
     return 0

@@ -237,6 +237,13 @@ def _remarks(result: Result) -> list[str]:
             f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
             " an aerial image is found by any panorama of its own"
         ]
+    missing = result.get("left_out", {})
+    if any(missing.values()):
+        told = [f"{n:,} {split}" for split, n in missing.items() if n]
+        lines.append(
+            f"partial: {' and '.join(told)} pairs are left out; these are not"
+            " figures of the whole data set"
+        )
     unknown = count - result.get("with_position", 0)
     if 0 < unknown < count:
         have = "has" if unknown == 1 else "have"

@@ -46,6 +46,11 @@ class DataConfig:
         "folder that experiments.prepare wrote: images are read from there,"
         " whatever `cache` says; empty: none",
     )
+    partial: bool = setting(
+        False,
+        "use the pairs that data_cache holds, where others were left out of"
+        " it; how many are missing stands beside every figure",
+    )
     roll_and_mirror: bool = setting(
         False, "turn and mirror both views together while training"
     )

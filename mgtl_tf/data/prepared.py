@@ -65,6 +65,32 @@ def open_prepared(
     )
 
 
+def kept_pairs(
+    data_cache: Path | str, split: str, pairs: Sequence[Pair]
+) -> tuple[Pair, ...]:
+    """The pairs that were not left out when a split was prepared.
+
+    Args:
+        data_cache: what experiments.prepare wrote.
+        split: "train" or "validation".
+        pairs: as they are listed now; one that the cache does not know of is
+            kept, for `open_prepared` to refuse.
+
+    Raises:
+        UserError: for a folder that holds no finished cache.
+    """
+    root = Path(data_cache)
+    state = _states(root).get(root / split)
+    if state is None:
+        return tuple(pairs)
+    out = {
+        record["rows"][row][0]
+        for record in state.blocks.values()
+        for row, _, _ in record["left_out"]
+    }
+    return tuple(pair for pair in pairs if pair.id not in out)
+
+
 def _states(root: Path) -> dict[Path, CacheState]:
     found = {}
     for folder in (root / split for split in SPLITS):
@@ -110,7 +136,8 @@ def _require_whole(
             raise UserError(
                 f"--data_cache={folder.parent}: lacks pair {pair.id}, which"
                 f" {reason}; mend what {report} names, then give the"
-                " experiments.prepare command again"
+                " experiments.prepare command again, or use the other pairs"
+                " with --partial"
             )
         made_of = record["rows"][place]
         for path, then in zip(

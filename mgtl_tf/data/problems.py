@@ -41,16 +41,20 @@ class Problem:
         return f"{where}: {self.reason}"
 
 
+class RefusedRow(UserError):
+    """The first problem of a data set of which none is taken."""
+
+
 class Strict(list[Problem]):
-    """Takes no problem: the first one is raised as a `UserError`."""
+    """Takes no problem: the first one is raised as a `RefusedRow`."""
 
     def append(self, problem: Problem) -> None:
         """Raises it.
 
         Raises:
-            UserError: always.
+            RefusedRow: always.
         """
-        raise UserError(str(problem))
+        raise RefusedRow(str(problem))
 
 
 def quoted(row: Iterable[str]) -> str:

@@ -136,6 +136,9 @@ def _headline(data: ReportData) -> list[tuple[str, str]]:
         if size != len(data.pairs):
             text = "panoramas asked; several show one aerial image"
             tiles.append((f"{len(data.pairs):,}", text))
+        if missing := data.result.get("left_out", {}).get("validation", 0):
+            text = "validation pairs left out: figures of a part of the data"
+            tiles.append((f"{missing:,}", text))
     training = [r for r in data.records if r["kind"] == "train"]
     if training:
         minutes = training[-1]["seconds"] / 60

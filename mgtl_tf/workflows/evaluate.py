@@ -5,21 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from absl import logging
-
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.protocol import HIT_METRES
 from mgtl_tf.data.protocol import Protocol
 from mgtl_tf.data.protocol import ProtocolSource
-from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import write_whole
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.workflows.inputs import left_out
 from mgtl_tf.workflows.inputs import open_source
 from mgtl_tf.workflows.inputs import pair_bar
+from mgtl_tf.workflows.inputs import read_data
 from mgtl_tf.workflows.inputs import validation_batches
 
 
@@ -33,6 +33,7 @@ def evaluate_run(
     protocol_seed: int = 0,
     hit_metres: float | None = None,
     data_cache: str | None = None,
+    partial: bool | None = None,
 ) -> str:
     """Recall of a run's model on a split, as a text table.
 
@@ -53,6 +54,8 @@ def evaluate_run(
             within so many metres; by default the data set's own rule.
         data_cache: what experiments.prepare wrote of the data; by default
             the run's own, if its own data are meant.
+        partial: whether the pairs that were left out of it are done without;
+            by default as the run was trained, if its own data are meant.
 
     Raises:
         UserError: for a run or data that cannot be read, an empty split, or
@@ -60,13 +63,16 @@ def evaluate_run(
     """
     trained, model = load_model(run_dir, checkpoint)
     config = on_data(trained, dataset, data_dir, data_cache)
+    if partial is not None:
+        config = config.replace(partial=partial)
     asked = Protocol(
         protocol,
         protocol_seed,
         _hit_metres(config.data.dataset, hit_metres),
         _transfer(trained.data.dataset, config.data.dataset),
     )
-    pairs = read_split(config, split)
+    records = read_data(config)
+    pairs = _pairs_of(records, config, split)
     name = f"{config.data.dataset}-{split}{_elsewhere(trained, config)}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
     source = ProtocolSource(open_source(config, pairs, cache), pairs, asked)
@@ -82,6 +88,7 @@ def evaluate_run(
         "data_dir": config.data.data_dir,
         "checkpoint": checkpoint,
     }
+    result |= left_out(records)
     path = Path(run_dir) / f"evaluation-{name}{asked.file_suffix}.json"
     write_whole(path, json.dumps({**of, **result}, indent=2) + "\n")
     return evaluation.format_table(result)
@@ -100,7 +107,7 @@ def on_data(
     if data_cache is not None:
         config = config.replace(data_cache=data_cache)
     elif data_dir and not _same_folder(data_dir, config.data.data_dir):
-        config = config.replace(data_cache="")
+        config = config.replace(data_cache="", partial=False)
     if dataset and dataset != config.data.dataset:
         # A run on CVUSA keeps all rows, of which CVACT has twice too many.
         crop = load_preset(dataset).data.ground_crop
@@ -127,9 +134,12 @@ def read_split(config: RunConfig, split: str) -> tuple[Pair, ...]:
     Raises:
         UserError: for data that cannot be read, or without such pairs.
     """
-    records = read_dataset(config.data.dataset, config.data.data_dir)
-    for note in records.notes:
-        logging.warning("%s: %s", config.data.data_dir, note)
+    return _pairs_of(read_data(config), config, split)
+
+
+def _pairs_of(
+    records: Dataset, config: RunConfig, split: str
+) -> tuple[Pair, ...]:
     pairs = records.train if split == "train" else records.validation
     if not pairs:
         raise UserError(

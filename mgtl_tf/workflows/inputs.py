@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
+from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.cache import build_cache
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.pipeline import eval_batches
+from mgtl_tf.data.prepared import SPLITS
+from mgtl_tf.data.prepared import kept_pairs
 from mgtl_tf.data.prepared import open_prepared
 from mgtl_tf.data.prepared import prepared_dataset
+from mgtl_tf.data.problems import Problem
+from mgtl_tf.data.problems import RefusedRow
+from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import FileSource
 from mgtl_tf.data.sources import PairSource
@@ -47,6 +55,75 @@ def open_source(
     if config.data.cache == "none":
         return FileSource(pairs, size, crop, name)
     return build_cache(pairs, size, crop, cache_dir, dataset=name)
+
+
+def read_data(config: RunConfig) -> Dataset:
+    """A config's pairs, with a warning for each of their notes.
+
+    Raises:
+        UserError: for data that cannot be read; where a file or a row is
+            wrong, also what to do with the others.
+    """
+    data = config.data
+    require_prepared(config)
+    if data.partial:
+        dataset = _partial(config)
+    else:
+        try:
+            dataset = read_dataset(data.dataset, data.data_dir)
+        except RefusedRow as error:
+            raise UserError(f"{error}; {_others(config)}") from None
+    for note in dataset.notes:
+        logging.warning("%s: %s", data.data_dir, note)
+    return dataset
+
+
+def left_out(dataset: Dataset) -> dict[str, dict[str, int]]:
+    """What stands in a result of partial data; empty for whole data."""
+    if not any(dataset.left_out):
+        return {}
+    return {"left_out": dict(zip(SPLITS, dataset.left_out, strict=True))}
+
+
+def _others(config: RunConfig) -> str:
+    """What to do with the pairs that are whole."""
+    if config.data.data_cache:
+        return "mend it, or use the pairs that --data_cache has with --partial"
+    return (
+        "mend it, or prepare the other pairs with experiments.prepare and use"
+        " them with --data_cache=PREPARED --partial"
+    )
+
+
+def _partial(config: RunConfig) -> Dataset:
+    """The pairs that the prepared cache holds, and how many it lacks."""
+    data = config.data
+    if not data.data_cache:
+        raise UserError(
+            "--partial: needs --data_cache, the folder that"
+            " experiments.prepare wrote: it says which pairs are whole"
+        )
+    problems: list[Problem] = []
+    dataset = read_dataset(data.dataset, data.data_dir, problems)
+    kept, missing, notes = {}, {}, []
+    for split, pairs in zip(
+        SPLITS, (dataset.train, dataset.validation), strict=True
+    ):
+        kept[split] = kept_pairs(data.data_cache, split, pairs)
+        rows = {p.row for p in problems if p.split == split and p.row}
+        missing[split] = len(pairs) - len(kept[split]) + len(rows)
+        if missing[split]:
+            listed = len(kept[split]) + missing[split]
+            notes.append(
+                f"partial: {missing[split]:,} of {listed:,} {split} pairs are"
+                f" left out; {data.data_cache}/report.csv tells why"
+            )
+    return dataclasses.replace(
+        dataset,
+        **kept,
+        notes=(*dataset.notes, *notes),
+        left_out=tuple(missing[split] for split in SPLITS),
+    )
 
 
 def require_prepared(config: RunConfig) -> None:

@@ -9,18 +9,21 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data import mining
 from mgtl_tf.data.aerial_images import aerial_images
 from mgtl_tf.data.map_neighbours import nearest_places
+from mgtl_tf.data.negatives import without_negatives
 from mgtl_tf.data.pipeline import raising_user_errors
 from mgtl_tf.data.pipeline import train_batches
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import positions
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.data.wrong_places import nearest_wrong_places
+from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.loop import epoch_generator
@@ -61,6 +64,7 @@ class EpochBatches:
         self.pairs = pairs
         self.positions = positions(pairs)
         self.images = aerial_images(pairs)
+        self._looked = False
 
     @property
     def steps_per_epoch(self) -> int:
@@ -72,16 +76,19 @@ class EpochBatches:
 
         Raises:
             UserError: where places are to be mined by positions that the
-                pairs do not tell, or by descriptors that are not finite.
+                pairs do not tell, or by descriptors that are not finite, or
+                where no batch of the first epoch holds a wrong place.
         """
         if progress.epoch_step == 0:
             self._renew_neighbours(progress)
         return raising_user_errors(self._batches(progress))
 
     def _batches(self, progress: Progress) -> tf.data.Dataset:
+        composed = self._compose(progress)
+        self._look_for_negatives(composed)
         return train_batches(
             self.source,
-            self._compose(progress),
+            composed,
             augment=self.config.data.roll_and_mirror,
             color_jitter=self.config.data.color_jitter,
             blur=self.config.data.blur,
@@ -94,6 +101,26 @@ class EpochBatches:
             images=self.images,
             share=(self.distribution.worker, self.distribution.workers),
         )
+
+    def _look_for_negatives(self, batches: np.ndarray) -> None:
+        """Before the first step: whether batches hold what is learnt from."""
+        if self._looked:
+            return
+        self._looked = True
+        metres = self.config.data.same_place_metres
+        lacking = without_negatives(
+            batches, self.images, self.positions, metres
+        )
+        told = (
+            f"{lacking:,} of {len(batches):,} batches hold only places of one"
+            f" aerial image or nearer to each other than"
+            f" --same_place_metres={metres:g}, so they teach nothing; a larger"
+            " --batch_size or a smaller radius leaves fewer of them"
+        )
+        if lacking == len(batches):
+            raise UserError(told)
+        if lacking:
+            logging.warning(told)
 
     def _renew_neighbours(self, progress: Progress) -> None:
         """What the epoch that begins composes its batches from."""

@@ -14,6 +14,7 @@ from mgtl_tf.retrieval.report import ReportData
 from mgtl_tf.retrieval.report import write_report
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.inputs import left_out
 from mgtl_tf.workflows.inputs import open_source
 from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
@@ -51,7 +52,8 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
             data,
             result=evaluation.evaluate(
                 ground, satellite, positions(pairs), images=images
-            ),
+            )
+            | left_out(dataset),
             ground=ground,
             satellite=satellite,
             pairs=pairs,

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from absl import logging
-
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.readers import read_dataset
+from mgtl_tf.data.aerial_images import aerial_images
+from mgtl_tf.data.negatives import require_negatives
 from mgtl_tf.data.records import Dataset
+from mgtl_tf.data.records import positions
 from mgtl_tf.data.sources import PairSource
 from mgtl_tf.errors import UserError
 from mgtl_tf.systems import build_model
@@ -30,12 +30,14 @@ from mgtl_tf.training.save_signal import SaveSignal
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import require_prepared
+from mgtl_tf.workflows.inputs import read_data
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
 from mgtl_tf.workflows.settle import settle_config
 from mgtl_tf.workflows.validation import Validation
+
+_FEWEST_PAIRS = 2
 
 
 def train(config: RunConfig, run_dir: Path | str) -> bool:
@@ -77,17 +79,32 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
 
 
 def _read(config: RunConfig) -> Dataset:
+    """The run's data, of which it can be trained.
+
+    Raises:
+        UserError: where it cannot, with what can work.
+    """
     data, batch_size = config.data, config.train.batch_size
-    require_prepared(config)
-    dataset = read_dataset(data.dataset, data.data_dir)
-    for note in dataset.notes:
-        logging.warning("%s: %s", data.data_dir, note)
-    if (pairs := len(dataset.train)) < batch_size:
+    dataset = read_data(config)
+    count = len(dataset.train)
+    if count < _FEWEST_PAIRS:
+        raise UserError(
+            f"--data_dir={data.data_dir}: its training split has {count}"
+            f" pairs; {_FEWEST_PAIRS} are the least to train on, since every"
+            " pair needs a wrong one"
+        )
+    if count < batch_size:
         raise UserError(
             f"--batch_size={batch_size}: the training split of"
-            f" {data.data_dir} has only {pairs} pairs; give at most"
-            f" --batch_size={pairs}"
+            f" {data.data_dir} has only {count} pairs; give at most"
+            f" --batch_size={count}"
         )
+    require_negatives(
+        aerial_images(dataset.train),
+        positions(dataset.train),
+        data.same_place_metres,
+        data.data_dir,
+    )
     return dataset
 
 
@@ -210,5 +227,5 @@ def _validation(
         log.write_pictures("retrieval", progress.step, pictures)
 
     return Validation(
-        config, run_dir, dataset.validation, checkpoints.model, show
+        config, run_dir, dataset, checkpoints.model, show
     )

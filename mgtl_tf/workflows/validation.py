@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,11 @@ import numpy as np
 from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.records import Pair
+from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import positions
 from mgtl_tf.retrieval.thumbnails import fixed_rows
 from mgtl_tf.retrieval.thumbnails import retrieval_thumbnails
+from mgtl_tf.workflows.inputs import left_out
 from mgtl_tf.workflows.inputs import open_source
 from mgtl_tf.workflows.inputs import pair_bar
 from mgtl_tf.workflows.inputs import validation_batches
@@ -28,7 +28,7 @@ class Validation:
     Args:
         config: of the run.
         run_dir: `cache/validation` is made inside.
-        pairs: the validation pairs.
+        dataset: whose validation pairs are asked.
         model: the model that is trained.
         show: gets the pictures of a few fixed queries and their answers,
             RGB uint8 [Q, height, width, 3], at every evaluation.
@@ -41,17 +41,18 @@ class Validation:
         self,
         config: RunConfig,
         run_dir: Path,
-        pairs: Sequence[Pair],
+        dataset: Dataset,
         model: keras.Model,
         show: Callable[[np.ndarray], Any],
     ):
         self.config = config
-        self.pairs = pairs
-        self.images = aerial_images(pairs)
+        self.dataset = dataset
+        self.pairs = dataset.validation
+        self.images = aerial_images(self.pairs)
         self.model = model
         self.show = show
         cache = run_dir / "cache" / "validation"
-        self.source = open_source(config, pairs, cache)
+        self.source = open_source(config, self.pairs, cache)
 
     def __call__(self) -> evaluation.Result:
         """Recall of the model as it is now; see `evaluation.evaluate`."""
@@ -71,4 +72,7 @@ class Validation:
                 )
             )
         where = positions(self.pairs)
-        return evaluation.evaluate(ground, satellite, where, images=self.images)
+        result = evaluation.evaluate(
+            ground, satellite, where, images=self.images
+        )
+        return result | left_out(self.dataset)

@@ -63,6 +63,8 @@ def cvact(tmp_path):
         write_image(folder / f"streetview/{name}_grdView.jpg", ground)
         aerial = folder / f"satview_polish/{name}_satView_polish.jpg"
         write_image(aerial, np.full((16, 16, 3), 90, np.uint8))
+        # Equal pixels of other bytes: three images, not one.
+        aerial.write_bytes(aerial.read_bytes() + name.encode())
     return tmp_path
 
 
