@@ -90,7 +90,7 @@ def _read(config: RunConfig) -> Dataset:
     if count < _FEWEST_PAIRS:
         raise UserError(
             f"--data_dir={data.data_dir}: its training split has {count}"
-            f" pairs; {_FEWEST_PAIRS} are the least to train on, since every"
+            f" {'pair' if count == 1 else 'pairs'}; {_FEWEST_PAIRS} are the least to train on, since every"
             " pair needs a wrong one"
         )
     if count < batch_size:
