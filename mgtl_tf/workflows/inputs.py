@@ -104,26 +104,39 @@ def _partial(config: RunConfig) -> Dataset:
             " experiments.prepare wrote: it says which pairs are whole"
         )
     problems: list[Problem] = []
-    dataset = read_dataset(data.dataset, data.data_dir, problems)
-    kept, missing, notes = {}, {}, []
-    for split, pairs in zip(
-        SPLITS, (dataset.train, dataset.validation), strict=True
-    ):
-        kept[split] = kept_pairs(data.data_cache, split, pairs)
-        rows = {p.row for p in problems if p.split == split and p.row}
-        missing[split] = len(pairs) - len(kept[split]) + len(rows)
-        if missing[split]:
-            listed = len(kept[split]) + missing[split]
-            notes.append(
-                f"partial: {missing[split]:,} of {listed:,} {split} pairs are"
-                f" left out; {data.data_cache}/report.csv tells why"
-            )
-    return dataclasses.replace(
-        dataset,
-        **kept,
-        notes=(*dataset.notes, *notes),
-        left_out=tuple(missing[split] for split in SPLITS),
+    found = read_dataset(data.dataset, data.data_dir, problems)
+    train, missing = _kept(data.data_cache, "train", found.train, problems)
+    validation, lacking = _kept(
+        data.data_cache, "validation", found.validation, problems
     )
+    notes = [
+        f"partial: {count:,} {split} pairs are left out, {len(pairs):,} are"
+        f" used; {data.data_cache}/report.csv tells why"
+        for split, pairs, count in (
+            ("train", train, missing),
+            ("validation", validation, lacking),
+        )
+        if count
+    ]
+    return dataclasses.replace(
+        found,
+        train=train,
+        validation=validation,
+        notes=(*found.notes, *notes),
+        left_out=(missing, lacking),
+    )
+
+
+def _kept(
+    data_cache: str,
+    split: str,
+    pairs: Sequence[Pair],
+    problems: Sequence[Problem],
+) -> tuple[tuple[Pair, ...], int]:
+    """A split's pairs that are whole, and how many listed ones are not."""
+    kept = kept_pairs(data_cache, split, pairs)
+    rows = {p.row for p in problems if p.split == split and p.row}
+    return kept, len(pairs) - len(kept) + len(rows)
 
 
 def require_prepared(config: RunConfig) -> None:

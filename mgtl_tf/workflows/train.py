@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
+
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.aerial_images import aerial_images
 from mgtl_tf.data.negatives import require_negatives
@@ -88,10 +89,11 @@ def _read(config: RunConfig) -> Dataset:
     dataset = read_data(config)
     count = len(dataset.train)
     if count < _FEWEST_PAIRS:
+        has = f"{count} pair{'' if count == 1 else 's'}"
         raise UserError(
-            f"--data_dir={data.data_dir}: its training split has {count}"
-            f" {'pair' if count == 1 else 'pairs'}; {_FEWEST_PAIRS} are the least to train on, since every"
-            " pair needs a wrong one"
+            f"--data_dir={data.data_dir}: its training split has {has};"
+            f" {_FEWEST_PAIRS} are the least to train on, since every pair"
+            " needs a wrong one"
         )
     if count < batch_size:
         raise UserError(
@@ -226,6 +228,4 @@ def _validation(
     def show(pictures: np.ndarray) -> None:
         log.write_pictures("retrieval", progress.step, pictures)
 
-    return Validation(
-        config, run_dir, dataset, checkpoints.model, show
-    )
+    return Validation(config, run_dir, dataset, checkpoints.model, show)

@@ -127,7 +127,7 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
     with pytest.raises(UserError, match="use the pairs .* with --partial"):
         train(cached, tmp_path / "run")
     found = trained(cached.replace(partial=True), tmp_path / "run")
-    assert "partial: 1 of 8 train pairs are left out" in caplog.text
+    assert "partial: 1 train pairs are left out, 7 are used" in caplog.text
     assert found["left_out"] == {"train": 1, "validation": 1}
     assert found["gallery_size"] == 7
     assert RunConfig.load(tmp_path / "run").data.partial
