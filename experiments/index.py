@@ -77,8 +77,8 @@ _STEP_METRES = flags.DEFINE_float(
 _MOST_MISSING = flags.DEFINE_float(
     "most_missing",
     None,
-    "share of a crop's pixels that a map may lack (no data, transparent, beyond"
-    " its edge); they are filled from around them; default: 0.05",
+    "share of a crop's pixels that a map may lack (no data, transparent, no"
+    " tile); they are filled from around them; default: 0.05",
 )
 _TILE_ROWS = flags.DEFINE_enum(
     "tile_rows",

@@ -198,6 +198,7 @@ def _nothing(count: int, built: Built) -> str:
             f" {first.image}: {first.reason}"
         )
     return (
-        f"--images: the map has no data under any of {count} crops; give a"
-        " smaller --crop_metres or another map"
+        f"--images: the map has no data under any of {count} crops, or too"
+        " little; give a larger --most_missing, a smaller --crop_metres or"
+        " another map"
     )

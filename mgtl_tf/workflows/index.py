@@ -57,7 +57,10 @@ class Indexed:
         built = self.built
         told = [f"{built.count} places indexed in {output_dir}"]
         if built.empty:
-            told.append(f"{built.empty} crops left out: no data in the map")
+            told.append(
+                f"{built.empty} crops left out: no data in the map, or in more"
+                " than --most_missing of the crop"
+            )
         told += self.notes
         if self.missing:
             names = ", ".join(str(shard) for shard in self.missing)

@@ -8,7 +8,7 @@ from pathlib import Path
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiles.map import require_tiles_extra
-from mgtl_tf.retrieval.tiles.position import has_other_position
+from mgtl_tf.retrieval.tiles.position import has_position
 from mgtl_tf.retrieval.tiles.position import has_transform
 from mgtl_tf.retrieval.tiles.raster import MissingCodecError
 from mgtl_tf.retrieval.tiles.raster import RasterMap
@@ -83,7 +83,7 @@ def why_no_map(path: Path) -> str:
             what = "coordinate system"
             if not has_transform(dataset):
                 what = "position"
-            elif dataset.crs is not None:
+            elif has_position(path, dataset):
                 return ""
     except UserError as error:
         return f" ({error})"
@@ -154,9 +154,7 @@ def _lies_somewhere(path: Path) -> bool:
     require_tiles_extra(path)
     try:
         with open_raster(path) as dataset:
-            if has_other_position(dataset):
-                return True
-            return dataset.crs is not None and has_transform(dataset)
+            return has_position(path, dataset)
     except MissingCodecError:
         raise
     except UserError:

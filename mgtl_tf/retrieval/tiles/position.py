@@ -14,10 +14,13 @@ from pyproj.exceptions import ProjError
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.tiles.ground import SEMI_MAJOR_METRES
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import read_bytes
 
 _DEGREES = "EPSG:4326"
 # Ellipsoids of the Earth differ by 0.02 % in size, other bodies by far more.
 _SAME_BODY = 0.01
+_MOST_BYTES = 2**16
 _HALF_MERCATOR = math.pi * SEMI_MAJOR_METRES
 _REMEDY = (
     "reproject it with gdalwarp -t_srs, or give the right one with gdal_edit.py"
@@ -44,8 +47,8 @@ class Position:
     def __init__(self, path: Path, dataset: Any):
         _require_affine(path, dataset)
         self.transform = tuple(dataset.transform)[:6]
-        self.crs: str = dataset.crs.to_wkt()
-        system = _earth_system(path, self.crs)
+        system = _earth_system(path, _system_text(path, dataset) or "")
+        self.crs: str = system.to_wkt()
         size = dataset.width, dataset.height
         if system.to_epsg() == 3857 and _crosses(self.transform, size):
             system = _opposite_mercator()
@@ -90,6 +93,30 @@ class Position:
         return np.stack([latitude, longitude], axis=-1)
 
 
+def has_position(path: Path, dataset: Any) -> bool:
+    """Whether a raster says, rightly or not, where it lies.
+
+    Args:
+        path: of the raster; a .prj file beside it is read.
+        dataset: it, opened by rasterio.
+    """
+    if has_other_position(dataset):
+        return True
+    return has_transform(dataset) and bool(_system_text(path, dataset))
+
+
+def _system_text(path: Path, dataset: Any) -> str | None:
+    """WKT of its coordinate system: its own, else of the .prj beside it."""
+    if dataset.crs is not None:
+        return dataset.crs.to_wkt()
+    beside = path.with_suffix(".prj")
+    try:
+        content = read_bytes(beside, _MOST_BYTES)
+    except UnfitFileError:
+        return None
+    return content.decode(errors="replace")
+
+
 def has_transform(dataset: Any) -> bool:
     """Whether a raster opened by rasterio has an affine transform."""
     return not dataset.transform.is_identity
@@ -117,7 +144,7 @@ def _require_affine(path: Path, dataset: Any) -> None:
     a, b, _, d, e, _ = tuple(dataset.transform)[:6]
     if not abs(a * e - b * d) > 0:
         raise UserError(f"--images={path}: its affine transform is singular")
-    if dataset.crs is None:
+    if not _system_text(path, dataset):
         raise UserError(
             f"--images={path}: has no coordinate system, so that nobody knows"
             " where it lies; give it one with gdal_edit.py -a_srs EPSG:CODE (or"
@@ -128,7 +155,7 @@ def _require_affine(path: Path, dataset: Any) -> None:
 def _earth_system(path: Path, text: str) -> pyproj.CRS:
     """Geographic or projected, two-dimensional, of the Earth."""
     try:
-        system = pyproj.CRS.from_wkt(text)
+        system = pyproj.CRS.from_user_input(text)
     except CRSError as error:
         raise UserError(
             f"--images={path}: its coordinate system is not understood;"

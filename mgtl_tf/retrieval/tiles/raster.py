@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from mgtl_tf.retrieval.tiles.map import Window
 from mgtl_tf.retrieval.tiles.map import require_tiles_extra
 from mgtl_tf.retrieval.tiles.position import Position
 from mgtl_tf.retrieval.tiles.raster_bands import RasterBands
+from mgtl_tf.retrieval.tiles.vrt import covered_parts
 from mgtl_tf.retrieval.tiles.vrt import require_sources
 
 
@@ -47,8 +49,10 @@ class RasterMap:
         self.path = Path(path)
         self.name = self.path.stem
         self._dataset: Any = None
+        self._parts = None
         if self.path.suffix.lower() == ".vrt":
             require_sources(self.path)
+            self._parts = covered_parts(self.path)
         with open_raster(self.path) as dataset:
             self.width, self.height = dataset.width, dataset.height
             self._position = Position(self.path, dataset)
@@ -87,6 +91,8 @@ class RasterMap:
                 f"{self.path} is damaged there ({reason(error)})"
             ) from error
         factors = width / shape[1], height / shape[0]
+        if self._parts is not None:
+            mask *= _covered(self._parts, (left, top), shape, factors)
         return Window(left, top, pixels, mask, factors)
 
     def close(self) -> None:
@@ -143,10 +149,26 @@ def open_raster(path: Path) -> Any:
         ) from error
 
 
+def _covered(
+    parts: Sequence[tuple[int, int, int, int]],
+    first: tuple[int, int],
+    shape: tuple[int, int],
+    step: tuple[float, float],
+) -> np.ndarray:
+    """1 where one of the parts lies, else 0: uint8 [h, w]."""
+    x = first[0] + (np.arange(shape[1]) + 0.5) * step[0]
+    y = first[1] + (np.arange(shape[0]) + 0.5) * step[1]
+    found = np.zeros(shape, np.uint8)
+    for left, top, right, bottom in parts:
+        columns = slice(*np.searchsorted(x, [left, right]).tolist())
+        rows = slice(*np.searchsorted(y, [top, bottom]).tolist())
+        found[rows, columns] = 1
+    return found
+
+
 def reason(error: BaseException) -> str:
-    """What GDAL said first, in a phrase: rasterio puts its own before it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
+    """What GDAL said, in a phrase: rasterio may only point to it."""
+    error = error.__cause__ or error
     text = getattr(error, "errmsg", None) or str(error)
     return " ".join(text.split()).rstrip(".")
 

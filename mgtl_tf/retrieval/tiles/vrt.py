@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.tiles.xml_files import read_xml
 
+_REMEDY = "make it anew with gdalbuildvrt"
 _MOST_BYTES = 64 * 2**20
 
 
@@ -19,7 +22,7 @@ def require_sources(path: Path) -> None:
         UserError: naming the first one that is missing; or for a file that
             is no such XML.
     """
-    root = read_xml(path, "make it anew with gdalbuildvrt", _MOST_BYTES)
+    root = read_xml(path, _REMEDY, _MOST_BYTES)
     for element in root.iter():
         if element.tag not in ("SourceFilename", "SourceDataset"):
             continue
@@ -33,6 +36,40 @@ def require_sources(path: Path) -> None:
                 f"--images={path}: its source {source} is missing; put it there"
                 " or make the .vrt anew with gdalbuildvrt"
             )
+
+
+def covered_parts(path: Path) -> list[tuple[int, int, int, int]] | None:
+    """What of a .vrt its sources fill: left, top, right, bottom of each.
+
+    GDAL gives zeros as data between them where the file says no value of no
+    data.
+
+    Returns:
+        None where it says one, or has a mask, or not all is told.
+    """
+    root = read_xml(path, _REMEDY, _MOST_BYTES)
+    band = root.find("VRTRasterBand")
+    if (
+        band is None
+        or root.find("MaskBand") is not None
+        or band.find("NoDataValue") is not None
+    ):
+        return None
+    parts = []
+    for source in band.iter():
+        if not source.tag.endswith("Source"):
+            continue
+        place = source.find("DstRect")
+        if place is None:
+            return None
+        x, y, width, height = (
+            float(place.get(name, "nan"))
+            for name in ("xOff", "yOff", "xSize", "ySize")
+        )
+        if not np.isfinite([x, y, width, height]).all():
+            return None
+        parts.append((round(x), round(y), round(x + width), round(y + height)))
+    return parts or None
 
 
 def _is_elsewhere(name: str) -> bool:

@@ -1,10 +1,44 @@
 """Maps whose pixels tell their own column (red) and row (green)."""
 
+import cv2
 import numpy as np
 import rasterio
 from rasterio.transform import Affine
 
+from mgtl_tf.retrieval.sources import LeftOut
+from mgtl_tf.retrieval.tiles.cutting import cut_crop
+from mgtl_tf.retrieval.tiles.finding import find_images
+from mgtl_tf.retrieval.tiles.sheets import Sheets
+
 SIDE = 250
+UTM = ("EPSG:32632", (371000, 5200000), (0.5, 0.5))
+"""Near Berne: coordinate system, middle and pixel of `write_map`."""
+
+
+def scene(bands=3, seed=0, side=SIDE):
+    """Soft colours 20 to 235, uint8 [bands, side, side]."""
+    coarse = np.random.default_rng(seed).integers(20, 235, (9, 9, bands))
+    soft = cv2.resize(np.float32(coarse), (side, side))
+    return np.moveaxis(soft.reshape(side, side, bands), 2, 0).astype(np.uint8)
+
+
+def fates(images, settings, folder, **arguments):
+    """What becomes of each crop: "ok", or why it is left out."""
+    source = find_images([images], None, lambda: settings, arguments)
+    found = []
+    for number in range(len(source)):
+        try:
+            source.load(number, folder)
+            found.append("ok")
+        except LeftOut as error:
+            found.append(str(error))
+    return source, found
+
+
+def shown(area, column, row, settings):
+    """The crop around a pixel of a map, RGB uint8."""
+    centre = area.to_degrees(np.array([column, row], float)).tolist()
+    return cut_crop(Sheets("m", [area]), tuple(centre), settings).pixels
 
 
 def own_coordinates(height=SIDE, width=SIDE):
@@ -13,13 +47,17 @@ def own_coordinates(height=SIDE, width=SIDE):
     return np.stack([column, row, np.full_like(row, 77)]).astype(np.uint8)
 
 
-def write_map(path, crs, middle, pixel, turn=0.0, pixels=None, **profile):
+def write_map(
+    path, crs, middle, pixel, turn=0.0, pixels=None, values=None, **profile
+):
     """A GeoTIFF around a place.
 
     Args:
         middle: of the map, in its own coordinates.
         pixel: width and height of a pixel (y, downward) in them.
         turn: degrees.
+        values: attributes to be set, such as descriptions.
+        profile: also "mask" (internal or .msk) and "colors".
     """
     pixels = own_coordinates() if pixels is None else pixels
     count, height, width = pixels.shape
@@ -34,7 +72,7 @@ def write_map(path, crs, middle, pixel, turn=0.0, pixels=None, **profile):
     with rasterio.open(
         path,
         "w",
-        driver="GTiff",
+        driver=profile.pop("driver", "GTiff"),
         crs=crs,
         transform=transform,
         count=count,
@@ -48,4 +86,6 @@ def write_map(path, crs, middle, pixel, turn=0.0, pixels=None, **profile):
         file.write(pixels)
         if mask is not None:
             file.write_mask(mask)
+        for name, value in (values or {}).items():
+            setattr(file, name, value)
     return path
