@@ -118,6 +118,7 @@ def sheet_files(folder: Path) -> list[Path]:
         path
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in (*_TIFF, ".jp2", *_IMAGES)
+        and path.is_file()
         and (path.suffix.lower() not in _IMAGES or _has_besides(path, names))
     ]
     found = {path: _lies_somewhere(path) for path in files}

@@ -54,6 +54,7 @@ class RasterMap:
             require_sources(self.path)
             self._parts = covered_parts(self.path)
         with open_raster(self.path) as dataset:
+            _require_one(self.path, dataset)
             self.width, self.height = dataset.width, dataset.height
             self._position = Position(self.path, dataset)
             self.bands = _bands(self.path, dataset)
@@ -177,6 +178,14 @@ def _errors() -> Any:
     import rasterio.errors
 
     return rasterio.errors.RasterioError
+
+
+def _require_one(path: Path, dataset: Any) -> None:
+    if len(dataset.subdatasets) > 1:
+        raise UserError(
+            f"--images={path}: holds {len(dataset.subdatasets)} pages or"
+            " layers; give each as a file of its own (gdal_translate -sds)"
+        )
 
 
 def _bands(path: Path, dataset: Any) -> RasterBands:

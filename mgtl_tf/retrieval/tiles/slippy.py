@@ -24,10 +24,13 @@ from mgtl_tf.retrieval.tiles.tile_files import Tile
 from mgtl_tf.retrieval.tiles.tile_files import is_zoom_folder
 from mgtl_tf.retrieval.tiles.tile_files import read_levels
 from mgtl_tf.retrieval.tiles.tile_scheme import tile_scheme
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import read_bytes
 from polar.image_files import decode
 
 _HALF = math.pi * SEMI_MAJOR_METRES
 _CACHED_TILES = 256
+_MOST_BYTES = 2**26
 _SAMPLED_TILES = 9
 # Servers answer with a file of one pixel where they have no picture.
 _PLACEHOLDER = 1
@@ -141,21 +144,41 @@ class SlippyMap:
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:
-        """See `map.Map`; a zoom level is as coarse as is wanted."""
+        """See `map.Map`; every tile is reduced by itself."""
         side = self._side
         columns = range(left // side, (right - 1) // side + 1)
         rows = range(top // side, (bottom - 1) // side + 1)
         needed = [[self._tile(x, y) for x in columns] for y in rows]
         if all(tile not in self._files for row in needed for tile in row):
             raise NoData("no tile there")
-        parts = [[self._pixels(tile) for tile in row] for row in needed]
+        step = _power_of_two(coarsest, side)
+        parts = [[self._reduced(tile, step) for tile in row] for row in needed]
         pixels = np.concatenate(
             [np.concatenate([p for p, _ in row], axis=1) for row in parts]
         )
         mask = np.block([[m for _, m in row] for row in parts])
-        x, y = left - columns[0] * side, top - rows[0] * side
-        part = np.s_[y : y + bottom - top, x : x + right - left]
-        return Window(left, top, np.moveaxis(pixels[part], -1, 0), mask[part])
+        west, north = columns[0] * side, rows[0] * side
+        x, y = (left - west) // step, (top - north) // step
+        part = np.s_[
+            y : -(-(bottom - north) // step), x : -(-(right - west) // step)
+        ]
+        return Window(
+            west + x * step,
+            north + y * step,
+            np.moveaxis(pixels[part], -1, 0),
+            mask[part],
+            (float(step), float(step)),
+        )
+
+    def _reduced(self, tile: Tile, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """RGB and mask, of means of `step` x `step` pixels."""
+        pixels, mask = self._pixels(tile)
+        if step == 1:
+            return pixels, mask
+        size = self._side // step, self._side // step
+        means = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+        there = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
+        return means, np.where(there, 255, 0).astype(np.uint8)
 
     def close(self) -> None:
         """See `map.Map`."""
@@ -189,10 +212,10 @@ class SlippyMap:
     def _decode(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         path = self._files[tile]
         try:
-            data = path.read_bytes()
+            data = read_bytes(path, _MOST_BYTES)
             pixels = decode(data)
-        except OSError as error:
-            raise LeftOut(f"{path}: {error.strerror or error}") from error
+        except UnfitFileError as error:
+            raise LeftOut(f"{path}: {error}") from error
         except ValueError as error:
             raise LeftOut(f"{path} {error}") from error
         if pixels.shape[0] != pixels.shape[1]:
@@ -229,6 +252,14 @@ def _opaque(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
             full = 65535 if whole.dtype == np.uint16 else 255
             return np.where(whole[..., 3] == full, 255, 0).astype(np.uint8)
     return np.full(shape, 255, np.uint8)
+
+
+def _power_of_two(most: float, side: int) -> int:
+    """The greatest up to `most` that divides a tile's side."""
+    step = 1
+    while 2 * step <= most and side % (2 * step) == 0:
+        step *= 2
+    return step
 
 
 def _choose(levels: list[Level], metres_per_pixel: float) -> Level:

@@ -1,5 +1,6 @@
 """What --images names, flags that cannot apply, files that can't be read."""
 
+import os
 import struct
 
 import cv2
@@ -157,3 +158,24 @@ def test_truncated_files_are_damage(tmp_path):
     path.write_bytes(content[:100])
     with pytest.raises(UserError, match="m.tif: cannot be opened as a map"):
         fates(path, SETTINGS, tmp_path / "crops", crop_metres=40.0)
+
+
+def test_a_pipe_among_sheets_or_tiles_holds_nobody_up(inputs):
+    """Nobody ever writes into it."""
+    os.mkfifo(inputs / "sheets/pipe.tif")
+    assert is_map(inputs / "sheets") and not is_map(inputs / "sheets/pipe.tif")
+    (tile, *_) = sorted((inputs / "tiles").rglob("*.png"))
+    tile.unlink()
+    os.mkfifo(tile)
+    small = CropSettings(8.0, 0.3, 8.0)
+    _, found = fates(inputs / "tiles", small, inputs / "crops")
+    assert any(f"{tile.name}: is no regular file" in fate for fate in found)
+
+
+def test_many_pages_are_no_map(tmp_path):
+    path = tmp_path / "m.tif"
+    for page in range(2):
+        append = {"APPEND_SUBDATASET": "YES"} if page else {}
+        write_map(path, *UTM, pixels=scene(), **append)
+    with pytest.raises(UserError, match="m.tif: holds 2 pages or layers; give"):
+        open_map(path, SETTINGS)

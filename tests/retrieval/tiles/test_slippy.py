@@ -138,7 +138,7 @@ def test_a_missing_and_a_truncated_tile(tmp_path):
             lambda p: cv2.imwrite(str(p), np.zeros((64, 32, 3), np.uint8)),
             "is not square",
         ),
-        (lambda p: (p.unlink(), p.mkdir()), "Is a directory"),
+        (lambda p: (p.unlink(), p.mkdir()), "is a folder, not a file"),
     ],
 )
 def test_damaged_tiles_are_named(tmp_path, damage, message):
@@ -191,3 +191,17 @@ def test_no_tile_is_whole(tmp_path):
         path.write_bytes(b"x")
     with pytest.raises(UserError, match="none of 1 tiles of zoom 20 is"):
         SlippyMap(folder, 0.3)
+
+
+def test_a_coarse_crop_of_fine_tiles_takes_means(tmp_path):
+    """Tiles are reduced one by one; what is missing lends no colour."""
+    folder = write_tiles(tmp_path / "tiles")
+    (folder / f"{ZOOM}/{FIRST[0]}/{FIRST[1]}.png").unlink()
+    area = SlippyMap(folder, 0.3)
+    window = area.read(70, 0, 192, 192, 9.0)
+    assert (window.column, window.row, window.step) == (64, 0, (8.0, 8.0))
+    assert window.pixels.shape == (3, 24, 16)
+    columns = 64 + 8 * np.arange(16) + 3.5
+    np.testing.assert_allclose(window.pixels[0, 9], columns, atol=0.51)
+    whole = area.read(0, 0, 192, 192, 9.0)
+    assert not whole.mask[:8, :8].any() and whole.mask[8:].all()
