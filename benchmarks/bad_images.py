@@ -39,9 +39,12 @@ def _truncated_png(chance: random.Random, sound: bytes) -> bytes:
     return file[: chance.randrange(40, len(file) - 12)]
 
 
-def png(height: int, width: int, rows: bytes) -> bytes:
+def png(height: int, width: int, rows: bytes, bits: int = 8) -> bytes:
     """A grey PNG whose header says height x width, whatever its rows are."""
+    return _packed_png(height, width, zlib.compress(rows), bits)
 
+
+def _packed_png(height: int, width: int, packed: bytes, bits: int = 8) -> bytes:
     def chunk(name: bytes, data: bytes) -> bytes:
         checksum = zlib.crc32(name + data)
         return (
@@ -51,14 +54,62 @@ def png(height: int, width: int, rows: bytes) -> bytes:
             + struct.pack(">I", checksum)
         )
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, 0, 0, 0, 0)
     parts = [
         b"\x89PNG\r\n\x1a\n",
         chunk(b"IHDR", header),
-        chunk(b"IDAT", zlib.compress(rows)),
+        chunk(b"IDAT", packed),
         chunk(b"IEND", b""),
     ]
     return b"".join(parts)
+
+
+def packed_zeros(length: int) -> bytes:
+    """A zlib stream that unpacks to so many zeros, or a few more.
+
+    A block that ends with a full flush is the same wherever it stands, so
+    that nobody has to pack gigabytes.
+    """
+    size = 2**24
+    packer = zlib.compressobj(9)
+    start = packer.compress(b"") + packer.flush(zlib.Z_FULL_FLUSH)
+    block = packer.compress(bytes(size)) + packer.flush(zlib.Z_FULL_FLUSH)
+    times = -(-length // size)
+    # Adler-32 of zeros: its low half stays 1 and is added up in the other.
+    checksum = (times * size % 65521) << 16 | 1
+    return start + block * times + b"\3\0" + struct.pack(">I", checksum)
+
+
+def _overfull_png(gibibytes: float) -> Make:
+    def make(chance: random.Random, sound: bytes) -> bytes:
+        """64 x 64 pixels, and far more behind them."""
+        return _packed_png(64, 64, packed_zeros(int(gibibytes * 2**30)))
+
+    return make
+
+
+def _overfull_tiff(chance: random.Random, sound: bytes) -> bytes:
+    """The same in a strip of a TIFF."""
+    packed = packed_zeros(4 * 2**30)
+    tags = [
+        (256, 4, 1, 64),
+        (257, 4, 1, 64),
+        (258, 3, 1, 8),
+        (259, 3, 1, 8),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8 + 2 + 9 * 12 + 4),
+        (277, 3, 1, 1),
+        (278, 4, 1, 64),
+        (279, 4, 1, len(packed)),
+    ]
+    directory = struct.pack("<H", len(tags))
+    directory += b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    return b"II*\0" + struct.pack("<I", 8) + directory + bytes(4) + packed
+
+
+def _wide_png(chance: random.Random, sound: bytes) -> bytes:
+    """48 kB that are 20,000 x 20,000 pixels of one bit."""
+    return png(20_000, 20_000, bytes(20_000 * 2501), 1)
 
 
 def largest_blank(chance: random.Random, sound: bytes) -> bytes:
@@ -89,6 +140,15 @@ def _many_scans(chance: random.Random, sound: bytes) -> bytes:
     data = file.getvalue()
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * 5000 + b"\xff\xd9"
+
+
+def slow_scans(chance: random.Random, sound: bytes) -> bytes:
+    """As large and with as many scans as may be: each passes over it all."""
+    file = io.BytesIO()
+    Image.new("L", (8192, 8192)).save(file, "JPEG", progressive=True)
+    data = file.getvalue()
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * 50 + b"\xff\xd9"
 
 
 def _several(kind: str) -> Make:
@@ -137,3 +197,11 @@ REFUSED: dict[str, Make] = {
     "ZIP": lambda chance, sound: b"PK\3\4" + bytes(1000),
 }
 """Name to bytes that are no panorama."""
+
+BOMBS: dict[str, Make] = {
+    "PNG of 19 GiB": _overfull_png(19),
+    "PNG of 4 GiB": _overfull_png(4),
+    "PNG of 20,000 x 20,000": _wide_png,
+    "TIFF of 4 GiB": _overfull_tiff,
+}
+"""Name to bytes that unpack to far more; they need no sound JPEG."""

@@ -21,7 +21,10 @@ from mgtl_tf.serving.limits import Refused
 
 _MODULE = "mgtl_tf.serving.decoder_process"
 PROCESSES = 2
-"""That decode for a server: one client's slow files leave one for others."""
+"""That decode at a time: one client's slow files leave one for others."""
+
+# More that are ready: starting one takes half a second.
+_SPARE = 2
 
 
 @dataclass(frozen=True)
@@ -130,19 +133,28 @@ class Decoder:
 class Decoders:
     """Processes that decode for a server; one that ends is replaced.
 
-    Each ends by itself when the server does.
+    They have started when it is made; each ends by itself when the server
+    does.
 
     Args:
         limits: of time and memory.
-        processes: how many.
+        processes: how many there are.
+        patience: seconds that one is waited for.
     """
 
-    def __init__(self, limits: Limits, processes: int = PROCESSES):
+    def __init__(
+        self,
+        limits: Limits,
+        processes: int = PROCESSES + _SPARE,
+        patience: float = 0.5,
+    ):
         self._limits = limits
+        self._patience = patience
         # None stands for one that must be started first.
         self._idle: queue.SimpleQueue[Decoder | None] = queue.SimpleQueue()
-        for _ in range(processes):
-            self._start_beside()
+        starting = [self._start_beside() for _ in range(processes)]
+        for thread in starting:
+            thread.join()
 
     def decode(self, content: bytes, most: int) -> Decoded:
         """The pixels of an upload or a file.
@@ -169,7 +181,7 @@ class Decoders:
 
     def _next(self) -> Decoder:
         try:
-            found = self._idle.get(timeout=self._limits.queue_seconds)
+            found = self._idle.get(timeout=self._patience)
             return found or Decoder()
         except queue.Empty:
             raise Refused(503, "busy; try again in a moment") from None
@@ -177,9 +189,11 @@ class Decoders:
             self._idle.put(None)
             raise Refused(503, f"no image can be decoded: {error}") from None
 
-    def _start_beside(self) -> None:
+    def _start_beside(self) -> threading.Thread:
         """Starting takes half a second; nobody is to wait for it."""
-        threading.Thread(target=self._start, daemon=True).start()
+        thread = threading.Thread(target=self._start, daemon=True)
+        thread.start()
+        return thread
 
     def _start(self) -> None:
         try:

@@ -18,8 +18,9 @@ class Limits:
         stall_seconds: within which its next piece must come.
         bytes_per_second: that an upload must come at, on average, from
             stall_seconds on.
-        queue_seconds: that an upload waits at most for a process that
-            decodes it, and again for the model.
+        queue_seconds: that an upload waits at most until it is decoded, and
+            again until the model takes it; longer than decoding the one
+            before may take.
         decode_seconds: that decoding one image may take; its process is
             ended then.
         decode_bytes: of memory, likewise.
@@ -33,8 +34,8 @@ class Limits:
     body_seconds: float = 60.0
     stall_seconds: float = 4.0
     bytes_per_second: float = 2.0**15
-    queue_seconds: float = 2.0
-    decode_seconds: float = 2.5
+    queue_seconds: float = 2.25
+    decode_seconds: float = 2.0
     decode_bytes: int = 5 * 2**28
     drain_seconds: float = 2.0
 

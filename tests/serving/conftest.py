@@ -30,8 +30,8 @@ LIMITS = Limits(
     share=3,
     body_seconds=1.5,
     stall_seconds=0.5,
-    queue_seconds=2,
-    decode_seconds=2,
+    queue_seconds=30,
+    decode_seconds=20,
     drain_seconds=1,
 )
 

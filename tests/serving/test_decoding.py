@@ -12,7 +12,7 @@ from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.limits import Refused
 
-LIMITS = Limits(decode_seconds=20, queue_seconds=30)
+LIMITS = Limits(decode_seconds=20)
 
 
 def png(height, width):
@@ -23,15 +23,7 @@ def png(height, width):
 
 @pytest.fixture(scope="module")
 def decoders():
-    return Decoders(LIMITS, 1)
-
-
-@pytest.fixture
-def pid(decoders):
-    """Of the process, which waits."""
-    decoder = decoders._next()
-    decoders._idle.put(decoder)
-    return decoder.pid
+    return Decoders(LIMITS, 1, patience=30)
 
 
 def test_pixels_come_as_they_are(decoders):
@@ -50,18 +42,22 @@ def test_too_many_pixels_become_means(decoders):
     assert np.abs(found.pixels - mean).max() <= 1
 
 
-def test_what_is_no_image_is_told_and_the_process_stays(decoders, pid):
+def test_what_is_no_image_is_told_and_the_process_stays(decoders):
+    decoder = decoders._next()
     for content in (b"", b"<html>", b"\xff\xd8", png(9, 9)[0][:60]):
         with pytest.raises(Refused) as error:
-            decoders.decode(content, 100)
+            decoder.decode(content, 100, LIMITS)
         assert error.value.status == 422
         assert error.value.reason.startswith("the image ")
-    assert decoders._next().pid == pid
-    decoders._start_beside()
+    assert decoder.decode(png(9, 9)[0], 100, LIMITS).is_whole
+    decoders._idle.put(decoder)
 
 
-def test_a_process_that_dies_is_replaced(decoders, pid):
-    os.kill(pid, signal.SIGKILL)
+def test_one_that_dies_is_replaced():
+    decoders = Decoders(LIMITS, 1, patience=30)
+    decoder = decoders._next()
+    decoders._idle.put(decoder)
+    os.kill(decoder.pid, signal.SIGKILL)
     with pytest.raises(Refused, match="cannot be decoded") as error:
         decoders.decode(png(9, 9)[0], 100)
     assert error.value.status == 422
@@ -70,7 +66,7 @@ def test_a_process_that_dies_is_replaced(decoders, pid):
 
 def test_what_takes_too_long_is_ended(decoders):
     """Whatever a decoder does: its process gets a signal."""
-    quick = Limits(decode_seconds=0.001, queue_seconds=30)
+    quick = Limits(decode_seconds=0.001)
     decoder = decoders._next()
     content = bad_images.largest_blank(None, b"")
     with pytest.raises(EOFError, match=r"more than 0.001 s"):
@@ -99,12 +95,12 @@ def test_it_ends_with_the_server():
 
 
 def test_none_to_be_had_is_said(decoders, monkeypatch):
-    empty = Decoders(Limits(queue_seconds=0.1), 0)
+    empty = Decoders(LIMITS, 0, patience=0.1)
     with pytest.raises(Refused, match="busy") as error:
         empty.decode(b"", 1)
     assert error.value.status == 503
     monkeypatch.setattr("mgtl_tf.serving.decoding._MODULE", "no.such_module")
-    broken = Decoders(Limits(queue_seconds=20), 1)
+    broken = Decoders(LIMITS, 1)
     for _ in range(2):
         with pytest.raises(Refused, match="does not start") as error:
             broken.decode(b"", 1)

@@ -14,7 +14,8 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import fuzz_uploads
+from benchmarks import served_page
+from benchmarks import upload_kinds
 from mgtl_tf.config import DataConfig
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
@@ -68,7 +69,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def served(folder):
     arguments = f"--model={folder}/export", f"--gallery={folder}/index"
-    with fuzz_uploads.served(*arguments) as (page, pid):
+    with served_page.served(*arguments) as (page, pid):
         yield page, pid
 
 
@@ -110,7 +111,7 @@ def test_command_and_endpoint_say_the_same(folder, served, top_k, turns):
         circumstances=Circumstances(unknown_heading=turns),
     )
     (command,) = json.loads(told.text)
-    body, kind = fuzz_uploads.form(path.read_bytes(), "panorama.jpg")
+    body, kind = served_page.form(path.read_bytes(), "panorama.jpg")
     query = f"/locate?top_k={top_k}&unknown_heading={turns}"
     status, content = page.ask("POST", query, body, content_type=kind)
     (answer,) = json.loads(content)
@@ -144,29 +145,29 @@ def test_a_circle_is_searched(folder, served):
     assert status == 422 and b"radius=15" in content
 
 
-SLOW = ("stalled", "endless", "largest blank")
+SLOW = ("stalled", "endless", "largest blank", "slow scans")
 
 
 def test_bad_uploads_leave_it_as_it_was(folder, served):
-    """One of each kind; benchmarks/fuzz_uploads.py sends 500."""
+    """One of each kind; benchmarks/upload_kinds.py sends 500."""
     page, pid = served
     sound = (folder / "panorama.jpg").read_bytes()
     before, expected = (
-        fuzz_uploads.memory(pid),
-        fuzz_uploads.answers(page, sound),
+        served_page.memory(pid),
+        served_page.answers(page, sound),
     )
-    kinds = [kind for kind in fuzz_uploads.KINDS if kind not in SLOW]
+    kinds = [kind for kind in upload_kinds.KINDS if kind not in SLOW]
     assert len(kinds) >= 20
     with ThreadPoolExecutor(4) as pool:
         wrong = pool.map(
-            lambda kind: fuzz_uploads.upload(
+            lambda kind: upload_kinds.upload(
                 page, kind, random.Random(kind), sound
             ),
             kinds,
         )
         assert [line for line in wrong if line] == []
-    assert fuzz_uploads.answers(page, sound) == expected
-    assert fuzz_uploads.memory(pid, "VmHWM") - before < 0.5
+    assert served_page.answers(page, sound) == expected
+    assert served_page.memory(pid, "VmHWM") - before < 0.5
 
 
 def test_it_is_reached_from_this_machine_only(served):
@@ -237,7 +238,7 @@ def test_in_a_browser(folder, served, tmp_path):
         assert find("#map")[0].is_displayed() and not find(".answer")
         choose("panorama.jpg")
         found = wait_for(".answer")
-        expected = fuzz_uploads.answers(page, sound)
+        expected = served_page.answers(page, sound)
         assert [card.text.split("\n")[1] for card in found] == [
             answer["id"] for answer in expected
         ]
