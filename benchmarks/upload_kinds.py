@@ -136,6 +136,8 @@ KINDS: dict[str, tuple[Kind, set[int]]] = {
         name: (_image(_kept(make)), {422})
         for name, make in bad_images.BOMBS.items()
     },
+    # libtiff reads no more of a strip than its pixels need.
+    "TIFF of 4 GiB": (_image(_kept(bad_images.overfull_tiff)), {200, 422}),
     # Refused where it takes too long.
     "slow scans": (_image(_kept(bad_images.slow_scans)), {200, 422}),
     "largest blank": (_image(_kept(bad_images.largest_blank)), {200}),

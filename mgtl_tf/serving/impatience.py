@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from starlette.types import Receive
     from starlette.types import Scope
     from starlette.types import Send
+
+# What arrives is looked at in such pieces, so that none takes long.
+_PIECE = 2**13
+# Seconds of the processor that a connection may take to be understood, and
+# for each byte: ten times what an upload takes, and a tenth of what chunks of
+# one byte do.
+_SPARE_SECONDS = 0.05
+_SECONDS_A_BYTE = 1e-7
 
 _BUSY = b"too many connections; try again in a moment\n"
 
@@ -42,7 +51,8 @@ def impatient_protocol(patience: Patience) -> type:
 
     Uvicorn waits for ever for a request that comes byte by byte, and for a
     client that does not read its answer; a few dozen of those would keep
-    everybody else out. Its own answers lack the headers of ours.
+    everybody else out. A body in chunks of one byte keeps it busy for minutes.
+    Its own answers lack the headers of ours.
 
     Args:
         patience: bounds.
@@ -62,6 +72,7 @@ def impatient_protocol(patience: Patience) -> type:
             ]
             self._who = client_of((self.client or ("", 0))[0])
             held[self._who] += 1
+            self._budget = _SPARE_SECONDS
             self._require_room()
 
         def connection_lost(self, exc: Exception | None) -> None:
@@ -71,6 +82,17 @@ def impatient_protocol(patience: Patience) -> type:
             if not held[self._who]:
                 del held[self._who]
             super().connection_lost(exc)
+
+        def data_received(self, data: bytes) -> None:
+            for start in range(0, len(data), _PIECE):
+                if self.transport.is_closing():
+                    return
+                piece, begin = data[start : start + _PIECE], time.thread_time()
+                super().data_received(piece)
+                self._budget += len(piece) * _SECONDS_A_BYTE
+                self._budget -= time.thread_time() - begin
+                if self._budget < 0:
+                    self.transport.abort()
 
         def _require_room(self) -> None:
             own, all_of_them = held[self._who], held.total()

@@ -271,6 +271,22 @@ def test_a_head_that_does_not_end_is_ended(page, start):
     assert 0.8 < time.monotonic() - begin < 5
 
 
+def test_chunks_of_a_byte_are_ended(page):
+    """They take the server some thousand times as long as the sender."""
+    head = b"POST /locate HTTP/1.1\r\nHost: localhost\r\n"
+    head += b"Transfer-Encoding: chunked\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", page.port), 20) as connection:
+        connection.sendall(head)
+        # Far from what is too much or too late.
+        with pytest.raises(ConnectionError):
+            for _ in range(8):
+                connection.sendall(b"1\r\nx\r\n" * 10_000)
+            assert connection.recv(1) == b""
+            raise ConnectionError
+    pieces = [page.sound[i : i + 500] for i in range(0, len(page.sound), 500)]
+    assert page.locate(iter(pieces))[0] == 200
+
+
 def test_hanging_up_frees_the_place(page):
     for _ in range(6):
         unfinished(page, page.sound[:100]).close()
