@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from polar.image_files import decode
+from polar.image_files import read_image
 from polar.parallel import in_parallel
 from polar.transform import polar_transform
 
@@ -145,7 +145,7 @@ def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
 
 
 def _read(path: Path) -> np.ndarray:
-    image = decode(path.read_bytes())
+    image = read_image(path)
     if image.shape[0] != image.shape[1]:
         raise ValueError(
             f"{image.shape[1]} x {image.shape[0]} pixels: must be square"

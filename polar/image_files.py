@@ -1,30 +1,85 @@
-"""Image files' bytes to pixels; what is not whole is refused with a reason."""
+"""Image files to pixels, for every program: whole, or refused with a reason."""
 
 from __future__ import annotations
 
+import os
+import stat
+from pathlib import Path
+
 import cv2
 import numpy as np
-from cv2.utils import logging
 
-from polar.image_header import BARE_MARKERS
-from polar.image_header import END_OF_IMAGE
 from polar.image_header import JPEG_START
 from polar.image_header import PNG_START
+from polar.image_header import TIFF_STARTS
 from polar.image_header import Header
-from polar.image_header import read_header
+from polar.image_header import other_kind
+from polar.image_header import require_bearable
+from polar.jpeg_files import jpeg_header
+from polar.jpeg_files import jpeg_pixels
+from polar.panorama_notes import Panorama
+from polar.panorama_notes import noted_heading
+from polar.panorama_notes import turned_to_north
+from polar.png_files import png_header
+from polar.png_files import png_pixels
+from polar.tiff_files import tiff_header
+from polar.tiff_files import tiff_pixels
 
-MOST_PIXELS = 2**27
-"""Of one image: 16384 x 8192. More is refused before memory is taken."""
+MOST_BYTES = 2**30
+"""Of an image file."""
 
-_JPEG_END = b"\xff\xd9"
-_PNG_END = b"IEND\xaeB`\x82"
+
+def read_image(path: Path | str) -> np.ndarray:
+    """The pixels of an image file; see `decode`.
+
+    Raises:
+        ValueError: saying why, without the file's name.
+        OSError: where the disk does not give it.
+    """
+    return decode(read_file(path))
+
+
+def read_panorama(path: Path | str) -> Panorama:
+    """A panorama's file; see `decode_panorama`.
+
+    Raises:
+        ValueError: saying why, without the file's name.
+        OSError: where the disk does not give it.
+    """
+    return decode_panorama(read_file(path))
+
+
+def read_file(path: Path | str) -> bytes:
+    """All bytes of a file of an image's size; never waits for a pipe.
+
+    Raises:
+        ValueError: for what is no regular file, or too large.
+        OSError: where there is none, or the disk does not give it.
+    """
+    # Without O_NONBLOCK, opening a pipe waits until somebody writes.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise ValueError("is a folder or device, not a file")
+        if found.st_size > MOST_BYTES:
+            raise ValueError(
+                f"has {found.st_size:,} bytes; more than {MOST_BYTES:,} are"
+                " refused"
+            )
+        # Unbuffered: the whole file is asked for in one go.
+        with open(descriptor, "rb", buffering=0, closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(descriptor)
 
 
 def decode(data: bytes) -> np.ndarray:
     """The pixels of a JPEG, PNG or TIFF file, upright as EXIF says.
 
-    Grey, CMYK and 16-bit images become RGB of 8 bits, of which 16 bits keep
-    the upper ones; alpha is left out.
+    Grey, CMYK, palettes and 16-bit images become RGB of 8 bits
+    (`band_colors.py`); alpha is left out. Work and memory are bounded by
+    what the file's header says, and that by MOST_PIXELS.
 
     Args:
         data: the whole file.
@@ -33,107 +88,59 @@ def decode(data: bytes) -> np.ndarray:
         RGB uint8 [h, w, 3].
 
     Raises:
-        ValueError: saying why, for bytes that are no whole single image.
+        ValueError: saying why, for bytes that are no whole single image, or
+            whose colours cannot be known.
     """
-    header = whole_header(data)
-    if header.kind == "TIFF":
-        # It warns of every tag of a GeoTIFF, on stderr; not so of damage.
-        logging.setLogLevel(logging.LOG_LEVEL_ERROR)
-    try:
-        image = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB
-        )
-    except cv2.error as error:
-        raise ValueError(f"cannot be decoded ({error.err})") from error
-    if image is None:
-        raise ValueError("is damaged and cannot be decoded")
-    return image
+    return _pixels(data, read_header(data))
 
 
-def whole_header(data: bytes) -> Header:
-    """What a file says of itself, where it is fit to be decoded.
-
-    Args:
-        data: the whole file.
+def decode_panorama(data: bytes) -> Panorama:
+    """`decode` of a panorama, turned to north where the file says how.
 
     Raises:
-        ValueError: saying why, for bytes that are cut off, no single image,
-            of a kind that is not read, or that would fill memory.
+        ValueError: as `decode`, and for a heading that is no angle or a
+            panorama that is not a whole turn.
     """
-    if reason := _why_not_whole(data):
-        raise ValueError(reason)
     header = read_header(data)
-    _require_one_image(header)
-    return header
+    heading = noted_heading(header.xmp)
+    pixels = _pixels(data, header)
+    if heading is not None:
+        pixels = turned_to_north(pixels, heading)
+    return Panorama(pixels, heading)
 
 
-def plain_bytes(data: bytes) -> bytes:
-    """An image file for a decoder that knows plain JPEG and PNG only.
+def _pixels(data: bytes, header: Header) -> np.ndarray:
+    require_bearable(header)
+    if header.kind == "JPEG":
+        pixels = jpeg_pixels(data, header)
+    elif header.kind == "PNG":
+        pixels = png_pixels(data, header)
+    else:
+        pixels = tiff_pixels(data)
+    return upright(pixels, header.orientation)
 
-    Args:
-        data: the whole file.
 
-    Returns:
-        Upright RGB as PNG, of a TIFF, a CMYK file or one that EXIF turns;
-        anything else, broken files too, as it is.
+def read_header(data: bytes) -> Header:
+    """The description in a file's first bytes.
+
+    Raises:
+        ValueError: saying why, for no JPEG, PNG or TIFF, or a broken one.
     """
-    try:
-        header = read_header(data)
-        cmyk = header.kind == "JPEG" and header.channels == 4
-        if header.kind != "TIFF" and header.orientation == 1 and not cmyk:
-            return data
-        image = cv2.cvtColor(decode(data), cv2.COLOR_RGB2BGR)
-    except ValueError:
-        return data
-    return cv2.imencode(".png", image)[1].tobytes()
-
-
-def _require_one_image(header: Header) -> None:
-    size = f"{header.width} x {header.height}"
-    if not header.width or not header.height:
-        raise ValueError(f"has no pixels ({size})")
-    if header.width * header.height > MOST_PIXELS:
-        raise ValueError(
-            f"{size} pixels: more than {MOST_PIXELS:,} are refused"
-        )
-    if header.images > 1:
-        kind = "pages" if header.kind == "TIFF" else "frames (animated)"
-        raise ValueError(f"holds {header.images} {kind}; give a single image")
-    if header.floating or header.bits > 16 or header.channels > 4:
-        numbers = "floating-point numbers" if header.floating else "bits"
-        raise ValueError(
-            f"{header.channels} channels of {header.bits} {numbers}: convert"
-            " it to RGB of 8 bits"
-        )
-
-
-def _why_not_whole(data: bytes) -> str | None:
-    # OpenCV fills what a cut JPEG lacks with grey and says nothing.
     if not data:
-        return "is empty"
+        raise ValueError("is empty")
     if data.startswith(JPEG_START):
-        return None if _is_whole_jpeg(data) else "is cut off (JPEG)"
+        return jpeg_header(data)
     if data.startswith(PNG_START):
-        return None if _PNG_END in data else "is cut off (PNG)"
-    return None
+        return png_header(data)
+    if data.startswith(TIFF_STARTS):
+        return tiff_header(data)
+    raise ValueError(f"is neither JPEG nor PNG nor TIFF{other_kind(data)}")
 
 
-def _is_whole_jpeg(data: bytes) -> bool:
-    """Whether the image's own end marker is there."""
-    # Most files end with it, which is quick to see. Phones append further
-    # data, and a thumbnail has an end marker too: walk past its segment.
-    if data.rstrip(b"\0").endswith(_JPEG_END):
-        return True
-    place = len(JPEG_START)
-    while (place := data.find(b"\xff", place)) >= 0:
-        marker = data[place + 1] if place + 1 < len(data) else 0xFF
-        if marker == END_OF_IMAGE:
-            return True
-        if marker in BARE_MARKERS or marker in (0x00, 0xFF):
-            place += 1 if marker == 0xFF else 2
-        else:
-            # Entropy-coded data follows a scan's header; `find` passes it,
-            # as it passes escaped bytes and restarts above.
-            length = int.from_bytes(data[place + 2 : place + 4], "big")
-            place += 2 + max(length, 2)
-    return False
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels turned as EXIF's orientation 1..8 says; 1 is upright."""
+    if orientation >= 5:
+        pixels = cv2.transpose(pixels)
+    # What each asks for besides: None, 1 left-right, 0 up-down, -1 both.
+    flip = (None, 1, -1, 0, None, 1, -1, 0)[orientation - 1]
+    return pixels if flip is None else cv2.flip(pixels, flip)

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 
-from polar import tiff_tags
+MOST_PIXELS = 2**27
+"""Of one image: 16384 x 8192. More is refused before memory is taken."""
 
 JPEG_START = b"\xff\xd8"
 PNG_START = b"\x89PNG\r\n\x1a\n"
-END_OF_IMAGE = 0xD9
-# Markers without a length after them: TEM, restarts, start of image.
-BARE_MARKERS = frozenset([0x01, *range(0xD0, 0xD9)])
+TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
-# Start-of-frame markers; between them stand DHT, JPG and DAC, which are none.
-_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_START_OF_SCAN = 0xDA
-_APPLICATION_1 = 0xE1
-_EXIF = b"Exif\0\0"
 _OTHERS = (
     (b"GIF8", "a GIF image"),
     (b"BM", "a BMP image"),
-    (b"RIFF", "a WebP image"),
+    (b"\xff\x0a", "a JPEG XL image"),
+    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
+    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
+    (b"\xffO\xffQ", "a JPEG 2000 image"),
     (b"%PDF", "a PDF document"),
     (b"PK", "a ZIP archive"),
     (b"<", "a web page or other text"),
@@ -41,7 +36,7 @@ class Header:
         bits: of a channel.
         orientation: EXIF's 1..8; 1 is upright.
         images: how many frames or pages there are.
-        floating: whether channels are no whole numbers.
+        xmp: its metadata packet (XML); b"" where there is none.
     """
 
     kind: str
@@ -51,30 +46,62 @@ class Header:
     bits: int = 8
     orientation: int = 1
     images: int = 1
-    floating: bool = False
+    xmp: bytes = b""
+
+    @property
+    def upright_size(self) -> tuple[int, int]:
+        """Height and width once it is turned as `orientation` says."""
+        size = self.height, self.width
+        return size[::-1] if self.orientation > 4 else size
 
 
-def read_header(data: bytes) -> Header:
-    """The description in a file's first bytes.
+def require_bearable(header: Header) -> None:
+    """Refuses an image that has no pixels, too many, or further images.
 
     Raises:
-        ValueError: saying why, for no JPEG, PNG or TIFF, or a broken one.
+        ValueError: saying why.
     """
+    size = f"{header.width} x {header.height}"
+    if header.height < 1 or header.width < 1:
+        raise ValueError(f"has no pixels ({size})")
+    if header.width * header.height > MOST_PIXELS:
+        raise ValueError(
+            f"{size} pixels: more than {MOST_PIXELS:,} are refused"
+        )
+    if header.images > 1:
+        kind = "pages" if header.kind == "TIFF" else "frames (animated)"
+        raise ValueError(f"holds {header.images} {kind}; give a single image")
+
+
+def exif_orientation(exif: bytes) -> int:
+    """EXIF's orientation, 1..8; 1 (upright) where none can be read.
+
+    Args:
+        exif: a block of it, with or without its own name before it.
+    """
+    from PIL import Image
+
     try:
-        if data.startswith(JPEG_START):
-            return _jpeg(data)
-        if data.startswith(PNG_START):
-            return _png(data)
-        if data.startswith(tiff_tags.STARTS):
-            return _tiff(data)
-    except (struct.error, IndexError, KeyError):
-        raise ValueError("is damaged and cannot be decoded") from None
-    raise ValueError(f"is neither JPEG nor PNG nor TIFF{_guess(data)}")
+        tags = Image.Exif()
+        tags.load(exif)
+        found = int(tags.get(0x112, 1))
+    # A camera's broken note is no damage of its picture; Pillow tells one
+    # by many types.
+    except Exception:
+        return 1
+    return found if 1 <= found <= 8 else 1
 
 
-def _guess(data: bytes) -> str:
+def other_kind(data: bytes) -> str:
+    """What a file seems to be that is none of those read, as a phrase."""
     if not data.strip(b"\0"):
         return ": it holds only zeros"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        # libwebp decodes a file half of which are zeros without a word.
+        return (
+            " but a WebP image, in which damage cannot be told; convert it to"
+            " PNG"
+        )
     start = data.lstrip()[:32]
     for sign, name in _OTHERS:
         if start.startswith(sign):
@@ -82,61 +109,3 @@ def _guess(data: bytes) -> str:
     if data[4:8] == b"ftyp":
         return " but a HEIF, AVIF or video file"
     return ""
-
-
-def _jpeg(data: bytes) -> Header:
-    orientation = 1
-    for marker, place in _segments(data):
-        if marker == _APPLICATION_1 and data[place:].startswith(_EXIF):
-            orientation = tiff_tags.orientation(data[place + len(_EXIF) :])
-        if marker in _FRAMES:
-            bits, height, width, channels = struct.unpack_from(
-                ">BHHB", data, place
-            )
-            return Header("JPEG", height, width, channels, bits, orientation)
-    raise ValueError("is damaged and cannot be decoded")
-
-
-def _segments(data: bytes) -> Iterator[tuple[int, int]]:
-    """Markers before the first scan, each with the place of its content."""
-    place = len(JPEG_START)
-    while data[place] == 0xFF and data[place + 1] != _START_OF_SCAN:
-        marker = data[place + 1]
-        if marker == 0xFF or marker in BARE_MARKERS:
-            place += 1 if marker == 0xFF else 2
-            continue
-        yield marker, place + 4
-        place += 2 + max(struct.unpack_from(">H", data, place + 2)[0], 2)
-
-
-def _png(data: bytes) -> Header:
-    width, height, bits, color = struct.unpack_from(">IIBB", data, 16)
-    channels = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}[color]
-    orientation, images = 1, 1
-    place = len(PNG_START)
-    while place + 8 <= len(data):
-        (length,) = struct.unpack_from(">I", data, place)
-        name = data[place + 4 : place + 8]
-        if name == b"acTL":
-            (images,) = struct.unpack_from(">I", data, place + 8)
-        elif name == b"eXIf":
-            orientation = tiff_tags.orientation(data[place + 8 :])
-        place += 12 + length
-    return Header("PNG", height, width, channels, bits, orientation, images)
-
-
-def _tiff(data: bytes) -> Header:
-    pages = tiff_tags.directories(data)
-    first = pages[0]
-    # Overviews and masks of the same picture are no further pages.
-    images = sum(not page.get(tiff_tags.SUBFILE_TYPE, 0) & 5 for page in pages)
-    return Header(
-        "TIFF",
-        first[tiff_tags.HEIGHT],
-        first[tiff_tags.WIDTH],
-        first.get(tiff_tags.CHANNELS, 1),
-        first.get(tiff_tags.BITS, 1),
-        first.get(tiff_tags.ORIENTATION, 1),
-        max(images, 1),
-        first.get(tiff_tags.SAMPLE_FORMAT, 1) == 3,
-    )

@@ -21,7 +21,6 @@ from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_files import Record
 from mgtl_tf.data.cache_files import array_header
 from mgtl_tf.data.cache_guard import told_of
-from mgtl_tf.data.decoder_complaints import DecoderComplaints
 from mgtl_tf.data.preprocess import ground_input
 from mgtl_tf.data.preprocess import read_file
 from mgtl_tf.data.preprocess import satellite_input
@@ -29,7 +28,8 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
 from polar.image_files import decode
-from polar.image_header import read_header
+from polar.image_files import decode_panorama
+from polar.image_files import read_header
 
 BLOCK_ROWS = 16
 
@@ -85,13 +85,12 @@ def write_block(block: Block) -> tuple[Path, int, Record]:
     sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
     with contextlib.ExitStack() as stack:
         stack.enter_context(told_of(block.folder))
-        complaints = stack.enter_context(DecoderComplaints())
         outputs = [stack.enter_context(_Rows(block, view)) for view in VIEWS]
         for row, pair in enumerate(block.pairs):
             record["rows"].append(fingerprint(pair))
             images = []
             for view, counts in zip(VIEWS, sizes, strict=True):
-                seen = _examined(pair, view, block.settings, complaints)
+                seen = _examined(pair, view, block.settings)
                 images.append(seen.pixels)
                 place = "left_out" if seen.pixels is None else "warnings"
                 record[place] += [[row, view, why] for why in seen.reasons]
@@ -129,12 +128,10 @@ def check_left_out(block: Block) -> tuple[int, bool]:
 
     A file that must not be read is mended without a change of the file.
     """
-    with DecoderComplaints() as complaints:
-        for row, view, reason in block.left_out:
-            pair = block.pairs[row]
-            seen = _examined(pair, view, block.settings, complaints)
-            if seen.pixels is not None or seen.reasons != [reason]:
-                return block.number, False
+    for row, view, reason in block.left_out:
+        seen = _examined(block.pairs[row], view, block.settings)
+        if seen.pixels is not None or seen.reasons != [reason]:
+            return block.number, False
     return block.number, True
 
 
@@ -158,26 +155,30 @@ class _Seen:
     reasons: list[str]
 
 
-def _examined(
-    pair: Pair,
-    view: str,
-    settings: CacheSettings,
-    complaints: DecoderComplaints,
-) -> _Seen:
+def _examined(pair: Pair, view: str, settings: CacheSettings) -> _Seen:
     """One file as network input, or why not; what is odd about it."""
     path = pair.ground if view == "ground" else pair.aerial
     size: list[str] = []
-    complaints.newest()  # Those about an image that was refused already.
+    odd: list[str] = []
     try:
         data = read_file(path)
-        image = decode(data)
+        if view == "ground":
+            panorama = decode_panorama(data)
+            image = panorama.pixels
+            odd += _turned(panorama.heading)
+        else:
+            image = decode(data)
         size = [f"{image.shape[1]} x {image.shape[0]}"]
-        if complaint := complaints.newest():
-            raise UserError(f"is damaged ({complaint})")
         pixels = _input(image, view, settings)
     except (UserError, ValueError) as error:
         return _Seen(None, size, [str(error).removeprefix(f"{path}: ")])
-    return _Seen(pixels, size, _oddities(path, data))
+    return _Seen(pixels, size, odd + _oddities(path, data))
+
+
+def _turned(heading: float | None) -> list[str]:
+    if not heading:
+        return []
+    return [f"its centre looks {heading:g} degrees (GPano); turned to north"]
 
 
 def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
@@ -196,8 +197,8 @@ def _oddities(path: Path, data: bytes) -> list[str]:
         found.append(f"is a {header.kind} image, whatever its name says")
     if header.kind == "JPEG" and header.channels == 4:
         found.append("is CMYK; converted to RGB")
-    if header.bits == 16:
-        found.append("has 16 bits a channel; the upper 8 are kept")
+    if header.bits > 8:
+        found.append(f"has {header.bits} bits a channel; converted to 8")
     return found
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -12,14 +12,15 @@ import numpy as np
 from mgtl_tf.data.panoramas import kept_rows
 from mgtl_tf.data.panoramas import require_shape
 from mgtl_tf.errors import UserError
+from polar import image_files
 from polar import polar_transform
-from polar.image_files import decode
+from polar.panorama_notes import Panorama
 
 # Changes with every change of how files become pixels, so that caches made
 # by another rule are made anew.
-SAMPLING_RULE = "area-bilinear-2"
+SAMPLING_RULE = "area-bilinear-3"
 
-_MOST_BYTES = 2**30
+_Read = TypeVar("_Read")
 
 
 def load_ground(
@@ -31,7 +32,8 @@ def load_ground(
     """A panorama as network input: RGB uint8 [H, W, 3].
 
     Args:
-        path: JPEG, PNG or TIFF.
+        path: JPEG, PNG or TIFF; where its GPano notes hold a heading, it is
+            turned to north.
         image_size: H, W in pixels.
         ground_crop: top and bottom of the rows kept, as fractions.
         dataset: whose panoramas' shape is asked for; "": any.
@@ -40,7 +42,7 @@ def load_ground(
         UserError: naming the file, where it cannot be read whole or has
             another shape.
     """
-    image = read_image(path)
+    image = read_panorama(path).pixels
     try:
         return ground_input(image, image_size, ground_crop, dataset)
     except UserError as error:
@@ -96,13 +98,20 @@ def read_image(path: Path | str) -> np.ndarray:
     """A decoded image file, RGB uint8 [h, w, 3], upright.
 
     Raises:
-        UserError: for an empty, cut off or otherwise unreadable file.
+        UserError: naming the file, where it cannot be read, is damaged, or
+            its colours cannot be known.
     """
-    data = read_file(path)
-    try:
-        return decode(data)
-    except ValueError as error:
-        raise UserError(f"{path}: {error}") from error
+    return _told(image_files.read_image, path)
+
+
+def read_panorama(path: Path | str) -> Panorama:
+    """A decoded panorama, upright, north in the centre column.
+
+    Raises:
+        UserError: as `read_image`, or where its GPano notes say that it is
+            not a whole turn, or are no heading.
+    """
+    return _told(image_files.read_panorama, path)
 
 
 def read_file(path: Path | str) -> bytes:
@@ -111,22 +120,15 @@ def read_file(path: Path | str) -> bytes:
     Raises:
         UserError: naming the file, where it cannot be read.
     """
+    return _told(image_files.read_file, path)
+
+
+def _told(read: Callable[[Path | str], _Read], path: Path | str) -> _Read:
     try:
-        status = os.stat(path)
-        # A pipe would be waited for without end.
-        if not stat.S_ISREG(status.st_mode):
-            raise UserError(f"{path}: is a folder or device, not a file")
-        if status.st_size > _MOST_BYTES:
-            raise UserError(
-                f"{path}: has {status.st_size:,} bytes; more than"
-                f" {_MOST_BYTES:,} are refused"
-            )
-        # Unbuffered: the whole file is asked for in one go.
-        with open(path, "rb", buffering=0) as file:
-            return file.read()
+        return read(path)
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
-    except ValueError as error:  # A name with a zero byte.
+        raise UserError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
         raise UserError(f"{path}: {error}") from error
 
 

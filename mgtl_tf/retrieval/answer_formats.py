@@ -61,6 +61,11 @@ def _block(query: Located) -> str:
             f"  {answer.similarity:>10.4f}  {_degrees(answer.place)}"
             f"  {_metres(answer.metres_from_first):>13}{more}{mark}"
         )
+    if query.heading_read is not None:
+        lines.append(
+            f"its file says that its centre looks {query.heading_read:g}°"
+            " (GPano): turned to north"
+        )
     lines.append(_certainty(query))
     if query.truth_rank is not None:
         name = shown(query.truth)
@@ -114,6 +119,7 @@ def plain(query: Located) -> dict[str, Any]:
         "outside_share": query.outside_share,
         "no_confidence": query.no_confidence or None,
         "seconds": round(query.seconds, 4),
+        "heading_read": _rounded(query.heading_read, 2),
         "answers": [_plain_answer(answer) for answer in query.answers],
     }
 

@@ -58,6 +58,9 @@ class Located:
             is told, or that of a drive, which presumes that it has them all.
         no_confidence: why there is no confidence; "" where there is one.
         seconds: what the answer took, decoding and network included.
+        heading_read: degrees clockwise from north that the image's file says
+            its centre column looks to (GPano), by which it was turned to
+            north; None where it says nothing or was not asked.
     """
 
     image: Path
@@ -68,6 +71,7 @@ class Located:
     outside_share: float | None = None
     no_confidence: str = ""
     seconds: float = 0.0
+    heading_read: float | None = None
 
     @property
     def heading(self) -> float | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+from concurrent.futures import Future
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ from mgtl_tf.retrieval.sources import ImageSource
 from mgtl_tf.retrieval.sources import LeftOut
 from mgtl_tf.retrieval.sources import NoData
 from mgtl_tf.retrieval.unfinished import Gap
+
+# Of a batch's pixels; two batches are in memory at a time.
+_MOST_BYTES = 2**28
 
 
 class SatelliteEncoder(Protocol):
@@ -87,28 +91,33 @@ def embedded(
 def _batches(
     source: ImageSource, first: int, batch_size: int, folder: Path
 ) -> Iterator[_Batch]:
-    starts = range(first, len(source), batch_size)
-    parts = [range(s, min(s + batch_size, len(source))) for s in starts]
     with ThreadPoolExecutor(1) as reader:
-        ahead = None
-        for part in [*parts, None]:
-            ready = ahead
-            if part is not None:
-                ahead = reader.submit(_read, source, part, folder)
-            if ready is not None:
-                yield ready.result()
+
+        def ahead(start: int) -> Future[_Batch]:
+            part = range(start, min(start + batch_size, len(source)))
+            return reader.submit(_read, source, part, folder)
+
+        coming = ahead(first)
+        while (batch := coming.result()).count:
+            first += batch.count
+            coming = ahead(first)
+            yield batch
 
 
 def _read(source: ImageSource, numbers: range, folder: Path) -> _Batch:
-    batch = _Batch(len(numbers), [], [], [])
+    """So many candidates, or fewer where they are large."""
+    kept: list[int] = []
+    contents: list[bytes] = []
+    gaps: list[Gap] = []
     for number in numbers:
         try:
-            batch.contents.append(source.load(number, folder))
-            batch.numbers.append(number)
+            contents.append(source.load(number, folder))
+            kept.append(number)
         except LeftOut as error:
-            expected = isinstance(error, NoData)
-            batch.gaps.append(Gap(number, str(error), expected))
-    return batch
+            gaps.append(Gap(number, str(error), isinstance(error, NoData)))
+        if sum(map(len, contents)) > _MOST_BYTES:
+            break
+    return _Batch(len(kept) + len(gaps), kept, contents, gaps)
 
 
 def _encode(

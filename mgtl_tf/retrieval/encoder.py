@@ -14,7 +14,6 @@ from mgtl_tf.model_folder import read_details
 from mgtl_tf.model_folder import require_whole_model
 from mgtl_tf.quiet import load_tensorflow
 from mgtl_tf.utils.plain_files import first_line
-from polar.image_files import plain_bytes
 
 
 class UnreadableImage(Exception):
@@ -23,6 +22,9 @@ class UnreadableImage(Exception):
 
 class Encoder:
     """The two signatures of a SavedModel that experiments.export wrote.
+
+    The model's own decoder knows no EXIF, CMYK, TIFF or heading, and takes
+    damaged files: give it what `png_files.as_png` makes of checked pixels.
 
     Args:
         folder: of the SavedModel.
@@ -75,16 +77,14 @@ class Encoder:
     def _encode(self, signature: str, images: Sequence[bytes]) -> np.ndarray:
         import tensorflow as tf
 
-        # The model's own decoder knows no EXIF, CMYK or TIFF.
-        plain = [plain_bytes(image) for image in images]
         try:
             answer = self._signatures[signature](
-                image_bytes=tf.constant(plain, tf.string)
+                image_bytes=tf.constant(list(images), tf.string)
             )
         except tf.errors.InvalidArgumentError as error:
             raise UnreadableImage(_reason(str(error))) from error
         except tf.errors.ResourceExhaustedError as error:
-            raise MemoryError(f"{len(plain)} images at once") from error
+            raise MemoryError(f"{len(images)} images at once") from error
         found = answer["descriptor"].numpy()
         if not np.isfinite(found).all():
             raise UserError(

@@ -72,6 +72,7 @@ class Follower:
             self._confidence(belief, best[0]),
             self._calibration.metres,
             seconds=batch.seconds,
+            heading_read=query.heading_read,
         )
 
     def _similarities(

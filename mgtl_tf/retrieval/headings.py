@@ -11,11 +11,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import cv2
 import numpy as np
 
-from mgtl_tf.retrieval.encoder import UnreadableImage
-from polar.image_files import decode
+from polar.panorama_notes import turned_to_north
 
 UNTRAINED = (
     "--unknown_heading: the model was not trained with --roll_and_mirror; its"
@@ -39,32 +37,18 @@ def trained_for_turns(details: Mapping[str, Any]) -> bool:
     return bool(details["config"]["data"].get("roll_and_mirror", False))
 
 
-def turned(data: bytes, count: int) -> list[bytes]:
+def turned(pixels: np.ndarray, count: int) -> list[np.ndarray]:
     """A panorama turned by each of T equal parts of a whole turn.
 
     Args:
-        data: an encoded panorama.
+        pixels: RGB uint8 [h, w, 3].
         count: T.
 
     Returns:
-        T PNG files. In the t-th, north is in the centre column if the
+        T like it. In the t-th, north is in the centre column if the
         original's centre column looks towards t * 360 / T degrees.
-
-    Raises:
-        UnreadableImage: where the data are no whole image.
     """
-    try:
-        image = cv2.cvtColor(decode(data), cv2.COLOR_RGB2BGR)
-    except ValueError as error:
-        raise UnreadableImage(str(error)) from error
-    width = image.shape[1]
-    fast = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    return [
-        cv2.imencode(
-            ".png", np.roll(image, round(t * width / count), axis=1), fast
-        )[1].tobytes()
-        for t in range(count)
-    ]
+    return [turned_to_north(pixels, t * 360 / count) for t in range(count)]
 
 
 def best_turns(

@@ -218,6 +218,7 @@ class Localizer(Searcher):
                 share,
                 reason,
                 batch.seconds,
+                query.heading_read,
             )
             for i, query in enumerate(batch.queries)
         ]

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.data.preprocess import read_panorama
 from mgtl_tf.data.records import Pair
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Answer
@@ -70,7 +71,8 @@ def draw_located(
     Raises:
         UserError: for an image file that cannot be read.
     """
-    panorama = _cropped(read_image(query.image), ground_crop)
+    read = read_image if query.heading_read is None else _read_north
+    panorama = _cropped(read(query.image), ground_crop)
     answers = list(query.answers)
     if query.true_answer and query.truth not in {a.place.id for a in answers}:
         answers.append(query.true_answer)
@@ -109,7 +111,7 @@ def draw_polar_pairs(
     grid = figure.add_gridspec(2 * len(pairs), 2, width_ratios=(3.1, 1))
     for i, pair in enumerate(pairs):
         aerial = read_image(pair.aerial)
-        panorama = _cropped(read_image(pair.ground), ground_crop)
+        panorama = _cropped(_read_north(pair.ground), ground_crop)
         polar = polar_transform(aerial, *_POLAR_SIZE)
         _show_panorama(
             figure.add_subplot(grid[2 * i, 0]),
@@ -123,6 +125,11 @@ def draw_polar_pairs(
         _show_aerial(axis, aerial, _FRAME_COLOR, 1.0)
         axis.set_title("aerial, north up", fontsize=9, color=_QUIET_COLOR)
     _save(figure, path)
+
+
+def _read_north(path: Path) -> np.ndarray:
+    """A panorama's pixels, turned to north where its file says how."""
+    return read_panorama(path).pixels
 
 
 def _verdict(query: Located) -> str:

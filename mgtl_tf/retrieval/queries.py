@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,9 @@ import numpy as np
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import turned
-from mgtl_tf.retrieval.query_images import image_bytes
 from mgtl_tf.retrieval.query_images import image_name
+from mgtl_tf.retrieval.query_images import query_panorama
+from polar.png_files import as_png
 
 BATCH_SIZE = 16
 """Panoramas encoded together."""
@@ -43,14 +45,17 @@ class Query:
     Attributes:
         number: from 1, among its fellows.
         name: what it is called.
-        image: as of `query_images.image_bytes`.
+        image: as of `query_images.query_panorama`.
         true_row: its place's row in the gallery, where that is known.
+        heading_read: degrees that its file says its centre looks to, by
+            which it was turned; None where it says nothing.
     """
 
     number: int
     name: Path
     image: Any
     true_row: int | None = None
+    heading_read: float | None = None
 
 
 def query_batches(
@@ -61,7 +66,7 @@ def query_batches(
     """Queries in batches, in order.
 
     Args:
-        images: as of `query_images.image_bytes`.
+        images: as of `query_images.query_panorama`.
         true_rows: one each.
         size: of a batch, at most.
     """
@@ -96,9 +101,11 @@ def encode_queries(
     kept, contents = [], []
     for query in queries:
         try:
-            content = image_bytes(query.image)
-            contents.append(turned(content, turns) if turns > 1 else [content])
-            kept.append(query)
+            seen = query_panorama(query.image, turns > 1)
+            views = turned(seen.pixels, turns) if turns > 1 else [seen.pixels]
+            # The model decodes files: it is given just these pixels.
+            contents.append([as_png(view) for view in views])
+            kept.append(replace(query, heading_read=seen.heading))
         except UnreadableImage as error:
             unreadable(query.name, str(error))
     kept, rows = _encode(encoder, kept, contents, unreadable)

@@ -1,4 +1,4 @@
-"""What a query may be (file, bytes, pixels, PIL image), as encoded bytes."""
+"""What a query may be (file, bytes, pixels, PIL image), as a panorama."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import io
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from polar.image_files import whole_header
+from polar.image_files import decode
+from polar.image_files import decode_panorama
+from polar.image_files import read_file
+from polar.panorama_notes import Panorama
 
 # PIL's kinds of pixels that a PNG holds as they are.
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
@@ -20,7 +22,7 @@ def image_name(image: Any, number: int) -> Path:
     """What an answer calls a query: its path, or "image 3".
 
     Args:
-        image: as of `image_bytes`.
+        image: as of `query_panorama`.
         number: from 1, of the image among its fellows.
     """
     named = image if isinstance(image, str | Path) else None
@@ -29,41 +31,37 @@ def image_name(image: Any, number: int) -> Path:
     return Path(named or f"image {number}")
 
 
-def image_bytes(image: Any) -> bytes:
-    """An encoded image, whole as far as its header tells.
+def query_panorama(image: Any, unknown_heading: bool = False) -> Panorama:
+    """A query's pixels, decoded once, north in the centre column.
 
     Args:
         image: path of a JPEG, PNG or TIFF file; the bytes of one; pixels,
             RGB uint8 [H, W, 3]; or a PIL image.
+        unknown_heading: whether the file's own heading is not believed, and
+            the pixels stay as they are stored.
 
     Raises:
-        UnreadableImage: for a file that cannot be read, is cut off, animated
-            or has too many pixels.
+        UnreadableImage: for a file that cannot be read, is damaged, cut off
+            or animated, has too many pixels, or is not a whole turn.
         TypeError: for anything else.
         ValueError: for an array of another shape or type.
     """
-    if isinstance(image, str | Path):
-        return _checked(_read(Path(image)))
-    if isinstance(image, bytes | bytearray | memoryview):
-        return _checked(bytes(image))
     if isinstance(image, np.ndarray):
-        return _of_pixels(image)
-    if hasattr(image, "convert") and hasattr(image, "getexif"):
-        return _checked(_of_pil(image))
-    raise TypeError(
-        f"image is a {type(image).__name__}; must be a path, bytes, an array"
-        " [H, W, 3] or a PIL image"
-    )
-
-
-def _read(path: Path) -> bytes:
+        return Panorama(_checked(image))
+    if not isinstance(image, str | Path | bytes | bytearray | memoryview):
+        image = _of_pil(image)
     try:
-        return path.read_bytes()
+        data = read_file(image) if isinstance(image, str | Path) else image
+        if unknown_heading:
+            return Panorama(decode(bytes(data)))
+        return decode_panorama(bytes(data))
     except OSError as error:
         raise UnreadableImage(error.strerror or str(error)) from error
+    except ValueError as error:
+        raise UnreadableImage(str(error)) from error
 
 
-def _of_pixels(image: np.ndarray) -> bytes:
+def _checked(image: np.ndarray) -> np.ndarray:
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(
             f"image is {image.dtype} {list(image.shape)}; must be RGB uint8"
@@ -71,13 +69,15 @@ def _of_pixels(image: np.ndarray) -> bytes:
         )
     if not image.size:
         raise UnreadableImage("has no pixels")
-    pixels = cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
-    # Without loss; hardly compressed, as it is read again at once.
-    encoded = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    return encoded[1].tobytes()
+    return image
 
 
 def _of_pil(image: Any) -> bytes:
+    if not (hasattr(image, "convert") and hasattr(image, "getexif")):
+        raise TypeError(
+            f"image is a {type(image).__name__}; must be a path, bytes, an"
+            " array [H, W, 3] or a PIL image"
+        )
     from PIL import ImageOps
 
     upright = ImageOps.exif_transpose(image)
@@ -86,12 +86,3 @@ def _of_pil(image: Any) -> bytes:
     buffer = io.BytesIO()
     upright.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _checked(data: bytes) -> bytes:
-    """Refuses what is cut off, or would unpack to more than memory holds."""
-    try:
-        whole_header(data)
-    except ValueError as error:
-        raise UnreadableImage(str(error)) from error
-    return data

@@ -14,6 +14,8 @@ from typing import Protocol
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.places import Place
+from polar.image_files import read_image
+from polar.png_files import as_png
 
 
 class LeftOut(Exception):
@@ -52,7 +54,7 @@ class ImageSource(Protocol):
 
 
 class FileSource:
-    """Image files, as they are.
+    """Image files, decoded as everywhere; a damaged one is left out.
 
     Args:
         places: in the order of the index.
@@ -72,9 +74,12 @@ class FileSource:
     def load(self, number: int, folder: Path) -> bytes:
         """See `ImageSource`."""
         try:
-            return self._places[number].image.read_bytes()
+            # The model decodes files: it is given just the checked pixels.
+            return as_png(read_image(self._places[number].image))
         except OSError as error:
             raise LeftOut(error.strerror or str(error)) from error
+        except ValueError as error:
+            raise LeftOut(str(error)) from error
 
     def describe(self) -> dict[str, Any]:
         """Ids, coordinates and sizes, as a checksum."""

@@ -7,16 +7,13 @@ is ever sent back.
 from __future__ import annotations
 
 import base64
-import re
 
 import cv2
 import numpy as np
 
 from mgtl_tf.serving.limits import Refused
 from polar.image_files import decode
-from polar.image_header import END_OF_IMAGE
-from polar.image_header import JPEG_START
-from polar.image_header import read_header
+from polar.image_files import read_header
 
 MOST_PIXELS = 2**26
 """Of an upload: 16384 x 4096. Half of what a file on disk may have."""
@@ -26,13 +23,6 @@ MOST_SIDE = 2**14
 memory than its pixels."""
 
 _QUALITY = 85
-# A photograph has one scan, a progressive one about ten. Each passes over
-# all pixels, and an empty one takes ten bytes.
-_MOST_SCANS = 64
-_MOST_SEGMENTS = 4096
-_START_OF_SCAN = 0xDA
-# 0 escapes 0xFF in data, restarts belong to it; 0xFF fills.
-_MARKER = re.compile(rb"\xff([\x02-\xcf\xd8-\xfe])")
 
 
 def uploaded_pixels(content: bytes) -> np.ndarray:
@@ -57,22 +47,6 @@ def _require_bearable(content: bytes) -> None:
             f"has {width} x {height} pixels; at most {MOST_SIDE:,} a side and"
             f" {MOST_PIXELS:,} in all are taken here"
         )
-    if content.startswith(JPEG_START) and _scans(content) > _MOST_SCANS:
-        raise ValueError(f"has more than {_MOST_SCANS} scans (JPEG)")
-
-
-def _scans(content: bytes) -> int:
-    """Start-of-scan markers of a JPEG, until there are clearly too many."""
-    count, place = 0, len(JPEG_START)
-    for _ in range(_MOST_SEGMENTS):
-        found = _MARKER.search(content, place)
-        if found is None or found[1][0] == END_OF_IMAGE:
-            return count
-        count += found[1][0] == _START_OF_SCAN
-        start = found.end()
-        length = int.from_bytes(content[start : start + 2], "big")
-        place = start + max(length, 2)
-    return _MOST_SEGMENTS
 
 
 def shrunk(image: np.ndarray, most: int) -> np.ndarray:

@@ -18,6 +18,7 @@ from mgtl_tf.serving.images import in_page
 from mgtl_tf.serving.images import jpeg
 from mgtl_tf.serving.limits import Refused
 from polar import polar_transform
+from polar.panorama_notes import turned_to_north
 
 # The paper's own input shape: a quarter of the compass is 308 columns.
 _STRIP = (224, 1232)
@@ -100,10 +101,12 @@ def result_view(
     """
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
-    if located.heading is not None:
+    heading = located.heading
+    if heading is None:
+        heading = located.heading_read
+    if heading is not None:
         # With north in the centre column, as all else on the page.
-        shift = round(located.heading * seen.shape[1] / 360)
-        seen = np.roll(seen, shift, axis=1)
+        seen = turned_to_north(seen, heading)
     aerials = [
         pictures.pixels(answer.place.image) for answer in located.answers
     ]
@@ -123,6 +126,7 @@ def result_view(
         "presumed": presumed(located),
         "no_confidence": located.no_confidence,
         "heading": located.heading,
+        "heading_read": located.heading_read,
         "seconds": located.seconds,
     }
 

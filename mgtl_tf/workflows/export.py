@@ -10,6 +10,7 @@ import numpy as np
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.preprocess import read_image
+from mgtl_tf.data.preprocess import read_panorama
 from mgtl_tf.data.readers import read_dataset
 from mgtl_tf.errors import UserError
 from mgtl_tf.export import export_model
@@ -75,7 +76,7 @@ def _pictures(config: RunConfig) -> list[tuple[np.ndarray, np.ndarray]]:
     try:
         dataset = read_dataset(config.data.dataset, config.data.data_dir, [])
         return [
-            (read_image(pair.ground), read_image(pair.aerial))
+            (read_panorama(pair.ground).pixels, read_image(pair.aerial))
             for pair in dataset.validation[:_REAL_PAIRS]
         ]
     except UserError:

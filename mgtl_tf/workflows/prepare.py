@@ -26,7 +26,7 @@ from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
-from polar.image_header import read_header
+from polar.image_files import read_header
 
 REPORT_CSV = "report.csv"
 _PUBLISHED_SIZES = {
@@ -199,6 +199,5 @@ def _stored_size(path: Path) -> str:
         header = read_header(read_file(path))
     except (UserError, ValueError):
         return ""
-    size = header.width, header.height
-    # Orientations from 5 on lay an image on its side.
-    return " x ".join(map(str, size[::-1] if header.orientation > 4 else size))
+    height, width = header.upright_size
+    return f"{width} x {height}"

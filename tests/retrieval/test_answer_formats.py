@@ -58,6 +58,7 @@ def test_json(located):
         "outside_share": None,
         "no_confidence": "not calibrated",
         "seconds": 0.25,
+        "heading_read": None,
         "answers": [
             {
                 "rank": 1,

@@ -23,10 +23,14 @@ from mgtl_tf.retrieval.manifest import FILES
 from mgtl_tf.retrieval.manifest import write_manifest
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.utils.json_files import sealed_text
+from tests.retrieval.wide_images import widths
+from tests.retrieval.wide_images import write_wide
+
+REFUSED = 99
 
 
 class CountingEncoder:
-    """Descriptors that tell the length of each file; b"bad" is refused."""
+    """Descriptors that tell the width of each image; 99 is refused."""
 
     model_hash = "f" * 64
     dimension = 3
@@ -36,9 +40,9 @@ class CountingEncoder:
 
     def encode_satellite(self, images):
         self.batches.append(len(images))
-        if b"bad" in images:
-            raise UnreadableImage("not a whole JPEG or PNG image")
-        return np.float32([[len(i), 0, 1] for i in images])
+        if REFUSED in widths(images):
+            raise UnreadableImage("an aerial image must be square")
+        return np.float32([[width, 0, 1] for width in widths(images)])
 
 
 @pytest.fixture
@@ -47,7 +51,7 @@ def places(tmp_path):
     made = []
     for i in range(1, 8):
         image = tmp_path / "images" / f"{i}.jpg"
-        image.write_bytes(b"x" * i)
+        write_wide(image, i)
         where = (38.1 + i / 3, -77.0) if i % 2 else None
         made.append(Place(str(i), image, where))
     return made
@@ -82,18 +86,18 @@ def test_index_and_images_may_move_together(tmp_path, places):
     build_index(CountingEncoder(), moved, home / "index", progress=False)
     home.rename(tmp_path / "elsewhere")
     for place in load_index(tmp_path / "elsewhere" / "index").places:
-        assert place.image.read_bytes() == b"x" * int(place.id)
+        assert widths([place.image.read_bytes()]) == [int(place.id)]
 
 
 def test_unreadable_images_are_left_out_and_named(tmp_path, places):
     places[1].image.write_bytes(b"bad")
     places[4].image.unlink()
-    places[6].image.write_bytes(b"bad")
+    write_wide(places[6].image, REFUSED)
     built = build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
     assert [(s.image.name, s.reason) for s in built.skipped] == [
-        ("2.jpg", "not a whole JPEG or PNG image"),
+        ("2.jpg", "is neither JPEG nor PNG nor TIFF"),
         ("5.jpg", "No such file or directory"),
-        ("7.jpg", "not a whole JPEG or PNG image"),
+        ("7.jpg", "an aerial image must be square"),
     ]
     index = load_index(tmp_path / "index")
     assert [p.id for p in index.places] == ["1", "3", "4", "6"]
@@ -103,7 +107,7 @@ def test_unreadable_images_are_left_out_and_named(tmp_path, places):
 def test_nothing_is_written_when_nothing_is_readable(tmp_path, places):
     for place in places:
         place.image.write_bytes(b"bad")
-    with pytest.raises(UserError, match="none of 7 images.*1.jpg: not a whole"):
+    with pytest.raises(UserError, match="none of 7 images.*1.jpg: is neither"):
         build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
     assert [p.name for p in tmp_path.iterdir()] == ["images"]
 

@@ -205,7 +205,7 @@ def test_unreadable_images_are_named_and_the_others_answered(
         "image 4": "is empty",
         "image 5": told["image 5"],
         "image 6": "60000 x 60000 pixels: more than 134,217,728 are refused",
-        str(gallery): "Is a directory",
+        str(gallery): "is a folder or device, not a file",
     }
     assert "web page or other text" in told["image 5"]
     for image in images[1:7]:

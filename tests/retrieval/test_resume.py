@@ -17,6 +17,7 @@ from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.manifest import FILES
 from tests.retrieval.gallery_making import SlowEncoder
 from tests.retrieval.gallery_making import places
+from tests.retrieval.wide_images import write_wide
 
 ROOT = Path(__file__).parents[2]
 UNFINISHED = ".index.unfinished"
@@ -25,7 +26,7 @@ UNFINISHED = ".index.unfinished"
 def make_images(folder, count=203):
     (folder / "images").mkdir()
     for n in range(count):
-        (folder / f"images/{n:04}.jpg").write_bytes(b"x" * (n + 1))
+        write_wide(folder / f"images/{n:04}.jpg", n + 1)
     return folder
 
 

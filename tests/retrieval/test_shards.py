@@ -23,6 +23,8 @@ from mgtl_tf.retrieval.sources import FileSource
 from mgtl_tf.retrieval.sources import JoinedSource
 from mgtl_tf.retrieval.sources import Shard
 from mgtl_tf.retrieval.sources import ShardSource
+from tests.retrieval.wide_images import widths
+from tests.retrieval.wide_images import write_wide
 
 
 class SizeEncoder:
@@ -30,7 +32,7 @@ class SizeEncoder:
     dimension = 5
 
     def encode_satellite(self, images):
-        sizes = [[len(image)] for image in images]
+        sizes = [[width] for width in widths(images)]
         return np.float32(sizes) + np.arange(5, dtype=np.float32)
 
 
@@ -44,7 +46,7 @@ def places(tmp_path):
     made = []
     for n in range(11):
         image = tmp_path / f"images/{n:02}.jpg"
-        image.write_bytes(b"x" * (n + 1))
+        write_wide(image, n + 1)
         made.append(Place(f"{n:02}", image, (n / 3, -n) if n % 2 else None))
     return made
 
@@ -198,7 +200,7 @@ def test_several_sources_are_one(tmp_path, places):
     )
     ids = [joined.place(n, tmp_path).id for n in range(len(joined))]
     assert ids == [place.id for place in places]
-    assert joined.load(5, tmp_path) == b"x" * 6
+    assert widths([joined.load(5, tmp_path)]) == [6]
     description = joined.describe()
     assert description == json.loads(json.dumps(description))
     assert description["images (1)"] == 3

@@ -93,7 +93,7 @@ def test_index_holds_the_readable_and_lists_the_others(built):
         line for line in index.stderr.splitlines() if "left out" in line
     ]
     assert len(left_out) == 2
-    assert left_out[0].endswith("005.jpg: not a whole JPEG or PNG image")
+    assert left_out[0].endswith("005.jpg: is cut off (JPEG)")
     assert left_out[1].endswith(
         "006.jpg: an aerial image must be square, not 80 x 90"
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mgtl_tf.data.preprocess import read_image
 from mgtl_tf.data.procedural import files
 from mgtl_tf.data.procedural.pairs import as_jpeg
 from mgtl_tf.data.procedural.settings import WorldSettings
@@ -58,7 +59,7 @@ def _tile(root: Path, number: int) -> np.ndarray:
 
 def _read(path: Path) -> np.ndarray:
     """An image of the world's own, uint8 [H, W, 3] RGB."""
-    image = cv2.imread(str(path))
-    if image is None:
-        raise UserError(f"{path}: damaged; delete it and run this again")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    try:
+        return read_image(path)
+    except UserError as error:
+        raise UserError(f"{error}; delete it and run this again") from error

@@ -24,13 +24,13 @@ from mgtl_tf.retrieval.tiles.tile_files import Tile
 from mgtl_tf.retrieval.tiles.tile_files import is_zoom_folder
 from mgtl_tf.retrieval.tiles.tile_files import read_levels
 from mgtl_tf.retrieval.tiles.tile_scheme import tile_scheme
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import read_bytes
 from polar.image_files import decode
+from polar.image_files import read_file
+from polar.image_header import PNG_START
+from polar.png_files import png_alpha
 
 _HALF = math.pi * SEMI_MAJOR_METRES
 _CACHED_TILES = 256
-_MOST_BYTES = 2**26
 _SAMPLED_TILES = 9
 # Servers answer with a file of one pixel where they have no picture.
 _PLACEHOLDER = 1
@@ -212,10 +212,10 @@ class SlippyMap:
     def _decode(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         path = self._files[tile]
         try:
-            data = read_bytes(path, _MOST_BYTES)
+            data = read_file(path)
             pixels = decode(data)
-        except UnfitFileError as error:
-            raise LeftOut(f"{path}: {error}") from error
+        except OSError as error:
+            raise LeftOut(f"{path}: {error.strerror or error}") from error
         except ValueError as error:
             raise LeftOut(f"{path} {error}") from error
         if pixels.shape[0] != pixels.shape[1]:
@@ -244,14 +244,8 @@ class SlippyMap:
 
 def _opaque(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
     """255 where a PNG's alpha says that there is something, uint8 [T, T]."""
-    if data.startswith(b"\x89PNG"):
-        whole = cv2.imdecode(
-            np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED
-        )
-        if whole is not None and whole.ndim == 3 and whole.shape[2] == 4:
-            full = 65535 if whole.dtype == np.uint16 else 255
-            return np.where(whole[..., 3] == full, 255, 0).astype(np.uint8)
-    return np.full(shape, 255, np.uint8)
+    alpha = png_alpha(data) if data.startswith(PNG_START) else None
+    return np.full(shape, 255, np.uint8) if alpha is None else alpha
 
 
 def _power_of_two(most: float, side: int) -> int:

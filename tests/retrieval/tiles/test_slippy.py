@@ -138,7 +138,7 @@ def test_a_missing_and_a_truncated_tile(tmp_path):
             lambda p: cv2.imwrite(str(p), np.zeros((64, 32, 3), np.uint8)),
             "is not square",
         ),
-        (lambda p: (p.unlink(), p.mkdir()), "is a folder, not a file"),
+        (lambda p: (p.unlink(), p.mkdir()), "is a folder or device"),
     ],
 )
 def test_damaged_tiles_are_named(tmp_path, damage, message):

@@ -1,0 +1,259 @@
+"""JPEG files: libjpeg's warnings are errors, but for what does no harm.
+
+libjpeg fills what it cannot make out with grey, warns, and goes on. Here the
+first warning ends it. Cameras write files that it warns of although every
+pixel is there: those are read again without what it stumbled over.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import suppress
+
+import numpy as np
+import simplejpeg
+
+from polar.band_colors import inks_to_rgb
+from polar.image_header import JPEG_START
+from polar.image_header import Header
+from polar.image_header import exif_orientation
+
+# A photograph has one scan, a progressive one about ten. Each passes over
+# all pixels, and an empty one takes ten bytes.
+MOST_SCANS = 1000
+MOST_SCANNED_PIXELS = 2**32
+"""Scans times pixels."""
+
+_END = b"\xff\xd9"
+# APP1: EXIF and XMP.
+_NOTES = b"\xff\xe1"
+_CHANNELS = {"Gray": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4, "YCCK": 4}
+_SCAN = 0xDA
+# Markers without a length after them: TEM, restarts, start of image.
+_BARE = frozenset([0x01, *range(0xD0, 0xD9)])
+# 0 escapes 0xFF in a scan's data, restarts belong to it, 0xFF fills.
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+_EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker (0x\w\w)")
+# Of the entropy coder nothing is lost where no more are left over.
+_FEW_BYTES = 4
+# In a sound scan so many zeros would be pixels that no picture has, unless
+# a zero bit ends a block (as where all of them are flat).
+_HOLE = bytes(64)
+
+
+def jpeg_header(data: bytes) -> Header:
+    """What a JPEG says of itself. Further pictures of an MPO are no frames.
+
+    Raises:
+        ValueError: for a broken one.
+    """
+    if data.find(_NOTES, 0, data.find(b"\xff\xda")) < 0:
+        # Nothing to be read but its size: ten times as fast, which counts
+        # where pictures are small.
+        with suppress(ValueError, KeyError):
+            height, width, space, _ = simplejpeg.decode_jpeg_header(data)
+            return Header("JPEG", height, width, _CHANNELS[space])
+    return _noted_header(data)
+
+
+def _noted_header(data: bytes) -> Header:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    try:
+        file = JpegImageFile(io.BytesIO(data))
+    # Pillow tells broken files by many types.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"cannot be decoded as JPEG ({reason})") from None
+    width, height = file.size
+    exif = file.info.get("exif", b"")
+    return Header(
+        "JPEG",
+        height,
+        width,
+        file.layers,
+        file.bits,
+        exif_orientation(exif) if exif else 1,
+        xmp=file.info.get("xmp", b""),
+    )
+
+
+def jpeg_pixels(data: bytes, header: Header) -> np.ndarray:
+    """The pixels of a JPEG, as stored, RGB uint8 [h, w, 3].
+
+    Raises:
+        ValueError: saying why, for a file that is damaged or would take too
+            much work.
+    """
+    require_few_scans(data, header)
+    try:
+        return _decoded(data, header)
+    except ValueError as error:
+        return _decoded_without_oddity(data, header, str(error))
+
+
+def _decoded(data: bytes, header: Header, strict: bool = True) -> np.ndarray:
+    require_no_hole(data)
+    space = "CMYK" if header.channels == 4 else "RGB"
+    pixels = simplejpeg.decode_jpeg(data, space, strict=strict)
+    # Adobe's files hold how much of each ink is missing.
+    return inks_to_rgb(pixels) if header.channels == 4 else pixels
+
+
+def _decoded_without_oddity(
+    data: bytes, header: Header, warning: str
+) -> np.ndarray:
+    """Decodes once more where a warning may be harmless.
+
+    Raises:
+        ValueError: where it is not, or something else is wrong.
+    """
+    reason = " ".join(warning.split()) or "not a whole JPEG"
+    plain = _without_oddities(data)
+    try:
+        return _decoded(plain, header)
+    except ValueError as error:
+        found = _EXTRANEOUS.search(str(error))
+    if found and found[2] == "0xd9" and int(found[1]) <= _FEW_BYTES:
+        return _decoded(plain, header, strict=False)
+    if "Unsupported JPEG process" in reason or "precision" in reason:
+        raise ValueError(f"is of a rare kind that is not read ({reason})")
+    if "Premature end" in reason:
+        raise ValueError("is cut off (JPEG)")
+    raise ValueError(f"is damaged ({reason})")
+
+
+def _without_oddities(data: bytes) -> bytes:
+    """Only what pixels are made of, and no padding before the end.
+
+    Left out are bytes between the header's segments, an odd version in JFIF,
+    and a sequential scan's unused fields.
+    """
+    parts, progressive = [JPEG_START], False
+    for marker, segment in _segments(data):
+        progressive |= marker in (0xC2, 0xC6, 0xCA, 0xCE)
+        if marker == _SCAN and not progressive:
+            segment = segment[:-3] + b"\0\x3f\0"
+        if not 0xE0 <= marker <= 0xED and marker != 0xFE:
+            parts.append(segment)
+        if marker == _SCAN:
+            rest = data[_scan_start(data) :]
+            end = rest.find(_END)
+            body = rest[:end] if end >= 0 else rest
+            return b"".join(parts) + _unpadded(body) + _END
+    return data
+
+
+def _unpadded(body: bytes) -> bytes:
+    """A scan's data without zeros or fill bytes at its end.
+
+    Where a picture is cut off and filled up, it is too short without them.
+    """
+    kept = body.rstrip(b"\0") if body.endswith(bytes(2)) else body
+    # An escaped 0xFF is the last of the data, with its zero.
+    lacks_zero = kept.endswith(b"\xff") and len(kept) < len(body)
+    return kept + b"\0" if lacks_zero else kept
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Markers up to the first scan's, each with its whole segment."""
+    place = len(JPEG_START)
+    while found := _MARKER.search(data, place):
+        marker, start = found[1][0], found.start()
+        if marker in _BARE:
+            place = found.end()
+            continue
+        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        place = start + 2 + max(length, 2)
+        yield marker, data[start:place]
+        if marker in (_SCAN, 0xD9):
+            return
+
+
+def _scan_start(data: bytes) -> int:
+    """Where the first scan's data begin; the file's length if nowhere."""
+    place = len(JPEG_START)
+    while found := _MARKER.search(data, place):
+        marker, start = found[1][0], found.start()
+        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        place = found.end() if marker in _BARE else start + 2 + max(length, 2)
+        if marker == _SCAN:
+            return place
+    return len(data)
+
+
+def require_few_scans(data: bytes, header: Header) -> None:
+    """Bounds the work that a JPEG takes.
+
+    Raises:
+        ValueError: where it is more than any picture needs.
+    """
+    most = min(
+        MOST_SCANS, MOST_SCANNED_PIXELS // max(1, header.height * header.width)
+    )
+    # Appended data and thumbnails may hold the same two bytes by chance.
+    if data.count(b"\xff\xda") > most and _scans(data, most) > most:
+        raise ValueError(f"has more than {most} scans (JPEG)")
+
+
+def _scans(data: bytes, most: int) -> int:
+    """Start-of-scan markers, until there are clearly too many."""
+    count, place = 0, len(JPEG_START)
+    for _ in range(64 * (most + 64)):
+        found = _MARKER.search(data, place)
+        if found is None or found[1][0] == _END[1]:
+            return count
+        count += found[1][0] == _SCAN
+        start = found.end()
+        length = int.from_bytes(data[start : start + 2], "big")
+        place = start + max(length, 2)
+    return most + 1
+
+
+def require_no_hole(data: bytes) -> None:
+    """Refuses a scan whose data hold many zeros that mean no flat area.
+
+    They may be taken for just as many pixels as are missing.
+
+    Raises:
+        ValueError: where there are some.
+    """
+    if data.find(_HOLE) < 0:
+        return
+    start = _scan_start(data)
+    place, end = data.find(_HOLE, start), data.find(_END, start)
+    if 0 <= place < end and not _zeros_are_flat(data):
+        raise ValueError("zeros inside its data")
+
+
+def _zeros_are_flat(data: bytes) -> bool:
+    """Whether the shortest code of the first coefficients' table ends a block.
+
+    Libraries make such tables for pictures with large flat areas, and for
+    progressive scans.
+    """
+    for marker, segment in _segments(data):
+        if marker in (0xC2, 0xC6, 0xCA, 0xCE):
+            return True
+        place = 4
+        while marker == 0xC4 and place + 17 <= len(segment):
+            table, counts = segment[place], segment[place + 1 : place + 17]
+            if table == 0x10:
+                return segment[place + 17 : place + 18] == b"\0"
+            place += 17 + sum(counts)
+    return True
+
+
+def with_adobe_transform(data: bytes, transform: int) -> bytes:
+    """A JPEG with a note of its colour space, for one that lacks it.
+
+    Args:
+        data: the file.
+        transform: 0 its samples as they are (RGB, CMYK), 1 YCbCr.
+    """
+    note = b"Adobe" + struct.pack(">HHHB", 100, 0, 0, transform)
+    segment = b"\xff\xee" + struct.pack(">H", len(note) + 2) + note
+    return JPEG_START + segment + data[len(JPEG_START) :]

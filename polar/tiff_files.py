@@ -1,0 +1,155 @@
+"""TIFF files: every strip or tile must unpack to just its own pixels."""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import Any
+
+import numpy as np
+
+from polar.band_colors import Bands
+from polar.band_colors import Kind
+from polar.band_colors import kind_of_grey
+from polar.band_colors import require_bright
+from polar.band_colors import stated_highest
+from polar.band_colors import true_colors
+from polar.image_header import Header
+from polar.image_header import require_bearable
+from polar.tiff_segments import samples_of
+
+_MOST_PAGES = 64
+_REDUCED_OR_MASK = 1 | 4
+_XMP, _SUB_IFDS, _MAX_SAMPLE, _S_MAX_SAMPLE = 700, 330, 281, 341
+_KINDS: dict[str, Kind] = {
+    "MINISWHITE": "white_is_zero",
+    "RGB": "rgb",
+    "YCBCR": "rgb",
+    "PALETTE": "palette",
+    "SEPARATED": "cmyk",
+}
+
+
+def tiff_header(data: bytes) -> Header:
+    """What a TIFF says of itself; overviews and masks are no further pages.
+
+    Raises:
+        ValueError: for a broken one.
+    """
+    return _header(*_opened(data))
+
+
+def tiff_pixels(data: bytes) -> np.ndarray:
+    """The pixels of a TIFF, as stored, RGB uint8 [h, w, 3]; no alpha.
+
+    Raises:
+        ValueError: saying why, for a file that is damaged or of a kind that
+            is not read.
+    """
+    page, images = _opened(data)
+    require_bearable(_header(page, images))
+    kind = _kind(page)
+    bits = _bits(page)
+    if kind == "palette" and bits > 8:
+        raise ValueError(f"has a palette of {bits} bits; at most 8 are read")
+    highest = stated_highest(bits, None, _greatest(page))
+    samples = samples_of(data, page, bits)
+    if highest is None:
+        colors = 4 if kind == "cmyk" else 3 if kind == "rgb" else 1
+        require_bright(int(samples[..., :colors].max()))
+    return true_colors(
+        samples,
+        Bands(
+            kind,
+            highest or 65535,
+            premultiplied=kind in ("rgb", "grey")
+            and page.extrasamples[:1] == (1,),
+            alpha_highest=2**bits - 1 if bits < 16 else None,
+            palette=_palette(page),
+        ),
+    )
+
+
+def _opened(data: bytes) -> tuple[Any, int]:
+    """The first page, and how many pictures there are."""
+    import tifffile
+
+    # It tells every oddity of tags on stderr; pixels are checked here.
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        file = tifffile.TiffFile(io.BytesIO(data))
+        first = file.pages.first
+        images = 0
+        for number, page in enumerate(file.pages):
+            if number == _MOST_PAGES:
+                break
+            images += not int(page.aspage().subfiletype) & _REDUCED_OR_MASK
+    # It tells broken files by many types.
+    except Exception:
+        raise ValueError("is damaged or cut off (TIFF)") from None
+    if first.keyframe is not first or not first.databytecounts:
+        raise ValueError("is damaged: holds no pixels (TIFF)")
+    return first, max(images, 1)
+
+
+def _header(page: Any, images: int) -> Header:
+    orientation = page.tags.valueof(274, 1)
+    xmp = page.tags.valueof(_XMP, b"")
+    return Header(
+        "TIFF",
+        page.imagelength,
+        page.imagewidth,
+        page.samplesperpixel,
+        _first(page.bitspersample),
+        orientation if orientation in range(1, 9) else 1,
+        images,
+        xmp.encode() if isinstance(xmp, str) else bytes(xmp),
+    )
+
+
+def _first(value: Any) -> int:
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def _bits(page: Any) -> int:
+    """Of a sample, 1 to 16."""
+    bits, form = page.bitspersample, _first(page.sampleformat)
+    if isinstance(bits, tuple) and len(set(bits)) > 1:
+        raise ValueError(f"has samples of {bits} bits; give all the same")
+    bits = _first(bits)
+    if form != 1 or not 1 <= bits <= 16:
+        numbers = {2: "signed numbers", 3: "floating-point numbers"}
+        raise ValueError(
+            f"{page.samplesperpixel} channels of {bits}"
+            f" {numbers.get(form, 'bits')}: convert it to RGB of 8 bits"
+        )
+    return bits
+
+
+def _kind(page: Any) -> Kind:
+    name = getattr(page.photometric, "name", str(page.photometric))
+    if name == "MINISBLACK":
+        return kind_of_grey(page.samplesperpixel)
+    if name not in _KINDS:
+        raise ValueError(
+            f"has colours of the kind {name} (TIFF), which is not read;"
+            " convert it to RGB of 8 bits"
+        )
+    return _KINDS[name]
+
+
+def _greatest(page: Any) -> int | None:
+    for tag in (_S_MAX_SAMPLE, _MAX_SAMPLE):
+        value = page.tags.valueof(tag)
+        if value is not None:
+            numbers = np.atleast_1d(np.asarray(value, np.float64))
+            return int(numbers[0]) if np.isfinite(numbers[0]) else None
+    return None
+
+
+def _palette(page: Any) -> np.ndarray | None:
+    """RGB uint8 [n, 3], of a palette of 16 bits, or of 8 as some write it."""
+    if page.colormap is None:
+        return None
+    colors = np.asarray(page.colormap).T
+    return (colors >> 8 if colors.max() > 255 else colors).astype(np.uint8)
