@@ -21,6 +21,7 @@ from mgtl_tf.folders import write_whole
 from mgtl_tf.fresh_process import answer_of
 from mgtl_tf.presets import load_preset
 from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.utils.json_files import read_json
 
 
 def paper_size(changes: Mapping[str, Any]) -> ModelConfig:
@@ -48,7 +49,7 @@ def fresh_cost(config: ModelConfig, folder: Path) -> dict[str, Any]:
     name = hashlib.sha256(text.encode()).hexdigest()[:12]
     answer = folder / f"{config.system}-{name}.json"
     if answer.is_file():
-        return json.loads(answer.read_text())
+        return read_json(answer, dict[str, Any], "remove it")
     folder.mkdir(parents=True, exist_ok=True)
     found = answer_of(__name__, text, f"{config.system}: its cost")
     write_whole(answer, found)

@@ -24,6 +24,9 @@ from mgtl_tf.data.early_sync import EarlySync
 from mgtl_tf.data.preprocess import SAMPLING_RULE
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.folders import write_whole
+from mgtl_tf.utils.json_files import parse_json
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import read_bytes
 
 MANIFEST_JSON = "manifest.json"
 UNFINISHED_JSONL = "unfinished.jsonl"
@@ -39,6 +42,39 @@ Record = dict[str, Any]
 """Of a block: `rows` ([id, ground's, aerial's size and time] each), `crc32`
 (one a view), `left_out` and `warnings` ([row in block, view, reason]), and
 `sizes` (view to "W x H" to count)."""
+
+
+# Most bytes of a manifest: 100 million pairs have about a hundred each.
+_LARGEST = 2**33
+
+
+_Status = tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A `Record` as a file holds it."""
+
+    rows: list[tuple[str, _Status, _Status]]
+    left_out: list[tuple[int, str, str]]
+    warnings: list[tuple[int, str, str]]
+    crc32: tuple[int, int]
+    sizes: dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True)
+class _NumberedBlock(_Block):
+    """A line of the journal."""
+
+    block: int
+
+
+@dataclass(frozen=True)
+class _Manifest:
+    """What manifest.json holds."""
+
+    settings: dict[str, Any]
+    blocks: list[_Block]
 
 
 @dataclass(frozen=True)
@@ -99,32 +135,38 @@ def read_state(folder: Path) -> CacheState | None:
         if (folder / UNFINISHED_JSONL).is_file():
             return _read_unfinished(folder / UNFINISHED_JSONL)
         if (folder / MANIFEST_JSON).is_file():
-            content = json.loads(_unsealed(folder / MANIFEST_JSON))
-            blocks = dict(enumerate(content["blocks"]))
-            return CacheState(content["settings"], blocks, True)
-    except (ValueError, KeyError, TypeError):
+            text = _unsealed(folder / MANIFEST_JSON)
+            manifest = parse_json(text, _Manifest)
+            blocks = dict(enumerate(map(_as_record, manifest.blocks)))
+            return CacheState(manifest.settings, blocks, True)
+    except UnfitFileError:
         pass
     return None
 
 
 def _read_unfinished(path: Path) -> CacheState:
-    settings, *lines = path.read_text(errors="replace").split("\n")
-    blocks = {}
+    content = read_bytes(path, _LARGEST)
+    settings, *lines = content.decode(errors="replace").split("\n")
     # What follows the last line's end is a line that a kill cut off.
-    for line in lines[:-1]:
-        record = json.loads(line)
-        blocks[record.pop("block")] = record
-    return CacheState(json.loads(settings), blocks, False)
+    found = [parse_json(line, _NumberedBlock) for line in lines[:-1]]
+    blocks = {block.block: _as_record(block) for block in found}
+    return CacheState(parse_json(settings, dict[str, Any]), blocks, False)
 
 
 def _unsealed(path: Path) -> str:
-    """A manifest's text; a `ValueError` where its own checksum differs."""
-    text = path.read_text()
+    """A manifest's text; refused where its own checksum differs."""
+    text = read_bytes(path, _LARGEST).decode(errors="replace")
     body, found, seal = text.rpartition(_SEAL)
-    # Those of older versions have none.
-    if found and seal != f"{zlib.crc32(body.encode())}}}\n":
-        raise ValueError(f"{path}: has other bytes than were written")
+    if not found or seal != f"{zlib.crc32(body.encode())}}}\n":
+        raise UnfitFileError("has other bytes than were written")
     return text
+
+
+def _as_record(block: _Block) -> Record:
+    # As lists, which is what those that are made now are compared as.
+    record = json.loads(json.dumps(dataclasses.asdict(block)))
+    record.pop("block", None)
+    return record
 
 
 class Journal:

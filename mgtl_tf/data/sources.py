@@ -11,7 +11,9 @@ import numpy as np
 from mgtl_tf.data.preprocess import load_ground
 from mgtl_tf.data.preprocess import load_satellite
 from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 
 VIEWS = ("ground", "satellite")
 
@@ -102,8 +104,8 @@ class CacheSource:
 def _mapped(folder: Path, view: str) -> np.ndarray:
     path = folder / f"{view}.npy"
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"{path}: is damaged ({error}); remove {folder} and make it anew"
+        return map_array(path, "|u1", (None, None, None, 3))
+    except UnfitFileError as error:
+        raise damaged(
+            path, error, f"remove {folder} and make it anew"
         ) from error

@@ -14,18 +14,37 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 from typing import Any
 from typing import BinaryIO
 
 import numpy as np
+from pydantic import Field
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import sync
 from mgtl_tf.folders import write_whole
 from mgtl_tf.retrieval.manifest import DESCRIPTORS
+from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.names import hidden_beside
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import read_bytes
 
 JOURNAL = "unfinished.jsonl"
+# Most bytes of it: a line of a kilobyte for each of a million batches.
+_LARGEST = 2**30
+# Most descriptors of a batch.
+_MOST = 2**20
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A line of the journal; gaps as of `Gap`."""
+
+    count: Annotated[int, Field(gt=0, le=_MOST)]
+    kept: Annotated[int, Field(ge=0, le=_MOST)]
+    crc32: int
+    gaps: list[tuple[int, str, bool]]
 
 
 @dataclass(frozen=True)
@@ -129,14 +148,12 @@ class Unfinished:
     def _read(self, plan: Mapping[str, Any]) -> list[str] | None:
         """The journal's whole lines, after the plan; None without a plan."""
         try:
-            text = (self.folder / JOURNAL).read_text(errors="replace")
-        except FileNotFoundError:
-            return None
-        # What follows the last line's end is a line that a kill cut off.
-        first, *lines = text.split("\n")[:-1] or [""]
-        try:
-            begun = dict(json.loads(first))
-        except (ValueError, TypeError):
+            content = read_bytes(self.folder / JOURNAL, _LARGEST)
+            text = content.decode(errors="replace")
+            # What follows the last line's end is a line that a kill cut off.
+            first, *lines = text.split("\n")[:-1] or [""]
+            begun = parse_json(first, dict[str, Any])
+        except UnfitFileError:
             return None  # Not even the plan was written.
         if different := _differences(begun, plan):
             raise UserError(
@@ -161,17 +178,16 @@ class Unfinished:
         self._rows.seek(len(self._header))
         for line in lines:
             try:
-                entry = json.loads(line)
-                size = 4 * self._dimension * entry["kept"]
-                content = self._rows.read(size)
-                if zlib.crc32(content) != entry["crc32"]:
-                    break
-                gaps = [Gap(*gap) for gap in entry["gaps"]]
-                self.done += entry["count"]
-            except (ValueError, KeyError, TypeError):
+                batch = parse_json(line, _Batch)
+            except UnfitFileError:
                 break
-            self.kept += entry["kept"]
-            self.gaps += gaps
+            content = self._rows.read(4 * self._dimension * batch.kept)
+            fits = batch.count == batch.kept + len(batch.gaps)
+            if not fits or zlib.crc32(content) != batch.crc32:
+                break
+            self.done += batch.count
+            self.kept += batch.kept
+            self.gaps += [Gap(*gap) for gap in batch.gaps]
             good.append(line)
         return good
 

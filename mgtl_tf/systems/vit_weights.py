@@ -131,7 +131,11 @@ def _assign(
 def _fits(shape: tuple[int, ...], wanted: tuple[int, ...], name: str) -> bool:
     if name.endswith(_POSITIONS):
         square = math.isqrt(max(shape[1] - 1, 0)) if len(shape) == 3 else 0
-        return 0 < square <= _LARGEST_GRID and shape == (1, 1 + square * square, wanted[-1])
+        return 0 < square <= _LARGEST_GRID and shape == (
+            1,
+            1 + square * square,
+            wanted[-1],
+        )
     # Theirs are split by heads, ours side by side; the order is the same.
     alike = shape[-1:] == wanted[-1:] or _ATTENTION in name
     return math.prod(shape) == math.prod(wanted) and alike

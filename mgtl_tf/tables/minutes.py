@@ -10,7 +10,11 @@ import json
 from collections.abc import Callable
 from collections.abc import Mapping
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
@@ -18,8 +22,17 @@ from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.study import Study
+from mgtl_tf.utils.json_files import read_json
 
 MINUTES_JSON = "minutes.json"
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """What minutes.json holds."""
+
+    minutes: float
+    steps: dict[str, Annotated[int, Field(gt=0)]]
 
 
 def read_budget(folder: Path, minutes: float) -> dict[str, int]:
@@ -36,18 +49,13 @@ def read_budget(folder: Path, minutes: float) -> dict[str, int]:
     path = folder / MINUTES_JSON
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text())
-        steps = {str(key): int(count) for key, count in found["steps"].items()}
-        before = float(found["minutes"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{path}: cannot be read; remove it") from error
-    if before != minutes:
+    found = read_json(path, _Budget, "remove it")
+    if found.minutes != minutes:
         raise UserError(
-            f"--minutes={minutes:g}: {folder} was begun with {before:g}; give"
-            " another --studies_dir"
+            f"--minutes={minutes:g}: {folder} was begun with"
+            f" {found.minutes:g}; give another --studies_dir"
         )
-    return steps
+    return found.steps
 
 
 def measured_budget(

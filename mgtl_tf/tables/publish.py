@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.tables.grid import Grid
@@ -21,6 +20,10 @@ from mgtl_tf.tables.plot import draw_rows
 from mgtl_tf.tables.study_json import StudyFigures
 from mgtl_tf.tables.study_json import from_json
 from mgtl_tf.tables.study_json import to_json
+from mgtl_tf.utils.json_files import LARGEST
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.plain_files import read_bytes
 
 _HEAD = """# Results
 
@@ -69,9 +72,11 @@ def write_page(docs: Path) -> Path:
     parts = [_HEAD]
     for path in sorted((docs / "results").glob("*.json")):
         try:
-            parts.append(_section(from_json(path.read_text()), path))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{path}: not a results file ({error})") from error
+            text = read_bytes(path, LARGEST).decode(errors="replace")
+            parts.append(_section(from_json(text), path))
+        except UnfitFileError as error:
+            remedy = "publish its study again, or remove it"
+            raise damaged(path, error, remedy) from error
     write_whole(docs / "results.md", "\n".join(parts))
     return docs / "results.md"
 

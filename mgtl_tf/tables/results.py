@@ -18,6 +18,11 @@ from mgtl_tf.metrics import summary
 from mgtl_tf.tables.runs import RANKS
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.utils.array_files import read_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
+
+_REMEDY = "move the run folder away and give the same command again"
 
 
 @dataclass(frozen=True)
@@ -106,12 +111,9 @@ def read_result(run: Run) -> SeedResult:
     """
     path = run.folder / RANKS
     try:
-        ranks = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}); move the run folder away and"
-            " give the same command again"
-        ) from error
+        ranks = read_array(path, "i", (None, None))
+    except UnfitFileError as error:
+        raise damaged(path, error, _REMEDY) from error
     forth = ranks[0]
     training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
     rates = [record["pairs_per_second"] for record in training]

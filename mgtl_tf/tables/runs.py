@@ -10,6 +10,7 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
+from mgtl_tf.utils.json_files import read_json
 
 STUDY_JSON = "study.json"
 """In a run's folder: the code and the data that it was begun with."""
@@ -104,11 +105,7 @@ def _made_with(folder: Path) -> Versions | None:
     path = folder / STUDY_JSON
     if not path.is_file():
         return None
-    try:
-        values = json.loads(path.read_text())
-        return Versions(str(values["code"]), str(values["data"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path}: cannot be read; remove it") from error
+    return read_json(path, Versions, "remove it")
 
 
 def sign(run: Run, versions: Versions) -> None:

@@ -5,7 +5,7 @@ STUDIES/NAME/runs/ROW-seedN, search/ROW-SETTINGS, worlds/, prepared/.
 
 from __future__ import annotations
 
-import json
+import dataclasses
 from collections.abc import Iterable
 from collections.abc import Mapping
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.presets import load_preset
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.tables.benchmark import Benchmark
 from mgtl_tf.tables.rows import ROWS
 from mgtl_tf.tables.rows import Row
 from mgtl_tf.tables.runs import Run
+from mgtl_tf.utils.json_files import read_json
 
 SETTINGS_JSON = "settings.json"
 _NAMED = {"learning_rate", "residual_init"}
@@ -171,6 +171,15 @@ def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
     return read_search(folder).get("chosen", {})
 
 
+@dataclass(frozen=True)
+class _Search:
+    """What settings.json holds."""
+
+    chosen: dict[str, dict[str, Any]]
+    steps: int = 0
+    trials: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
 def read_search(folder: Path) -> dict[str, Any]:
     """All that an earlier search tried and chose; empty before one.
 
@@ -180,14 +189,8 @@ def read_search(folder: Path) -> dict[str, Any]:
     path = folder / SETTINGS_JSON
     if not path.is_file():
         return {}
-    try:
-        found = json.loads(path.read_text())
-        chosen = {key: dict(value) for key, value in found["chosen"].items()}
-        return {**found, "chosen": chosen}
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}); remove it and search again"
-        ) from error
+    found = read_json(path, _Search, "remove it and search again")
+    return dataclasses.asdict(found)
 
 
 def control_rows(

@@ -23,6 +23,9 @@ from mgtl_tf.tables.measured import MeasuredTable
 from mgtl_tf.tables.results import Gallery
 from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import SeedResult
+from mgtl_tf.utils.json_files import parse_json
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import quoted
 
 _DIGITS = 6
 _FOLDERS = ("data_dir: ", "data_cache: ")
@@ -43,6 +46,60 @@ class StudyFigures:
     tables: Sequence[MeasuredTable]
     facts: Mapping[str, Any]
     search: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A line of `rows`."""
+
+    changes: list[str]
+    complexity: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A line of `runs`."""
+
+    pairs: int
+    train_seconds: float
+    pairs_per_second: float
+
+
+@dataclass(frozen=True)
+class _Measurement:
+    """A line of `measurements`, besides its recalls."""
+
+    table: int
+    row: str
+    gallery: Gallery
+    seed: int
+    run: str
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A line of `tables`."""
+
+    number: int
+    rows: dict[str, str]
+    measured_on: str
+    made_world: bool
+    seeds: list[int]
+    differences: dict[str, tuple[float, float, float, float]]
+    notes: list[str]
+
+
+@dataclass(frozen=True)
+class _File:
+    """What a study's file holds."""
+
+    name: str
+    facts: dict[str, Any]
+    rows: dict[str, _Row]
+    runs: dict[str, _Run]
+    measurements: list[_Measurement]
+    tables: list[_Table]
+    search: dict[str, Any]
 
 
 def to_json(study: StudyFigures) -> str:
@@ -73,13 +130,33 @@ def from_json(text: str) -> StudyFigures:
     """What `to_json` wrote.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: for other text.
+        UnfitFileError: for other text.
     """
-    content = json.loads(text)
-    tables = [_table_in(details, content) for details in content["tables"]]
+    # NaN stands for a spread over one seed.
+    parse_json(text, _File, finite=False)
+    content = parse_json(text, dict[str, Any], finite=False)
+    _require_known(content)
+    try:
+        tables = [_table_in(details, content) for details in content["tables"]]
+    except ValueError as error:
+        raise UnfitFileError(str(error)) from error
     return StudyFigures(
         content["name"], tables, content["facts"], content["search"]
     )
+
+
+def _require_known(content: Mapping[str, Any]) -> None:
+    """Every table's rows, and every measurement's run, must be there."""
+    rows = {key for table in content["tables"] for key in table["rows"]}
+    runs = {found["run"] for found in content["measurements"]}
+    for found in content["measurements"]:
+        recalls = {k: v for k, v in found.items() if k.startswith("r@")}
+        for name, value in recalls.items():
+            if not isinstance(value, float | int):
+                raise UnfitFileError(f"{name}={quoted(value)}: no number")
+    for names, place in ((rows, "rows"), (runs, "runs")):
+        if unknown := names - content[place].keys():
+            raise UnfitFileError(f"{place} lacks {quoted(min(unknown))}")
 
 
 def _rows_out(rows: Sequence[RowResult], shared: set[str]) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+from mgtl_tf.utils.json_files import read_json
 
 # Without these a CPU emulates bfloat16: convolution gradients then take
 # about fifteen times as long as in float32.
@@ -64,6 +67,28 @@ def set_determinism(seed: int, deterministic: bool) -> None:
     keras.utils.set_random_seed(seed)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What environment.json of a run must say; it may say more."""
+
+    tensorflow: str
+    keras: str
+    processor: str
+    cores: int | None
+    gpus: list[str]
+
+
+def read_environment(run_dir: Path | str) -> dict[str, Any]:
+    """What `describe` said when a run was begun.
+
+    Raises:
+        UserError: where environment.json is missing or damaged.
+    """
+    path, remedy = Path(run_dir) / "environment.json", "remove the run"
+    read_json(path, Environment, remedy)
+    return read_json(path, dict[str, Any], remedy)
 
 
 def describe() -> dict[str, Any]:

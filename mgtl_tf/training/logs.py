@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,13 @@ from mgtl_tf.folders import write_whole
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.retrieval_loss import LOSS_NAMES
+from mgtl_tf.utils.json_files import parse_json
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.plain_files import read_bytes
+
+# Of metrics.jsonl; a line has under a kilobyte.
+_LARGEST = 2**30
 
 
 class MetricsLog:
@@ -102,15 +110,37 @@ class SilentLog:
         """Does nothing."""
 
 
+@dataclass(frozen=True)
+class _Record:
+    """What every line of metrics.jsonl holds, besides its values."""
+
+    kind: str
+    step: int
+
+
 def read_metrics(run_dir: Path | str) -> list[dict[str, Any]]:
-    """The records of a run, in order; an unfinished last line is left out."""
+    """The records of a run, in order; an unfinished last line is left out.
+
+    Raises:
+        UserError: where the file cannot be read.
+    """
     path = Path(run_dir) / "metrics.jsonl"
+    if not path.is_file():
+        return []
+    try:
+        lines = read_bytes(path, _LARGEST).split(b"\n")
+    except UnfitFileError as error:
+        raise damaged(path, error, "put back a copy") from error
     records = []
-    for line in path.read_text().splitlines() if path.is_file() else []:
+    for line in filter(None, lines):
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            # A loss that is not finite stays in the log.
+            parse_json(line, _Record, finite=False)
+            record = parse_json(line, dict[str, Any], finite=False)
+        except UnfitFileError:
             logging.warning("%s: an unfinished line was left out", path)
+        else:
+            records.append(record)
     return records
 
 

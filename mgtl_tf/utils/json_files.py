@@ -70,12 +70,14 @@ def parse_json(
     *,
     sealed: bool = False,
     version: int | None = None,
+    finite: bool = True,
 ) -> T:
     """JSON text as a value of the declared shape.
 
     Args:
         content: the text, as UTF-8 where it is bytes.
         shape, sealed, version: as of `read_json`.
+        finite: whether NaN and Infinity are refused.
 
     Raises:
         UnfitFileError: with a phrase that says what is wrong, for text that
@@ -84,7 +86,7 @@ def parse_json(
             its checksum, or is of another shape.
     """
     declared: Any = shape
-    value = _value(content)
+    value = _value(content, finite)
     if version is not None:
         _require_version(value, version)
     if sealed:
@@ -107,14 +109,14 @@ def _adapter(shape: Any) -> TypeAdapter:
     return TypeAdapter(shape)
 
 
-def _value(content: bytes | str) -> Any:
+def _value(content: bytes | str, finite: bool) -> Any:
     try:
         text = content if isinstance(content, str) else content.decode()
         return json.loads(
             text,
             object_pairs_hook=_object,
-            parse_constant=_no_number,
-            parse_float=_finite,
+            parse_constant=_no_number if finite else float,
+            parse_float=_finite if finite else float,
             parse_int=_integer,
         )
     except UnicodeDecodeError as error:

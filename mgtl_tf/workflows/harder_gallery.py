@@ -7,16 +7,15 @@ show only there. Nothing is trained; each figure is kept in its run folder.
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.tables.launch import Devices
 from mgtl_tf.tables.launch import require_all
 from mgtl_tf.tables.launch import run_all
@@ -28,6 +27,7 @@ from mgtl_tf.tables.results import RowResult
 from mgtl_tf.tables.results import row_result
 from mgtl_tf.tables.runs import Run
 from mgtl_tf.tables.study import Study
+from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.study_runs import ready_data
 from mgtl_tf.workflows.tables_job import TablesJob
 
@@ -89,15 +89,18 @@ def _figures(run_dir: Path) -> Path:
     return run_dir / f"evaluation-procedural-validation-{_NAME}.json"
 
 
+@dataclass(frozen=True)
+class _Evaluation:
+    """What is taken of what experiments.evaluate writes."""
+
+    gallery_size: int
+    ground_to_satellite: dict[str, Any]
+
+
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-        return {**found["ground_to_satellite"], **found}
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(
-            f"{path}: cannot be read ({error}); remove it and give the same"
-            " command again"
-        ) from error
+    remedy = "remove it and give the same command again"
+    found = read_json(path, _Evaluation, remedy)
+    return {**found.ground_to_satellite, "gallery_size": found.gallery_size}
 
 
 def _among_more(row: RowResult, found: list[dict[str, Any]]) -> RowResult:

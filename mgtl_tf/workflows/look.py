@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -35,6 +34,8 @@ from mgtl_tf.look.traces import trace_places
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.thumbnails import fixed_rows
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.environment import read_environment
+from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.evaluate import read_split
 from mgtl_tf.workflows.inputs import open_source
@@ -116,7 +117,7 @@ def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
     looked = []
     for run_dir in run_dirs:
         page = look_at_run(run_dir)
-        found = json.loads((page.parent / FIGURES).read_text())
+        found = read_json(page.parent / FIGURES, dict[str, Any], "look again")
         looked.append(Looked(run_dir.name, page, found))
     return write_study_page(tables_dir, looked)
 
@@ -195,8 +196,8 @@ def _facts(
     checkpoint: str,
 ) -> dict[str, Any]:
     """How the page came about; names to values."""
-    path = Path(run_dir) / "environment.json"
-    machine = json.loads(path.read_text()) if path.is_file() else {}
+    there = (Path(run_dir) / "environment.json").is_file()
+    machine = read_environment(run_dir) if there else {}
     model, training = trained.model, trained.train
     return {
         "run": Path(run_dir).name,

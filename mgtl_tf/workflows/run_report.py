@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 from mgtl_tf import evaluation
@@ -13,6 +12,7 @@ from mgtl_tf.data.records import positions
 from mgtl_tf.retrieval.report import ReportData
 from mgtl_tf.retrieval.report import write_report
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.inputs import left_out
 from mgtl_tf.workflows.inputs import open_source
@@ -37,7 +37,7 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     config, model = load_model(run_dir, "best")
     data = ReportData(
         config=config,
-        environment=json.loads((run_dir / "environment.json").read_text()),
+        environment=read_environment(run_dir),
         records=read_metrics(run_dir),
     )
     pairs = dataset.validation

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -31,6 +30,7 @@ from mgtl_tf.tables.runs import Versions
 from mgtl_tf.tables.runs import is_finished
 from mgtl_tf.tables.runs import sign
 from mgtl_tf.tables.study import Study
+from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
@@ -194,7 +194,7 @@ def study_facts(folder: Path) -> dict[str, Any]:
     paths = sorted((folder / "runs").glob("*/environment.json"))
     if not paths:
         return {}
-    found = json.loads(paths[0].read_text())
+    found = read_environment(paths[0].parent)
     hardware = ", ".join(found["gpus"]) or (
         f"{found['cores']} cores of {found['processor']}"
     )

@@ -287,5 +287,5 @@ def test_cut_off_arrays_are_told(pairs, tmp_path):
     shutil.copytree(tmp_path / "c", tmp_path / "d")
     with (tmp_path / "d" / "ground.npy").open("r+b") as file:
         file.truncate(4000)
-    with pytest.raises(UserError, match="ground.npy: is damaged"):
+    with pytest.raises(UserError, match="ground.npy: damaged"):
         CacheSource(tmp_path / "d")

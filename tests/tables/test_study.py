@@ -188,7 +188,7 @@ def test_other_runs_are_refused_by_name(study, trainer):
     with pytest.raises(UserError, match="other data"):
         is_finished(run, Versions("code2", "data2"), any_code=True)
     (run.folder / "study.json").write_text("{")
-    with pytest.raises(UserError, match="study.json: cannot be read"):
+    with pytest.raises(UserError, match="study.json: damaged"):
         is_finished(run, VERSIONS)
 
 
@@ -200,7 +200,7 @@ def test_damaged_ranks_name_the_file(study, trainer):
     assert result.mean("r@1") == pytest.approx(22 / 200)
     assert result.mean("r@10") == 1 and np.isnan(result.spread("r@1"))
     (run.folder / "report/ranks.npy").write_bytes(b"short")
-    with pytest.raises(UserError, match="ranks.npy: cannot be read"):
+    with pytest.raises(UserError, match="ranks.npy: damaged"):
         row_result("vgg", "VGG", [run])
 
 
@@ -230,7 +230,7 @@ def test_search_takes_the_best_and_keeps_earlier_choices(tmp_path, trainer):
     search_settings(tuning, [VGG, WITH_CMI], *arguments)
     assert len(trainer.started) == 6
     (tuning.folder / "settings.json").write_text("[]")
-    with pytest.raises(UserError, match="settings.json: cannot be read"):
+    with pytest.raises(UserError, match="settings.json: damaged"):
         read_settings(tuning.folder)
 
 

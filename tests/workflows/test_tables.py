@@ -235,5 +235,5 @@ def test_minutes_become_steps_once(tmp_path, trained, monkeypatch):
     with pytest.raises(UserError, match="begun with 1; give another"):
         _job(tmp_path, 2, minutes=2.0).study()
     (runs.parent / "minutes.json").write_text("{")
-    with pytest.raises(UserError, match="minutes.json: cannot be read"):
+    with pytest.raises(UserError, match="minutes.json: damaged"):
         job.study()

@@ -8,7 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from mgtl_tf.data.procedural.geodesy import to_degrees
 from mgtl_tf.data.procedural.settings import WORLD_VERSION
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.json_files import read_json
 
 MANIFEST = "world.json"
 AERIAL = "bingmap/19"
@@ -87,6 +90,14 @@ def sweep(root: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@dataclass(frozen=True)
+class _WorldManifest:
+    """What is compared of world.json."""
+
+    version: int
+    settings: dict[str, Any]
+
+
 def open_folder(root: Path, settings: WorldSettings) -> None:
     """Begins a folder, or checks that an existing one is this very world.
 
@@ -96,16 +107,10 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
     path = root / MANIFEST
     wanted = json.loads(_manifest(settings))
     if path.is_file():
-        try:
-            found = json.loads(path.read_text())
-            _compare(path, found["version"], "version", WORLD_VERSION)
-            for name, value in wanted["settings"].items():
-                _compare(path, found["settings"][name], name, value)
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{path}: not a manifest of this program ({error!r});"
-                " give another --output_dir"
-            ) from error
+        found = read_json(path, _WorldManifest, "give another --output_dir")
+        _compare(path, found.version, "version", WORLD_VERSION)
+        for name, value in wanted["settings"].items():
+            _compare(path, found.settings.get(name), name, value)
         return
     if root.exists() and not root.is_dir():
         raise UserError(f"--output_dir={root}: is a file; name a folder")

@@ -33,6 +33,9 @@ from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.world import TownMap
 from mgtl_tf.data.procedural.world import make_map
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.array_files import read_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 from polar.parallel import worker_pool
 
 ROWS_A_TASK = 16
@@ -73,12 +76,7 @@ def make_pictures(
     with bar, _workers(processes) as pool:
         _run(pool, root, settings, waiting, missing, processes, bar)
     if not finished:
-        positions = {
-            share.index: np.load(
-                _positions_path(root, share.index), allow_pickle=False
-            )
-            for share in shares
-        }
+        positions = {share.index: _positions(root, share) for share in shares}
         files.write_tables(root, settings, positions)
     shutil.rmtree(root / SCRATCH, ignore_errors=True)
 
@@ -210,3 +208,12 @@ def _map_path(root: Path, index: int) -> Path:
 def _positions_path(root: Path, index: int) -> Path:
     """Where a map's camera positions lie until the tables are written."""
     return root / SCRATCH / f"positions-{index}.npy"
+
+
+def _positions(root: Path, share: MapShare) -> np.ndarray:
+    path = _positions_path(root, share.index)
+    try:
+        return read_array(path, "<f8", (share.count, 4))
+    except UnfitFileError as error:
+        remedy = f"remove {root / SCRATCH} and give the same command again"
+        raise damaged(path, error, remedy) from error

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.data.procedural.world import TownMap
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import damaged
 
 
 def save_map(town: TownMap, folder: Path) -> None:
@@ -54,11 +57,17 @@ def _build(kind: typing.Any, prefix: str, folder: Path) -> typing.Any:
         if dataclasses.is_dataclass(hint):
             values[field.name] = _build(hint, name, folder)
             continue
-        array = np.load(
-            folder / f"{name}.npy", mmap_mode="r", allow_pickle=False
-        )
+        array = _mapped(folder / f"{name}.npy")
         # A plain view: cv2 and slicing are quicker on it than on a memmap.
         values[field.name] = (
             array.item() if array.ndim == 0 else array.view(np.ndarray)
         )
     return kind(**values)
+
+
+def _mapped(path: Path) -> np.ndarray:
+    try:
+        return map_array(path)
+    except UnfitFileError as error:
+        remedy = f"remove {path.parent} and give the same command again"
+        raise damaged(path, error, remedy) from error

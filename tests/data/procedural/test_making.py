@@ -146,7 +146,7 @@ def test_a_strange_folder_is_refused(tmp_path):
     with pytest.raises(UserError, match="no world.json"):
         make_world(SMALL, tmp_path, 1, progress=False)
     (tmp_path / "letter.txt").rename(tmp_path / "world.json")
-    with pytest.raises(UserError, match="not a manifest"):
+    with pytest.raises(UserError, match="world.json: damaged"):
         make_world(SMALL, tmp_path, 1, progress=False)
 
 
