@@ -303,7 +303,7 @@ def test_the_page_here_is_of_the_files_here(tmp_path):
 def test_damaged_json_and_folders_are_named(tmp_path):
     _published(tmp_path)
     (tmp_path / "results/other.json").write_text('{"name": "other"}')
-    with pytest.raises(UserError, match="other.json: not a results file"):
+    with pytest.raises(UserError, match="other.json: damaged"):
         write_page(tmp_path)
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="--docs_dir=.*file"):
