@@ -112,6 +112,18 @@ def _wide_png(chance: random.Random, sound: bytes) -> bytes:
     return png(20_000, 20_000, bytes(20_000 * 2501), 1)
 
 
+def noted(png_file: bytes, heading: float) -> bytes:
+    """A PNG with GPano's note of where its centre looks, degrees."""
+    note = (
+        "iTXtXML:com.adobe.xmp\0\0\0\0\0<x xmlns:GPano="
+        '"http://ns.google.com/photos/1.0/panorama/"'
+        f' GPano:PoseHeadingDegrees="{heading}"/>'
+    ).encode()
+    size, checksum = len(note) - 4, zlib.crc32(note)
+    chunk = struct.pack(">I", size) + note + struct.pack(">I", checksum)
+    return png_file[:33] + chunk + png_file[33:]
+
+
 def largest_blank(chance: random.Random, sound: bytes) -> bytes:
     """The largest image that is let in, 65 kB long."""
     return png(4096, 16384, bytes(4096 * 16385))

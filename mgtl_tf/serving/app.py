@@ -59,8 +59,6 @@ _KEPT = {"cache-control": "private, max-age=3600"}
 
 # As Python's int() also takes what is no row's only address.
 _ROW = re.compile("0|[1-9][0-9]{0,17}")
-# Of the most pixels, what suffices to be shown.
-_SHOWN_PART = 16
 
 _Answer = tuple[Located, np.ndarray]
 """An answer, and the upload's pixels."""
@@ -213,16 +211,18 @@ class _Site:
     def _decoded(self, upload: Upload, question: Question) -> Decoded:
         # All turns together take no more memory than one image may.
         turned = self._turns_of_one if question.unknown_heading else 1
-        most = MOST_PIXELS // max(turned, _SHOWN_PART)
-        return self._pictures.decoders.decode(upload.image, most)
+        return self._pictures.decoders.decode(
+            upload.image,
+            MOST_PIXELS // turned,
+            believe=not question.unknown_heading,
+        )
 
     def _answer(
         self, upload: Upload, question: Question, decoded: Decoded
     ) -> _Answer:
-        smaller = question.unknown_heading and not decoded.is_whole
         try:
             located = self._localizer.locate(
-                decoded.pixels if smaller else upload.image,
+                decoded.pixels,
                 question.top_k,
                 question.near,
                 question.radius,
@@ -231,8 +231,12 @@ class _Site:
         except (UserError, UnreadableImage) as error:
             # Here the command's flags are fields.
             raise Refused(422, str(error).replace("--", "")) from error
-        name = Path(upload.name or "panorama")
-        return dataclasses.replace(located, image=name), decoded.pixels
+        told = dataclasses.replace(
+            located,
+            image=Path(upload.name or "panorama"),
+            heading_read=decoded.heading,
+        )
+        return told, decoded.pixels
 
 
 def _json(content: object, status: int = 200) -> Response:

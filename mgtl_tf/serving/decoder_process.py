@@ -7,6 +7,7 @@ decoder, ends this process and no other.
 
 from __future__ import annotations
 
+import math
 import os
 import resource
 import signal
@@ -17,16 +18,16 @@ import cv2
 import numpy as np
 
 from mgtl_tf.serving.images import shrunk
-from mgtl_tf.serving.images import uploaded_pixels
+from mgtl_tf.serving.images import uploaded_panorama
 from mgtl_tf.serving.limits import Refused
 
-REQUEST = struct.Struct("<QQQd")
-"""Length of the file that follows; most pixels of the answer; memory in
-bytes and seconds that decoding may take."""
+REQUEST = struct.Struct("<QQ?Qd")
+"""Length of the file that follows; most pixels of the answer; whether its
+heading is believed; memory in bytes and seconds that decoding may take."""
 
-ANSWER = struct.Struct("<HIIII")
-"""HTTP status; then height and width of the pixels that follow and of the
-file's own; or length of the reason that follows, and zeros."""
+ANSWER = struct.Struct("<HIId")
+"""HTTP status; then height and width of the pixels that follow and the heading
+that was believed, or NaN; or length of the reason that follows, and zeros."""
 
 READY = b"."
 """What is written when the first request may come."""
@@ -40,33 +41,35 @@ def answer_requests(asked: BinaryIO, told: BinaryIO) -> None:
         told: where answers go.
     """
     while head := asked.read(REQUEST.size):
-        length, most, memory, seconds = REQUEST.unpack(head)
+        length, most, believe, memory, seconds = REQUEST.unpack(head)
         content = asked.read(length)
         _limit_memory(memory)
         # Nobody handles the signal: it ends the process, wherever it is.
         signal.setitimer(signal.ITIMER_REAL, seconds)
-        answer, data = _answer(content, most)
+        answer, data = _answer(content, most, believe)
         signal.setitimer(signal.ITIMER_REAL, 0)
         told.write(answer)
         told.write(data)
         told.flush()
 
 
-def _answer(content: bytes, most: int) -> tuple[bytes, bytes | memoryview]:
+def _answer(
+    content: bytes, most: int, believe: bool
+) -> tuple[bytes, bytes | memoryview]:
     try:
-        whole = uploaded_pixels(content)
-        pixels = np.ascontiguousarray(shrunk(whole, most))
+        found = uploaded_panorama(content, believe)
+        pixels = np.ascontiguousarray(shrunk(found.pixels, most))
     except Refused as error:
         return _reason(error.status, error.reason)
     except MemoryError:
         return _reason(422, "the image takes too much memory to decode")
-    answer = ANSWER.pack(200, *pixels.shape[:2], *whole.shape[:2])
-    return answer, pixels.data.cast("B")
+    heading = math.nan if found.heading is None else found.heading
+    return ANSWER.pack(200, *pixels.shape[:2], heading), pixels.data.cast("B")
 
 
 def _reason(status: int, reason: str) -> tuple[bytes, bytes]:
     text = reason.encode(errors="replace")
-    return ANSWER.pack(status, len(text), 0, 0, 0), text
+    return ANSWER.pack(status, len(text), 0, 0), text
 
 
 def _limit_memory(more: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import queue
 import signal
 import subprocess
@@ -34,11 +35,11 @@ class Decoded:
     Attributes:
         pixels: RGB uint8 [h, w, 3]; fewer than the file has where those
             would be too many, as a mean over areas.
-        is_whole: whether these are all that the file has.
+        heading: as of `panorama_notes.Panorama`.
     """
 
     pixels: np.ndarray
-    is_whole: bool
+    heading: float | None = None
 
 
 class Decoder:
@@ -65,21 +66,21 @@ class Decoder:
         """Of the process."""
         return self._process.pid
 
-    def decode(self, content: bytes, most: int, limits: Limits) -> Decoded:
+    def decode(
+        self, content: bytes, most: int, limits: Limits, believe: bool = False
+    ) -> Decoded:
         """The pixels of a file.
 
         Args:
-            content: the file.
-            most: pixels that are given.
+            content, most, believe: as of `Decoders.decode`.
             limits: of time and memory.
 
         Raises:
             Refused: 422, telling why it has none.
             EOFError: likewise; and this process has ended.
         """
-        head = REQUEST.pack(
-            len(content), most, limits.decode_bytes, limits.decode_seconds
-        )
+        bounds = limits.decode_bytes, limits.decode_seconds
+        head = REQUEST.pack(len(content), most, believe, *bounds)
         try:
             self._asked.write(head)
             self._asked.write(content)
@@ -97,7 +98,7 @@ class Decoder:
     def _answer(self, most: int) -> Decoded:
         head = bytearray(ANSWER.size)
         self._fill(memoryview(head))
-        status, height, width, *whole = ANSWER.unpack(head)
+        status, height, width, heading = ANSWER.unpack(head)
         if status != 200:
             reason = bytearray(height)
             self._fill(memoryview(reason))
@@ -106,7 +107,8 @@ class Decoder:
             raise EOFError
         pixels = np.empty((height, width, 3), np.uint8)
         self._fill(pixels.data.cast("B"))
-        return Decoded(pixels, [height, width] == whole)
+        told = None if math.isnan(heading) else heading
+        return Decoded(pixels, told)
 
     def _fill(self, memory: memoryview) -> None:
         while memory:
@@ -156,12 +158,16 @@ class Decoders:
         for thread in starting:
             thread.join()
 
-    def decode(self, content: bytes, most: int) -> Decoded:
+    def decode(
+        self, content: bytes, most: int, believe: bool = False
+    ) -> Decoded:
         """The pixels of an upload or a file.
 
         Args:
             content: the whole file.
             most: pixels that are given; of more, a smaller image.
+            believe: whether a panorama is turned to north where its file
+                says how.
 
         Raises:
             Refused: 422 for what is no whole image, or takes too long or too
@@ -169,7 +175,7 @@ class Decoders:
         """
         decoder = self._next()
         try:
-            decoded = decoder.decode(content, most, self._limits)
+            decoded = decoder.decode(content, most, self._limits, believe)
         except EOFError as error:
             self._start_beside()
             raise Refused(422, str(error)) from None

@@ -13,7 +13,9 @@ import numpy as np
 
 from mgtl_tf.serving.limits import Refused
 from polar.image_files import decode
+from polar.image_files import decode_panorama
 from polar.image_files import read_header
+from polar.panorama_notes import Panorama
 
 MOST_PIXELS = 2**26
 """Of an upload: 16384 x 4096. Half of what a file on disk may have."""
@@ -25,8 +27,12 @@ memory than its pixels."""
 _QUALITY = 85
 
 
-def uploaded_pixels(content: bytes) -> np.ndarray:
-    """The pixels of an upload, RGB uint8 [h, w, 3].
+def uploaded_panorama(content: bytes, believe: bool) -> Panorama:
+    """The pixels of an upload.
+
+    Args:
+        content: the file.
+        believe: whether it is turned to north where it says how.
 
     Raises:
         Refused: 422, for what is no whole image of a bearable size.
@@ -34,7 +40,9 @@ def uploaded_pixels(content: bytes) -> np.ndarray:
     try:
         if content:
             _require_bearable(content)
-        return decode(content)
+        return (
+            decode_panorama(content) if believe else Panorama(decode(content))
+        )
     except ValueError as error:
         raise Refused(422, f"the image {error}") from error
 

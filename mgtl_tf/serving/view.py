@@ -94,19 +94,17 @@ def result_view(
 
     Args:
         located: what `Localizer.locate` returned.
-        panorama: the uploaded pixels, RGB uint8 [h, w, 3].
+        panorama: the uploaded pixels, RGB uint8 [h, w, 3], turned to north
+            where the file says how.
         crop: top and bottom of the rows that the model saw, fractions.
         index: the gallery.
         pictures: reads its aerial images.
     """
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
-    heading = located.heading
-    if heading is None:
-        heading = located.heading_read
-    if heading is not None:
+    if located.heading is not None:
         # With north in the centre column, as all else on the page.
-        seen = turned_to_north(seen, heading)
+        seen = turned_to_north(seen, located.heading)
     aerials = [
         pictures.pixels(answer.place.image) for answer in located.answers
     ]

@@ -30,14 +30,24 @@ def test_pixels_come_as_they_are(decoders):
     content, expected = png(37, 90)
     for _ in range(3):
         found = decoders.decode(content, 37 * 90)
-        assert found.is_whole
         np.testing.assert_array_equal(found.pixels, expected)
+
+
+def test_a_heading_is_believed_or_not(decoders):
+    """GPano's note turns the pixels, here by a quarter."""
+    content, expected = png(8, 16)
+    noted = bad_images.noted(content, 90)
+    for believe, columns, heading in ((True, 4, 90.0), (False, 0, None)):
+        found = decoders.decode(noted, 128, believe)
+        turned = np.roll(expected, columns, axis=1)
+        np.testing.assert_array_equal(found.pixels, turned)
+        assert found.heading == heading
 
 
 def test_too_many_pixels_become_means(decoders):
     content, expected = png(40, 80)
     found = decoders.decode(content, 20 * 40)
-    assert found.pixels.shape == (20, 40, 3) and not found.is_whole
+    assert found.pixels.shape == (20, 40, 3)
     mean = expected.astype(float).reshape(20, 2, 40, 2, 3).mean(axis=(1, 3))
     assert np.abs(found.pixels - mean).max() <= 1
 
@@ -49,7 +59,7 @@ def test_what_is_no_image_is_told_and_the_process_stays(decoders):
             decoder.decode(content, 100, LIMITS)
         assert error.value.status == 422
         assert error.value.reason.startswith("the image ")
-    assert decoder.decode(png(9, 9)[0], 100, LIMITS).is_whole
+    assert decoder.decode(png(9, 9)[0], 100, LIMITS).pixels.size
     decoders._idle.put(decoder)
 
 
@@ -61,7 +71,7 @@ def test_one_that_dies_is_replaced():
     with pytest.raises(Refused, match="cannot be decoded") as error:
         decoders.decode(png(9, 9)[0], 100)
     assert error.value.status == 422
-    assert decoders.decode(png(9, 9)[0], 100).is_whole
+    assert decoders.decode(png(9, 9)[0], 100).pixels.size
 
 
 def test_what_takes_too_long_is_ended(decoders):
@@ -74,7 +84,7 @@ def test_what_takes_too_long_is_ended(decoders):
     with pytest.raises(ProcessLookupError):
         os.kill(decoder.pid, 0)
     decoders._start_beside()
-    assert decoders.decode(png(9, 9)[0], 100).is_whole
+    assert decoders.decode(png(9, 9)[0], 100).pixels.size
 
 
 def test_memory_is_bounded(decoders):
@@ -84,7 +94,7 @@ def test_memory_is_bounded(decoders):
     with pytest.raises((Refused, EOFError), match="the image"):
         decoder.decode(content, 100, small)
     decoders._idle.put(decoder)
-    assert decoders.decode(png(9, 9)[0], 100).is_whole
+    assert decoders.decode(png(9, 9)[0], 100).pixels.size
 
 
 def test_it_ends_with_the_server():

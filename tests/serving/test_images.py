@@ -13,7 +13,7 @@ from PIL import Image
 
 from benchmarks import bad_images
 from mgtl_tf.serving.images import jpeg
-from mgtl_tf.serving.images import uploaded_pixels
+from mgtl_tf.serving.images import uploaded_panorama
 from mgtl_tf.serving.limits import Refused
 
 
@@ -33,7 +33,7 @@ def test_bad_images_are_refused_with_a_reason(name):
     with pytest.raises(
         Refused, match="the image (is|has|holds|cannot|\\d)"
     ) as e:
-        uploaded_pixels(make(random.Random(1), SOUND))
+        uploaded_panorama(make(random.Random(1), SOUND), believe=True)
     assert e.value.status == 422
 
 
@@ -50,7 +50,7 @@ def test_sound_images_are_let_in(kind, options):
     data = _file(kind, **options)
     with Image.open(io.BytesIO(data)) as image:
         expected = np.asarray(image.convert("RGB"), int)
-    found = uploaded_pixels(data)
+    found = uploaded_panorama(data, believe=True).pixels
     # Two JPEG decoders need not agree to the level.
     assert np.abs(found - expected).max() <= (4 if kind == "JPEG" else 0)
 
@@ -60,7 +60,7 @@ def test_a_thumbnail_and_a_film_behind_are_no_scans():
     thumbnail = b"\xff\xe1" + (30_002).to_bytes(2, "big") + b"\xff\xda" * 15_000
     data = SOUND[:2] + thumbnail + SOUND[2:] + b"\xff\xda\0\2" * 500
     data += b"\xff\xd9"
-    assert uploaded_pixels(data).shape == (48, 200, 3)
+    assert uploaded_panorama(data, believe=True).pixels.shape == (48, 200, 3)
 
 
 @settings(max_examples=150, deadline=None)
@@ -74,7 +74,7 @@ def test_any_bytes_give_pixels_or_a_reason(noise, start, place):
         else (SOUND[:place] + noise + SOUND[place + len(noise) :])
     )
     try:
-        assert uploaded_pixels(data).ndim == 3
+        assert uploaded_panorama(data, believe=True).pixels.ndim == 3
     except Refused as error:
         assert error.status == 422
 
