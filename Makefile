@@ -1,6 +1,7 @@
 # make demo   a world, a trained model, a calibrated gallery, located panoramas, a page
 # make test   the test suite
-# make check  ruff, ruff format, mypy and the tests: what CI runs
+# make check  ruff, ruff format, mypy, the tests, and those of numbers once more
+#             without AVX-512: what CI runs
 # Each sets up .venv first where it is missing or older than the pins.
 
 PYTHON ?= python3
@@ -8,11 +9,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO ?= demo
 
+PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+
+# What a processor without AVX-512 would compute with: oneDNN, OpenBLAS, NumPy.
+WITHOUT_AVX512 := ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
+# Tests of layers, systems, losses, steps, metrics, retrieval, exports, answers.
+NUMERIC := tests/layers tests/test_layer_contract.py tests/systems/test_mgtl.py tests/systems/test_safa.py \
+  tests/systems/test_every_system.py tests/test_losses.py tests/test_info_nce.py tests/test_metrics.py \
+  tests/test_recall_within.py tests/test_evaluation.py tests/training/test_step.py tests/training/test_precision.py \
+  tests/retrieval/test_search.py tests/retrieval/test_answers.py tests/retrieval/test_localizer.py \
+  tests/export/test_saved_model.py tests/serving/test_served.py
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check install
 
 help:
-	@sed -n 's/^# //p' Makefile | head -4
+	@sed -n 's/^# //p' Makefile | head -5
 
 install: $(VENV)/installed
 
@@ -33,10 +45,11 @@ demo: install
 	@echo "Now open $(DEMO)/run/report/report.html, $(DEMO)/located.jpg and $(DEMO)/world/contact_sheet.jpg"
 
 test: install
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12
+	$(PYTEST) --durations=12
 
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=12
+	$(PYTEST) --durations=12
+	$(WITHOUT_AVX512) $(PYTEST) $(NUMERIC)

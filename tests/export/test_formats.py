@@ -14,6 +14,7 @@ from ai_edge_litert.interpreter import Interpreter
 from mgtl_tf import build_model
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
+from mgtl_tf.config.systems import SYSTEMS as REGISTERED
 from mgtl_tf.data.preprocess_graph import ground_images
 from mgtl_tf.data.preprocess_graph import satellite_images
 from mgtl_tf.errors import UserError
@@ -74,7 +75,23 @@ def by_tflite(folder, name):
     return lambda pixels: runner(image=pixels)["descriptor"]
 
 
-@pytest.mark.parametrize("open_encoder", [by_onnx, by_tflite])
+def by_tensorflow(folder, name):
+    encode = tf.saved_model.load(str(folder)).signatures[name]
+
+    def of_files(pixels):
+        files = [cv2.imencode(".png", p[..., ::-1])[1] for p in pixels]
+        contents = tf.constant([file.tobytes() for file in files])
+        return encode(image_bytes=contents)["descriptor"].numpy()
+
+    return of_files
+
+
+def test_every_system_is_exported():
+    """MGTL's own tests are test_saved_model.py and test_serving_document.py."""
+    assert {*SYSTEMS, "mgtl"} == set(REGISTERED)
+
+
+@pytest.mark.parametrize("open_encoder", [by_onnx, by_tflite, by_tensorflow])
 def test_files_alone_give_the_models_descriptors(exported, open_encoder):
     """The oracle is the Keras model itself, run eagerly on the same levels.
 
@@ -151,19 +168,24 @@ def fake(answer):
 
 def off_by(value, folder):
     """Both encoders, off by a length, in one direction."""
-    signatures = tf.saved_model.load(str(folder)).signatures
+    views = {
+        view: by_tensorflow(folder, f"encode_{view}")
+        for view in ("ground", "satellite")
+    }
 
     def encode(pixels):
         view = "ground" if pixels.shape[1] != pixels.shape[2] else "satellite"
-        files = [cv2.imencode(".png", p[..., ::-1])[1] for p in pixels]
-        contents = tf.constant([file.tobytes() for file in files])
-        answer = signatures[f"encode_{view}"](image_bytes=contents)
-        rows = answer["descriptor"].numpy()
+        rows = views[view](pixels)
         return rows + value * np.eye(1, rows.shape[1])
 
     return encode
 
 
+# One system is enough: what decides sees descriptors alone.
+one_system = pytest.mark.parametrize("exported", ["safa"], indirect=True)
+
+
+@one_system
 def test_the_difference_is_a_distance_and_decides(exported, monkeypatch):
     model, config, folder = exported
     batches = made_images(SIZE)
@@ -179,6 +201,7 @@ def test_the_difference_is_a_distance_and_decides(exported, monkeypatch):
                 write_formats(*arguments)
 
 
+@one_system
 def test_a_failed_conversion_is_one_line(exported, monkeypatch):
     def explode(*_):
         raise ValueError("op\nFoo\nis unknown")

@@ -1,17 +1,12 @@
 """What every system must do; a new system joins by one row of `TABLE`."""
 
-import cv2
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig
 from mgtl_tf.config.systems import SYSTEMS
-from mgtl_tf.data.preprocess import load_ground
-from mgtl_tf.data.preprocess import load_satellite
-from mgtl_tf.export import export_model
 from mgtl_tf.presets import PRESETS
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.training.checkpoint import Checkpoints
@@ -194,25 +189,3 @@ def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
     step(batch, 1e-3)
     for a, b in zip(model.weights, expected, strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-6)
-
-
-@every_system
-def test_the_saved_model_gives_the_same_descriptors(models, name, tmp_path):
-    config = RunConfig(model=_config(name))
-    folder = export_model(models[name], config, tmp_path / "export")
-    signatures = tf.saved_model.load(str(folder)).signatures
-    random = np.random.default_rng(4)
-    for view, load, size in (
-        ("ground", load_ground, SIZE),
-        ("satellite", load_satellite, (48, 48)),
-    ):
-        path = tmp_path / f"{view}.png"
-        coarse = random.integers(0, 256, (4, 4, 3), np.uint8)
-        cv2.imwrite(str(path), cv2.resize(coarse, size[::-1]))
-        found = signatures[f"encode_{view}"](
-            image_bytes=tf.constant([path.read_bytes()])
-        )["descriptor"]
-        encode = getattr(models[name], f"encode_{view}")
-        expected = encode(np.float32([load(path, SIZE)]))
-        # Pixels may differ by a grey level (tests/export/test_saved_model.py).
-        assert np.vdot(found, expected) > 0.999
