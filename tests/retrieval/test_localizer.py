@@ -140,7 +140,9 @@ def test_a_prior_leaves_what_lies_in_the_circle(gallery, localizer):
     everywhere = localizer.locate(query, COUNT)
     similarity = {a.place.id: a.similarity for a in everywhere.answers}
     for answer in found.answers:
-        assert answer.similarity == similarity[answer.place.id]
+        assert answer.similarity == pytest.approx(
+            similarity[answer.place.id], abs=1e-6
+        )
     ordered = [a.similarity for a in found.answers]
     assert ordered == sorted(ordered, reverse=True)
 

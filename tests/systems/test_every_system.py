@@ -110,8 +110,12 @@ def test_each_view_sees_its_own_image_alone(models, name):
     inputs = {"ground": _images(0), "satellite": _images(1)}
     before = model(inputs, training=False)
     after = model({**inputs, "satellite": _images(2)}, training=False)
-    np.testing.assert_array_equal(before["ground"], after["ground"])
-    assert np.abs(before["satellite"] - after["satellite"]).max() > 1e-6
+    moved = {
+        view: np.abs(before[view] - after[view]).max()
+        for view in ("ground", "satellite")
+    }
+    # Units rounded to float32: 1e-6 is some ten times their last digit.
+    assert moved["ground"] < 1e-6 < 1e-5 < moved["satellite"]
 
 
 @every_system
@@ -141,8 +145,12 @@ def test_save_and_reload(models, name, tmp_path):
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
     assert again.config == model.config
-    np.testing.assert_array_equal(
-        again.encode_ground(_images(0)), model.encode_ground(_images(0))
+    for a, b in zip(again.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(
+        again.encode_ground(_images(0)),
+        model.encode_ground(_images(0)),
+        atol=1e-6,
     )
 
 
