@@ -1,31 +1,15 @@
 """A run's code version covers what decides a figure, and nothing else."""
 
-import subprocess
-import sys
-
 import pytest
 
 from mgtl_tf.tables.code_version import code_alone
 from mgtl_tf.tables.code_version import code_version
 from mgtl_tf.tables.code_version import deciding_modules
-
-# What Python itself loads for them, systems by name included.
-LOADED = """
-import sys
-import mgtl_tf.workflows.train, mgtl_tf.workflows.evaluate
-import mgtl_tf.systems.registry as registry
-for name in registry.SYSTEMS:
-    registry._system(name)
-for name, module in sys.modules.items():
-    if name.split(".")[0] in ("mgtl_tf", "polar"):
-        print(name, module.__file__)
-"""
+from tests import programs
 
 
 def test_everything_that_training_and_evaluation_load_is_covered():
-    done = subprocess.run(
-        [sys.executable, "-c", LOADED], capture_output=True, text=True
-    )
+    done = programs.run("tests.tables.loaded_modules")
     assert done.returncode == 0, done.stderr
     loaded = dict(line.split() for line in done.stdout.splitlines())
     assert len(loaded) > 100

@@ -151,10 +151,8 @@ def test_an_address_that_does_not_answer(index):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    began = time.monotonic()
     with pytest.raises(UserError, match="no Milvus answers.*refused"):
         open_engine(index, "exact", "milvus", address)
-    assert time.monotonic() - began < 5
 
 
 def test_an_address_where_something_else_is_silent(index, monkeypatch):
@@ -167,7 +165,8 @@ def test_an_address_where_something_else_is_silent(index, monkeypatch):
         with pytest.raises(UserError, match=f"--uri={address}") as error:
             open_engine(index, "exact", "milvus", address)
     assert "\n" not in str(error.value)
-    assert time.monotonic() - began < 15
+    # Not for ever: far more than it takes on a machine with much to do.
+    assert time.monotonic() - began < 60
 
 
 @pytest.mark.parametrize(
