@@ -24,8 +24,8 @@ from polar.image_header import exif_orientation
 # A photograph has one scan, a progressive one about ten. Each passes over
 # all pixels, and an empty one takes ten bytes.
 MOST_SCANS = 1000
-MOST_SCANNED_PIXELS = 2**32
-"""Scans times pixels."""
+MOST_SCANNED_PIXELS = 2**31
+"""Scans times pixels: some three seconds of work."""
 
 _END = b"\xff\xd9"
 # APP1: EXIF and XMP.
@@ -37,6 +37,15 @@ _BARE = frozenset([0x01, *range(0xD0, 0xD9)])
 # 0 escapes 0xFF in a scan's data, restarts belong to it, 0xFF fills.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker (0x\w\w)")
+# What may be said of a file that has all its pixels. "Premature end of JPEG
+# file": only the end marker may be missing.
+_HARMLESS = (
+    "extraneous bytes",
+    "Invalid SOS",
+    "JFIF",
+    "zeros inside",
+    "Premature end of JPEG",
+)
 # Of the entropy coder nothing is lost where no more are left over.
 _FEW_BYTES = 4
 # In a sound scan so many zeros would be pixels that no picture has, unless
@@ -112,13 +121,14 @@ def _decoded_without_oddity(
         ValueError: where it is not, or something else is wrong.
     """
     reason = " ".join(warning.split()) or "not a whole JPEG"
-    plain = _without_oddities(data)
-    try:
-        return _decoded(plain, header)
-    except ValueError as error:
-        found = _EXTRANEOUS.search(str(error))
-    if found and found[2] == "0xd9" and int(found[1]) <= _FEW_BYTES:
-        return _decoded(plain, header, strict=False)
+    if any(words in reason for words in _HARMLESS):
+        plain = _without_oddities(data)
+        try:
+            return _decoded(plain, header)
+        except ValueError as error:
+            found = _EXTRANEOUS.search(str(error))
+        if found and found[2] == "0xd9" and int(found[1]) <= _FEW_BYTES:
+            return _decoded(plain, header, strict=False)
     if "Unsupported JPEG process" in reason or "precision" in reason:
         raise ValueError(f"is of a rare kind that is not read ({reason})")
     if "Premature end" in reason:
