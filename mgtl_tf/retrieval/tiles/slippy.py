@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
-from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.sources import LeftOut
 from mgtl_tf.retrieval.sources import NoData
 from mgtl_tf.retrieval.tiles.ground import SEMI_MAJOR_METRES
 from mgtl_tf.retrieval.tiles.map import Window
@@ -23,17 +18,10 @@ from mgtl_tf.retrieval.tiles.tile_files import Level
 from mgtl_tf.retrieval.tiles.tile_files import Tile
 from mgtl_tf.retrieval.tiles.tile_files import is_zoom_folder
 from mgtl_tf.retrieval.tiles.tile_files import read_levels
+from mgtl_tf.retrieval.tiles.tile_pixels import TilePixels
 from mgtl_tf.retrieval.tiles.tile_scheme import tile_scheme
-from polar.image_files import decode
-from polar.image_files import read_file
-from polar.image_header import PNG_START
-from polar.png_files import png_alpha
 
 _HALF = math.pi * SEMI_MAJOR_METRES
-_CACHED_TILES = 256
-_SAMPLED_TILES = 9
-# Servers answer with a file of one pixel where they have no picture.
-_PLACEHOLDER = 1
 
 
 class SlippyMap:
@@ -71,10 +59,8 @@ class SlippyMap:
         level = _choose(levels, metres_per_pixel)
         self.zoom, self._files = level.zoom, level.files
         self.notes: tuple[str, ...] = tuple(filter(None, [level.note]))
-        self._side = self._tile_side()
-        self._decoded: OrderedDict[Tile, tuple[np.ndarray, np.ndarray]] = (
-            OrderedDict()
-        )
+        self._tiles = TilePixels(self._files)
+        self._side = self._tiles.side
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -91,29 +77,6 @@ class SlippyMap:
         west = columns[0] * self._side * pixel - _HALF * (1 + crosses)
         north = _HALF - min(rows) * self._side * pixel
         self.transform = (pixel, 0.0, west, 0.0, -pixel, north)
-
-    def _tile_side(self) -> int:
-        """Pixels a side of most of some tiles that are whole."""
-        tiles = sorted(self._files)
-        sides: Counter[int] = Counter()
-        reason = "they are placeholders"
-        # From all over the map; and on, until one is found.
-        step = -(-len(tiles) // _SAMPLED_TILES)
-        for number, tile in enumerate(tiles[::step] + tiles):
-            if number >= _SAMPLED_TILES and sides:
-                break
-            try:
-                side = self._decode(tile)[0].shape[0]
-                if side > _PLACEHOLDER:
-                    sides[side] += 1
-            except LeftOut as error:
-                reason = str(error)
-        if not sides:
-            raise UserError(
-                f"--images={self.folder}: none of {len(tiles)} tiles of zoom"
-                f" {self.zoom} is a whole square image: {reason}"
-            )
-        return sides.most_common(1)[0][0]
 
     def to_pixels(self, degrees: np.ndarray) -> np.ndarray:
         """See `map.Map`: x = R longitude, y = R ln tan(45 + latitude / 2)."""
@@ -152,7 +115,7 @@ class SlippyMap:
         if all(tile not in self._files for row in needed for tile in row):
             raise NoData("no tile there")
         step = _power_of_two(coarsest, side)
-        parts = [[self._reduced(tile, step) for tile in row] for row in needed]
+        parts = [[self._tiles.read(t, step) for t in row] for row in needed]
         pixels = np.concatenate(
             [np.concatenate([p for p, _ in row], axis=1) for row in parts]
         )
@@ -170,57 +133,13 @@ class SlippyMap:
             (float(step), float(step)),
         )
 
-    def _reduced(self, tile: Tile, step: int) -> tuple[np.ndarray, np.ndarray]:
-        """RGB and mask, of means of `step` x `step` pixels."""
-        pixels, mask = self._pixels(tile)
-        if step == 1:
-            return pixels, mask
-        size = self._side // step, self._side // step
-        means = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        there = cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > 127
-        return means, np.where(there, 255, 0).astype(np.uint8)
-
     def close(self) -> None:
         """See `map.Map`."""
-        self._decoded.clear()
+        self._tiles.forget()
 
     def _tile(self, column: int, row: int) -> Tile:
         x = (self._first[0] + column) % 2**self.zoom
         return x, self._first[1] + row
-
-    def _pixels(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-        """RGB [T, T, 3] and mask [T, T]; the last ones stay decoded."""
-        if tile in self._decoded:
-            self._decoded.move_to_end(tile)
-            return self._decoded[tile]
-        empty = np.zeros((self._side, self._side, 3), np.uint8)
-        if tile not in self._files:
-            return empty, empty[..., 0]
-        found = self._decode(tile)
-        if found[0].shape[0] == _PLACEHOLDER:
-            found = empty, empty[..., 0]
-        if found[0].shape[0] != self._side:
-            raise LeftOut(
-                f"{self._files[tile]} is {found[0].shape[0]} pixels a side, not"
-                f" {self._side}"
-            )
-        self._decoded[tile] = found
-        if len(self._decoded) > _CACHED_TILES:
-            self._decoded.popitem(last=False)
-        return found
-
-    def _decode(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-        path = self._files[tile]
-        try:
-            data = read_file(path)
-            pixels = decode(data)
-        except OSError as error:
-            raise LeftOut(f"{path}: {error.strerror or error}") from error
-        except ValueError as error:
-            raise LeftOut(f"{path} {error}") from error
-        if pixels.shape[0] != pixels.shape[1]:
-            raise LeftOut(f"{path} is not square")
-        return pixels, _opaque(data, pixels.shape[:2])
 
     def describe(self) -> dict[str, Any]:
         """See `map.Map`."""
@@ -242,20 +161,6 @@ class SlippyMap:
         return f"{self.folder} {digest.hexdigest()[:16]}"
 
 
-def _opaque(data: bytes, shape: tuple[int, ...]) -> np.ndarray:
-    """255 where a PNG's alpha says that there is something, uint8 [T, T]."""
-    alpha = png_alpha(data) if data.startswith(PNG_START) else None
-    return np.full(shape, 255, np.uint8) if alpha is None else alpha
-
-
-def _power_of_two(most: float, side: int) -> int:
-    """The greatest up to `most` that divides a tile's side."""
-    step = 1
-    while 2 * step <= most and side % (2 * step) == 0:
-        step *= 2
-    return step
-
-
 def _choose(levels: list[Level], metres_per_pixel: float) -> Level:
     """The coarsest level that shows enough, else the finest."""
     for level in levels:
@@ -266,6 +171,14 @@ def _choose(levels: list[Level], metres_per_pixel: float) -> Level:
         if pixel <= 1.001 * metres_per_pixel:
             break
     return level
+
+
+def _power_of_two(most: float, side: int) -> int:
+    """The greatest up to `most` that divides a tile's side."""
+    step = 1
+    while 2 * step <= most and side % (2 * step) == 0:
+        step *= 2
+    return step
 
 
 def _around(columns: list[int], count: int) -> list[int]:

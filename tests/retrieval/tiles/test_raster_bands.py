@@ -199,13 +199,21 @@ def test_true_colours_at_any_depth(tmp_path, name):
     assert mask.all()
 
 
-@pytest.mark.parametrize(
-    "name", ["8 bits", "16 bits of RGB", "grey of 16 bits"]
-)
+@pytest.mark.parametrize("name", DEPTHS)
 def test_the_image_reader_sees_the_same(tmp_path, name):
+    """Or says that it does not read such a file."""
     bands, profile = DEPTHS[name]
     path = write_map(tmp_path / "m.tif", *UTM, pixels=bands, **profile)
-    np.testing.assert_array_equal(read(path)[1], decode(path.read_bytes()))
+    try:
+        pixels = decode(path.read_bytes())
+    except ValueError as error:
+        assert name in ("11 of 16 bits", "12 of 16 bits", "4 of 8 bits")
+        assert "bits" in str(error)
+        return
+    # JPEG decoders differ in how they enlarge the colours.
+    tolerance = 12 if "JPEG" in name else 0
+    different = abs(read(path)[1].astype(int) - pixels)
+    assert different.max() <= tolerance
 
 
 def test_a_palette_with_a_transparent_colour(tmp_path):

@@ -144,6 +144,7 @@ def test_many_sheets_are_not_all_open(tmp_path, monkeypatch):
     assert len(opened) == 2
 
 
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_a_folder_of_sheets_and_images(tmp_path):
     folder = tmp_path / "sheets"
     sheet(folder / "a.tif", 0, 0, 400, 400)
