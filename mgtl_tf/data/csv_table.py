@@ -135,6 +135,8 @@ def _require_columns(
                     f"{where}: its columns are separated by {spoken}; write"
                     f" commas between them and points in numbers: {wanted}"
                 )
+    if missing and any("\0" in n or "\ufffd" in n for n in names):
+        raise UserError(f"{where}: no CSV text; write it as UTF-8")
     if missing:
         raise UserError(
             f"{where}: its first line lacks {', '.join(missing)}; it must be"

@@ -137,7 +137,7 @@ def open_columns(folder: Path) -> PlaceColumns:
             not fit each other.
         OSError: where one is missing.
     """
-    ids, images = _open_text(folder, "ids"), _open_text(folder, "images")
+    ids, images = open_text(folder, "ids"), open_text(folder, "images")
     # Plain views: taking one row of a memmap costs far more.
     coordinates = map_array(folder / COORDINATES, "<f8", (None, 2))
     coordinates = coordinates.view(np.ndarray)
@@ -157,7 +157,12 @@ def open_columns(folder: Path) -> PlaceColumns:
     return PlaceColumns(ids, images, coordinates, folder)
 
 
-def _open_text(folder: Path, name: str) -> TextColumn:
+def open_text(folder: Path, name: str) -> TextColumn:
+    """A text column, mapped.
+
+    Raises:
+        UnfitFileError, OSError: as `open_columns`.
+    """
     text, ends = (folder / file for file in text_files(name))
     size = text.stat().st_size
     # An empty file cannot be mapped.
@@ -206,6 +211,20 @@ def write_columns(
     table = np.array(coordinates, np.float64).reshape(-1, 2)
     np.save(folder / COORDINATES, table)
     return len(coordinates)
+
+
+def write_text(folder: Path, name: str, values: Iterable[str]) -> None:
+    """Writes the two files of a text column.
+
+    Raises:
+        OSError: where the disk does not take them.
+    """
+    text, ends = (folder / file for file in text_files(name))
+    places: list[int] = []
+    with text.open("wb") as file:
+        for value in values:
+            _write_text(file, value, places)
+    np.save(ends, np.array(places, np.int64))
 
 
 def _write_text(file: BinaryIO, value: str, ends: list[int]) -> None:

@@ -108,6 +108,8 @@ class Witness:
     Attributes:
         top_k: how many answers each query needs.
         kept: the queries that were answered, numbers in `where`.
+        unjudged: how many others there were: their first answer is a place
+            of unknown position.
     """
 
     def __init__(
@@ -121,6 +123,7 @@ class Witness:
         self._outside: list[Evidence] = []
         self._asked_twice: list[int] = []
         self.kept: list[int] = []
+        self.unjudged = 0
         most = max(map(len, self._own), default=0) if self._own else 0
         self.top_k = CANDIDATES + most
 
@@ -144,6 +147,9 @@ class Witness:
         for number, rows, similarities in zip(
             numbers, batch.rows, batch.similarities, strict=True
         ):
+            if np.isnan(self._coordinates[rows[0]]).any():
+                self.unjudged += 1
+                continue
             self._inside.append(
                 self._evidence(number, rows[:whole], similarities[:whole])
             )

@@ -29,6 +29,7 @@ from mgtl_tf.retrieval.columns import open_columns
 from mgtl_tf.retrieval.manifest import DESCRIPTORS
 from mgtl_tf.retrieval.manifest import Manifest
 from mgtl_tf.retrieval.manifest import read_manifest
+from mgtl_tf.retrieval.other_ids import read_other_ids
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.utils.array_files import map_array
 from mgtl_tf.utils.plain_files import UnfitFileError
@@ -52,6 +53,8 @@ class Index:
         model_hash: of the model that made the descriptors.
         preprocessing: how that model sees an image (image_size ...).
         made_of: of an index that was cut from a map, how (crop_metres ...).
+        other_ids: rows by further ids of the places, those of pairs that
+            share an aerial image with the place's own.
     """
 
     folder: Path
@@ -60,6 +63,7 @@ class Index:
     model_hash: str
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     made_of: Mapping[str, Any] = field(default_factory=dict)
+    other_ids: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ids(self) -> Sequence[str]:
@@ -82,8 +86,8 @@ class Index:
         return {name: row for row, name in enumerate(self.ids)}
 
     def row(self, place_id: str) -> int | None:
-        """The row of a place; None where the gallery has no such id."""
-        return self._rows.get(place_id)
+        """The row of a place by any of its ids; None where it is not there."""
+        return self._rows.get(place_id, self.other_ids.get(place_id))
 
     def require_model(self, model_hash: str, model: Path | str) -> None:
         """Refuses a model whose descriptors do not compare with these.
@@ -120,6 +124,9 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
     try:
         places = open_columns(folder)
         descriptors = map_array(folder / DESCRIPTORS)
+        others = {}
+        if manifest.other_id_files:
+            others = read_other_ids(folder, len(places))
     except (OSError, UnfitFileError) as error:
         raise damaged(folder, error, f"{_REMEDY} again") from error
     _require_fit(folder, manifest, len(places), descriptors)
@@ -131,6 +138,7 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
         manifest.model_hash,
         manifest.preprocessing,
         manifest.made_of,
+        others,
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import datetime
 import os
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from mgtl_tf.retrieval.checksums import block_checksums
 from mgtl_tf.retrieval.checksums import check_blocks
 from mgtl_tf.retrieval.columns import COLUMN_FILES
 from mgtl_tf.retrieval.columns import write_columns
+from mgtl_tf.retrieval.other_ids import OTHER_ID_FILES
+from mgtl_tf.retrieval.other_ids import write_other_ids
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.utils.array_files import map_array
 from mgtl_tf.utils.json_files import read_json
@@ -47,7 +50,8 @@ class Manifest:
         image_count: N.
         dimension: D.
         preprocessing: how the model sees an image: as in model.json.
-        files: what `block_checksums` said of each of FILES.
+        files: what `block_checksums` said of each of FILES, and of
+            OTHER_ID_FILES where places have further ids.
         made_of: of a shard or of an index that was cut from a map: what
             tells it from others; see `unfinished.Plan`.
     """
@@ -59,6 +63,11 @@ class Manifest:
     files: dict[str, BlockChecksums]
     made_of: dict[str, Any]
 
+    @property
+    def other_id_files(self) -> tuple[str, ...]:
+        """The files of its further ids; none where it has none."""
+        return tuple(name for name in OTHER_ID_FILES if name in self.files)
+
     def check(self, folder: Path, everything: bool = False) -> None:
         """Compares the files with their checksums.
 
@@ -69,7 +78,7 @@ class Manifest:
         Raises:
             UserError: naming the first that is missing or damaged.
         """
-        for name in FILES:
+        for name in (*FILES, *self.other_id_files):
             wrong = check_blocks(folder / name, self.files[name], everything)
             if wrong:
                 raise UserError(f"{folder / name}: {wrong}; {_REMEDY} again")
@@ -97,9 +106,15 @@ def write_manifest(
         UserError, OSError: where the disk does not take it.
     """
     image_name = _ImageNames(final)
-    count = write_columns(
-        folder, ((p.id, image_name(p.image), p.coordinates) for p in places)
-    )
+    others: list[tuple[str, int]] = []
+
+    def rows() -> Iterator[tuple[str, str, tuple[float, float] | None]]:
+        for row, place in enumerate(places):
+            others.extend((name, row) for name in place.other_ids)
+            yield place.id, image_name(place.image), place.coordinates
+
+    count = write_columns(folder, rows())
+    files = (*FILES, *write_other_ids(folder, others))
     matrix = map_array(folder / DESCRIPTORS)
     if len(matrix) != count:
         raise ValueError(f"{count} places for {len(matrix)} descriptors")
@@ -114,7 +129,7 @@ def write_manifest(
         "made_of": dict(made_of or {}),
         "files": {
             name: dataclasses.asdict(block_checksums(folder / name))
-            for name in FILES
+            for name in files
         },
     }
     write_whole(folder / INDEX_JSON, sealed_text(manifest))

@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import csv
-import math
+import os
 from collections.abc import Iterable
 from collections.abc import Sequence
 from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
+from mgtl_tf.data.aerial_images import distinct_files
+from mgtl_tf.data.csv_table import DEGREES
+from mgtl_tf.data.csv_table import degrees_of
+from mgtl_tf.data.csv_table import header_of
+from mgtl_tf.data.csv_table import read_rows
 from mgtl_tf.errors import UserError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 """Files of a folder that count as images, in any case."""
 
 # CVACT's file names: the same place has one id in both views.
 _VIEW_SUFFIXES = ("_satView_polish", "_grdView")
-_LOCATION_COLUMNS = ("id", "latitude", "longitude")
 
 
 @dataclass(frozen=True)
 class Place:
     """One aerial image of a gallery.
 
-    `coordinates` is (latitude, longitude) in degrees, or None.
+    Attributes:
+        id: names it.
+        image: its file.
+        coordinates: latitude and longitude in degrees, or None.
+        other_ids: that name it too: of pairs that share the image.
     """
 
     id: str
     image: Path
     coordinates: tuple[float, float] | None = None
+    other_ids: tuple[str, ...] = ()
 
 
 def place_id(image: Path | str) -> str:
@@ -44,40 +54,100 @@ def find_places(
 ) -> list[Place]:
     """The places of image files and folders of them, folders by name.
 
+    Each distinct image once: what names the same file, or a file of the same
+    bytes, is a further id of the first place that did.
+
     Args:
         images: files, folders (not what lies in folders inside), or CSV
-            lists whose first column names files.
+            lists: of own pairs, with a header that names the column aerial
+            and perhaps id, latitude and longitude; or without a header, the
+            first column naming files.
         locations: CSV with a header that names at least the columns id,
             latitude, longitude; rows of other ids are passed over.
 
     Raises:
         UserError: for a path that is missing, a folder without images, two
-            files of one id, or a locations file with wrong rows.
+            files of one id, or a list or locations file with wrong rows.
     """
-    files = [f for path in images for f in _image_files(Path(path))]
-    if not files:
+    found = [p for path in images for p in _places(Path(path))]
+    if not found:
         raise UserError("--images: names no image; give folders or files")
     known = {} if locations is None else read_locations(locations)
     places: dict[str, Place] = {}
-    for file in files:
-        name = place_id(file)
-        if name in places:
+    for place in found:
+        if place.id in places:
             raise UserError(
-                f"--images: {places[name].image} and {file} both have the id"
-                f" {name!r}; rename one"
+                f"--images: {places[place.id].image} and {place.image} both"
+                f" have the id {place.id!r}; rename one"
             )
-        places[name] = Place(name, file, known.get(name))
+        where = known.get(place.id, place.coordinates)
+        places[place.id] = replace(place, coordinates=where)
     if known and not known.keys() & places.keys():
         raise UserError(
             f"--locations={locations}: none of its ids is the stem of an"
             f" image file, such as {next(iter(places))!r}"
         )
-    return list(places.values())
+    return distinct_places(list(places.values()))
 
 
-def _image_files(path: Path) -> Iterable[Path]:
+def distinct_places(places: Sequence[Place]) -> list[Place]:
+    """Each image once, with the ids of all places that show it.
+
+    The first place gives the id; the first that has a position, the
+    position.
+    """
+    joined: dict[int, Place] = {}
+    numbers = distinct_files([place.image for place in places]).tolist()
+    for number, place in zip(numbers, places, strict=True):
+        first = joined.setdefault(number, place)
+        if first is not place:
+            joined[number] = replace(
+                first,
+                coordinates=first.coordinates or place.coordinates,
+                other_ids=(*first.other_ids, place.id),
+            )
+    return list(joined.values())
+
+
+def _places(path: Path) -> Iterable[Place]:
     if path.suffix.lower() == ".csv" and path.is_file():
-        return _listed_files(path)
+        if is_pair_list(path):
+            return _own_places(path)
+        return [Place(place_id(f), f) for f in _listed_files(path)]
+    return [Place(place_id(f), f) for f in _image_files(path)]
+
+
+def is_pair_list(path: Path) -> bool:
+    """Whether a CSV file has a header that names the column aerial."""
+    names = header_of(path)
+    if len(names) == 1:  # read_rows tells what should be commas
+        names = names[0].replace(";", "\t").split("\t")
+    return "aerial" in names
+
+
+def _own_places(path: Path) -> list[Place]:
+    """The aerial images of own pairs, with their ids and positions."""
+    where, places = f"--images={path}", []
+    for row in read_rows(path, ("aerial",), where):
+        name = row.values["aerial"]
+        image = path.parent / name
+        # os.path's: a name that no file can have is none, not an error.
+        if not name or not os.path.isfile(image):
+            raise UserError(
+                f"{where}: row {row.number} names the aerial image"
+                f" {name[:80]!r}, no file beside the list"
+            )
+        values = dict.fromkeys(DEGREES, "") | row.values
+        try:
+            degrees = degrees_of(values)
+        except ValueError as error:
+            raise UserError(f"{where}: row {row.number}: {error}") from None
+        own = row.values.get("id") or place_id(image)
+        places.append(Place(own, image, degrees))
+    return places
+
+
+def _image_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -118,45 +188,22 @@ def _listed_files(path: Path) -> list[Path]:
 def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
     """Coordinates by place id, from a CSV file.
 
+    Rows without a position are passed over.
+
     Raises:
-        UserError: naming file, row and value.
+        UserError: naming file, line and value.
     """
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            header = reader.fieldnames or []
-            missing = [c for c in _LOCATION_COLUMNS if c not in header]
-            if missing:
-                raise UserError(
-                    f"--locations={path}: the header lacks {missing[0]!r};"
-                    f" it must name {', '.join(_LOCATION_COLUMNS)}"
-                )
-            known: dict[str, tuple[float, float]] = {}
-            for row in reader:
-                where = f"--locations={path}: line {reader.line_num}"
-                name = place_id(row["id"] or "")
-                coordinates = _coordinates(row, where)
-                if known.setdefault(name, coordinates) != coordinates:
-                    raise UserError(f"{where}: id {name!r} appears twice")
-    except FileNotFoundError as error:
-        raise UserError(f"--locations={path}: no such file") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"--locations={path}: no CSV text ({error})") from error
-    return known
-
-
-def _coordinates(row: dict[str, str], where: str) -> tuple[float, float]:
-    """(latitude, longitude) of one row, checked."""
-    values = []
-    for column, limit in (("latitude", 90.0), ("longitude", 180.0)):
+    where = f"--locations={path}"
+    known: dict[str, tuple[float, float]] = {}
+    for row in read_rows(Path(path), ("id", *DEGREES), where):
+        line = f"{where}: line {row.line}"
         try:
-            value = float(row[column])
-        except (TypeError, ValueError):
-            value = math.nan
-        if not abs(value) <= limit:
-            raise UserError(
-                f"{where}: {column}={row[column]!r} is no number of degrees"
-                f" from {-limit:g} to {limit:g}"
-            )
-        values.append(value)
-    return values[0], values[1]
+            coordinates = degrees_of(row.values)
+        except ValueError as error:
+            raise UserError(f"{line}: {error}") from None
+        if coordinates is None:
+            continue
+        name = place_id(row.values["id"])
+        if known.setdefault(name, coordinates) != coordinates:
+            raise UserError(f"{line}: id {name!r} appears twice")
+    return known

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mgtl_tf.data.csv_table import DEGREES
+from mgtl_tf.data.csv_table import degrees_of
+from mgtl_tf.data.csv_table import read_rows
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.places import is_pair_list
 from mgtl_tf.retrieval.places import place_id
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -17,10 +22,19 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
 @dataclass(frozen=True)
 class QueryFile:
-    """A panorama and the id of the place where it was taken."""
+    """A panorama and the place where it was taken.
+
+    Attributes:
+        image: its file.
+        place: the place's id, by the name of a file.
+        id: the place's id in its list, where that tells one.
+        coordinates: degrees, where the list tells them.
+    """
 
     image: Path
     place: str
+    id: str = ""
+    coordinates: tuple[float, float] | None = None
 
 
 def query_files(paths: Sequence[Path | str]) -> list[Path]:
@@ -44,16 +58,17 @@ def known_queries(path: Path | str) -> list[QueryFile]:
 
     Args:
         path: a folder of panoramas named by the place's id; or a CSV list of
-            pairs as CVUSA's (aerial image, panorama, ...; no header) or with
-            a header that names the columns aerial and ground. The place's id
-            is then the stem of the aerial image.
+            pairs as CVUSA's (aerial image, panorama, ...; no header), where
+            the place's id is the stem of the aerial image; or of own pairs,
+            with a header that names the columns aerial and ground and
+            perhaps id, latitude and longitude. Rows count from 1 below it.
 
     Raises:
         UserError: for a path that is neither, or a row without a panorama.
     """
     path = Path(path)
     if path.suffix.lower() == ".csv" and path.is_file():
-        return list(_listed(path))
+        return list(_own(path) if is_pair_list(path) else _listed(path))
     if path.is_dir():
         return [QueryFile(file, place_id(file)) for file in _images_in(path)]
     raise UserError(f"--queries={path}: no folder and no .csv file")
@@ -66,24 +81,36 @@ def _images_in(folder: Path) -> list[Path]:
     return files
 
 
+def _own(path: Path) -> Iterator[QueryFile]:
+    """The panoramas of own pairs."""
+    where = f"--queries={path}"
+    for row in read_rows(path, ("ground", "aerial"), where):
+        values = dict.fromkeys(("id", *DEGREES), "") | row.values
+        try:
+            degrees = degrees_of(values)
+        except ValueError as error:
+            raise UserError(f"{where}: row {row.number}: {error}") from None
+        image = _found(path, row.number, values["ground"])
+        place = place_id(values["aerial"])
+        yield QueryFile(image, place, values["id"], degrees)
+
+
 def _listed(path: Path) -> Iterator[QueryFile]:
+    """The panoramas of a list without a header."""
     # A wrong byte becomes a name that no file has, and is told so.
     text = path.read_text(encoding="utf-8-sig", errors="replace")
-    rows = list(csv.reader(text.splitlines()))
-    aerial, ground = 0, 1
-    first = 1
-    if rows and {"aerial", "ground"} <= set(rows[0]):
-        aerial, ground = rows[0].index("aerial"), rows[0].index("ground")
-        first = 2
+    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+        image = _found(path, number, row[1] if len(row) > 1 else "")
+        yield QueryFile(image, place_id(row[0]))
+
+
+def _found(path: Path, number: int, name: str) -> Path:
     # CVUSA's lists lie in splits/ and name files from the folder above.
-    folders = (path.parent, path.parent.parent)
-    for number, row in enumerate(rows[first - 1 :], start=first):
-        name = row[ground] if len(row) > max(aerial, ground) else ""
-        found = [f / name for f in folders if name and (f / name).is_file()]
-        if not found:
-            raise UserError(
-                f"--queries={path}: row {number} names the panorama"
-                f" {name[:80]!r}, no file beside the list or in the folder"
-                " above"
-            )
-        yield QueryFile(found[0], place_id(row[aerial]))
+    for folder in (path.parent, path.parent.parent):
+        # os.path's: a name that no file can have is none, not an error.
+        if name and os.path.isfile(folder / name):
+            return folder / name
+    raise UserError(
+        f"--queries={path}: row {number} names the panorama {name[:80]!r}, no"
+        " file beside the list or in the folder above"
+    )

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from mgtl_tf.retrieval.manifest import FILES
 from mgtl_tf.retrieval.manifest import Manifest
 from mgtl_tf.retrieval.manifest import read_manifest
 from mgtl_tf.retrieval.manifest import write_manifest
+from mgtl_tf.retrieval.other_ids import OTHER_ID_FILES
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.sources import Shard
 
@@ -176,12 +179,13 @@ def _join(folder: Path, indexes: Sequence[Index], like: Manifest) -> int:
             like.preprocessing,
             _whole(like),
         )
-        for name in FILES:
+        for name in FILES:  # the others are on the disk already
             sync(beside / name)
         # An index that was there goes first and comes last: what lies
         # between is none.
         (folder / INDEX_JSON).unlink(missing_ok=True)
-        for name in (*FILES, INDEX_JSON):
+        others = [n for n in OTHER_ID_FILES if (beside / n).is_file()]
+        for name in (*FILES, *others, INDEX_JSON):
             os.replace(beside / name, folder / name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -207,4 +211,9 @@ def _copy_rows(path: Path, indexes: Sequence[Index], dimension: int) -> int:
 
 def _places(indexes: Sequence[Index]) -> Iterator[Place]:
     for index in indexes:
-        yield from index.places
+        others: dict[int, list[str]] = defaultdict(list)
+        for name, row in index.other_ids.items():
+            others[row].append(name)
+        for row, place in enumerate(index.places):
+            known = tuple(others.get(row, ()))
+            yield replace(place, other_ids=known) if known else place

@@ -85,7 +85,8 @@ class FileSource:
         """Ids, coordinates and sizes, as a checksum."""
         digest = hashlib.sha256()
         for place, (size, _) in zip(self._places, self._stats, strict=True):
-            text = repr((place.id, place.coordinates, size))
+            told = (place.id, place.coordinates, size, *place.other_ids)
+            text = repr(told)
             digest.update(os.fsencode(text))
         return {"images": len(self), "files": digest.hexdigest()[:16]}
 
@@ -98,7 +99,17 @@ class FileSource:
 
     def notes(self) -> list[str]:
         """See `ImageSource`."""
-        return []
+        count, notes = len(self), []
+        if joined := sum(len(place.other_ids) for place in self._places):
+            notes.append(
+                f"{joined:,} of {count + joined:,} are images that are there"
+                " already: a gallery holds each once, and their ids lead to it"
+            )
+        unknown = sum(place.coordinates is None for place in self._places)
+        if 0 < unknown < count:
+            have = "has" if unknown == 1 else "have"
+            notes.append(f"{unknown:,} of {count:,} places {have} no position")
+        return notes
 
 
 def _stat(path: Path) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from mgtl_tf.retrieval.evidence import AWAY
 from mgtl_tf.retrieval.evidence import Evidence
 from mgtl_tf.retrieval.evidence import Trials
 from mgtl_tf.retrieval.evidence import Witness
+from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.places import read_locations
 from mgtl_tf.retrieval.query_files import QueryFile
@@ -120,6 +121,11 @@ def calibrate(
     index = localizer.index
     witness = Witness(index, where, metres, outside_share > 0)
     trials = _tried(localizer, placed, witness, left_out)
+    if witness.unjudged:
+        left_out.append(
+            f"{witness.unjudged} queries: their first answer has no position,"
+            " so whether it is right cannot be judged"
+        )
     _require_both(trials.inside, metres)
     _require_outside(trials, metres, outside_share)
     positions = earth_centred(*where[witness.kept].T)
@@ -151,10 +157,7 @@ def _placed(
     """Queries of known position, their degrees [Q, 2], and the others."""
     placed, where, others = [], [], []
     for file in files:
-        row = localizer.index.row(file.place)
-        found = known.get(file.place)
-        if found is None and row is not None:
-            found = localizer.index.places[row].coordinates
+        found = _position(file, localizer.index, known)
         if found is None:
             others.append(
                 f"{file.image}: neither the gallery nor --locations has the"
@@ -164,6 +167,22 @@ def _placed(
             placed.append(file)
             where.append(found)
     return placed, np.array(where, np.float64).reshape(-1, 2), others
+
+
+def _position(
+    file: QueryFile, index: Index, known: Mapping[str, tuple[float, float]]
+) -> tuple[float, float] | None:
+    """Where a query was taken: by --locations, its list, or the gallery."""
+    names = [name for name in (file.id, file.place) if name]
+    for name in names:
+        if name in known:
+            return known[name]
+    if file.coordinates is not None:
+        return file.coordinates
+    for row in map(index.row, names):
+        if row is not None:
+            return index.places[row].coordinates
+    return None
 
 
 def _tried(

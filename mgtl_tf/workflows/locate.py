@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from mgtl_tf.errors import UserError
@@ -149,8 +150,18 @@ def locate_images(
 
 def _warnings(circumstances: Circumstances, localizer: Localizer) -> list[str]:
     trained = trained_for_turns(localizer.encoder.details)
-    untrained = circumstances.unknown_heading and not trained
-    return [UNTRAINED] if untrained else []
+    lines = []
+    if circumstances.unknown_heading and not trained:
+        lines.append(UNTRAINED)
+    where = localizer.index.coordinates
+    unknown = np.count_nonzero(np.isnan(where).any(axis=1))
+    if circumstances.near is not None and unknown:
+        have = "has" if unknown == 1 else "have"
+        lines.append(
+            f"--near: {unknown:,} of {len(where):,} places of the gallery"
+            f" {have} no position, and so lie outside every circle"
+        )
+    return lines
 
 
 def _check_request(

@@ -7,6 +7,7 @@ from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.places import find_places
 from mgtl_tf.retrieval.places import place_id
 from mgtl_tf.retrieval.places import read_locations
+from mgtl_tf.retrieval.sources import FileSource
 
 
 def test_cvact_has_one_id_for_both_views():
@@ -67,12 +68,18 @@ def test_wrong_paths(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "header lacks 'id'"),
-        ("id,latitude\n", "header lacks 'longitude'"),
-        ("id,latitude,longitude\na,91,0\n", "line 2: latitude='91'"),
-        ("id,latitude,longitude\na,1,nan\n", "line 2: longitude='nan'"),
-        ("id,latitude,longitude\na,1,1\nb,x,1\n", "line 3: latitude='x'"),
-        ("id,latitude,longitude\na,1\n", "line 2: longitude=None"),
+        ("", "first line lacks id, latitude, longitude"),
+        ("id,latitude\n", "first line lacks longitude"),
+        ("id,latitude,longitude\na,91,0\n", "line 2: '91,0' is no latitude"),
+        ("id,latitude,longitude\na,1,nan\n", "line 2: '1,nan' is no latitude"),
+        (
+            "id,latitude,longitude\na,1,1\nb,x,1\n",
+            "line 3: 'x,1' is no latitude",
+        ),
+        (
+            "id,latitude,longitude\na,1\n",
+            "line 2: '1,' is no latitude .* give both",
+        ),
         ("id,latitude,longitude\na,1,1\na,1,2\n", "'a' appears twice"),
         ("id,latitude,longitude\nq,1,1\n", "none of its ids"),
     ],
@@ -109,3 +116,65 @@ def test_a_list_names_files_beside_it_or_one_folder_up(tmp_path):
         file.write("bingmap/19/0000003.jpg,a,b\n")
     with pytest.raises(UserError, match="row 3 names .*0000003"):
         find_places([listed])
+
+
+def test_a_list_of_own_pairs_gives_ids_and_positions(tmp_path):
+    for name in ("one.TIF", "two.tif"):
+        (tmp_path / name).write_bytes(name.encode())
+    listed = tmp_path / "validation.csv"
+    listed.write_text(
+        "Id,ground,aerial,latitude,longitude\n"
+        "b-1,g1.jpg,one.TIF,46.5,7.5\nb-2,g2.jpg,two.tif,,\n"
+    )
+    one = Place("b-1", tmp_path / "one.TIF", (46.5, 7.5))
+    two = Place("b-2", tmp_path / "two.tif")
+    assert find_places([listed]) == [one, two]
+    (tmp_path / "where.csv").write_text("id,latitude,longitude\nb-2,1,2\n")
+    found = find_places([listed], tmp_path / "where.csv")
+    assert [p.coordinates for p in found] == [(46.5, 7.5), (1.0, 2.0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("id;aerial\nb-1;one.tif\n", "separated by semicolons"),
+        ("id,aerial\nb-1,none.tif\n", "row 1 names the aerial image 'none"),
+        ("id,aerial\nb-1,\n", "row 1 names the aerial image ''"),
+        ("id,aerial\na,one.tif\na,two.tif\n", "both have the id 'a'"),
+        ("aerial,latitude,longitude\none.tif,inf,1\n", "row 1: 'inf,1' is no"),
+        ("aerial,latitude,longitude\none.tif,8,\n", "row 1: '8,' is no lat"),
+    ],
+)
+def test_wrong_lists_of_own_pairs(tmp_path, text, said):
+    for name in ("one.tif", "two.tif"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "list.csv").write_text(text)
+    with pytest.raises(UserError, match=said) as error:
+        find_places([tmp_path / "list.csv"])
+    assert "\n" not in str(error.value)
+
+
+def test_each_distinct_image_is_one_place(tmp_path):
+    for name, content in (("a", b"1"), ("b", b"2"), ("c", b"1"), ("d", b"3")):
+        (tmp_path / f"{name}.png").write_bytes(content)
+    (tmp_path / "e.png").symlink_to(tmp_path / "b.png")
+    (tmp_path / "where.csv").write_text(
+        "id,latitude,longitude\nc,1,2\nb,3,4\ne,5,6\n"
+    )
+    found = find_places([tmp_path], tmp_path / "where.csv")
+    assert found == [
+        Place("a", tmp_path / "a.png", (1.0, 2.0), ("c",)),
+        Place("b", tmp_path / "b.png", (3.0, 4.0), ("e",)),
+        Place("d", tmp_path / "d.png"),
+    ]
+    assert FileSource(found).notes() == [
+        "2 of 5 are images that are there already: a gallery holds each once,"
+        " and their ids lead to it",
+        "1 of 3 places has no position",
+    ]
+
+
+def test_locations_without_a_position_are_passed_over(tmp_path):
+    path = tmp_path / "where.csv"
+    path.write_text("ID, Latitude ,longitude,x\na,,,1\nb,1,2,\n")
+    assert read_locations(path) == {"b": (1.0, 2.0)}

@@ -261,7 +261,7 @@ def test_lists_of_queries(tmp_path):
     own = tmp_path / "own.csv"
     own.write_text("id,ground,aerial\nz,panos/b.jpg,tiles/7.tif\n")
     (only,) = known_queries(own)
-    assert (only.image.name, only.place) == ("b.jpg", "7")
+    assert (only.image.name, only.place, only.id) == ("b.jpg", "7", "z")
     folder = known_queries(tmp_path / "panos")
     assert [f.place for f in folder] == ["a", "b"]
 
@@ -270,7 +270,7 @@ def test_lists_of_queries(tmp_path):
     ("text", "message"),
     [
         ("sat/1.jpg,panos/none.jpg\n", "row 1 names the panorama 'panos/non"),
-        ("aerial,ground\nsat/1.jpg\n", "row 2 names the panorama ''"),
+        ("aerial,ground\nsat/1.jpg\n", "row 1 names the panorama ''"),
         ("sat/1.jpg\n", "row 1 names the panorama ''"),
         ("\n", "row 1"),
     ],
