@@ -125,7 +125,7 @@ def test_calibrated_on_the_same_list(folder):
     ]
     lost = first.count("berne-7.0")
     assert lost and unjudged.startswith(f"{lost} queries: ")
-    assert done.calibration.query_count == 2 * COUNT - 2 - lost
+    assert done.calibration.queries == 2 * COUNT - 2 - lost
 
 
 def test_a_gallery_of_the_files_alone_knows_the_list_too(folder, tmp_path):
