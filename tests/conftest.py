@@ -15,6 +15,11 @@ LONGEST = [
     "test_every_system",
     "test_export_index_locate",
     "test_serving_document",
+    "test_saved_model",
+    "test_served",
+    "test_order",
+    "test_prepare",
+    "test_trouble",
 ]
 
 

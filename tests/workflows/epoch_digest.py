@@ -1,7 +1,8 @@
-"""Prints a digest of three epochs: `python epoch_digest.py WORKERS CALLS`.
+"""Prints a digest of three epochs: `python -m tests.workflows.epoch_digest`.
 
-By the map, shuffled and mined by a model, with every augmentation; the parts
-of so many workers put together, each with so many parallel calls of tf.data.
+Its arguments are WORKERS CALLS. By the map, shuffled and mined by a model,
+with every augmentation; the parts of so many workers put together, each with
+so many parallel calls of tf.data.
 """
 
 import hashlib
