@@ -49,7 +49,7 @@ test: install
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) --jobs=2 --output-sync=target types numbers
+	$(MAKE) --jobs=2 types numbers
 	$(PYTEST) --durations=12
 
 # Either keeps one core busy.
