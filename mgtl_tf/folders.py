@@ -62,7 +62,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         UserError: where it cannot be written, naming it.
     """
     final = Path(os.path.realpath(path))
-    with _told_of(path, final):
+    with told_of(path, final.parent):
         if final.is_dir():
             raise UserError(f"{path}: is a folder; name a file")
         if _is_stream(path):
@@ -106,21 +106,23 @@ def _free_name(final: Path) -> tuple[Path, int]:
 
 
 @contextmanager
-def _told_of(path: Path | str, folder: Path) -> Iterator[None]:
-    """Tells an error of the disk as one about `path`.
+def told_of(path: Path | str, folder: Path | None = None) -> Iterator[None]:
+    """Tells what the disk does not take in one line.
 
     Args:
-        path: as the user named it.
-        folder: an error that names a file elsewhere than in it, or beside
-            it, is another's.
+        path: what is written, as the user named it.
+        folder: an error that names a file elsewhere is another's and is
+            left as it is; default: all are told so.
+
+    Raises:
+        UserError: naming the path.
     """
     try:
         yield
     except OSError as error:
         named = error.filename
-        if isinstance(named, (str, bytes, os.PathLike)):
-            inside = Path(os.fsdecode(named)).is_relative_to(folder.parent)
-            if not inside:
+        if folder is not None and isinstance(named, (str, bytes)):
+            if not Path(os.fsdecode(named)).is_relative_to(folder):
                 raise
         raise unwritable(path, error) from error
 
@@ -140,9 +142,12 @@ def sync(path: Path) -> None:
 
 def unwritable(path: Path | str, error: OSError) -> UserError:
     """The error about a file or folder that the system would not write."""
+    reason = error.strerror or str(error)
+    if "requested and" in reason:  # NumPy, which does not say why.
+        reason = "the disk took a part of it, as a full one does"
     return UserError(
-        f"{path}: cannot be written ({error.strerror or error}); make room or"
-        " make it writable, then give the same command again"
+        f"{path}: cannot be written ({reason}); make room or make it writable,"
+        " then give the same command again"
     )
 
 
@@ -166,7 +171,7 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     """
     require_replaceable(output_dir, marker)
     final = Path(os.path.realpath(output_dir))
-    with _told_of(output_dir, final):
+    with told_of(output_dir, final.parent):
         final.parent.mkdir(parents=True, exist_ok=True)
         with writing_folder(output_dir):
             beside = hidden_beside(final, "new")
@@ -174,6 +179,8 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
             beside.mkdir()
             try:
                 yield beside
+                for path in (beside, *beside.rglob("*")):
+                    sync(path)
                 swap_folder(beside, final)
             finally:
                 shutil.rmtree(beside, ignore_errors=True)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-from concurrent.futures.process import BrokenProcessPool
+import re
+import socket
 from functools import partial
 from pathlib import Path
+from threading import get_ident
 
 import cv2
 import numpy as np
 from tqdm import tqdm
 
 from polar.image_files import read_image
+from polar.parallel import WorkerDiedError
 from polar.parallel import in_parallel
 from polar.transform import polar_transform
 
@@ -72,6 +75,7 @@ def convert_folder(
     ]
     _require_one_result_each(jobs)
     _settle(target, {"height": height, "width": width})
+    _sweep(target)
     waiting = [job for job in jobs if not _is_done(*job)]
     convert = partial(_convert, height=height, width=width)
     bar = tqdm(
@@ -88,11 +92,10 @@ def convert_folder(
             for failure in in_parallel(convert, waiting, processes):
                 bar.update()
                 failures += [failure] if failure else []
-    except BrokenProcessPool:
+    except WorkerDiedError as error:
         raise ConversionError(
-            f"--processes={processes}: one of them was killed, perhaps for"
-            " want of memory; the same command with fewer goes on"
-        ) from None
+            f"--processes={processes}: {error}; the same command goes on"
+        ) from error
     return sorted(failures)
 
 
@@ -109,7 +112,6 @@ def _require_one_result_each(jobs: list[tuple[Path, Path]]) -> None:
 def _settle(folder: Path, settings: dict[str, int]) -> None:
     """Notes the settings beside the results; refuses results of others."""
     path = folder / "polar.json"
-    folder.mkdir(parents=True, exist_ok=True)
     if path.is_file():
         found = json.loads(path.read_text())
         if found != settings:
@@ -118,9 +120,7 @@ def _settle(folder: Path, settings: dict[str, int]) -> None:
                 f" {settings}; name another folder"
             )
         return
-    beside = path.with_suffix(".tmp")
-    beside.write_text(json.dumps(settings))
-    os.replace(beside, path)
+    _write_whole(path, json.dumps(settings).encode())
 
 
 def _is_done(source: Path, target: Path) -> bool:
@@ -154,15 +154,55 @@ def _read(path: Path) -> np.ndarray:
 
 
 def _write(path: Path, image: np.ndarray) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     done, data = cv2.imencode(
         path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     )
     if not done:
         raise ValueError(f"cannot be encoded as {path.suffix}")
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    _write_whole(path, data.tobytes())
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Writes a file beside its name, then renames it.
+
+    Raises:
+        ConversionError: where the disk does not take it: nor will it take
+            the next one.
+    """
+    beside = path.with_name(f"{_mark()}{os.getpid()}-{get_ident()}.tmp")
     try:
-        beside.write_bytes(data.tobytes())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            beside.write_bytes(data)
+            os.replace(beside, path)
+        finally:
+            beside.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConversionError(
+            f"{path}: cannot be written ({error.strerror or error}); make room"
+            " or make it writable, then give the same command again"
+        ) from error
+
+
+def _mark() -> str:
+    """What half-written files of this machine are called."""
+    return f".{socket.gethostname()}-"
+
+
+def _sweep(folder: Path) -> None:
+    """Removes what killed processes of this machine left half-written."""
+    left = re.compile(re.escape(_mark()) + r"(\d+)-\d+\.tmp")
+    for path in folder.rglob(".*.tmp"):
+        found = left.fullmatch(path.name)
+        if found and not _is_running(int(found[1])):
+            path.unlink(missing_ok=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -8,12 +8,18 @@ import multiprocessing
 import multiprocessing.connection
 import os
 import signal
+import sys
 import threading
+import types
 from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
+from multiprocessing.context import SpawnContext
+from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 from typing import Any
 from typing import TypeVar
 
@@ -31,6 +37,8 @@ _AHEAD = 4
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES, _KEPT_ARRAY_BYTES = 2**28, 2**25
 
+_START = threading.Lock()
+
 
 def in_parallel(
     function: Callable[[Job], Result],
@@ -46,14 +54,14 @@ def in_parallel(
             the work is done right here.
 
     Raises:
-        concurrent.futures.process.BrokenProcessPool: when a process died.
+        WorkerDiedError: when a process died, with what it died of.
+        ValueError: for a function of the program's main file.
     """
     count = min(processes or usable_cores(), len(jobs))
     if count <= 1:
         yield from map(function, jobs)
         return
-    pool = worker_pool(count)
-    try:
+    with worker_pool(count) as pool:
         queue = iter(jobs)
         running = {
             pool.submit(function, job) for job in islice(queue, _AHEAD * count)
@@ -66,20 +74,56 @@ def in_parallel(
                 running.add(pool.submit(function, job))
             for task in done:
                 yield task.result()
+
+
+class WorkerDiedError(RuntimeError):
+    """A process ended before its work was done; says what ended it."""
+
+
+@contextlib.contextmanager
+def worker_pool(processes: int) -> Iterator[futures.Executor]:
+    """Processes that use one core each and do not outlive this one.
+
+    Ctrl-C reaches only this process, which lets begun tasks finish. The
+    program's main file is not imported again, so that a script needs no
+    `if __name__ == "__main__"` around what calls this.
+
+    Args:
+        processes: how many.
+
+    Yields:
+        An executor of functions that can be imported by name.
+
+    Raises:
+        WorkerDiedError: when one died, with what it died of.
+    """
+    context = _MainlessContext()
+    pool = _Pool(processes, mp_context=context, initializer=_begin_worker)
+    try:
+        yield pool
+    except BrokenProcessPool as error:
+        pool.shutdown(wait=True, cancel_futures=True)
+        raise WorkerDiedError(_cause(context.started)) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def worker_pool(processes: int) -> futures.ProcessPoolExecutor:
-    """Processes that use one core each and do not outlive this one.
-
-    Ctrl-C reaches only this process, which lets begun tasks finish.
-    """
-    # Spawned, not forked: TensorFlow's threads do not survive a fork.
-    return _Pool(
-        processes,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin_worker,
+def _cause(workers: Sequence[SpawnProcess]) -> str:
+    """What the first to die died of; the others were then ended (SIGTERM)."""
+    codes = [worker.exitcode or 0 for worker in workers]
+    others = (0, -signal.SIGTERM)
+    code = next((c for c in codes if c not in others), min(codes, default=0))
+    if code == -signal.SIGKILL:
+        return (
+            "a worker process was killed (SIGKILL), as systems do for want of"
+            " memory; stop other programs, or let fewer processes work"
+        )
+    if code < 0:
+        name = signal.Signals(-code).name
+        return f"a worker process was ended by the signal {name}"
+    return (
+        f"a worker process ended by itself with exit status {code}; what it"
+        " said of that stands above"
     )
 
 
@@ -104,13 +148,64 @@ def keep_freed_memory() -> None:
     set_option(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
+class _MainlessProcess(SpawnProcess):
+    """A process that starts without the program's main file.
+
+    It would be run again in each, and a script without `if __name__ ==
+    "__main__"` would start workers of its own there, which Python refuses.
+    """
+
+    def start(self) -> None:
+        """As its base's."""
+        with _START:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            try:
+                super().start()
+            finally:
+                sys.modules["__main__"] = main
+
+
+class _MainlessContext(SpawnContext):
+    """Makes such processes, and keeps them for what they ended with.
+
+    Spawned, not forked: TensorFlow's threads do not survive a fork.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[SpawnProcess] = []
+
+    def Process(self, *given: Any, **named: Any) -> SpawnProcess:  # type: ignore[override]
+        """A process, not started yet."""
+        self.started.append(_MainlessProcess(*given, **named))
+        return self.started[-1]
+
+
 class _Pool(futures.ProcessPoolExecutor):
     """Starts its processes deaf to Ctrl-C, from their first instruction."""
 
-    def submit(self, *work: Any, **named: Any) -> futures.Future:
+    def submit(
+        self, function: Callable, /, *given: Any, **named: Any
+    ) -> futures.Future:
         """As its base's; this may start a process."""
+        defined = getattr(function, "func", function)
+        if getattr(defined, "__module__", None) == "__main__":
+            raise ValueError(
+                f"{function}: is defined in the program's main file, which"
+                " workers do not import; move it to a module"
+            )
+        # Unpacked by the work itself: what fails to import there is then
+        # its exception, and not the end of the process.
+        packed = bytes(ForkingPickler.dumps((function, given, named)))
         with _interrupts_held():
-            return super().submit(*work, **named)
+            return super().submit(_unpacked, packed)
+
+
+def _unpacked(packed: bytes) -> Any:
+    """In a worker: does what was submitted."""
+    function, given, named = ForkingPickler.loads(packed)
+    return function(*given, **named)
 
 
 @contextlib.contextmanager

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import signal
 import sys
 from collections.abc import Callable
+from typing import TextIO
 
 from absl import app
 from absl import flags
@@ -34,7 +36,10 @@ def run(
 
     def guarded(argv: list[str]) -> int:
         try:
-            return main(argv) or 0
+            status = main(argv) or 0
+            # Here, where a full disk under it is still told as others are.
+            print(end="", flush=True)
+            return status
         except flags.Error as error:
             return _complain(str(error), 2)
         except KeyboardInterrupt:
@@ -42,13 +47,31 @@ def run(
         except errors as error:
             return _complain(str(error), 1)
         except OSError as error:
-            if error.filename is None and error.strerror is None:
-                raise
-            name = f"{error.filename}: " if error.filename else ""
-            return _complain(f"{name}{error.strerror or error}", 1)
+            return _complain(_told(error), 1)
 
     _harmless_output()
     app.run(guarded, flags_parser=_parse)
+
+
+def _told(error: OSError) -> str:
+    """An error of the system as one line, whatever it says of itself."""
+    reason = error.strerror or str(error) or type(error).__name__
+    if error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {reason}"
+    if sys.stdout is not None and _is_stuck(sys.stdout):
+        return f"standard output: cannot be written ({reason})"
+    return reason
+
+
+def _is_stuck(stream: TextIO) -> bool:
+    """Whether a stream takes no more; what it holds is then given up."""
+    try:
+        stream.flush()
+    except OSError:
+        # Python would try once more at its end, and tell it at length.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+        return True
+    return False
 
 
 def tell(*lines: object) -> None:

@@ -1,6 +1,8 @@
 """What tests of several rooms share."""
 
 import importlib
+import shutil
+import subprocess
 import sys
 
 import pytest
@@ -31,6 +33,22 @@ def pytest_collection_modifyitems(items):
         return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
     items.sort(key=turn)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of two megabytes, and what mounts it anew with other options."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(options):
+        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+    if not shutil.which("mount") or not mount("size=2m"):
+        pytest.skip("mounting a small disk needs root")
+    yield folder, mount
+    subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from collections.abc import Sequence
-from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from mgtl_tf.data.cache_blocks import BLOCK_ROWS
@@ -24,11 +23,12 @@ from mgtl_tf.data.cache_guard import common_folder
 from mgtl_tf.data.cache_guard import require_cache_or_nothing
 from mgtl_tf.data.cache_guard import require_room
 from mgtl_tf.data.cache_guard import state_of
-from mgtl_tf.data.cache_guard import told_of
 from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import CacheSource
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import told_of
+from polar.parallel import WorkerDiedError
 
 _LISTED = 10
 
@@ -132,11 +132,9 @@ def fill_caches(
             for folder, number, record in workers.make(missing, done):
                 begun[folder].add(number, record)
             return {folder: f.finish() for folder, f in begun.items()}
-    except BrokenProcessPool as error:
+    except WorkerDiedError as error:
         raise UserError(
-            f"{common_folder(caches)}: a decoding process was killed, perhaps"
-            " for want of memory; stop other programs and give the same"
-            " command again"
+            f"{common_folder(caches)}: {error}; the same command goes on"
         ) from error
 
 

@@ -20,13 +20,13 @@ import numpy as np
 from mgtl_tf.data.cache_files import CacheSettings
 from mgtl_tf.data.cache_files import Record
 from mgtl_tf.data.cache_files import array_header
-from mgtl_tf.data.cache_guard import told_of
 from mgtl_tf.data.preprocess import ground_input
 from mgtl_tf.data.preprocess import read_file
 from mgtl_tf.data.preprocess import satellite_input
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import told_of
 from polar.image_files import decode
 from polar.image_files import decode_panorama
 from polar.image_files import read_header

@@ -13,8 +13,8 @@ from mgtl_tf.data.cache_files import CacheState
 from mgtl_tf.data.cache_files import Journal
 from mgtl_tf.data.cache_files import Record
 from mgtl_tf.data.cache_files import size_arrays
-from mgtl_tf.data.cache_guard import told_of
 from mgtl_tf.data.cache_work import Workers
+from mgtl_tf.folders import told_of
 
 
 @dataclass(frozen=True)

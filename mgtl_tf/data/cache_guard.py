@@ -18,7 +18,6 @@ from mgtl_tf.data.cache_files import CacheState
 from mgtl_tf.data.cache_files import read_state
 from mgtl_tf.data.sources import VIEWS
 from mgtl_tf.errors import UserError
-from mgtl_tf.folders import unwritable
 from mgtl_tf.utils.locks import LOCK
 from mgtl_tf.utils.locks import held
 
@@ -116,16 +115,3 @@ def state_of(
     for name in sorted(FILES, key=lambda name: name.endswith(".npy")):
         (folder / name).unlink(missing_ok=True)
     return None
-
-
-@contextmanager
-def told_of(folder: Path) -> Iterator[None]:
-    """Tells what the disk does not take in one line.
-
-    Raises:
-        UserError: naming the folder.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise unwritable(folder, error) from error

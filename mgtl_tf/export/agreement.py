@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import tensorflow as tf
 
+from mgtl_tf.utils.plain_path import plain_path
+
 BOUND = 1e-4
 """Largest difference allowed: the Euclidean distance of two descriptors of
 one image, both unit vectors. A similarity then moves by 1e-4 at most, on
@@ -49,7 +51,8 @@ def descriptors(saved_model: Path, batches: Batches) -> Batches:
         saved_model: the folder.
         batches: for each signature, uint8 [B, h, w, 3].
     """
-    signatures = tf.saved_model.load(str(saved_model)).signatures
+    with plain_path(saved_model) as plain:
+        signatures = tf.saved_model.load(str(plain)).signatures
 
     def ask(name, pixels):
         answer = signatures[name](image_bytes=tf.constant(_files(pixels)))

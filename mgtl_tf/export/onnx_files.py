@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from mgtl_tf.export.pixel_encoders import PIXELS
+from mgtl_tf.utils.plain_path import plain_path
 
 _OPSET = 18
 # What a reader of the file sees for the sizes that are free.
@@ -69,9 +70,10 @@ def open_onnx(path: Path, name: str) -> Callable[[np.ndarray], np.ndarray]:
     import onnxruntime
 
     del name
-    session = onnxruntime.InferenceSession(
-        str(path), providers=["CPUExecutionProvider"]
-    )
+    with plain_path(path) as plain:
+        session = onnxruntime.InferenceSession(
+            str(plain), providers=["CPUExecutionProvider"]
+        )
     return lambda pixels: session.run(["descriptor"], {"image": pixels})[0]
 
 

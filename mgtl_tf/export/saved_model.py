@@ -31,6 +31,8 @@ from mgtl_tf.export.formats import write_formats
 from mgtl_tf.folders import MODEL_JSON
 from mgtl_tf.folders import whole_folder
 from mgtl_tf.model_folder import write_details
+from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.tensorflow_disk import as_os_errors
 
 # Of images decoded at the same time; each is a few megabytes of float32.
 _PARALLEL_IMAGES = 8
@@ -105,14 +107,12 @@ def _write_saved_model(
     model: keras.Model, run_config: RunConfig, folder: Path
 ) -> None:
     module = _Encoders(model, run_config)
-    tf.saved_model.save(
-        module,
-        str(folder),
-        signatures={
-            "encode_ground": module.encode_ground,
-            "encode_satellite": module.encode_satellite,
-        },
-    )
+    signatures = {
+        "encode_ground": module.encode_ground,
+        "encode_satellite": module.encode_satellite,
+    }
+    with plain_path(folder) as plain, as_os_errors():
+        tf.saved_model.save(module, str(plain), signatures)
 
 
 def model_hash(model: keras.Model, run_config: RunConfig) -> str:

@@ -10,6 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.tensorflow_disk import as_os_errors
+
 TFLITE = "model.tflite"
 
 
@@ -31,15 +34,19 @@ def write_tflite(
         The file's name, by the encoders'.
     """
     del metadata
-    with tempfile.TemporaryDirectory() as between:
+    with (
+        tempfile.TemporaryDirectory() as between,
+        plain_path(between) as plain,
+        as_os_errors(),
+    ):
         module = tf.Module()
         # TensorFlow's own variables become constants of the file; Keras'
         # around them would be read, unfilled, when it runs.
         module.weights = [weight.value for weight in model.weights]
         module.encoders = encoders
-        tf.saved_model.save(module, between, signatures=encoders)
+        tf.saved_model.save(module, str(plain), signatures=encoders)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            between, signature_keys=list(encoders)
+            str(plain), signature_keys=list(encoders)
         )
         (folder / TFLITE).write_bytes(converter.convert())
     return dict.fromkeys(encoders, TFLITE)
@@ -57,5 +64,6 @@ def open_tflite(path: Path, name: str) -> Callable[[np.ndarray], np.ndarray]:
     """
     from ai_edge_litert.interpreter import Interpreter
 
-    runner = Interpreter(model_path=str(path)).get_signature_runner(name)
+    with plain_path(path) as plain:
+        runner = Interpreter(model_path=str(plain)).get_signature_runner(name)
     return lambda pixels: runner(image=pixels)["descriptor"]

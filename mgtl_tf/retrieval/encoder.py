@@ -14,6 +14,7 @@ from mgtl_tf.model_folder import read_details
 from mgtl_tf.model_folder import require_whole_model
 from mgtl_tf.quiet import load_tensorflow
 from mgtl_tf.utils.plain_files import first_line
+from mgtl_tf.utils.plain_path import plain_path
 
 
 class UnreadableImage(Exception):
@@ -100,7 +101,8 @@ def _load(folder: Path) -> Any:
     import tensorflow as tf
 
     try:
-        signatures = tf.saved_model.load(str(folder)).signatures
+        with plain_path(folder) as plain:
+            signatures = tf.saved_model.load(str(plain)).signatures
         return {n: signatures[n] for n in ("encode_ground", "encode_satellite")}
     # TensorFlow tells broken files by many types, bare ones among them.
     except Exception as error:

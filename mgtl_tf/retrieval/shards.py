@@ -21,7 +21,7 @@ import numpy as np
 from mgtl_tf.errors import UserError
 from mgtl_tf.folders import INDEX_JSON
 from mgtl_tf.folders import sync
-from mgtl_tf.folders import unwritable
+from mgtl_tf.folders import told_of
 from mgtl_tf.retrieval.index import SHARD_FOLDERS
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.index import load_index
@@ -33,6 +33,8 @@ from mgtl_tf.retrieval.manifest import write_manifest
 from mgtl_tf.retrieval.other_ids import OTHER_ID_FILES
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.sources import Shard
+from mgtl_tf.utils.locks import LOCK
+from mgtl_tf.utils.locks import held
 
 _JOINING = ".joining"
 _ROWS = 8192
@@ -136,10 +138,11 @@ def join_shards(output_dir: Path | str) -> int:
     manifests = [read_manifest(shard) for shard in shards]
     _require_same(shards, manifests)
     indexes = [load_index(shard, verify=True) for shard in shards]
-    try:
+    with (
+        told_of(folder),
+        held(folder / LOCK, folder, "joining its shards"),
+    ):
         return _join(folder, indexes, manifests[0])
-    except OSError as error:
-        raise unwritable(folder, error) from error
 
 
 def _require_same(
@@ -166,7 +169,7 @@ def _whole(manifest: Manifest) -> dict[str, Any]:
 
 
 def _join(folder: Path, indexes: Sequence[Index], like: Manifest) -> int:
-    beside = folder / f"{_JOINING}-{os.getpid()}"
+    beside = folder / _JOINING
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
-from typing import IO
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.errors import UserError
@@ -74,19 +70,15 @@ def start_training(
 ) -> subprocess.Popen:
     """Starts `experiments.train` on a run; it goes on where it stopped.
 
-    Raises:
-        UserError: where another process is training it.
+    It holds the run folder's lock until it ends, so that a trainer which
+    outlived a killed study is found out.
     """
     command = [*training_command(run.config), f"--run_dir={run.folder}"]
-    with held(run) as lock:
-        return start_logged(command, run.log, environment, lock.fileno())
+    return start_logged(command, run.log, environment)
 
 
 def start_logged(
-    command: Sequence[str],
-    log: Path,
-    environment: Mapping[str, str],
-    *inherited: int,
+    command: Sequence[str], log: Path, environment: Mapping[str, str]
 ) -> subprocess.Popen:
     """Starts a command of a study.
 
@@ -94,7 +86,6 @@ def start_logged(
         command: with its arguments.
         log: the file that what it says is added to.
         environment: beside the study's own.
-        inherited: descriptors that it holds until it ends.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as said:
@@ -106,31 +97,7 @@ def start_logged(
             env={**os.environ, **environment},
             # Ctrl-C is for the study, which then stops its runs in order.
             start_new_session=True,
-            pass_fds=inherited,
         )
-
-
-@contextmanager
-def held(run: Run) -> Iterator[IO[bytes]]:
-    """A run's lock; a process that inherits it holds it until it ends.
-
-    So a trainer that outlived a killed study is found out, and a run is
-    never trained by two.
-
-    Raises:
-        UserError: where another process holds it.
-    """
-    run.folder.parent.mkdir(parents=True, exist_ok=True)
-    with run.folder.with_name(f".{run.name}.lock").open("wb") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(
-                f"{run.folder}: is still being trained, perhaps on behalf of"
-                " a study that was killed; wait until that process is done,"
-                " or end it, and give the same command again"
-            ) from error
-        yield lock
 
 
 def training_command(config: RunConfig) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_files import damaged
 from mgtl_tf.utils.plain_files import read_bytes
+from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.tensorflow_disk import as_os_errors
 
 # Of metrics.jsonl; a line has under a kilobyte.
 _LARGEST = 2**30
@@ -49,8 +52,12 @@ class MetricsLog:
         self._path = Path(run_dir) / "metrics.jsonl"
         self._board_dir = Path(run_dir) / "tensorboard"
         _drop_after(self._path, step, step if evaluated is None else evaluated)
+        # For TensorFlow, which does not write to a folder of any name.
+        self._links = ExitStack()
         with self._writing_board():
-            self._board = tf.summary.create_file_writer(str(self._board_dir))
+            self._board_dir.mkdir(exist_ok=True)
+            folder = self._links.enter_context(plain_path(self._board_dir))
+            self._board = tf.summary.create_file_writer(str(folder))
 
     def write(self, kind: str, step: int, values: dict[str, Any]) -> None:
         """One record; nested numbers become TensorBoard scalars `a/b`.
@@ -83,18 +90,16 @@ class MetricsLog:
 
     def close(self) -> None:
         """Closes the TensorBoard file."""
-        with self._writing_board():
+        with self._writing_board(), self._links:
             self._board.close()
 
     @contextmanager
     def _writing_board(self) -> Iterator[None]:
-        # A full disk comes as ResourceExhaustedError, as want of memory does.
         try:
-            yield
-        except tf.errors.OpError as error:
-            line = str(error.message).strip().splitlines()[0]
-            reason = OSError(None, line.rpartition("; ")[2])
-            raise unwritable(self._board_dir, reason) from error
+            with as_os_errors():
+                yield
+        except OSError as error:
+            raise unwritable(self._board_dir, error) from error
 
 
 class SilentLog:

@@ -10,6 +10,8 @@ from pathlib import Path
 import tensorflow as tf
 from absl import logging
 
+from mgtl_tf.utils.plain_path import plain_path
+
 # The first step traces and compiles, the next ones still warm caches.
 _SKIPPED_STEPS = 3
 _VIEWERS = ("xprof", "tensorboard_plugin_profile")
@@ -31,6 +33,7 @@ class StepProfile:
         self.steps = steps
         self._seen = 0
         self._recording = False
+        self._links = contextlib.ExitStack()
 
     def __enter__(self) -> StepProfile:
         return self
@@ -62,7 +65,9 @@ class StepProfile:
 
     def _start(self) -> None:
         try:
-            tf.profiler.experimental.start(str(self.folder))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            folder = self._links.enter_context(plain_path(self.folder))
+            tf.profiler.experimental.start(str(folder))
             self._recording = True
         except tf.errors.OpError as error:
             self._tell_failure(error)
@@ -76,6 +81,8 @@ class StepProfile:
         except tf.errors.OpError as error:
             self._tell_failure(error)
             return
+        finally:
+            self._links.close()
         missing = not any(map(importlib.util.find_spec, _VIEWERS))
         logging.info(
             "a profile of %d steps lies in %s; tensorboard --logdir=%s%s",

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from contextlib import contextmanager
 from pathlib import Path
 
 from mgtl_tf.config import RunConfig
@@ -11,6 +14,8 @@ from mgtl_tf.folders import unwritable
 from mgtl_tf.folders import write_whole
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import has_checkpoint
+from mgtl_tf.utils.locks import LOCK
+from mgtl_tf.utils.locks import held
 
 # Data may have moved, and a resumed run may log and save at another pace and
 # be spread over other devices; every other field decides the weights.
@@ -31,6 +36,33 @@ _FREE_TO_CHANGE = (
 )
 
 
+@contextmanager
+def claimed(run_dir: Path, writes: bool = True) -> Iterator[None]:
+    """Keeps a second training out of a run folder; readers may come.
+
+    Args:
+        run_dir: made where missing.
+        writes: whether this process is the one that writes there: of
+            several workers that train one run, the chief.
+
+    Raises:
+        UserError: where another process trains there, naming it, or the
+            folder cannot be written.
+    """
+    if not writes:
+        yield
+        return
+    name = f"--run_dir={run_dir}"
+    with ExitStack() as stack:
+        try:
+            run_dir.mkdir(parents=True, exist_ok=True)
+            lock = held(run_dir / LOCK, name, "training this run")
+            stack.enter_context(lock)
+        except OSError as error:
+            raise unwritable(name, error) from error
+        yield
+
+
 def settle_config(
     config: RunConfig, run_dir: Path, writes: bool = True
 ) -> RunConfig:
@@ -41,7 +73,7 @@ def settle_config(
 
     Args:
         config: as the flags say.
-        run_dir: made where missing; gets config.json, environment.json.
+        run_dir: is there; gets config.json, environment.json.
         writes: whether this process writes them.
 
     Raises:
@@ -54,10 +86,6 @@ def settle_config(
     config = config.replace(dtype_policy=policy)
     if not writes:
         return config
-    try:
-        run_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(f"--run_dir={run_dir}", error) from error
     details = json.dumps(environment.describe(), indent=2) + "\n"
     write_whole(run_dir / "environment.json", details)
     write_whole(run_dir / "config.json", config.to_json())

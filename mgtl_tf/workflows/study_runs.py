@@ -19,7 +19,6 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.tables.code_version import code_version
 from mgtl_tf.tables.code_version import data_version
 from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.launch import held
 from mgtl_tf.tables.launch import last_line
 from mgtl_tf.tables.launch import require_all
 from mgtl_tf.tables.launch import run_all
@@ -33,6 +32,7 @@ from mgtl_tf.tables.study import Study
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.workflows.prepare import prepare
+from mgtl_tf.workflows.settle import claimed
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
 
@@ -121,7 +121,7 @@ def finish(
         len(devices.environments),
     )
     for run in missing:
-        with held(run):  # by nobody else
+        with claimed(run.folder):
             sign(run, versions)
     require_all(run_all(missing, devices, _narrator(len(missing))))
 

@@ -35,6 +35,7 @@ from mgtl_tf.workflows.inputs import read_data
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
+from mgtl_tf.workflows.settle import claimed
 from mgtl_tf.workflows.settle import settle_config
 from mgtl_tf.workflows.validation import Validation
 
@@ -61,7 +62,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
         (its state is saved).
 
     Raises:
-        UserError: for data, flags or a run folder that do not fit.
+        UserError: for data, flags or a run folder that do not fit, or
+            where another process trains there.
     """
     run_dir = Path(run_dir)
     # First of all: the servers of several workers start here.
@@ -71,11 +73,12 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
             config.train.batch_size, config.train.micro_batch
         )
         dataset = _read(config)
-        config = settle_config(config, run_dir, distribution.is_chief)
-        with distribution.naming_lost_workers():
-            finished = _train(config, run_dir, dataset, distribution, saves)
-        if finished and distribution.is_chief:
-            write_run_report(run_dir, dataset)
+        with claimed(run_dir, distribution.is_chief):
+            config = settle_config(config, run_dir, distribution.is_chief)
+            with distribution.naming_lost_workers():
+                finished = _train(config, run_dir, dataset, distribution, saves)
+            if finished and distribution.is_chief:
+                write_run_report(run_dir, dataset)
     return finished
 
 

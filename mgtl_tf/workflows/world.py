@@ -9,6 +9,8 @@ from mgtl_tf.data.procedural.contact_sheet import write_contact_sheet
 from mgtl_tf.data.procedural.making import make_pictures
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.locks import LOCK
+from mgtl_tf.utils.locks import held
 
 
 def make_world(
@@ -30,11 +32,13 @@ def make_world(
 
     Raises:
         UserError: for a folder that holds another world or something else,
-            or an impossible number of processes.
+            that another process is filling or the disk has no room for; or
+            an impossible number of processes.
     """
     if processes < 1:
         raise UserError(f"--processes is {processes}: give at least 1")
     root = Path(output_dir)
     files.open_folder(root, settings)
-    make_pictures(root, settings, processes, progress)
-    return write_contact_sheet(root, settings)
+    with held(root / LOCK, f"--output_dir={root}", "making this world"):
+        make_pictures(root, settings, processes, progress)
+        return write_contact_sheet(root, settings)

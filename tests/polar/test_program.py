@@ -23,6 +23,12 @@ def main(argv):
         raise Known("data.csv, row 3: no number;\\n  mend it")
     if _HOW.value == "file":
         open("/nowhere/file.txt")
+    if _HOW.value == "nameless":
+        raise OSError("16 requested and 0 written")
+    if _HOW.value == "number":
+        raise OSError(122, "Disk quota exceeded")
+    if _HOW.value == "print":
+        print("said")
     if _HOW.value == "interrupt":
         raise KeyboardInterrupt
     if _HOW.value == "bug":
@@ -39,11 +45,12 @@ def call(tmp_path_factory):
     path = tmp_path_factory.mktemp("program") / "failing.py"
     path.write_text(PROGRAM)
 
-    def run(*arguments):
+    def run(*arguments, stdout=subprocess.PIPE):
         return subprocess.run(
             [sys.executable, path, *arguments],
             env={"PYTHONPATH": str(ROOT)},
-            capture_output=True,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
             text=True,
             timeout=60,
         )
@@ -58,6 +65,8 @@ def call(tmp_path_factory):
         ("--hou=known", 2, "hou"),
         ("--how=known", 1, "data.csv, row 3: no number; mend it"),
         ("--how=file", 1, "/nowhere/file.txt: No such file"),
+        ("--how=nameless", 1, "16 requested and 0 written"),
+        ("--how=number", 1, "Disk quota exceeded"),
         ("--how=interrupt", 130, "interrupted"),
     ],
 )
@@ -73,6 +82,15 @@ def test_done_and_own_status(call):
     done = call()
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert call("--how=status").returncode == 3
+
+
+def test_a_full_disk_under_its_output_is_one_line(call):
+    with open("/dev/full", "w") as full:
+        result = call("--how=print", stdout=full)
+    assert result.returncode == 1
+    assert result.stderr == (
+        "error: standard output: cannot be written (No space left on device)\n"
+    )
 
 
 def test_our_own_mistakes_keep_their_traceback(call):

@@ -6,6 +6,7 @@ ORDERS.json: {"runs": {run: "fail" | "wait"}}; every start is a line of
 `started` beside it.
 """
 
+import fcntl
 import json
 import signal
 import sys
@@ -33,6 +34,9 @@ def main(config_path, orders_path, run_dir):
         sys.exit(1)
     if order == "wait":
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+        # As the true one does; its lock is mgtl_tf.utils.locks' LOCK.
+        lock = (run / ".lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
         (run / "waits").touch()
         time.sleep(60)
     finish(run, config)

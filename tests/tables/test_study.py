@@ -27,6 +27,7 @@ from mgtl_tf.tables.rows import WITH_CMI
 from mgtl_tf.tables.rows import rows_of
 from mgtl_tf.tables.runs import Versions
 from mgtl_tf.tables.runs import is_finished
+from mgtl_tf.tables.runs import sign
 from mgtl_tf.tables.study import benchmark_study
 from mgtl_tf.tables.study import control_rows
 from mgtl_tf.tables.study import data_study
@@ -129,9 +130,12 @@ def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
 def test_a_trainer_that_outlived_its_study_is_found_out(study, trainer):
     (run,) = study.runs((VGG,), (0,))
     trainer.order(vgg_at_seed0="wait")
+    sign(run, VERSIONS)
     orphan = launch.start_training(run, {})
     try:
-        with pytest.raises(UserError, match="vgg-seed0: is still being tr"):
+        while not (run.folder / "waits").exists():
+            time.sleep(0.01)
+        with pytest.raises(UserError, match="vgg-seed0: another process is"):
             finish([run], VERSIONS, ONE)
     finally:
         orphan.kill()

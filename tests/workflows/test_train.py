@@ -203,3 +203,30 @@ def test_a_whole_other_recipe(tmp_path):
     assert all(np.isfinite(r["info_nce_loss"]) for r in training)
     # Two queries over their three answers, at the end of the one epoch.
     assert _pictures(run_dir) == {6: 2}
+
+
+def test_a_second_training_of_a_run_folder_is_refused(tmp_path, monkeypatch):
+    """It changes nothing; who reads the run meanwhile may."""
+    run_dir = tmp_path / "run"
+    data = str(world(tmp_path / "world", 4, validation=2))
+    config = SMALL.replace(data_dir=data, checkpoint_steps=1)
+    save, refused, read = checkpoint.Checkpoints.save_last, [], []
+
+    def then(self, progress):
+        save(self, progress)
+        if not refused:
+            before = sorted(run_dir.rglob("*"))
+            with pytest.raises(UserError) as error:
+                train(config, run_dir)
+            refused.append(str(error.value))
+            assert sorted(run_dir.rglob("*")) == before
+            read.append(checkpoint.load_model(run_dir, "last"))
+
+    monkeypatch.setattr(checkpoint.Checkpoints, "save_last", then)
+    assert train(config, run_dir)
+    assert f"--run_dir={run_dir}: another process is training" in refused[0]
+    assert read
+    assert not (run_dir / ".lock").exists()
+    # A killed one's lock hinders nobody.
+    (run_dir / ".lock").write_text("process 1 on an old host since 1970")
+    assert train(config, run_dir)

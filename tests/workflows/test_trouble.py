@@ -1,9 +1,5 @@
 """Full disk, read-only folders, vanished data: one line, nothing lost."""
 
-import os
-import shutil
-import subprocess
-
 import cv2
 import keras
 import numpy as np
@@ -18,6 +14,7 @@ from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.workflows.train import train
+from tests.small_disk import fill
 
 SMALL = RunConfig().replace(
     image_size=(8, 16),
@@ -34,31 +31,6 @@ SMALL = RunConfig().replace(
     log_every=1,
     evaluate_every=0,
 )
-MEGABYTE = 2**20
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of two megabytes, and what mounts it anew with other options."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def mount(options):
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder]
-        return subprocess.run(command, capture_output=True).returncode == 0
-
-    if not shutil.which("mount") or not mount("size=2m"):
-        pytest.skip("mounting a small disk needs root")
-    yield folder, mount
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def fill(folder, leave=0):
-    """Uses the disk up, but for some bytes; returns the file that does."""
-    path = folder / "filler"
-    free = os.statvfs(folder)
-    path.write_bytes(b"x" * (free.f_bavail * free.f_frsize - leave))
-    return path
 
 
 def checkpoints(run_dir):

@@ -19,6 +19,7 @@ from mgtl_tf.data.procedural.geodesy import to_degrees
 from mgtl_tf.data.procedural.settings import WORLD_VERSION
 from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import told_of
 from mgtl_tf.utils.json_files import read_json
 
 MANIFEST = "world.json"
@@ -73,14 +74,19 @@ def picture_paths(root: Path, number: int) -> tuple[Path, Path]:
 
 
 def write_beside(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Writes a file so that it is there whole or not at all.
+
+    Raises:
+        UserError: where the disk does not take it, naming it.
+    """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with told_of(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(data)
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
 
 
 def sweep(root: Path) -> None:

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import os
 import shutil
 from collections.abc import Callable
 from collections.abc import Iterator
 from concurrent import futures
-from concurrent.futures import process
 from pathlib import Path
 
 import cv2
@@ -33,9 +31,11 @@ from mgtl_tf.data.procedural.settings import WorldSettings
 from mgtl_tf.data.procedural.world import TownMap
 from mgtl_tf.data.procedural.world import make_map
 from mgtl_tf.errors import UserError
+from mgtl_tf.folders import whole_file
 from mgtl_tf.utils.array_files import read_array
 from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_files import damaged
+from polar.parallel import WorkerDiedError
 from polar.parallel import worker_pool
 
 ROWS_A_TASK = 16
@@ -90,10 +90,8 @@ def build_map(root: Path, settings: WorldSettings, share: MapShare) -> None:
     ground = [
         draw_pose(settings, town, row).position for row in range(share.count)
     ]
-    path = _positions_path(root, share.index)
-    partial = path.with_suffix(".partial.npy")
-    np.save(partial, np.concatenate([town.places, ground], axis=1))
-    os.replace(partial, path)
+    with whole_file(_positions_path(root, share.index)) as beside:
+        np.save(beside, np.concatenate([town.places, ground], axis=1))
 
 
 def draw_rows(
@@ -170,16 +168,13 @@ def _workers(processes: int) -> Iterator[futures.Executor]:
             cv2.setNumThreads(threads)
             _opened.cache_clear()
         return
-    pool = worker_pool(processes)
     try:
-        yield pool
-    except process.BrokenProcessPool as error:
+        with worker_pool(processes) as pool:
+            yield pool
+    except WorkerDiedError as error:
         raise UserError(
-            f"--processes={processes}: one of them was killed, perhaps for"
-            " want of memory; the same command with fewer goes on"
+            f"--processes={processes}: {error}; the same command goes on"
         ) from error
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @functools.lru_cache(maxsize=2)

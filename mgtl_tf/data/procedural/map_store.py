@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.data.procedural.world import TownMap
+from mgtl_tf.folders import told_of
 from mgtl_tf.utils.array_files import map_array
 from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_files import damaged
@@ -21,14 +22,18 @@ def save_map(town: TownMap, folder: Path) -> None:
     Args:
         town: the map.
         folder: replaced if it exists.
+
+    Raises:
+        UserError: where the disk does not take it.
     """
     partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, value in _flatten("", town).items():
-        np.save(partial / f"{name}.npy", value, allow_pickle=False)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    with told_of(folder):
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, value in _flatten("", town).items():
+            np.save(partial / f"{name}.npy", value, allow_pickle=False)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
 
 
 def load_map(folder: Path) -> TownMap:

@@ -30,6 +30,7 @@ from mgtl_tf.retrieval.engines.stored import FAISS_FILE
 from mgtl_tf.retrieval.engines.stored import engine_folder
 from mgtl_tf.retrieval.engines.stored import write_engine
 from mgtl_tf.retrieval.index import Index
+from mgtl_tf.utils.plain_path import plain_path
 
 RECIPES: dict[str, Recipe] = {
     "float16": ScalarQuantized("float16"),
@@ -129,7 +130,8 @@ def _blocks(
 
 def _write(faiss: Any, built: Any, path: Path) -> None:
     try:
-        faiss.write_index(built, str(path))
+        with plain_path(path) as plain:
+            faiss.write_index(built, str(plain))
     except RuntimeError as error:
         # FAISS tells a full disk in its own way.
         raise OSError(None, f"FAISS: {str(error).splitlines()[0]}") from error
@@ -190,7 +192,8 @@ def open_faiss_engine(
     name = details["engine"]
     faiss = faiss_library(f"--engine={name}")
     try:
-        built = faiss.read_index(str(path))
+        with plain_path(path) as plain:
+            built = faiss.read_index(str(plain))
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: FAISS cannot read it ({reason})") from error

@@ -1,0 +1,60 @@
+"""A plain name for a folder of any name, for libraries that need one.
+
+TensorFlow takes `[`, `*` and `?` in a path for a pattern, and it, FAISS and
+GDAL know no names that are not UTF-8.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
+_OTHERS = ("/tmp", "/var/tmp")
+
+
+@contextmanager
+def plain_path(path: Path | str) -> Iterator[Path]:
+    """Another way to the same file or folder, of plain letters only.
+
+    Args:
+        path: is there, or its folder is, in which a file is to be made.
+
+    Yields:
+        The path itself where it is plain; else one through a link that lies
+        in a temporary folder and is removed in the end.
+
+    Raises:
+        OSError: where no link can be made.
+    """
+    whole = Path(os.path.abspath(path))
+    if _PLAIN.fullmatch(str(whole)):
+        yield whole
+        return
+    folder = whole if whole.is_dir() else whole.parent
+    with tempfile.TemporaryDirectory(dir=_plain_folder()) as between:
+        link = Path(between, "link")
+        link.symlink_to(folder, target_is_directory=True)
+        if whole.is_dir():
+            yield link
+        elif _PLAIN.fullmatch(whole.name):
+            yield link / whole.name
+        else:
+            # A link to what is not there yet makes it when it is written.
+            file = Path(between, "file").with_suffix(_suffix(whole))
+            file.symlink_to(whole)
+            yield file
+
+
+def _suffix(path: Path) -> str:
+    return path.suffix if _PLAIN.fullmatch(path.suffix) else ""
+
+
+def _plain_folder() -> str:
+    """Where links lie; TMPDIR may be of any name itself."""
+    folders = (tempfile.gettempdir(), *_OTHERS)
+    return next((f for f in folders if _PLAIN.fullmatch(f)), folders[0])
