@@ -28,7 +28,8 @@ SIZES = ((224, 1232), (750, 750), (64, 320), (128, 128))
 
 def bare(data: bytes) -> np.ndarray:
     """OpenCV's pixels, RGB uint8 [h, w, 3]."""
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return np.asarray(pixels)
 
 
 def made(height: int, width: int, count: int) -> list[bytes]:
