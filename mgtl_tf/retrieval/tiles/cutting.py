@@ -130,11 +130,6 @@ def _reproject(
     from rasterio.warp import Resampling
     from rasterio.warp import reproject
 
-    latitude, longitude = centre
-    frame = CRS.from_string(
-        f"+proj=aeqd +lat_0={latitude!r} +lon_0={longitude!r} +datum=WGS84"
-        " +units=m +no_defs"
-    )
     a, b, c, d, e, f = area.transform
     half, pixel = settings.crop_metres / 2, settings.pixel_metres
     cut = np.zeros((4, settings.size, settings.size), np.uint8)
@@ -154,7 +149,7 @@ def _reproject(
         src_alpha=4,
         dst_alpha=4,
         dst_transform=Affine(pixel, 0, -half, 0, -pixel, half),
-        dst_crs=frame,
+        dst_crs=CRS.from_user_input(area.frame(centre)),
         # Where the crop is coarser than the map, its kernel grows and takes
         # the mean of what a pixel covers.
         resampling=Resampling.bilinear,

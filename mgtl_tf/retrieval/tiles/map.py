@@ -57,6 +57,12 @@ class Map(Protocol):
     def to_degrees(self, pixels: np.ndarray) -> np.ndarray:
         """Column and row [..., 2] to latitude and longitude."""
 
+    def frame(self, centre: tuple[float, float]) -> str:
+        """The coordinate system of a crop's pixels, as rasterio takes it.
+
+        Metres east and north of its centre, which is told in degrees.
+        """
+
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:

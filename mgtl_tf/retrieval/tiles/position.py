@@ -13,6 +13,8 @@ from pyproj.exceptions import CRSError
 from pyproj.exceptions import ProjError
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.tiles.frames import own_frames
+from mgtl_tf.retrieval.tiles.frames import world_frame
 from mgtl_tf.retrieval.tiles.ground import SEMI_MAJOR_METRES
 from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_files import read_bytes
@@ -59,6 +61,7 @@ class Position:
         self._to_map = _transformer(path, _DEGREES, system)
         self._to_degrees = _transformer(path, system, _DEGREES)
         self._turn = _full_turn(system)
+        self._frames = own_frames(system)
         self._middle = self._system_x(np.array(size) / 2)
         if not np.isfinite(self.to_degrees(np.array(size) / 2)).all():
             raise UserError(
@@ -91,6 +94,13 @@ class Position:
         )
         latitude = np.where(np.abs(latitude) <= 90, latitude, np.inf)
         return np.stack([latitude, longitude], axis=-1)
+
+    def frame(self, centre: tuple[float, float]) -> str:
+        """See `map.Map`."""
+        if self._frames is None:
+            return world_frame(centre)
+        x, y = self._to_map.transform(centre[1], centre[0])
+        return self._frames.around(x, y)
 
 
 def has_position(path: Path, dataset: Any) -> bool:

@@ -68,6 +68,7 @@ class RasterMap:
         self.notes: tuple[str, ...] = tuple(filter(None, [self.bands.note]))
         self.to_pixels = self._position.to_pixels
         self.to_degrees = self._position.to_degrees
+        self.frame = self._position.frame
 
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1

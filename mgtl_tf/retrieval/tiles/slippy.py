@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.sources import NoData
+from mgtl_tf.retrieval.tiles.frames import world_frame
 from mgtl_tf.retrieval.tiles.ground import SEMI_MAJOR_METRES
 from mgtl_tf.retrieval.tiles.map import Window
 from mgtl_tf.retrieval.tiles.map import require_tiles_extra
@@ -103,6 +104,10 @@ class SlippyMap:
         latitude = np.arctan(np.sinh(y / SEMI_MAJOR_METRES))
         angles = np.stack([latitude, x / SEMI_MAJOR_METRES], axis=-1)
         return np.degrees(angles) + np.array([0.0, self._meridian])
+
+    def frame(self, centre: tuple[float, float]) -> str:
+        """See `map.Map`."""
+        return world_frame(centre)
 
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1

@@ -80,6 +80,11 @@ BEYOND = {
     "with heights": ("EPSG:32632+5773", UTM[1], (0.5, 0.5)),
     "US survey feet": ("EPSG:2263", (990000, 200000), (1.6, 1.6)),
     "north before east": ("EPSG:2193", (1749000, 5428000), (0.5, 0.5)),
+    # Several ways lead from these datums to WGS 84, by region.
+    "ED50 in Germany": ("EPSG:23032", (571700, 5539300), (0.5, 0.5)),
+    "ED50 in Norway": ("EPSG:23032", (444000, 6651500), (0.5, 0.5)),
+    "NAD27 in Yucatan": ("EPSG:4267", (-90.0, 20.0), (6e-6, 5e-6)),
+    "west of its zone": ("EPSG:31467", (3225414, 5770461), (0.5, 0.5)),
     "gons": ("EPSG:4807", (0.5, 54.0), (7e-6, 5e-6)),
 }
 
