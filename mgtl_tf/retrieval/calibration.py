@@ -25,6 +25,9 @@ from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.utils.json_files import sealed_text
 
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A fraction."""
+
 CALIBRATION_JSON = "calibration.json"
 """In an index folder, where the gallery was calibrated."""
 
@@ -65,11 +68,11 @@ class Calibration:
     model_hash: str
     places: str
     queries: int
-    right: float
-    error: float
-    outside_share: float
-    inside_error: float
-    outside_error: float | None
+    right: Share
+    error: Share
+    outside_share: Share
+    inside_error: Share
+    outside_error: Share | None
     drive_sharpness: float
 
     def judge(

@@ -31,6 +31,9 @@ CANDIDATES = 50
 # Beyond, the probability is 0 or 1 to nine digits.
 _LARGEST_LOG_ODDS = 20.0
 
+# No fit gives such numbers; a file that holds them was not written by one.
+_LARGEST = 1e6
+
 
 @dataclass(frozen=True)
 class Confidence:
@@ -44,11 +47,11 @@ class Confidence:
             few queries cannot prove them.
     """
 
-    sharpness: Annotated[float, Field(gt=0)]
-    intercept: float = 0.0
-    slope: float = 1.0
-    similarity_slope: float = 0.0
-    least: float = 0.0
+    sharpness: Annotated[float, Field(gt=0, le=_LARGEST)]
+    intercept: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 0.0
+    slope: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 1.0
+    similarity_slope: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 0.0
+    least: Annotated[float, Field(ge=0, le=0.5)] = 0.0
 
     @property
     def effective_sharpness(self) -> float:

@@ -7,8 +7,10 @@ whole batch. What no line counts is cut off when the work goes on.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
+import os
 import shutil
 import zlib
 from collections.abc import Mapping
@@ -120,7 +122,7 @@ class Unfinished:
         line = {
             "count": count,
             "kept": len(rows),
-            "crc32": zlib.crc32(content),
+            "crc32": _checksum(content, count, gaps),
             "gaps": [[g.number, g.reason, g.expected] for g in gaps],
         }
         self._journal.write(json.dumps(line) + "\n")
@@ -147,6 +149,7 @@ class Unfinished:
 
     def _read(self, plan: Mapping[str, Any]) -> list[str] | None:
         """The journal's whole lines, after the plan; None without a plan."""
+        _require_plain(self.folder / JOURNAL)
         try:
             content = read_bytes(self.folder / JOURNAL, _LARGEST)
             text = content.decode(errors="replace")
@@ -165,6 +168,7 @@ class Unfinished:
 
     def _open_rows(self) -> BinaryIO:
         path = self.folder / DESCRIPTORS
+        _require_plain(path)
         if not path.is_file() or path.stat().st_size < len(self._header):
             path.write_bytes(self._header)
         return path.open("r+b")
@@ -182,12 +186,12 @@ class Unfinished:
             except UnfitFileError:
                 break
             content = self._rows.read(4 * self._dimension * batch.kept)
-            fits = batch.count == batch.kept + len(batch.gaps)
-            if not fits or zlib.crc32(content) != batch.crc32:
+            gaps = [Gap(*gap) for gap in batch.gaps]
+            if _checksum(content, batch.count, gaps) != batch.crc32:
                 break
             self.done += batch.count
             self.kept += batch.kept
-            self.gaps += [Gap(*gap) for gap in batch.gaps]
+            self.gaps += gaps
             good.append(line)
         return good
 
@@ -201,6 +205,18 @@ def discard(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
+
+
+def _require_plain(path: Path) -> None:
+    # What is written to a pipe waits for a reader.
+    if os.path.lexists(path) and not path.is_file():
+        raise UserError(f"{path}: is no regular file; remove it")
+
+
+def _checksum(content: bytes, count: int, gaps: list[Gap]) -> int:
+    """Of all that a line counts: the rows' bytes and what it says."""
+    said = json.dumps([count, [dataclasses.astuple(gap) for gap in gaps]])
+    return zlib.crc32(said.encode(), zlib.crc32(content))
 
 
 def _differences(

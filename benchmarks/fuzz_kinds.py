@@ -1,0 +1,504 @@
+"""Small sound files of every kind that the programs read, and their readers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import keras
+import numpy as np
+import scipy.io
+
+from benchmarks.mutations import BYTES
+from benchmarks.mutations import TEXT
+from benchmarks.mutations import Change
+from benchmarks.mutations import crafted_json
+from benchmarks.mutations import crafted_lines
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import RunConfig
+from mgtl_tf.data.cache_files import CacheSettings
+from mgtl_tf.data.cache_work import Workers
+from mgtl_tf.data.cvact import read_cvact
+from mgtl_tf.data.cvusa import read_cvusa
+from mgtl_tf.data.own_csv import read_csv
+from mgtl_tf.data.prepared import open_prepared
+from mgtl_tf.export import export_model
+from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.retrieval.calibration import Calibration
+from mgtl_tf.retrieval.calibration import fingerprint
+from mgtl_tf.retrieval.calibration import load_calibration
+from mgtl_tf.retrieval.calibration import save_calibration
+from mgtl_tf.retrieval.confidence import Confidence
+from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.engines.opening import build_engine
+from mgtl_tf.retrieval.engines.opening import open_engine
+from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.places import find_places
+from mgtl_tf.retrieval.query_files import known_queries
+from mgtl_tf.retrieval.unfinished import Unfinished
+from mgtl_tf.systems import build_model
+from mgtl_tf.systems.backbone_weights import load_backbone_weights
+from mgtl_tf.systems.vit_weights import _plan
+from mgtl_tf.tables.publish import write_page
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.environment import describe
+from mgtl_tf.training.environment import read_environment
+from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.prepare import prepare
+
+Reader = Callable[[], Any]
+JSON: list[Change] = [crafted_json] * len(BYTES) + BYTES
+LINES: list[Change] = [crafted_lines] * len(BYTES) + BYTES
+LISTS: list[Change] = BYTES + TEXT * 2
+
+CONFIG = RunConfig(
+    model=ModelConfig(
+        image_size=(32, 64),
+        width_multiplier=1 / 16,
+        poolings=2,
+        channels=8,
+        heads=2,
+        recurrent_steps=0,
+        backbone_normalization="batch",
+    )
+)
+L2LTR = ModelConfig(
+    system="l2ltr",
+    image_size=(16, 48),
+    width_multiplier=1 / 16,
+    stem_blocks=(1, 2, 1),
+    vit_blocks=3,
+    channels=12,
+    heads=3,
+    mlp_ratio=2,
+)
+_IDS = [f"{number:07d}" for number in range(1, 41)]
+_PLAN = {"model": "f" * 64, "images": "many"}
+_ROWS = 8
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        name: as the table shows it.
+        files: patterns of them in a sound folder.
+        changes: what is done to them.
+        begin: from a folder to the function that reads it.
+        checked: whether what is read carries checksums: then a changed file
+            is refused, or its answer the same.
+        weight: how many of the tries are its own, beside others.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    changes: list[Change]
+    begin: Callable[[Path], Reader]
+    checked: bool
+    weight: float = 1.0
+
+
+def make(root: Path, seed: int) -> None:
+    """Writes sound files of every kind; other ones for another seed."""
+    keras.utils.set_random_seed(seed)
+    random = np.random.default_rng(seed)
+    _make_pairs(root, random)
+    model = _make_run(root / "run", seed)
+    export_model(model, CONFIG, root / "export")
+    _make_gallery(root, random)
+    _make_weights(root, seed)
+    settings = CacheSettings("csv", (8, 16), (0.0, 1.0))
+    prepare(root / "own", root / "prepared", settings, Workers(1, False))
+    results = Path(__file__).parents[1] / "docs/results"
+    shutil.copytree(results, root / "docs/results")
+
+
+def _make_pairs(root: Path, random: np.random.Generator) -> None:
+    for folder in ("own", "cvusa/splits", "aerial", "ground"):
+        (root / folder).mkdir(parents=True)
+    for name in _IDS:
+        for view, size in (("aerial", (32, 32)), ("ground", (16, 64))):
+            pixels = random.integers(0, 256, (*size, 3), np.uint8)
+            cv2.imwrite(str(root / view / f"{name}.png"), pixels)
+    own = [f"{n},../ground/{n}.png,../aerial/{n}.png,46.9,7.4" for n in _IDS]
+    header = "id,ground,aerial,latitude,longitude"
+    for split in ("train", "validation"):
+        _lines(root / f"own/{split}.csv", [header, *own])
+        name = "val" if split == "validation" else split
+        rows = [f"../aerial/{n}.png,../ground/{n}.png,x.png" for n in _IDS]
+        _lines(root / f"cvusa/splits/{name}-19zl.csv", rows)
+    where = [f"{n},46.9,{float(random.uniform(7, 8)):.6f}" for n in _IDS]
+    _lines(root / "where.csv", ["id,latitude,longitude", *where])
+    pairs = [f"aerial/{n}.png,ground/{n}.png" for n in _IDS]
+    _lines(root / "queries.csv", ["aerial,ground", *pairs])
+    _lines(root / "list.csv", [f"aerial/{n}.png" for n in _IDS])
+    table = {
+        "panoIds": np.array(_IDS),
+        "utm": random.uniform(6e5, 7e5, (len(_IDS), 2)),
+        "trainSet": {"trainInd": np.arange(1, 31)[:, None]},
+        "valSet": {"valInd": np.arange(31, 41)[:, None]},
+    }
+    (root / "cvact").mkdir()
+    for name, packed in (("ACT_data", False), ("packed", True)):
+        path = root / f"cvact/{name}.mat"
+        scipy.io.savemat(path, table, do_compression=packed)
+
+
+def _lines(path: Path, lines: list[str]) -> None:
+    path.write_text("\n".join(lines) + "\n")
+
+
+def _make_run(folder: Path, seed: int) -> Any:
+    model = build_model(CONFIG.model)
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    saving = Checkpoints(folder, model, optimizer)
+    progress = Progress(7 + seed, data="d", network=CONFIG.network)
+    neighbours = np.arange(12).reshape(4, 3)
+    saving.save_last(dataclasses.replace(progress, neighbours=neighbours))
+    saving.save_best(progress)
+    (folder / "config.json").write_text(CONFIG.to_json())
+    (folder / "environment.json").write_text(json.dumps(describe()))
+    record = {"kind": "train", "step": 1, "loss": 0.5}
+    _lines(folder / "metrics.jsonl", [json.dumps(record)] * 20)
+    return model
+
+
+def _make_gallery(root: Path, random: np.random.Generator) -> None:
+    encoder = Encoder(root / "export")
+    places = find_places([root / "aerial"], root / "where.csv")
+    build_index(encoder, places, root / "gallery", 16, False)
+    index = load_index(root / "gallery")
+    sure = Confidence(float(random.uniform(20, 30)))
+    figures = (25.0, index.model_hash, fingerprint(index), 9, 0.5, 0.1)
+    fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, 20.0)
+    save_calibration(fitted, index.folder)
+    build_engine(index, "float16", progress=False)
+    growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
+    for number in range(5):
+        rows = random.normal(size=(4, _ROWS)).astype(np.float32)
+        growing.append(4, rows, [])
+        del number
+    growing.close()
+
+
+def _make_weights(root: Path, seed: int) -> None:
+    found: dict[str, Any] = {}
+    network = next(iter(build_model(L2LTR).networks.values()))
+    for variable, name in _plan(network):
+        shape = tuple(variable.shape)
+        shape = (1, 17, shape[-1]) if name.endswith("pos_embedding") else shape
+        found[name] = np.full(shape, 0.5 + seed, np.float32)
+    np.savez(root / "vit.npz", **found)
+    vgg = keras.applications.VGG16(include_top=False, weights=None)
+    for name in ("vgg.weights.h5", "vgg.keras"):
+        vgg.save(root / name) if "keras" in name else vgg.save_weights(
+            root / name
+        )
+
+
+def _sums(variables: Any) -> list[float]:
+    return [float(np.sum(np.asarray(v, np.float64))) for v in variables]
+
+
+def _run(root: Path) -> Reader:
+    return lambda: _sums(load_model(root / "run")[1].variables)
+
+
+def _resume(root: Path) -> Reader:
+    model = build_model(CONFIG.model)
+    optimizer = keras.optimizers.Adam()
+    optimizer.build(model.trainable_variables)
+    saving = Checkpoints(root / "run", model, optimizer)
+
+    def read() -> Any:
+        progress = saving.restore_last()
+        if progress is None:
+            return None
+        rows = np.asarray(progress.neighbours).tolist()
+        return progress.step, rows, _sums(model.variables)
+
+    return read
+
+
+def _gallery(root: Path) -> Reader:
+    def read() -> Any:
+        index = load_index(root / "gallery")
+        engine = open_engine(index, "exact")
+        found = engine.search(np.array(index.descriptors[:3]), 5)
+        places = [(p.id, p.image.name, p.coordinates) for p in index.places]
+        return np.asarray(found[1]).tolist(), places
+
+    return read
+
+
+def _calibration(root: Path) -> Reader:
+    index = load_index(root / "gallery")
+    return lambda: load_calibration(index)
+
+
+def _engine(root: Path) -> Reader:
+    index = load_index(root / "gallery")
+    queries = np.array(index.descriptors[:3])
+
+    def read() -> Any:
+        found = open_engine(index, "float16").search(queries, 5)
+        return np.asarray(found[1]).tolist()
+
+    return read
+
+
+def _model(root: Path) -> Reader:
+    image = (root / f"ground/{_IDS[0]}.png").read_bytes()
+
+    def read() -> Any:
+        encoder = Encoder(root / "export")
+        found = encoder.encode_ground([image]).round(5).tolist()
+        return encoder.model_hash, found
+
+    return read
+
+
+def _unfinished(root: Path) -> Reader:
+    sound = root / ".sound"
+    shutil.copytree(root / ".unfinished", sound, dirs_exist_ok=True)
+    whole = Unfinished(sound, _PLAN, _ROWS).done
+
+    def read() -> Any:
+        growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
+        growing.close()
+        # What is not counted any more is embedded again.
+        fits = growing.done == growing.kept <= whole and not growing.gaps
+        return "sound" if fits else (growing.done, growing.gaps)
+
+    return read
+
+
+def _prepared(root: Path) -> Reader:
+    pairs = read_csv(root / "own").train
+    settings = CacheSettings("csv", (8, 16), (0.0, 1.0))
+    rows = np.arange(len(pairs))
+
+    def read() -> Any:
+        images = open_prepared(root / "prepared", pairs, settings).load(rows)
+        return [int(view.sum()) for view in images]
+
+    return read
+
+
+def _vgg(name: str) -> Callable[[Path], Reader]:
+    def begin(root: Path) -> Reader:
+        model = build_model(ModelConfig(image_size=(32, 32), recurrent_steps=0))
+        return lambda: load_backbone_weights(model, str(root / name))
+
+    return begin
+
+
+def _vit(root: Path) -> Reader:
+    model = build_model(L2LTR)
+
+    def read() -> Any:
+        model.start_from(str(root / "vit.npz"))
+        return _sums(model.variables)
+
+    return read
+
+
+def _listed(function: Callable[[Path], Any]) -> Callable[[Path], Reader]:
+    return lambda root: lambda: len(str(function(root)))
+
+
+def _cvact(name: str) -> Callable[[Path], Reader]:
+    def read(root: Path) -> Any:
+        shutil.copyfile(root / f"cvact/{name}", root / "cvact/ACT_data.mat")
+        return read_cvact(root / "cvact", [])
+
+    return _listed(read)
+
+
+_LAST, _BEST = "run/checkpoints/last-*", "run/checkpoints/best-*"
+_JSONS = ("state.json", "checksums.json")
+KINDS = [
+    Kind("config.json", ("run/config.json",), JSON, _run, False, 2),
+    Kind(
+        "environment.json",
+        ("run/environment.json",),
+        JSON,
+        _listed(lambda root: read_environment(root / "run")),
+        False,
+    ),
+    Kind(
+        "checkpoint, JSON",
+        tuple(f"{_BEST}/{n}" for n in _JSONS),
+        JSON,
+        _run,
+        True,
+        2,
+    ),
+    Kind("checkpoint, .npz", (f"{_BEST}/weights.npz",), BYTES, _run, True, 2),
+    Kind(
+        "resumed, JSON",
+        tuple(f"{_LAST}/{n}" for n in _JSONS),
+        JSON,
+        _resume,
+        True,
+        2,
+    ),
+    Kind(
+        "resumed, arrays",
+        (f"{_LAST}/*.npz", f"{_LAST}/*.npy"),
+        BYTES,
+        _resume,
+        True,
+        2,
+    ),
+    Kind(
+        "metrics.jsonl",
+        ("run/metrics.jsonl",),
+        LINES,
+        _listed(lambda root: read_metrics(root / "run")),
+        False,
+    ),
+    Kind("model.json", ("export/model.json",), JSON, _model, True, 3),
+    Kind(
+        "SavedModel",
+        ("export/saved_model.pb", "export/variables/*"),
+        BYTES,
+        _model,
+        True,
+        3,
+    ),
+    Kind("index.json", ("gallery/index.json",), JSON, _gallery, True, 4),
+    Kind("gallery, arrays", ("gallery/*.npy",), BYTES, _gallery, True, 4),
+    Kind("gallery, text", ("gallery/*.txt",), BYTES, _gallery, True, 2),
+    Kind(
+        "calibration.json",
+        ("gallery/calibration.json",),
+        JSON,
+        _calibration,
+        True,
+        3,
+    ),
+    Kind(
+        "engine.json",
+        ("gallery/engines/float16/engine.json",),
+        JSON,
+        _engine,
+        True,
+        2,
+    ),
+    Kind(
+        "index.faiss",
+        ("gallery/engines/float16/index.faiss",),
+        BYTES,
+        _engine,
+        True,
+        2,
+    ),
+    Kind(
+        "unfinished.jsonl",
+        (".unfinished/unfinished.jsonl",),
+        LINES,
+        _unfinished,
+        True,
+        2,
+    ),
+    Kind(
+        "unfinished rows",
+        (".unfinished/descriptors.npy",),
+        BYTES,
+        _unfinished,
+        True,
+    ),
+    Kind(
+        "cache, manifest",
+        ("prepared/*/manifest.json",),
+        JSON,
+        _prepared,
+        True,
+        2,
+    ),
+    Kind("cache, arrays", ("prepared/*/*.npy",), BYTES, _prepared, False),
+    Kind("L2LTR's .npz", ("vit.npz",), BYTES, _vit, True, 3),
+    Kind(
+        "VGG-16, .weights.h5",
+        ("vgg.weights.h5",),
+        BYTES,
+        _vgg("vgg.weights.h5"),
+        False,
+        0.6,
+    ),
+    Kind("VGG-16, .keras", ("vgg.keras",), BYTES, _vgg("vgg.keras"), True, 0.6),
+    Kind(
+        "own CSV",
+        ("own/*.csv",),
+        LISTS,
+        _listed(lambda root: read_csv(root / "own")),
+        False,
+        2,
+    ),
+    Kind(
+        "CVUSA's lists",
+        ("cvusa/splits/*.csv",),
+        LISTS,
+        _listed(lambda root: read_cvusa(root / "cvusa", [])),
+        False,
+        2,
+    ),
+    Kind(
+        "locations CSV",
+        ("where.csv",),
+        LISTS,
+        _listed(lambda r: find_places([r / "aerial"], r / "where.csv")),
+        False,
+        2,
+    ),
+    Kind(
+        "list of images",
+        ("list.csv",),
+        LISTS,
+        _listed(lambda root: find_places([root / "list.csv"])),
+        False,
+        2,
+    ),
+    Kind(
+        "list of queries",
+        ("queries.csv",),
+        LISTS,
+        _listed(lambda root: known_queries(root / "queries.csv")),
+        False,
+        2,
+    ),
+    Kind(
+        ".mat",
+        ("cvact/ACT_data.mat",),
+        BYTES,
+        _listed(lambda root: read_cvact(root / "cvact", [])),
+        False,
+        2,
+    ),
+    Kind(
+        ".mat, packed",
+        ("cvact/packed.mat",),
+        BYTES,
+        _cvact("packed.mat"),
+        False,
+        2,
+    ),
+    Kind(
+        "published JSON",
+        ("docs/results/*.json",),
+        JSON,
+        _listed(lambda root: write_page(root / "docs").read_text()),
+        False,
+    ),
+]
