@@ -450,7 +450,7 @@ KINDS = [
         "CVUSA's lists",
         ("cvusa/splits/*.csv",),
         LISTS,
-        _listed(lambda root: read_cvusa(root / "cvusa", [])),
+        _listed(lambda root: read_cvusa(root / "cvusa", problems=[])),
         False,
         2,
     ),

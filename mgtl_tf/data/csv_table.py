@@ -8,14 +8,22 @@ one line: semicolons or tabs between columns, and what is no text.
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import open_plain
 
 DEGREES = ("latitude", "longitude")
+# Most bytes of a list: five million rows.
+_LARGEST = 2**29
+# Most characters of a line that are looked at; csv takes 131,072 of a value.
+_LONGEST_LINE = 10_000
 _LIMITS = (90.0, 180.0)
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
 
@@ -42,7 +50,7 @@ class Row:
 def header_of(path: Path) -> list[str]:
     """The names in a file's first line, in lower case; none of no text."""
     try:
-        with path.open(newline="", encoding="utf-8-sig", errors="replace") as f:
+        with _opened(path, str(path)) as f:
             return _names(next(csv.reader([f.readline(1 << 16)]), []))
     except csv.Error:
         return []
@@ -102,13 +110,34 @@ def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
     return latitude, longitude
 
 
-def _opened(path: Path, where: str):
+def headless_rows(
+    path: Path, where: str = ""
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a list without a header, numbered from 1.
+
+    Line by line: a stray quote then spoils one row, not all after it.
+
+    Args:
+        path: of the file.
+        where: what a message begins with; the path by default.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    # A wrong byte becomes a name that no file has, and is told so.
+    with _opened(path, where or str(path)) as file:
+        for number, line in enumerate(file, start=1):
+            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
+
+
+def _opened(path: Path, where: str) -> TextIO:
     try:
-        return path.open(newline="", encoding="utf-8-sig", errors="replace")
-    except FileNotFoundError:
-        raise UserError(f"{where}: no such file") from None
-    except OSError as error:
-        raise UserError(f"{where}: {error.strerror or error}") from None
+        file = open_plain(path, _LARGEST)
+    except UnfitFileError as error:
+        raise UserError(f"{where}: {error}; give a CSV file") from error
+    return io.TextIOWrapper(
+        file, encoding="utf-8-sig", errors="replace", newline=""
+    )
 
 
 def _names(values: Sequence[str]) -> list[str]:

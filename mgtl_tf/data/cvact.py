@@ -26,10 +26,14 @@ from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import count_note
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.plain_files import first_line
+from mgtl_tf.utils.plain_files import open_plain
 
 KNOWN_MISSING = "1LqOHPdTiBbRucz-jFOSbQ"
 """The one training pair that the published tables list without files."""
 
+# Most bytes of the table; the published one has 10 million.
+_LARGEST = 2**28
 _MARKER = Path("ACT_data.mat")
 
 
@@ -150,13 +154,17 @@ def _pairs(
 
 
 def _load(path: Path, fields: list[str]) -> dict[str, Any]:
+    wanted = ("panoIds", "utm", *fields)
     try:
-        table = scipy.io.loadmat(path, simplify_cells=True)
+        with open_plain(path, _LARGEST) as file:
+            table = scipy.io.loadmat(
+                file, simplify_cells=True, variable_names=wanted
+            )
     except Exception as error:  # scipy raises many kinds on broken files
         raise UserError(
-            f"{path}: not a readable MATLAB file ({error})"
+            f"{path}: not a readable MATLAB file ({first_line(error)})"
         ) from None
-    for field in ("panoIds", "utm", *fields):
+    for field in wanted:
         if field not in table:
             raise UserError(f"{path}: holds no field {field}")
     return table

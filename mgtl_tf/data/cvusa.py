@@ -8,13 +8,12 @@ longitude, ground latitude and longitude, and one unused column.
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.data.csv_table import headless_rows
 from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.data.layout import find_root
 from mgtl_tf.data.layout import require_in_place
@@ -29,7 +28,6 @@ from mgtl_tf.errors import UserError
 PUBLISHED = {"train": 35_532, "validation": 8_884}
 _SPLITS = {"train": "train-19zl.csv", "validation": "val-19zl.csv"}
 _NAMES = {"train": "training", "validation": "validation"}
-_LONGEST_LINE = 10_000
 _TABLES = (Path("split_locations") / "all.csv", Path("all.csv"))
 
 
@@ -74,7 +72,7 @@ def _read_split(
     if not path.is_file():
         raise UserError(f"{path}: missing; the download is incomplete")
     pairs: dict[str, Pair] = {}
-    for number, row in _rows(path):
+    for number, row in headless_rows(path):
         try:
             _require_paths(row)
             if not pairs:
@@ -106,14 +104,6 @@ def _require_paths(row: list[str]) -> None:
         raise ValueError(f"{quoted(row)} names images of two places")
 
 
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    # A wrong byte becomes a name that no file has, and is told so.
-    with path.open(newline="", encoding="utf-8", errors="replace") as file:
-        # Line by line: a stray quote then spoils one row, not all after it.
-        for number, line in enumerate(file, start=1):
-            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
-
-
 def _pair(
     root: Path, row: list[str], number: int, table: np.ndarray | None
 ) -> Pair:
@@ -140,7 +130,7 @@ def _read_locations(root: Path, problems: list[Problem]) -> np.ndarray | None:
     if path is None:
         return None
     values = []
-    for number, row in _rows(path):
+    for number, row in headless_rows(path):
         try:
             values.append(latitude_longitude(row[:2]))
         except ValueError:

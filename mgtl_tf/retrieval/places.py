@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterable
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from mgtl_tf.data.aerial_images import distinct_files
 from mgtl_tf.data.csv_table import DEGREES
 from mgtl_tf.data.csv_table import degrees_of
 from mgtl_tf.data.csv_table import header_of
+from mgtl_tf.data.csv_table import headless_rows
 from mgtl_tf.data.csv_table import read_rows
 from mgtl_tf.errors import UserError
 
@@ -164,21 +164,16 @@ def _image_files(path: Path) -> list[Path]:
 
 def _listed_files(path: Path) -> list[Path]:
     """The first column of a list such as CVUSA's splits/val-19zl.csv."""
-    # A wrong byte becomes a name that no file has, and is told so.
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
     # CVUSA's lists lie in splits/ and name files from the folder above.
     folders = (path.parent, path.parent.parent)
     files = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        try:
-            row = next(csv.reader([line]), [])
-            name = row[0] if row else ""
-            found = [f / name for f in folders if (f / name).is_file()]
-        except (csv.Error, OSError):  # far too long for a name
-            found = []
+    for number, row in headless_rows(path, f"--images={path}"):
+        name = row[0] if row else ""
+        # os.path's: a name that no file can have is none, not an error.
+        found = [f / name for f in folders if os.path.isfile(f / name)]
         if not found:
             raise UserError(
-                f"--images={path}: row {number} names {line[:80]!r}, no file"
+                f"--images={path}: row {number} names {name[:80]!r}, no file"
                 " beside the list or in the folder above"
             )
         files.append(found[0])

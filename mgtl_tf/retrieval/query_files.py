@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from mgtl_tf.data.csv_table import DEGREES
 from mgtl_tf.data.csv_table import degrees_of
+from mgtl_tf.data.csv_table import headless_rows
 from mgtl_tf.data.csv_table import read_rows
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.places import is_pair_list
@@ -97,9 +97,7 @@ def _own(path: Path) -> Iterator[QueryFile]:
 
 def _listed(path: Path) -> Iterator[QueryFile]:
     """The panoramas of a list without a header."""
-    # A wrong byte becomes a name that no file has, and is told so.
-    text = path.read_text(encoding="utf-8-sig", errors="replace")
-    for number, row in enumerate(csv.reader(text.splitlines()), start=1):
+    for number, row in headless_rows(path, f"--queries={path}"):
         image = _found(path, number, row[1] if len(row) > 1 else "")
         yield QueryFile(image, place_id(row[0]))
 
