@@ -1,9 +1,16 @@
 """Turns of panoramas, and the best of them."""
 
+import io
+import os
+
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from mgtl_tf.retrieval.answer_formats import as_table
+from mgtl_tf.retrieval.answer_formats import plain
 from mgtl_tf.retrieval.engines import open_engine
 from mgtl_tf.retrieval.headings import best_turns
 from mgtl_tf.retrieval.headings import trained_for_turns
@@ -128,3 +135,50 @@ def test_unreadable_among_turned(localizer):
     )
     assert [f.answers[0].place.id for f in found] == ["1"]
     assert told == ["image 1", "image 3"]
+
+
+def noted(image, degrees):
+    """A PNG whose GPano notes say where its centre looks to."""
+    info, file = PngInfo(), io.BytesIO()
+    info.add_itxt(
+        "XML:com.adobe.xmp",
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+        '<rdf:Description rdf:about="" xmlns:GPano='
+        '"http://ns.google.com/photos/1.0/panorama/"'
+        f' GPano:PoseHeadingDegrees="{degrees}"/></rdf:RDF>',
+    )
+    Image.fromarray(image).save(file, "PNG", pnginfo=info)
+    return file.getvalue()
+
+
+def test_a_heading_in_the_file_is_read_and_said(localizer, tmp_path):
+    """East in the centre: everything stands a quarter turn to the left."""
+    east = noted(np.roll(panorama(7), -WIDTH // 4, axis=1), 90.0)
+    (tmp_path / "east.png").write_bytes(east)
+    for query in (east, tmp_path / "east.png", str(tmp_path / "east.png")):
+        found = localizer.locate(query)
+        assert found.answers[0].place.id == "7"
+        assert found.answers[0].similarity == pytest.approx(1, abs=1e-6)
+        assert (found.heading_read, found.heading) == (90.0, None)
+        assert plain(found)["heading_read"] == 90.0
+        assert "its centre looks 90\N{DEGREE SIGN} (GPano)" in as_table([found])
+    # A tenth of a turn is one step of the ten that are tried.
+    tenth = noted(np.roll(panorama(7), -WIDTH // 10, axis=1), 36.0)
+    asked = localizer.locate(tenth, unknown_heading=True)
+    assert (asked.answers[0].place.id, asked.heading) == ("7", 36.0)
+    assert asked.heading_read is None
+
+
+def test_queries_are_read_as_guardedly_as_all_files(localizer, tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    data = cv2.imencode(".jpg", np.tile(panorama(1), (20, 8, 1)))[1].tobytes()
+    half = len(data) // 2
+    holed = data[:half] + bytes(len(data) - half - 2) + data[-2:]
+    told = {}
+    localizer.locate_many(
+        [tmp_path / "pipe.jpg", holed, noted(panorama(2), "NaN")],
+        unreadable=lambda name, why: told.setdefault(name.name, why),
+    )
+    assert told["pipe.jpg"] == "is a folder or device, not a file"
+    assert told["image 2"].startswith("is damaged")
+    assert "'NaN' (GPano) is no angle" in told["image 3"]

@@ -3,9 +3,11 @@
 import dataclasses
 import json
 import os
+import struct
 import tempfile
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
@@ -93,15 +95,26 @@ def test_unreadable_images_are_left_out_and_named(tmp_path, places):
     places[1].image.write_bytes(b"bad")
     places[4].image.unlink()
     write_wide(places[6].image, REFUSED)
+    # 48 KB that would fill 1.2 GB, and a pipe that nobody writes to.
+    large = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
+    large = large[:16] + struct.pack(">II", 20_000, 20_000) + large[24:]
+    places[2].image.write_bytes(large)
+    places[5].image.unlink()
+    os.mkfifo(places[5].image)
     built = build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
     assert [(s.image.name, s.reason) for s in built.skipped] == [
         ("2.jpg", "is neither JPEG nor PNG nor TIFF"),
+        (
+            "3.jpg",
+            "20000 x 20000 pixels: more than 134,217,728 are refused",
+        ),
         ("5.jpg", "No such file or directory"),
+        ("6.jpg", "is a folder or device, not a file"),
         ("7.jpg", "an aerial image must be square"),
     ]
     index = load_index(tmp_path / "index")
-    assert [p.id for p in index.places] == ["1", "3", "4", "6"]
-    np.testing.assert_array_equal(index.descriptors[:, 0], [1, 3, 4, 6])
+    assert [p.id for p in index.places] == ["1", "4"]
+    np.testing.assert_array_equal(index.descriptors[:, 0], [1, 4])
 
 
 def test_nothing_is_written_when_nothing_is_readable(tmp_path, places):
