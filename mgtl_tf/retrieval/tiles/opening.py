@@ -125,6 +125,7 @@ def sheet_files(folder: Path) -> list[Path]:
     sheets = [path for path in files if found[path]]
     if sheets and len(sheets) < len(files):
         other = next(path for path in files if not found[path])
+        open_raster(other).close()  # Or it says why it is damaged.
         raise UserError(
             f"--images={folder}: {sheets[0].name} has a position and"
             f" {other.name} has none; give a folder of map sheets or one of"

@@ -14,6 +14,7 @@ from mgtl_tf.retrieval.tiles.map import Map
 from mgtl_tf.retrieval.tiles.map import outline
 
 _OPEN_SHEETS = 64
+_MOST_NOTES = 5
 
 
 class Sheets:
@@ -66,7 +67,10 @@ class Sheets:
 
     def notes(self) -> list[str]:
         """What was ignored in sheets, a line each."""
-        return [note for area in self.maps for note in area.notes]
+        notes = [note for area in self.maps for note in area.notes]
+        if (more := len(notes) - _MOST_NOTES) > 0:
+            notes[_MOST_NOTES:] = [f"{self.name}: so in {more:,} more sheets"]
+        return notes
 
     def describe(self) -> dict[str, Any]:
         """What it is, the same on every machine."""

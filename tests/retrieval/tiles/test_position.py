@@ -54,6 +54,7 @@ def test_systems_that_say_no_place_on_the_earth(tmp_path, crs, middle, message):
     assert "\n" not in str(error.value) and "m" in str(error.value)
 
 
+@pytest.mark.filterwarnings("ignore:Dataset has no geotransform")
 def test_control_points_only(tmp_path):
     path = tmp_path / "m.tif"
     points = [
@@ -102,7 +103,7 @@ def test_every_crop_shows_its_own_place(tmp_path, name):
         a, _, c, _, e, f = tuple(file.transform)[:6]
     inverse = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
     geod = pyproj.Geod(ellps="WGS84")
-    for centre in centres.tolist():
+    for centre in centres[:: len(centres) // 3].tolist():
         crop = cut_crop(sheets, centre, SETTINGS)
         assert crop.missing == 0
         column, row = crop.pixels[39:41, 39:41, :2].mean(axis=(0, 1)) + 0.5

@@ -191,6 +191,23 @@ def test_names_of_tiles(tmp_path):
     )
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".TIFF", ".jpeg", ".webp"])
+def test_other_kinds_of_tiles(tmp_path, suffix):
+    """As far as the one image reader takes them; else it says why not."""
+    folder = write_tiles(tmp_path / "tiles", 1, suffix=suffix)
+    assert is_tile_folder(folder)
+    if suffix == ".webp":
+        with pytest.raises(UserError, match="none of 1 tiles .* WebP image"):
+            SlippyMap(folder, 0.3)
+        return
+    wanted = SlippyMap(write_tiles(tmp_path / "png", 1), 0.3)
+    one, two = (
+        m.read(0, 0, SIDE, SIDE) for m in (SlippyMap(folder, 0.3), wanted)
+    )
+    assert abs(one.pixels.astype(int) - two.pixels).max() <= 8
+    assert one.mask.all()
+
+
 def test_what_is_no_tile(tmp_path):
     """Pictures by date are no tiles: zoom 2026 is none, x is below 2^z."""
     for name in ("a/2026/05/1.jpg", "b/2/7/1.jpg", "c/3/1/9.jpg"):
