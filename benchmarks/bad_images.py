@@ -7,6 +7,7 @@ import random
 import struct
 import zlib
 from collections.abc import Callable
+from functools import cache
 
 import cv2
 import numpy as np
@@ -29,6 +30,7 @@ def _truncated(chance: random.Random, sound: bytes) -> bytes:
     return sound[: chance.randrange(2, len(sound) - 2)]
 
 
+@cache
 def _encoded(kind: str, height: int = 64, width: int = 256) -> bytes:
     noise = np.random.default_rng(0).integers(0, 255, (height, width, 3))
     return cv2.imencode(kind, noise.astype(np.uint8))[1].tobytes()
@@ -129,15 +131,20 @@ def largest_blank(chance: random.Random, sound: bytes) -> bytes:
     return png(4096, 16384, bytes(4096 * 16385))
 
 
+@cache
+def _blank(height: int, width: int, length: int) -> bytes:
+    return png(height, width, bytes(length))
+
+
 def _png_bomb(chance: random.Random, sound: bytes) -> bytes:
-    return png(50_000, 50_000, bytes(10_000_000))
+    return _blank(50_000, 50_000, 10_000_000)
 
 
 def _long_strip(chance: random.Random, sound: bytes) -> bytes:
     """Few pixels, but a million rows to weigh."""
     if chance.random() < 0.5:
-        return png(1_000_000, 1, bytes(2_000_000))
-    return png(1, 1_000_000, bytes(1_000_001))
+        return _blank(1_000_000, 1, 2_000_000)
+    return _blank(1, 1_000_000, 1_000_001)
 
 
 def _jpeg_bomb(chance: random.Random, sound: bytes) -> bytes:
@@ -145,22 +152,23 @@ def _jpeg_bomb(chance: random.Random, sound: bytes) -> bytes:
     return sound[:place] + b"\xfd\xe8\xfd\xe8" + sound[place + 4 :]
 
 
-def _many_scans(chance: random.Random, sound: bytes) -> bytes:
-    """A progressive JPEG whose last scan comes thousands of times."""
+@cache
+def _scanned(mode: str, width: int, height: int, times: int) -> bytes:
+    """A progressive JPEG whose last scan comes so often."""
     file = io.BytesIO()
-    Image.new("RGB", (2048, 512)).save(file, "JPEG", progressive=True)
+    Image.new(mode, (width, height)).save(file, "JPEG", progressive=True)
     data = file.getvalue()
     last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * 5000 + b"\xff\xd9"
+    return data[:last] + data[last:-2] * times + b"\xff\xd9"
+
+
+def _many_scans(chance: random.Random, sound: bytes) -> bytes:
+    return _scanned("RGB", 2048, 512, 5000)
 
 
 def slow_scans(chance: random.Random, sound: bytes) -> bytes:
     """As large and with as many scans as may be: each passes over it all."""
-    file = io.BytesIO()
-    Image.new("L", (8192, 8192)).save(file, "JPEG", progressive=True)
-    data = file.getvalue()
-    last = data.rindex(b"\xff\xda")
-    return data[:last] + data[last:-2] * 50 + b"\xff\xd9"
+    return _scanned("L", 8192, 8192, 50)
 
 
 def _several(kind: str) -> Make:

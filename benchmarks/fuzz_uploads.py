@@ -89,7 +89,7 @@ def _attack(
         own = dataclasses.replace(page, source=source, seconds=[])
         name = names[number]
         said = upload(own, name, random.Random(seed + number), sound)
-        return said, (max(own.seconds), name)
+        return said, (max(own.seconds, default=0.0), name)
 
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(send, range(len(names))))

@@ -32,7 +32,7 @@ class Address:
     Attributes:
         host, port: of the page.
         source: address of this machine from which it is asked.
-        seconds: that each answer took, from the first byte sent.
+        seconds: that each answer took, from the last byte sent.
     """
 
     host: str
@@ -55,6 +55,7 @@ class Address:
         start = time.perf_counter()
         try:
             connection.request(method, path, body, named)  # type: ignore[arg-type]
+            start = time.perf_counter()
             answer = connection.getresponse()
             return answer.status, answer.read()
         except (ConnectionError, http.client.HTTPException):

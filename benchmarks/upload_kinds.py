@@ -97,18 +97,18 @@ def _unfinished(
     page: Address, chance: random.Random, sound: bytes, hang_up: bool
 ) -> Sent:
     connection = page.connect()
-    start = time.perf_counter()
     try:
         connection.putrequest("POST", chance.choice(["/", "/locate"]))
         connection.putheader("Content-Length", str(len(sound)))
         connection.endheaders()
         connection.send(sound[: chance.randrange(len(sound) - 1)])
+        start = time.perf_counter()
         if hang_up:
             return 0, b""
         answer = connection.getresponse()
+        page.seconds.append(time.perf_counter() - start)
         return answer.status, answer.read()
     finally:
-        page.seconds.append(time.perf_counter() - start)
         connection.close()
 
 

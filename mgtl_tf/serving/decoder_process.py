@@ -23,7 +23,8 @@ from mgtl_tf.serving.limits import Refused
 
 REQUEST = struct.Struct("<QQ?Qd")
 """Length of the file that follows; most pixels of the answer; whether its
-heading is believed; memory in bytes and seconds that decoding may take."""
+heading is believed; memory in bytes and seconds of a processor that decoding
+may take."""
 
 ANSWER = struct.Struct("<HIId")
 """HTTP status; then height and width of the pixels that follow and the heading
@@ -44,10 +45,9 @@ def answer_requests(asked: BinaryIO, told: BinaryIO) -> None:
         length, most, believe, memory, seconds = REQUEST.unpack(head)
         content = asked.read(length)
         _limit_memory(memory)
-        # Nobody handles the signal: it ends the process, wherever it is.
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        _limit_time(seconds)
         answer, data = _answer(content, most, believe)
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _limit_time(0)
         told.write(answer)
         told.write(data)
         told.flush()
@@ -70,6 +70,13 @@ def _answer(
 def _reason(status: int, reason: str) -> tuple[bytes, bytes]:
     text = reason.encode(errors="replace")
     return ANSWER.pack(status, len(text), 0, 0), text
+
+
+def _limit_time(seconds: float) -> None:
+    """Seconds of a processor; twice as many where it is shared."""
+    # Nobody handles the signals: they end the process, wherever it is.
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.setitimer(signal.ITIMER_REAL, 2 * seconds)
 
 
 def _limit_memory(more: int) -> None:

@@ -87,7 +87,7 @@ class Decoder:
             self._asked.flush()
             return self._answer(most)
         except (BrokenPipeError, EOFError):
-            if self._ended() == -signal.SIGALRM:
+            if -self._ended() in (signal.SIGALRM, signal.SIGPROF):
                 reason = (
                     f"takes more than {limits.decode_seconds:g} s to decode"
                 )

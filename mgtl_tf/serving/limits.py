@@ -18,11 +18,12 @@ class Limits:
         stall_seconds: within which its next piece must come.
         bytes_per_second: that an upload must come at, on average, from
             stall_seconds on.
-        queue_seconds: that an upload waits at most until it is decoded, and
-            again until the model takes it; longer than decoding the one
-            before may take.
-        decode_seconds: that decoding one image may take; its process is
-            ended then.
+        queue_seconds: that an upload waits at most until it is decoded;
+            longer than decoding the one before may take.
+        model_seconds: after an upload has come, within which the model must
+            take it.
+        decode_seconds: of a processor, that decoding one image may take;
+            its process is ended then, or after twice as many in all.
         decode_bytes: of memory, likewise.
         drain_seconds: that the rest of a too long body is read and thrown
             away, so that its sender gets to read why.
@@ -35,9 +36,10 @@ class Limits:
     stall_seconds: float = 4.0
     bytes_per_second: float = 2.0**15
     queue_seconds: float = 2.25
+    model_seconds: float = 2.5
     decode_seconds: float = 2.0
     decode_bytes: int = 5 * 2**28
-    drain_seconds: float = 2.0
+    drain_seconds: float = 5.0
 
 
 class Refused(Exception):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Callable
 from collections.abc import Iterator
@@ -75,8 +77,18 @@ class Turns:
             # Whoever has come once is not kept for ever.
             self._held += Counter()
 
-    async def run(self, work: Callable[[], Result], client: str = "") -> Result:
+    async def run(
+        self,
+        work: Callable[[], Result],
+        client: str = "",
+        until: float = math.inf,
+    ) -> Result:
         """Does a piece of work when its turn comes, first come, first served.
+
+        Args:
+            work: the piece.
+            client: whose it is.
+            until: time.monotonic() at which its turn must have come.
 
         Raises:
             Refused: 503, where the turn doesn't come in time.
@@ -84,7 +96,8 @@ class Turns:
         own = self._own.get(client)
         if own is None:
             own = self._own[client] = asyncio.Semaphore(self._of_one)
-        async with _Acquired((own, self._turns), self.seconds):
+        seconds = min(self.seconds, until - time.monotonic())
+        async with _Acquired((own, self._turns), seconds):
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._worker, work)
 

@@ -31,6 +31,7 @@ LIMITS = Limits(
     body_seconds=1.5,
     stall_seconds=0.5,
     queue_seconds=30,
+    model_seconds=30,
     decode_seconds=20,
     drain_seconds=1,
 )
