@@ -79,7 +79,8 @@ _METRES_PER_FRAME = flags.DEFINE_float(
 _UNKNOWN_HEADING = flags.DEFINE_bool(
     "unknown_heading",
     False,
-    "north may be anywhere in a panorama, not just in its centre column: all"
+    "north may be anywhere in a panorama, not just in its centre column or"
+    " where the file's GPano notes say: all"
     " turns are tried (20 times the work), and each answer holds the heading"
     " of the centre column",
 )

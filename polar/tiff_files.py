@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from polar.band_colors import COLOR_SAMPLES
 from polar.band_colors import Bands
 from polar.band_colors import Kind
 from polar.band_colors import kind_of_grey
@@ -55,15 +56,13 @@ def tiff_pixels(data: bytes) -> np.ndarray:
     highest = stated_highest(bits, None, _greatest(page))
     samples = samples_of(data, page, bits)
     if highest is None:
-        colors = 4 if kind == "cmyk" else 3 if kind == "rgb" else 1
-        require_bright(int(samples[..., :colors].max()))
+        require_bright(int(samples[..., : COLOR_SAMPLES[kind]].max()))
     return true_colors(
         samples,
         Bands(
             kind,
             highest or 65535,
-            premultiplied=kind in ("rgb", "grey")
-            and page.extrasamples[:1] == (1,),
+            premultiplied=_premultiplied(page, COLOR_SAMPLES[kind]),
             alpha_highest=2**bits - 1 if bits < 16 else None,
             palette=_palette(page),
         ),
@@ -136,6 +135,15 @@ def _kind(page: Any) -> Kind:
             " convert it to RGB of 8 bits"
         )
     return _KINDS[name]
+
+
+def _premultiplied(page: Any, colors: int) -> bool:
+    """Whether the sample after the colours is an associated alpha."""
+    # The tag tells of the last samples: of all but one where the file calls
+    # its colours grey.
+    meanings = tuple(page.extrasamples)
+    place = colors - (page.samplesperpixel - len(meanings))
+    return 0 <= place < len(meanings) and meanings[place] == 1
 
 
 def _greatest(page: Any) -> int | None:

@@ -38,7 +38,8 @@ class Localizer(Searcher):
         print(found.answers[0].place.coordinates, found.confidence)
 
     An image is a path of a JPEG, PNG or TIFF file, the bytes of one, RGB
-    uint8 [H, W, 3], or a PIL image: a panorama, north in its centre column.
+    uint8 [H, W, 3], or a PIL image: a panorama, north in its centre column
+    or, where the file notes its heading (GPano), turned to be so.
 
     Args:
         encoder: the model.

@@ -175,8 +175,13 @@ def test_true_colours_of_tiff():
     for name, data in exact.items():
         assert np.array_equal(decode(data), image), name
     premultiplied = np.concatenate([half, alpha], -1)
-    data = _stored(premultiplied, **rgb, extrasamples=["assocalpha"])
-    assert np.abs(decode(data).astype(int) - image).max() <= 1
+    called_grey = ["unspecified", "unspecified", "assocalpha"]
+    for options in (
+        {**rgb, "extrasamples": ["assocalpha"]},
+        {**black, "extrasamples": called_grey},
+    ):
+        data = _stored(premultiplied, **options)
+        assert np.abs(decode(data).astype(int) - image).max() <= 1
     with pytest.raises(ValueError, match="none above 4,095.*12"):
         decode(_stored(deep, **rgb))
     with pytest.raises(ValueError, match="which of them are red"):

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from mgtl_tf.data.preprocess import load_ground
+from mgtl_tf.errors import UserError
 from polar.image_files import decode
 from polar.image_files import decode_panorama
 from polar.panorama_notes import noted_heading
@@ -96,6 +98,16 @@ def test_the_turn_is_rounded_to_the_column(degrees, columns):
     image = np.random.default_rng(0).integers(0, 256, (4, 64, 3), np.uint8)
     found = decode_panorama(in_png(looking(degrees), image))
     assert np.array_equal(found.pixels, np.roll(image, columns, axis=1))
+
+
+def test_training_from_files_sees_it_turned(tmp_path):
+    image = np.random.default_rng(0).integers(0, 256, (16, 64, 3), np.uint8)
+    (tmp_path / "p.png").write_bytes(in_png(looking(45), image))
+    found = load_ground(tmp_path / "p.png", (16, 64))
+    assert np.array_equal(found, np.roll(image, 8, axis=1))
+    (tmp_path / "p.png").write_bytes(in_png(looking("NaN"), image))
+    with pytest.raises(UserError, match="p.png: .*is no angle"):
+        load_ground(tmp_path / "p.png", (16, 64))
 
 
 def test_without_a_note_nothing_is_turned():
