@@ -20,6 +20,7 @@ from pydantic import Field
 from mgtl_tf.folders import write_whole
 from mgtl_tf.retrieval.confidence import CANDIDATES
 from mgtl_tf.retrieval.confidence import Confidence
+from mgtl_tf.retrieval.drive import DriveModel
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.utils.json_files import read_json
@@ -59,8 +60,9 @@ class Calibration:
         inside_error: the error of those whose place it has alone.
         outside_error: of the others alone: as none is right, what they are
             told on average. None where none was tried.
-        drive_sharpness: b of the likelihoods exp(b s) of a drive's frames,
-            by the queries inside the gallery alone.
+        drive: what the frames of a drive tell.
+        drive_errors: expected calibration error of made drives' frames, by
+            `drive_trial.KINDS`; empty where none could be made.
     """
 
     confidence: Confidence
@@ -73,7 +75,8 @@ class Calibration:
     outside_share: Share
     inside_error: Share
     outside_error: Share | None
-    drive_sharpness: float
+    drive: DriveModel
+    drive_errors: dict[str, Share]
 
     def judge(
         self, similarities: np.ndarray, coordinates: np.ndarray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,17 @@ def summary(calibration: Calibration, trial: Trial) -> list[str]:
         f"expected calibration error: {found.error:.4f}"
         f" ({len(found.counts)} bins of equally many queries)"
     )
-    return lines + _by_kind(trial)
+    return [*lines, *_by_kind(trial), _on_drives(calibration.drive_errors)]
+
+
+def _on_drives(errors: Mapping[str, float]) -> str:
+    if not errors:
+        return (
+            "--sequence will tell no confidence: the queries lie too far apart"
+            " for drives, or all are taken to have their place"
+        )
+    kinds = ", ".join(f"{kind} {error:.4f}" for kind, error in errors.items())
+    return f"error of --sequence, drives made of the queries: {kinds}"
 
 
 def _by_kind(trial: Trial) -> list[str]:

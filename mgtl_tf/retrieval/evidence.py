@@ -26,6 +26,10 @@ AWAY = 2.0
 that shall not hold it. Those just beyond R look too much like its own."""
 
 
+MOST_VIEWS = 4_000
+"""Queries of which descriptors are kept, to be strung to drives."""
+
+
 @dataclass(frozen=True)
 class Evidence:
     """What queries of known place got.
@@ -107,6 +111,7 @@ class Witness:
 
     Attributes:
         top_k: how many answers each query needs.
+        views: descriptors of the first of these, as many as `MOST_VIEWS`.
         kept: the queries that were answered, numbers in `where`.
         unjudged: how many others there were: their first answer is a place
             of unknown position.
@@ -124,6 +129,7 @@ class Witness:
         self._asked_twice: list[int] = []
         self.kept: list[int] = []
         self.unjudged = 0
+        self.views: list[np.ndarray] = []
         most = max(map(len, self._own), default=0) if self._own else 0
         self.top_k = CANDIDATES + most
 
@@ -144,8 +150,12 @@ class Witness:
             numbers: of the queries, in `where`.
         """
         whole = min(CANDIDATES, len(self._coordinates))
-        for number, rows, similarities in zip(
-            numbers, batch.rows, batch.similarities, strict=True
+        for number, view, rows, similarities in zip(
+            numbers,
+            batch.descriptors,
+            batch.rows,
+            batch.similarities,
+            strict=True,
         ):
             if np.isnan(self._coordinates[rows[0]]).any():
                 self.unjudged += 1
@@ -164,6 +174,8 @@ class Witness:
                         )
                     )
             self.kept.append(number)
+            if len(self.views) < MOST_VIEWS:
+                self.views.append(view)
 
     def _evidence(
         self, number: int, rows: np.ndarray, similarities: np.ndarray

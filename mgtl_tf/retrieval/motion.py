@@ -15,6 +15,9 @@ REACH = 3.0
 ASTRAY = 0.01
 """Share of frames after which the camera may be anywhere."""
 
+LEAST, MOST = 0.01, 1e6
+"""Metres between frames; beyond, a step's square is no number."""
+
 # Of all places together; 12 bytes each.
 _MOST_STEPS = 100_000_000
 
@@ -33,14 +36,22 @@ class Motion:
             the camera never is.
         metres: m, about what the camera moves from frame to frame.
 
+    Attributes:
+        known: which places have a position, bool [N].
+        openness: how far places thin out around each, [N]: 0 where as many
+            lie within a step as around most, towards 1 where none does.
+
     Raises:
         UserError: where no place has a position, or each reaches so many
             others that they do not fit into memory.
     """
 
     def __init__(self, coordinates: np.ndarray, metres: float):
-        if not 0 < metres < np.inf:
-            raise UserError(f"--metres_per_frame={metres:g}: must be above 0")
+        if not LEAST <= metres <= MOST:
+            raise UserError(
+                f"--metres_per_frame={metres:g}: must be metres from"
+                f" {LEAST:g} to {MOST:,.0f}"
+            )
         self.known = np.isfinite(coordinates).all(axis=1)
         if not self.known.any():
             raise UserError(
@@ -48,7 +59,9 @@ class Motion:
                 " with --locations"
             )
         positions = earth_centred(*coordinates[self.known].T)
-        self._steps = _steps(positions, metres)
+        self._steps, room = _steps(positions, metres)
+        self.openness = np.zeros(len(coordinates))
+        self.openness[self.known] = np.clip(1 - room / np.median(room), 0, 1)
 
     def uniform(self) -> np.ndarray:
         """No knowledge: every place of known position alike, [N]."""
@@ -58,15 +71,24 @@ class Motion:
         """Where the camera is a frame later, probabilities [N].
 
         Args:
-            belief: where it is now, [N], summing to 1.
+            belief: where it is now, [N].
+
+        Returns:
+            The same in sum.
         """
-        moved = self.uniform() * ASTRAY
+        total = belief.sum()
+        moved = self.uniform() * ASTRAY * total
         moved[self.known] += (1 - ASTRAY) * (belief[self.known] @ self._steps)
-        return moved / moved.sum()
+        return moved * (total / max(moved.sum(), np.finfo(float).tiny))
 
 
-def _steps(positions: np.ndarray, metres: float) -> csr_array:
-    """Probabilities from row to column, each row summing to 1, [n, n]."""
+def _steps(
+    positions: np.ndarray, metres: float
+) -> tuple[csr_array, np.ndarray]:
+    """Probabilities from row to column, each row summing to 1, [n, n].
+
+    And the weight of all places within a step of each, [n].
+    """
     tree = cKDTree(positions)
     reach = REACH * metres
     if (count := int(tree.count_neighbors(tree, reach))) > _MOST_STEPS:
@@ -80,4 +102,4 @@ def _steps(positions: np.ndarray, metres: float) -> csr_array:
     sums = np.bincount(apart["i"], weights, minlength=len(positions))
     share = weights / sums[apart["i"]]
     size = (len(positions), len(positions))
-    return csr_array((share, (apart["i"], apart["j"])), shape=size)
+    return csr_array((share, (apart["i"], apart["j"])), shape=size), sums

@@ -19,6 +19,10 @@ from mgtl_tf.retrieval.calibration_fit import fit
 from mgtl_tf.retrieval.calibration_trial import Trial
 from mgtl_tf.retrieval.calibration_trial import summary
 from mgtl_tf.retrieval.calibration_trial import try_out
+from mgtl_tf.retrieval.drive import DriveModel
+from mgtl_tf.retrieval.drive_fit import fit_drive
+from mgtl_tf.retrieval.drive_trial import Frames
+from mgtl_tf.retrieval.drive_trial import choose_caution
 from mgtl_tf.retrieval.evidence import AWAY
 from mgtl_tf.retrieval.evidence import Evidence
 from mgtl_tf.retrieval.evidence import Trials
@@ -141,12 +145,32 @@ def calibrate(
         float(outside_share),
         trial.inside.error,
         None if trial.outside is None else trial.outside.error,
-        fit(trials).effective_sharpness,
+        *_on_drives(localizer, trials, witness, where, metres, outside_share),
     )
     draw_reliability(trial, metres, index.folder / _CHART)
     written = save_calibration(calibration, index.folder)
     files_written = [written, index.folder / _CHART]
     return Calibrated(calibration, trial, files_written, left_out)
+
+
+def _on_drives(
+    localizer: Localizer,
+    trials: Trials,
+    witness: Witness,
+    where: np.ndarray,
+    metres: float,
+    outside_share: float,
+) -> tuple[DriveModel, dict[str, float]]:
+    """What frames tell of drives, and the errors on drives of queries."""
+    views = np.array(witness.views)
+    index = localizer.index
+    return choose_caution(
+        fit_drive(trials, views, outside_share),
+        index.descriptors,
+        index.coordinates,
+        Frames(views, where[witness.kept[: len(views)]]),
+        metres,
+    )
 
 
 def _placed(

@@ -13,6 +13,7 @@ from mgtl_tf.retrieval.calibration import load_calibration
 from mgtl_tf.retrieval.calibration import near_first
 from mgtl_tf.retrieval.calibration import save_calibration
 from mgtl_tf.retrieval.confidence import Confidence
+from mgtl_tf.retrieval.drive import DriveModel
 from mgtl_tf.retrieval.index import Index
 from mgtl_tf.retrieval.places import Place
 from mgtl_tf.utils.json_files import sealed_text
@@ -41,7 +42,8 @@ def calibration(tmp_path):
         0.1,
         0.0345,
         0.25,
-        29.5,
+        DriveModel(29.5, -1.0, 0.5, 4.0, 2.5, 0.9, 0.1),
+        {"inside": 0.01, "outside": 0.02, "passing": 0.03},
     )
 
 
