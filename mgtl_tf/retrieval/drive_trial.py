@@ -91,7 +91,7 @@ def choose_caution(
         a confidence is told; none where there are too few drives, or no
         outside.
     """
-    drives = list(_drives(earth_centred(*frames.where.T), metres))
+    drives = list(string_drives(earth_centred(*frames.where.T), metres))
     if len(drives) < _FEWEST_DRIVES or not model.outside_share:
         return model, {}
     tried = []
@@ -206,17 +206,33 @@ def _driven(
             yield confidence, bool(scene.right[frame, first])
 
 
-def _drives(positions: np.ndarray, metres: float) -> Iterator[np.ndarray]:
-    """Queries strung to drives, int [T]: onward, each within R of the last."""
-    random = np.random.default_rng(0)
+def string_drives(
+    positions: np.ndarray,
+    metres: float,
+    count: int | None = None,
+    seed: int = 0,
+) -> Iterator[np.ndarray]:
+    """Queries strung to drives: onward, each within R of the last.
+
+    Args:
+        positions: of the queries, Cartesian metres [Q, 3].
+        metres: R.
+        count: how many drives are wanted; fewer where few can be made.
+        seed: of where they begin and head.
+
+    Yields:
+        which queries, int [T].
+    """
+    random = np.random.default_rng(seed)
     tree = cKDTree(positions)
+    wanted = _DRIVES if count is None else count
     made = 0
-    for _ in range(_DRIVES * _TRIES):
+    for _ in range(wanted * _TRIES):
         drive = _drive(tree, metres, random)
         if len(drive) >= _FRAMES[0]:
             made += 1
             yield np.array(drive)
-        if made == _DRIVES:
+        if made == wanted:
             return
 
 

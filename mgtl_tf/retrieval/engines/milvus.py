@@ -119,15 +119,19 @@ class MilvusSearch:
         Rows that were deleted are not among the answers.
 
         Raises:
-            ValueError: also for K above 16,352, which no server gives.
-            UserError: where the server does not answer.
+            UserError: for K above 16,384 in a larger collection, which no
+                server gives, or where the server does not answer.
         """
         check_search(queries, self.descriptors, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
             raise ValueError("queries hold values that are not finite")
-        if top_k > _MOST - _SURPLUS:
-            raise ValueError(f"top_k={top_k}: Milvus gives at most {_MOST}")
+        top_k = min(top_k, self._count)
+        if rows is None and top_k > _MOST:
+            raise UserError(
+                f"--top_k={top_k}: Milvus gives at most {_MOST:,} answers; give"
+                f" --top_k={_MOST} or less, or --backend=faiss"
+            )
         conditions = [""]
         if rows is not None:
             allowed = checked_rows(rows, len(self.descriptors)).tolist()
@@ -192,7 +196,7 @@ class MilvusSearch:
     def _asked(
         self, queries: np.ndarray, top_k: int, condition: str
     ) -> list[list[int]]:
-        limit = min(self._count, top_k + _SURPLUS)
+        limit = min(self._count, top_k + _SURPLUS, _MOST)
         if not limit:
             return [[] for _ in queries]
         settings = dict(self._kind.search)

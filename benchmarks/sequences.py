@@ -1,0 +1,183 @@
+"""Drives inside a gallery, elsewhere, and passing: told against right.
+
+    python -m benchmarks.sequences --model=demo/run/export \
+        --gallery=demo/gallery --world=demo/world --elsewhere=town
+
+Makes drives of a world's validation panoramas, in the order of their places,
+and locates each with experiments.locate's own --sequence: inside (the gallery
+as it is), elsewhere (panoramas of another world's town), passing (the gallery
+without the half beyond each drive's middle), and of each a standing car (ten
+times the same frame). Prints by kind how many frames were right and within R,
+of how many a confidence was told, and the expected calibration error of those.
+Without --elsewhere, such drives go through the same town without the places
+within 2 R of their path.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from absl import flags
+
+from mgtl_tf.data.geodesy import earth_centred
+from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.calibration import fingerprint
+from mgtl_tf.retrieval.drive_trial import string_drives
+from mgtl_tf.retrieval.engines.exact import BlockSearch
+from mgtl_tf.retrieval.evidence import AWAY
+from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.retrieval.map_distance import metres_from
+from mgtl_tf.retrieval.places import read_locations
+from mgtl_tf.retrieval.reliability import reliability
+from polar.program import run
+
+_MODEL = flags.DEFINE_string("model", None, "exported", required=True)
+_GALLERY = flags.DEFINE_string("gallery", None, "calibrated", required=True)
+_WORLD = flags.DEFINE_string("world", None, "of make_world", required=True)
+_ELSEWHERE = flags.DEFINE_string("elsewhere", None, "another world")
+_DRIVES = flags.DEFINE_integer("drives", 60, "of each kind", lower_bound=1)
+_SEED = flags.DEFINE_integer("seed", 1, "which drives")
+
+_STANDING = 10
+
+
+class Remembering:
+    """An encoder that embeds each file once, however often it is driven by."""
+
+    def __init__(self, encoder):
+        self.details, self.dimension = encoder.details, encoder.dimension
+        self.model_hash = encoder.model_hash
+        self._encoder, self._known = encoder, {}
+
+    def encode_ground(self, images):
+        """As of `encoder.Encoder`."""
+        new = [
+            image for image in dict.fromkeys(images) if image not in self._known
+        ]
+        if new:
+            found = self._encoder.encode_ground(new)
+            self._known.update(zip(new, found, strict=True))
+        return np.stack([self._known[image] for image in images])
+
+
+class Town:
+    """A world's validation panoramas and where they were taken."""
+
+    def __init__(self, world: Path):
+        where = read_locations(world / "locations.csv")
+        with (world / "splits/val-19zl.csv").open(newline="") as file:
+            rows = list(csv.reader(file))
+        self.panoramas = [world / row[1] for row in rows]
+        self.where = np.array([where[Path(row[0]).stem] for row in rows])
+
+    def drives(self, metres: float) -> list[np.ndarray]:
+        """Its panoramas strung to drives, int [T] each."""
+        return list(
+            string_drives(
+                earth_centred(*self.where.T), metres, _DRIVES.value, _SEED.value
+            )
+        )
+
+
+def part(localizer: Localizer, kept: np.ndarray) -> Localizer:
+    """The same model and calibration with some of the places."""
+    whole = localizer.index
+    rows = np.flatnonzero(kept)
+    index = Index(
+        whole.folder,
+        [whole.places[row] for row in rows],
+        np.ascontiguousarray(whole.descriptors[rows]),
+        whole.model_hash,
+        whole.preprocessing,
+    )
+    found = Localizer(localizer.encoder, index, BlockSearch(index.descriptors))
+    found.calibration = dataclasses.replace(
+        localizer.calibration, places=fingerprint(index)
+    )
+    return found
+
+
+def scenes(
+    localizer: Localizer, home: Town, elsewhere: Town | None
+) -> Iterator[tuple[str, Localizer, Town, np.ndarray]]:
+    """(kind, gallery, town, the drive's panoramas)."""
+    metres = localizer.calibration.metres
+    places = earth_centred(*localizer.index.coordinates.T)
+    for number, drive in enumerate(home.drives(metres)):
+        path = earth_centred(*home.where[drive].T)
+        yield "inside", localizer, home, drive
+        along = (path[-1] - path[0]) * (-1) ** number
+        cut = (places - path[len(path) // 2]) @ along <= 0
+        if cut.any():
+            yield "passing", part(localizer, cut), home, drive
+        if elsewhere is None:
+            away = np.linalg.norm(places - path[:, None], axis=2).min(axis=0)
+            yield "outside", part(localizer, away > AWAY * metres), home, drive
+    if elsewhere is not None:
+        for drive in elsewhere.drives(metres):
+            yield "outside", localizer, elsewhere, drive
+
+
+def frames(
+    found: list[Located], town: Town, drive: np.ndarray, metres: float
+) -> Iterator[tuple[float, bool]]:
+    """Told (NaN: nothing) and right of each frame."""
+    for located, number in zip(found, drive, strict=True):
+        where = np.array([located.answers[0].place.coordinates])
+        apart = metres_from(town.where[number], where)[0]
+        told = np.nan if located.confidence is None else located.confidence
+        yield told, bool(apart <= metres)
+
+
+def line(kind: str, pairs: list[tuple[float, bool]]) -> str:
+    """What is printed of a kind."""
+    told, right = np.array(pairs).T
+    given = np.isfinite(told)
+    text = (
+        f"{kind:<18} {len(told):>6,} frames  right {100 * right.mean():5.1f} %"
+        f"  told {100 * given.mean():5.1f} %"
+    )
+    if given.any():
+        error = reliability(told[given], right[given] > 0).error
+        text += f"  ECE of these {error:.4f}"
+    return text
+
+
+def main(argv: list[str]) -> int:
+    """Drives, and prints a line a kind."""
+    localizer = Localizer.load(_MODEL.value, _GALLERY.value)
+    if localizer.calibration is None:
+        raise UserError(f"--gallery: {localizer.no_confidence}")
+    localizer.encoder = Remembering(localizer.encoder)
+    elsewhere = Town(Path(_ELSEWHERE.value)) if _ELSEWHERE.value else None
+    metres = localizer.calibration.metres
+    told: dict[str, list[tuple[float, bool]]] = {}
+    for kind, there, town, drive in scenes(
+        localizer, Town(Path(_WORLD.value)), elsewhere
+    ):
+        images = [town.panoramas[number] for number in drive]
+        alone = there.locate_many(images)
+        driven = there.locate_sequence(images)
+        still = np.repeat(drive[:1], _STANDING)
+        stood = there.locate_sequence(images[:1] * _STANDING)
+        for name, found, path in (
+            (f"{kind}, one by one", alone, drive),
+            (kind, driven, drive),
+            (f"{kind}, standing", stood, still),
+        ):
+            told.setdefault(name, []).extend(frames(found, town, path, metres))
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
+    print("\n".join(line(kind, told[kind]) for kind in sorted(told)))
+    return 0
+
+
+if __name__ == "__main__":
+    run(main, errors=(UserError,))
