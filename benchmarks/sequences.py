@@ -19,7 +19,10 @@ import csv
 import dataclasses
 import sys
 from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+from typing import cast
 
 import numpy as np
 from absl import flags
@@ -27,8 +30,10 @@ from absl import flags
 from mgtl_tf.data.geodesy import earth_centred
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Located
+from mgtl_tf.retrieval.calibration import Calibration
 from mgtl_tf.retrieval.calibration import fingerprint
 from mgtl_tf.retrieval.drive_trial import string_drives
+from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.engines.exact import BlockSearch
 from mgtl_tf.retrieval.evidence import AWAY
 from mgtl_tf.retrieval.index import Index
@@ -51,12 +56,13 @@ _STANDING = 10
 class Remembering:
     """An encoder that embeds each file once, however often it is driven by."""
 
-    def __init__(self, encoder):
+    def __init__(self, encoder: Encoder):
         self.details, self.dimension = encoder.details, encoder.dimension
         self.model_hash = encoder.model_hash
-        self._encoder, self._known = encoder, {}
+        self._encoder = encoder
+        self._known: dict[Any, np.ndarray] = {}
 
-    def encode_ground(self, images):
+    def encode_ground(self, images: Sequence[Any]) -> np.ndarray:
         """As of `encoder.Encoder`."""
         new = [
             image for image in dict.fromkeys(images) if image not in self._known
@@ -86,20 +92,27 @@ class Town:
         )
 
 
+def calibration_of(localizer: Localizer) -> Calibration:
+    """Its calibration, which it must have."""
+    if localizer.calibration is None:
+        raise UserError(f"--gallery: {localizer.no_confidence}")
+    return localizer.calibration
+
+
 def part(localizer: Localizer, kept: np.ndarray) -> Localizer:
     """The same model and calibration with some of the places."""
     whole = localizer.index
     rows = np.flatnonzero(kept)
     index = Index(
         whole.folder,
-        [whole.places[row] for row in rows],
+        [whole.places[row] for row in rows.tolist()],
         np.ascontiguousarray(whole.descriptors[rows]),
         whole.model_hash,
         whole.preprocessing,
     )
     found = Localizer(localizer.encoder, index, BlockSearch(index.descriptors))
     found.calibration = dataclasses.replace(
-        localizer.calibration, places=fingerprint(index)
+        calibration_of(localizer), places=fingerprint(index)
     )
     return found
 
@@ -108,7 +121,7 @@ def scenes(
     localizer: Localizer, home: Town, elsewhere: Town | None
 ) -> Iterator[tuple[str, Localizer, Town, np.ndarray]]:
     """(kind, gallery, town, the drive's panoramas)."""
-    metres = localizer.calibration.metres
+    metres = calibration_of(localizer).metres
     places = earth_centred(*localizer.index.coordinates.T)
     for number, drive in enumerate(home.drives(metres)):
         path = earth_centred(*home.where[drive].T)
@@ -153,11 +166,9 @@ def line(kind: str, pairs: list[tuple[float, bool]]) -> str:
 def main(argv: list[str]) -> int:
     """Drives, and prints a line a kind."""
     localizer = Localizer.load(_MODEL.value, _GALLERY.value)
-    if localizer.calibration is None:
-        raise UserError(f"--gallery: {localizer.no_confidence}")
-    localizer.encoder = Remembering(localizer.encoder)
+    localizer.encoder = cast(Encoder, Remembering(localizer.encoder))
     elsewhere = Town(Path(_ELSEWHERE.value)) if _ELSEWHERE.value else None
-    metres = localizer.calibration.metres
+    metres = calibration_of(localizer).metres
     told: dict[str, list[tuple[float, bool]]] = {}
     for kind, there, town, drive in scenes(
         localizer, Town(Path(_WORLD.value)), elsewhere

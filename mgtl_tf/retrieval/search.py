@@ -14,6 +14,13 @@ ROUNDING = 4e-5
 Rows this near the K-th are compared again, in float64."""
 
 
+class NotFiniteError(ValueError):
+    """Queries or gallery hold NaN or infinity."""
+
+    def __init__(self) -> None:
+        super().__init__("queries or gallery hold values that are not finite")
+
+
 def search(
     queries: np.ndarray,
     gallery: np.ndarray,
@@ -144,7 +151,7 @@ def _candidates(
     with np.errstate(invalid="ignore", over="ignore"):
         rough = queries @ block.T  # [q, n]
     if not np.isfinite(rough).all():
-        raise ValueError("queries or gallery hold values that are not finite")
+        raise NotFiniteError
     least = np.full((len(queries), 1), -np.inf, np.float32)
     if best.shape[1] >= top_k:
         least = best[:, -1:]

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.confidence import CANDIDATES
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.engines import SearchEngine
@@ -23,6 +24,7 @@ from mgtl_tf.retrieval.queries import Unreadable
 from mgtl_tf.retrieval.queries import encode_queries
 from mgtl_tf.retrieval.queries import query_batches
 from mgtl_tf.retrieval.queries import refuse
+from mgtl_tf.retrieval.search import NotFiniteError
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,7 @@ class Searcher:
 
         Raises:
             ValueError: for top_k below 1.
+            UserError: where the gallery's descriptors are not finite.
         """
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
@@ -105,10 +108,10 @@ class Searcher:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         """Descriptors, rows, similarities and headings of `Searched`."""
         if descriptors.ndim == 2:
-            found = self.engine.search(descriptors, top_k, rows)
+            found = self._nearest(descriptors, top_k, rows)
             return descriptors, *found, None
         answers = [
-            best_turns(*self.engine.search(turned, top_k, rows), top_k)
+            best_turns(*self._nearest(turned, top_k, rows), top_k)
             for turned in descriptors
         ]
         found, similarities, headings = zip(*answers, strict=True)
@@ -118,6 +121,19 @@ class Searcher:
             np.stack(similarities),
             np.stack(headings),
         )
+
+    def _nearest(
+        self, descriptors: np.ndarray, top_k: int, rows: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Rows and similarities, [Q, K]."""
+        try:
+            return self.engine.search(descriptors, top_k, rows)
+        except NotFiniteError as error:
+            # The encoder gives no others, so they are the gallery's.
+            raise UserError(
+                f"--gallery={self.index.folder}: holds descriptors that are"
+                " not finite; build it again with experiments.index"
+            ) from error
 
     def _row(self, place_id: str | None) -> int | None:
         return None if place_id is None else self.index.row(place_id)

@@ -10,6 +10,7 @@ import numpy as np
 from mgtl_tf.retrieval.engines.recipe import Effort
 from mgtl_tf.retrieval.engines.recipe import Recipe
 from mgtl_tf.retrieval.engines.short_list import nearest_of
+from mgtl_tf.retrieval.search import NotFiniteError
 from mgtl_tf.retrieval.search import check_search
 from mgtl_tf.retrieval.search import search
 
@@ -52,7 +53,7 @@ class ApproximateSearch:
         check_search(queries, self.descriptors, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
-            raise ValueError("queries hold values that are not finite")
+            raise NotFiniteError
         count = len(self.descriptors)
         top_k = min(top_k, count)
         wanted = max(self.effort.short_list, _MORE * top_k)

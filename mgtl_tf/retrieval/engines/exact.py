@@ -7,6 +7,7 @@ import numpy as np
 from mgtl_tf.retrieval.engines.faiss_library import faiss_library
 from mgtl_tf.retrieval.engines.short_list import nearest_of
 from mgtl_tf.retrieval.search import ROUNDING
+from mgtl_tf.retrieval.search import NotFiniteError
 from mgtl_tf.retrieval.search import check_search
 from mgtl_tf.retrieval.search import search
 
@@ -69,9 +70,7 @@ class FlatSearch:
             metric=self._faiss.METRIC_INNER_PRODUCT,
         )
         if not np.isfinite(rough).all() or (found < 0).any():
-            raise ValueError(
-                "queries or gallery hold values that are not finite"
-            )
+            raise NotFiniteError
         nearest, similarities = nearest_of(
             queries, self.descriptors, found, top_k
         )

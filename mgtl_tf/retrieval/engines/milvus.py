@@ -17,6 +17,7 @@ from mgtl_tf.retrieval.engines.milvus_connection import told
 from mgtl_tf.retrieval.engines.short_list import nearest_of
 from mgtl_tf.retrieval.engines.stored import identity
 from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.search import NotFiniteError
 from mgtl_tf.retrieval.search import check_search
 from mgtl_tf.retrieval.search import checked_rows
 
@@ -125,7 +126,7 @@ class MilvusSearch:
         check_search(queries, self.descriptors, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
-            raise ValueError("queries hold values that are not finite")
+            raise NotFiniteError
         top_k = min(top_k, self._count)
         if rows is None and top_k > _MOST:
             raise UserError(

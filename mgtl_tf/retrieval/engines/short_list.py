@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mgtl_tf.retrieval.search import ROUNDING
+from mgtl_tf.retrieval.search import NotFiniteError
 from mgtl_tf.retrieval.search import exact_products
 from mgtl_tf.retrieval.search import first_k
 
@@ -30,6 +31,7 @@ def nearest_of(
 
     Raises:
         ValueError: where a query has fewer than K candidates.
+        NotFiniteError: where a candidate is not finite.
     """
     if np.count_nonzero(candidates >= 0, axis=1).min(initial=top_k) < top_k:
         raise ValueError(f"candidates: a line holds fewer than {top_k}")
@@ -38,6 +40,8 @@ def nearest_of(
         # In the file's order: neighbours are read together.
         line = np.sort(line[line >= 0])
         rough = gallery[line] @ queries[i]  # [r]
+        if not np.isfinite(rough).all():
+            raise NotFiniteError
         kth = np.partition(rough, len(line) - top_k)[len(line) - top_k]
         row.append(line[rough >= kth - ROUNDING])
         query.append(np.full(len(row[-1]), i))

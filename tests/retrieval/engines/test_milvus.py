@@ -13,6 +13,7 @@ import pytest
 
 from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.engines import build_engine
+from mgtl_tf.retrieval.engines import milvus
 from mgtl_tf.retrieval.engines import milvus_connection
 from mgtl_tf.retrieval.engines import open_engine
 from mgtl_tf.retrieval.engines import summary
@@ -80,12 +81,34 @@ def test_flat_equals_exact_search(engine, index):
     for bad, top_k, rows in (
         (asked[0], 1, None),
         (asked, 0, None),
-        (asked, 16_384, None),
         (asked * np.nan, 1, None),
         (asked, 1, np.array([700])),
     ):
         with pytest.raises(ValueError):
             engine.search(bad, top_k, rows)
+
+
+@pytest.mark.parametrize("engine", ["exact"], indirect=True)
+def test_more_answers_than_there_are_or_than_a_server_gives(
+    engine, index, monkeypatch
+):
+    asked = queries(index, 2)
+    expected = BlockSearch(index.descriptors).search(asked, 20_000)
+    for top_k in (20_000, 10**30):
+        found = engine.search(asked, top_k)
+        np.testing.assert_array_equal(found[0], expected[0])
+        np.testing.assert_array_equal(found[1], expected[1])
+    # As if the server gave fewer than the gallery has.
+    monkeypatch.setattr(milvus, "_MOST", 600)
+    assert engine.search(asked, 600)[0].shape == (2, 600)
+    with pytest.raises(
+        UserError, match="--top_k=601: Milvus gives at most 600"
+    ):
+        engine.search(asked, 601)
+    # Within given places it is asked part by part.
+    within = engine.search(asked, 20_000, np.arange(650))
+    by_hand = BlockSearch(index.descriptors).search(asked, 650, np.arange(650))
+    np.testing.assert_array_equal(within[0], by_hand[0])
 
 
 @pytest.mark.parametrize("engine", ["int8", "hnsw"], indirect=True)
