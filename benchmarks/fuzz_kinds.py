@@ -35,6 +35,7 @@ from mgtl_tf.retrieval.calibration import fingerprint
 from mgtl_tf.retrieval.calibration import load_calibration
 from mgtl_tf.retrieval.calibration import save_calibration
 from mgtl_tf.retrieval.confidence import Confidence
+from mgtl_tf.retrieval.drive import DriveModel
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.engines.opening import build_engine
 from mgtl_tf.retrieval.engines.opening import open_engine
@@ -180,7 +181,8 @@ def _make_gallery(root: Path, random: np.random.Generator) -> None:
     index = load_index(root / "gallery")
     sure = Confidence(float(random.uniform(20, 30)))
     figures = (25.0, index.model_hash, fingerprint(index), 9, 0.5, 0.1)
-    fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, 20.0)
+    drive, errors = DriveModel(20.0, outside_share=0.1), {"inside": 0.01}
+    fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, drive, errors)
     save_calibration(fitted, index.folder)
     build_engine(index, "float16", progress=False)
     growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
