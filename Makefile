@@ -57,4 +57,4 @@ types: install
 	$(BIN)/mypy
 
 numbers: install
-	$(WITHOUT_AVX512) $(BIN)/python -m pytest -q $(NUMERIC)
+	$(WITHOUT_AVX512) $(BIN)/python -m pytest -q -k "not browser" $(NUMERIC)
