@@ -17,6 +17,8 @@ from polar.band_colors import true_colors
 _COLORS = ("red", "green", "blue")
 _UNNAMED = {"undefined", "gray", "alpha"}
 _BITS = {"uint8": 8, "uint16": 16}
+# Of the greatest value: JPEG changes transparency a little as well.
+_NEAR = 0.03
 # Feathered edges are neither clear nor opaque.
 _LEAST_SHARE = 0.95
 _REMEDY = (
@@ -30,8 +32,8 @@ class RasterBands:
 
     Red, green and blue by name, else by the bands' descriptions, else the
     first of up to four. Alpha only where it behaves as one: 95 % of its
-    values, sampled, are 0 or the greatest, and it does not hide all of a
-    picture.
+    values, sampled, are within 3 % of 0 or of the greatest, and it does not
+    hide all of a picture.
 
     Args:
         path: of the raster; begins messages.
@@ -83,9 +85,10 @@ class RasterBands:
         """Takes a band for transparency if it behaves as one."""
         *colors, alpha = sampled(dataset, [*self.colors, band])
         opaque = _opaque(dataset, band, alpha)
-        ends = (alpha == 0) | (alpha == opaque)
+        clear = alpha <= _NEAR * opaque
+        ends = clear | (alpha >= (1 - _NEAR) * opaque)
         # One that nobody filled lies over a picture.
-        unused = not alpha.any() and np.ptp(np.stack(colors)) > 0
+        unused = clear.all() and np.ptp(np.stack(colors)) > 0
         if ends.mean() >= _LEAST_SHARE and not unused:
             self.alpha, self._opaque = band, opaque
         else:

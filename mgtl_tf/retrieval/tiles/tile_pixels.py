@@ -20,8 +20,8 @@ from polar.png_files import png_alpha
 
 _CACHED_TILES = 256
 _SAMPLED_TILES = 9
-# Servers answer with a file of one pixel where they have no picture.
-_PLACEHOLDER = 1
+# Servers answer with a file of one pixel, or few, where they have no picture.
+_PLACEHOLDER = 8
 
 Pixels = tuple[np.ndarray, np.ndarray]
 """RGB [T, T, 3] and mask, 255 or 0, [T, T]; both uint8."""
@@ -98,7 +98,7 @@ class TilePixels:
         if tile not in self._files:
             return empty, empty[..., 0]
         found = _decode(self._files[tile])
-        if len(found[1]) == _PLACEHOLDER:
+        if len(found[1]) <= _PLACEHOLDER:
             found = empty, empty[..., 0]
         if len(found[1]) != self.side:
             raise LeftOut(

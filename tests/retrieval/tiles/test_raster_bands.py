@@ -31,6 +31,7 @@ NOT_ALPHA = {
     "one value": np.full((1, 250, 250), 100, np.uint8),
     "a picture": scene(1, seed=5),
     "never filled": np.zeros((1, 250, 250), np.uint8),
+    "hardly filled": scene(1, seed=5) // 60,
     "water 0, fields 180": np.where(scene(1, seed=5) > 99, 180, 0),
 }
 
@@ -66,6 +67,23 @@ def test_transparency_is_believed(tmp_path, opaque, feathered):
     assert area.notes == ()
     wanted = np.where(2 * alpha.astype(int) >= opaque, 255, 0)
     np.testing.assert_array_equal(mask, wanted)
+
+
+def test_transparency_that_jpeg_has_blurred(tmp_path):
+    pixels = np.concatenate([scene(), ALPHA[None]])
+    path = write_map(
+        tmp_path / "m.tif",
+        *UTM,
+        pixels=pixels,
+        compress="jpeg",
+        jpeg_quality=60,
+        interleave="band",
+    )
+    with rasterio.open(path) as file:
+        assert 2 < len(np.unique(file.read(4)))
+    area, _, mask = read(path)
+    assert area.notes == ()
+    np.testing.assert_array_equal(mask, ALPHA)
 
 
 def test_a_map_that_is_transparent_all_over_is_no_picture(tmp_path):

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import struct
+import zlib
 
 import cv2
 import numpy as np
@@ -120,9 +122,9 @@ def test_schemes_that_are_not_read(tmp_path, name, content, message):
 def test_a_placeholder_is_an_empty_tile(tmp_path):
     """The first tile at that, whose size all others were held to."""
     folder = write_tiles(tmp_path / "tiles")
-    for tile in (FIRST, (FIRST[0] + 2, FIRST[1] + 2)):
+    for side, tile in ((1, FIRST), (2, (FIRST[0] + 2, FIRST[1] + 2))):
         path = folder / f"{ZOOM}/{tile[0]}/{tile[1]}.png"
-        cv2.imwrite(str(path), np.zeros((1, 1, 4), np.uint8))
+        cv2.imwrite(str(path), np.full((side, side, 4), 255, np.uint8))
     area = SlippyMap(folder, 0.3)
     assert area.width == 3 * SIDE
     mask = area.read(0, 0, 3 * SIDE, 3 * SIDE).mask
@@ -132,6 +134,39 @@ def test_a_placeholder_is_an_empty_tile(tmp_path):
     assert set(found) >= {"ok"} and all(
         "no data" in f for f in found if f != "ok"
     )
+
+
+def empty_png():
+    """A tile as servers keep it: one bit a pixel, its colour transparent."""
+
+    def chunk(name, body):
+        whole = name + body
+        return (
+            struct.pack(">I", len(body))
+            + whole
+            + struct.pack(">I", zlib.crc32(whole))
+        )
+
+    about = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 3, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", about),
+            chunk(b"PLTE", b"\0\0\0\xff\xff\xff"),
+            chunk(b"tRNS", b"\0"),
+            chunk(b"IDAT", zlib.compress(bytes((1 + SIDE // 8) * SIDE))),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+def test_an_empty_tile_of_full_size(tmp_path):
+    folder = write_tiles(tmp_path / "tiles")
+    path = folder / f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1}.png"
+    path.write_bytes(empty_png())
+    mask = SlippyMap(folder, 0.3).read(0, 0, 3 * SIDE, 3 * SIDE).mask
+    assert not mask[SIDE : 2 * SIDE, SIDE : 2 * SIDE].any()
+    assert (mask == 0).sum() == SIDE**2
 
 
 def test_only_placeholders(tmp_path):
