@@ -12,6 +12,7 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import accumulate
 
 import numpy as np
 import simplejpeg
@@ -32,6 +33,10 @@ _END = b"\xff\xd9"
 _NOTES = b"\xff\xe1"
 _CHANNELS = {"Gray": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4, "YCCK": 4}
 _SCAN = 0xDA
+# Frames of Huffman and of arithmetic coding.
+_PROGRESSIVE = (0xC2, 0xCA)
+_PROGRESSIVE_MARKS = (b"\xff\xc2", b"\xff\xca")
+_MOST_SEGMENTS = 2**17
 # Markers without a length after them: TEM, restarts, start of image.
 _BARE = frozenset([0x01, *range(0xD0, 0xD9)])
 # 0 escapes 0xFF in a scan's data, restarts belong to it, 0xFF fills.
@@ -106,6 +111,9 @@ def jpeg_pixels(data: bytes, header: Header) -> np.ndarray:
 
 def _decoded(data: bytes, header: Header, strict: bool = True) -> np.ndarray:
     require_no_hole(data)
+    first = data.find(b"\xff\xda")
+    if any(data.find(mark, 0, first) >= 0 for mark in _PROGRESSIVE_MARKS):
+        _require_all_scans(data)
     space = "CMYK" if header.channels == 4 else "RGB"
     pixels = simplejpeg.decode_jpeg(data, space, strict=strict)
     # Adobe's files hold how much of each ink is missing.
@@ -144,7 +152,7 @@ def _without_oddities(data: bytes) -> bytes:
     """
     parts, progressive = [JPEG_START], False
     for marker, segment in _segments(data):
-        progressive |= marker in (0xC2, 0xC6, 0xCA, 0xCE)
+        progressive |= marker in _PROGRESSIVE
         if marker == _SCAN and not progressive:
             segment = segment[:-3] + b"\0\x3f\0"
         if not 0xE0 <= marker <= 0xED and marker != 0xFE:
@@ -169,18 +177,23 @@ def _unpadded(body: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers up to the first scan's, each with its whole segment."""
+    """Markers up to the end's, each with its whole segment.
+
+    Raises:
+        ValueError: where there are far too many.
+    """
     place = len(JPEG_START)
-    while found := _MARKER.search(data, place):
-        marker, start = found[1][0], found.start()
-        if marker in _BARE:
-            place = found.end()
-            continue
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
-        place = start + 2 + max(length, 2)
-        yield marker, data[start:place]
-        if marker in (_SCAN, 0xD9):
+    for _ in range(_MOST_SEGMENTS):
+        # A scan's own data are passed over: they hold no such marker.
+        found = _MARKER.search(data, place)
+        if found is None or found[1] == _END[1:]:
             return
+        marker, start = found[1][0], found.start()
+        length = int.from_bytes(data[start + 2 : start + 4], "big")
+        place = found.end() if marker in _BARE else start + 2 + max(length, 2)
+        if marker not in _BARE:
+            yield marker, data[start:place]
+    raise ValueError(f"has more than {_MOST_SEGMENTS:,} segments (JPEG)")
 
 
 def _scan_start(data: bytes) -> int:
@@ -205,22 +218,29 @@ def require_few_scans(data: bytes, header: Header) -> None:
         MOST_SCANS, MOST_SCANNED_PIXELS // max(1, header.height * header.width)
     )
     # Appended data and thumbnails may hold the same two bytes by chance.
-    if data.count(b"\xff\xda") > most and _scans(data, most) > most:
-        raise ValueError(f"has more than {most} scans (JPEG)")
+    if data.count(b"\xff\xda") > most:
+        scans = (1 for marker, _ in _segments(data) if marker == _SCAN)
+        if any(count > most for count in accumulate(scans)):
+            raise ValueError(f"has more than {most} scans (JPEG)")
 
 
-def _scans(data: bytes, most: int) -> int:
-    """Start-of-scan markers, until there are clearly too many."""
-    count, place = 0, len(JPEG_START)
-    for _ in range(64 * (most + 64)):
-        found = _MARKER.search(data, place)
-        if found is None or found[1][0] == _END[1]:
-            return count
-        count += found[1][0] == _SCAN
-        start = found.end()
-        length = int.from_bytes(data[start : start + 2], "big")
-        place = start + max(length, 2)
-    return most + 1
+def _require_all_scans(data: bytes) -> None:
+    """Refuses a progressive JPEG that is cut off between two scans.
+
+    Raises:
+        ValueError: where a coefficient's last bit is in none of them.
+    """
+    lowest: dict[int, list[int]] = {}
+    for marker, segment in _segments(data):
+        if marker in _PROGRESSIVE and len(segment) > 9:
+            lowest = {number: [-1] * 64 for number in segment[10::3]}
+        if marker == _SCAN and lowest and len(segment) > 5:
+            first, last, bits = segment[-3:]
+            for number in segment[5 : 5 + 2 * segment[4] : 2]:
+                bands = lowest.get(number, [])
+                bands[first : last + 1] = [bits & 15] * (last + 1 - first)
+    if any(any(bands) for bands in lowest.values()):
+        raise ValueError("lacks scans")
 
 
 def require_no_hole(data: bytes) -> None:
@@ -246,7 +266,7 @@ def _zeros_are_flat(data: bytes) -> bool:
     progressive scans.
     """
     for marker, segment in _segments(data):
-        if marker in (0xC2, 0xC6, 0xCA, 0xCE):
+        if marker in (*_PROGRESSIVE, _SCAN):
             return True
         place = 4
         while marker == 0xC4 and place + 17 <= len(segment):

@@ -111,6 +111,20 @@ def test_what_cameras_write_is_no_damage(kind):
     assert np.array_equal(decode(ODD[kind]), sound)
 
 
+def test_a_progressive_file_that_ends_after_any_scan():
+    """libjpeg takes what is there for all there is."""
+    data = JPEGS["progressive"](scene())
+    places = [n for n in range(len(data)) if data[n : n + 2] == b"\xff\xda"]
+    assert len(places) > 5
+    for place in places[1:]:
+        # Before a scan's header stand its tables.
+        tables = data.rfind(b"\xff\xc4", 0, place)
+        end = tables if data[tables + 4] < 32 and tables > 0 else place
+        for cut in {place, end if end > places[0] else place}:
+            with pytest.raises(ValueError, match="lacks scans|damaged"):
+                decode(data[:cut] + b"\xff\xd9")
+
+
 def test_flat_pictures_are_no_holes():
     """Their entropy-coded data are zeros, where tables are made for them."""
     for value in (0, 255):
