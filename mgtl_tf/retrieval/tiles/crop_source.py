@@ -86,9 +86,9 @@ class CropSource:
         notes = self._sheets.notes()
         if self._filled:
             notes.append(
-                f"{self._filled:,} crops of {self._sheets.name} lacked"
-                f" {self._filled_pixels:,} pixels, at most"
-                f" {self._settings.most_missing:.3g} of each; filled from"
+                f"{self._filled:,} crops of {self._sheets.name} that this"
+                f" command cut lacked {self._filled_pixels:,} pixels, at most"
+                f" {self._settings.most_missing:.3g} of each: filled from"
                 " around them"
             )
         return notes

@@ -130,7 +130,7 @@ def test_a_gap_between_sheets_is_no_data(tmp_path):
     enough = CropSettings(40.0, 0.5, 20.0, 0.15)
     source, found = fates(folder, enough, tmp_path / "crops")
     assert set(found) == {"ok"}
-    assert "crops of sheets lacked" in source.notes()[0]
+    assert "crops of sheets that this command cut" in source.notes()[0]
 
 
 def test_many_sheets_are_not_all_open(tmp_path, monkeypatch):
