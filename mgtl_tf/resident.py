@@ -19,7 +19,7 @@ def forget_resident_peak() -> int:
 
 
 def resident_bytes(name: str) -> int:
-    """VmRSS (now) or VmHWM (at most, so far) of this process.
+    """VmRSS (now), VmHWM (at most, so far) or VmSize of this process.
 
     Raises:
         OSError: where the system keeps no such record.

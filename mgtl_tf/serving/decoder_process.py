@@ -17,6 +17,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
+from mgtl_tf.resident import resident_bytes
 from mgtl_tf.serving.images import shrunk
 from mgtl_tf.serving.images import uploaded_panorama
 from mgtl_tf.serving.limits import Refused
@@ -81,8 +82,10 @@ def _limit_time(seconds: float) -> None:
 
 def _limit_memory(more: int) -> None:
     """Addresses of memory: those in use now and so many bytes more."""
-    with open("/proc/self/statm") as file:
-        used = int(file.read().split()[0]) * resource.getpagesize()
+    try:
+        used = resident_bytes("VmSize")
+    except OSError:
+        return  # A system that tells no process what it uses.
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     least = used + more if most < 0 else min(used + more, most)
     resource.setrlimit(resource.RLIMIT_AS, (least, most))
