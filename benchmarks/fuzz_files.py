@@ -16,16 +16,20 @@ import random
 import shutil
 import tempfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from typing import Protocol
 
 from absl import app
 from absl import flags
 
 from benchmarks.fuzz_kinds import KINDS
 from benchmarks.fuzz_kinds import Kind
+from benchmarks.fuzz_kinds import Reader
 from benchmarks.fuzz_kinds import make
 from benchmarks.mutations import in_place_of
+from benchmarks.watched import Said
 from benchmarks.watched import Watched
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError
@@ -52,7 +56,23 @@ _COLUMNS = (
 _BAD = set(_COLUMNS[3:])
 
 
-def fuzz(kind: Kind, root: Path, tries: int, seed: int) -> Counter:
+class Asked(Protocol):
+    """Where a reader runs: see `Watched`."""
+
+    def ask(self) -> Said:
+        """Reads once."""
+
+    def close(self) -> None:
+        """Ends it."""
+
+
+def fuzz(
+    kind: Kind,
+    root: Path,
+    tries: int,
+    seed: int,
+    start: Callable[[Callable[[], Reader]], Asked],
+) -> Counter:
     """Changes files of a kind and counts what became of them.
 
     Args:
@@ -60,6 +80,7 @@ def fuzz(kind: Kind, root: Path, tries: int, seed: int) -> Counter:
         root: holds folders `sound` and `other`, of `fuzz_kinds.make`.
         tries: how many changes.
         seed: of the changes.
+        start: begins a reader, here or in a process of its own.
 
     Returns:
         how many had which outcome; a line for each that should not be is
@@ -69,7 +90,7 @@ def fuzz(kind: Kind, root: Path, tries: int, seed: int) -> Counter:
     shutil.rmtree(tried, ignore_errors=True)
     shutil.copytree(root / "sound", tried)
     files = sorted({p for f in kind.files for p in tried.glob(f)})
-    watched = Watched(lambda: kind.begin(tried), _SECONDS)
+    watched = start(lambda: kind.begin(tried))
     wanted = watched.ask()
     if wanted[0] != "answer":
         raise RuntimeError(f"{kind.name}: sound files give {wanted}")
@@ -99,7 +120,7 @@ def _change(kind: Kind, path: Path, root: Path, rng: random.Random) -> str:
 
 
 def _outcome(
-    kind: Kind, watched: Watched, wanted: object, path: Path, root: Path
+    kind: Kind, watched: Asked, wanted: object, path: Path, root: Path
 ) -> tuple[str, object]:
     sound = root / "sound" / path.relative_to(root / "tried")
     same = path.is_file() and (
@@ -182,7 +203,9 @@ def main(argv: list[str]) -> int:
         rows = {}
         for kind in kinds:
             tries = max(1, round(_TRIES.value * kind.weight / whole))
-            rows[kind.name] = fuzz(kind, root, tries, _SEED.value)
+            rows[kind.name] = fuzz(
+                kind, root, tries, _SEED.value, lambda b: Watched(b, _SECONDS)
+            )
             print(f"{kind.name}: {dict(rows[kind.name])}", flush=True)
     print(_table(rows))
     return int(any(counts[c] for counts in rows.values() for c in _BAD))

@@ -36,6 +36,7 @@ from mgtl_tf.retrieval.calibration import load_calibration
 from mgtl_tf.retrieval.calibration import save_calibration
 from mgtl_tf.retrieval.confidence import Confidence
 from mgtl_tf.retrieval.drive import DriveModel
+from mgtl_tf.retrieval.embedding import SatelliteEncoder
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.engines.opening import build_engine
 from mgtl_tf.retrieval.engines.opening import open_engine
@@ -111,16 +112,28 @@ class Kind:
 def make(root: Path, seed: int) -> None:
     """Writes sound files of every kind; other ones for another seed."""
     keras.utils.set_random_seed(seed)
-    random = np.random.default_rng(seed)
-    _make_pairs(root, random)
     model = _make_run(root / "run", seed)
     export_model(model, CONFIG, root / "export")
-    _make_gallery(root, random)
+    make_light(root, seed, Encoder(root / "export"))
     _make_weights(root, seed)
-    settings = CacheSettings("csv", (8, 16), (0.0, 1.0))
-    prepare(root / "own", root / "prepared", settings, Workers(1, False))
+    build_engine(load_index(root / "gallery"), "float16", progress=False)
     results = Path(__file__).parents[1] / "docs/results"
     shutil.copytree(results, root / "docs/results")
+
+
+def make_light(root: Path, seed: int, encoder: SatelliteEncoder) -> None:
+    """Those of them that need no network, but for the gallery's.
+
+    Args:
+        root: where they go.
+        seed: other files for another.
+        encoder: makes the gallery's descriptors.
+    """
+    random = np.random.default_rng(seed)
+    _make_pairs(root, random)
+    _make_gallery(root, random, encoder)
+    settings = CacheSettings("csv", (8, 32), (0.0, 1.0))
+    prepare(root / "own", root / "prepared", settings, Workers(1, False))
 
 
 def _make_pairs(root: Path, random: np.random.Generator) -> None:
@@ -174,8 +187,9 @@ def _make_run(folder: Path, seed: int) -> Any:
     return model
 
 
-def _make_gallery(root: Path, random: np.random.Generator) -> None:
-    encoder = Encoder(root / "export")
+def _make_gallery(
+    root: Path, random: np.random.Generator, encoder: SatelliteEncoder
+) -> None:
     places = find_places([root / "aerial"], root / "where.csv")
     build_index(encoder, places, root / "gallery", 16, False)
     index = load_index(root / "gallery")
@@ -184,12 +198,9 @@ def _make_gallery(root: Path, random: np.random.Generator) -> None:
     drive, errors = DriveModel(20.0, outside_share=0.1), {"inside": 0.01}
     fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, drive, errors)
     save_calibration(fitted, index.folder)
-    build_engine(index, "float16", progress=False)
     growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
-    for number in range(5):
-        rows = random.normal(size=(4, _ROWS)).astype(np.float32)
-        growing.append(4, rows, [])
-        del number
+    for rows in random.normal(size=(5, 4, _ROWS)).astype(np.float32):
+        growing.append(len(rows), rows, [])
     growing.close()
 
 
@@ -287,7 +298,7 @@ def _unfinished(root: Path) -> Reader:
 
 def _prepared(root: Path) -> Reader:
     pairs = read_csv(root / "own").train
-    settings = CacheSettings("csv", (8, 16), (0.0, 1.0))
+    settings = CacheSettings("csv", (8, 32), (0.0, 1.0))
     rows = np.arange(len(pairs))
 
     def read() -> Any:

@@ -78,12 +78,13 @@ def _answer(begin: Callable[[], Callable[[], Any]], pipe: Connection) -> None:
         pipe.recv()
         Path("/proc/self/clear_refs").write_text("5")  # Forgets the peak.
         before, begun = _memory("VmRSS"), time.perf_counter()
-        kind, words = _outcome(read)
+        kind, words = outcome_of(read)
         seconds = time.perf_counter() - begun
         pipe.send((kind, words, seconds, _memory("VmHWM") - before))
 
 
-def _outcome(read: Callable[[], Any]) -> tuple[str, Any]:
+def outcome_of(read: Callable[[], Any]) -> tuple[str, Any]:
+    """What became of a reading, and the answer or the words."""
     try:
         return "answer", read()
     except UserError as error:

@@ -14,26 +14,22 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 
 from mgtl_tf.data.cvusa import require_files
 from mgtl_tf.data.geodesy import from_utm
 from mgtl_tf.data.layout import find_root
 from mgtl_tf.data.layout import require_in_place
+from mgtl_tf.data.mat_file import read_mat
 from mgtl_tf.data.problems import Problem
 from mgtl_tf.data.problems import Strict
 from mgtl_tf.data.records import Dataset
 from mgtl_tf.data.records import Pair
 from mgtl_tf.data.records import count_note
 from mgtl_tf.errors import UserError
-from mgtl_tf.utils.plain_files import first_line
-from mgtl_tf.utils.plain_files import open_plain
 
 KNOWN_MISSING = "1LqOHPdTiBbRucz-jFOSbQ"
 """The one training pair that the published tables list without files."""
 
-# Most bytes of the table; the published one has 10 million.
-_LARGEST = 2**28
 _MARKER = Path("ACT_data.mat")
 
 
@@ -155,15 +151,7 @@ def _pairs(
 
 def _load(path: Path, fields: list[str]) -> dict[str, Any]:
     wanted = ("panoIds", "utm", *fields)
-    try:
-        with open_plain(path, _LARGEST) as file:
-            table = scipy.io.loadmat(
-                file, simplify_cells=True, variable_names=wanted
-            )
-    except Exception as error:  # scipy raises many kinds on broken files
-        raise UserError(
-            f"{path}: not a readable MATLAB file ({first_line(error)})"
-        ) from None
+    table = read_mat(path, wanted)
     for field in wanted:
         if field not in table:
             raise UserError(f"{path}: holds no field {field}")
