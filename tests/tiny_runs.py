@@ -48,4 +48,7 @@ def write_noisy_cvusa(folder, count):
 
 def write_image(path, pixels):
     path.parent.mkdir(parents=True, exist_ok=True)
-    assert cv2.imwrite(str(path), pixels)
+    # Not imwrite, which ends the process for a name that is no UTF-8.
+    done, data = cv2.imencode(path.suffix, pixels)
+    assert done
+    path.write_bytes(data.tobytes())

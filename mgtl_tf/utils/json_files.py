@@ -22,6 +22,9 @@ from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_files import damaged
 from mgtl_tf.utils.plain_files import quoted
 from mgtl_tf.utils.plain_files import read_bytes
+from mgtl_tf.utils.undecodable import is_undecodable
+from mgtl_tf.utils.undecodable import replaced
+from mgtl_tf.utils.undecodable import restored
 
 T = TypeVar("T")
 
@@ -91,11 +94,15 @@ def parse_json(
         _require_version(value, version)
     if sealed:
         _require_seal(value)
+    undecodable = is_undecodable(value)
+    if undecodable:
+        content = json.dumps(replaced(value))
     try:
         # In its JSON mode a list may become a tuple, but text no number.
-        return _adapter(declared).validate_json(content, strict=True)
-    except ValidationError as found:
-        raise UnfitFileError(_first(found)) from found
+        found = _adapter(declared).validate_json(content, strict=True)
+        return restored(found) if undecodable else found
+    except ValidationError as error:
+        raise UnfitFileError(_first(error)) from error
 
 
 def sealed_text(content: Mapping[str, Any]) -> str:
