@@ -96,6 +96,22 @@ def test_a_mounted_disk_is_refused_before_any_work():
         pass
 
 
+def test_a_read_only_parent_is_named(disk):
+    folder, mount = disk
+    (folder / "model").mkdir()
+    assert mount("remount,ro")
+    with (
+        pytest.raises(UserError) as error,
+        whole_folder(folder / "model", "mark"),
+    ):
+        pass
+    said = str(error.value)
+    assert f"beside it, in {folder}, which cannot be written (Read-only" in said
+    # Where a disk begins, a folder cannot be replaced at all.
+    with pytest.raises(UserError, match="mounted"), whole_folder(folder, "x"):
+        pass
+
+
 def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "to folder").symlink_to("disk/folder")

@@ -1,6 +1,7 @@
 """The folder converter and its program: done, resumed, and refused."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -69,6 +70,24 @@ def test_bad_files_are_listed_and_the_rest_is_done(folder):
     assert "9 x 5 pixels" in failures[3]
     written = {p.name for p in target.rglob("*") if p.is_file()}
     assert written == {"a.png", "b.png", "c.png", "polar.json"}
+
+
+def test_what_a_killed_process_left_is_removed(folder):
+    """That of one that still works, here or on another machine, is not."""
+    target, _ = _convert(folder)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    here = socket.gethostname()
+    left = target / f"deep/.{here}-{ended.pid}-7.tmp"
+    others = [
+        target / f".{here}-{os.getpid()}-7.tmp",
+        target / f".elsewhere-{ended.pid}-7.tmp",
+    ]
+    for path in (left, *others):
+        path.touch()
+    _convert(folder)
+    assert not left.exists()
+    assert all(path.exists() for path in others)
 
 
 def test_other_settings_are_refused_by_name(folder):

@@ -48,7 +48,7 @@ def made(tmp_path_factory):
     root = tmp_path_factory.mktemp("made")
     write_noisy_cvusa(root / "data", PLACES)
     write_run(root / "run", CONFIG)
-    export_run(root / "run", root / "export", "best", ("onnx", "tflite"))
+    export_run(root / "run", root / "export")
     aerial = root / "data/bingmap/19"
     index_gallery(root / "export", [aerial], root / "gallery", progress=False)
     return root
