@@ -94,21 +94,30 @@ def parse_json(
         _require_version(value, version)
     if sealed:
         _require_seal(value)
-    undecodable = is_undecodable(value)
-    if undecodable:
-        content = json.dumps(replaced(value))
     try:
+        undecodable = _has_escapes(content) and is_undecodable(value)
+        if undecodable:
+            content = json.dumps(replaced(value))
         # In its JSON mode a list may become a tuple, but text no number.
         found = _adapter(declared).validate_json(content, strict=True)
         return restored(found) if undecodable else found
     except ValidationError as error:
         raise UnfitFileError(_first(error)) from error
+    except RecursionError as error:
+        raise UnfitFileError("nested too deeply") from error
 
 
 def sealed_text(content: Mapping[str, Any]) -> str:
     """A JSON object as text that carries its own checksum."""
     sealed = {**content, _SEAL: _checksum(content)}
     return json.dumps(sealed, indent=1) + "\n"
+
+
+def _has_escapes(content: bytes | str) -> bool:
+    """Whether text may hold lone surrogates, which `json.dumps` escapes."""
+    if isinstance(content, bytes):
+        return b"\\ud" in content
+    return "\\ud" in content
 
 
 @functools.cache

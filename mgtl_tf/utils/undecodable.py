@@ -21,7 +21,12 @@ _REPLACED = re.compile("[\U0010ff80-\U0010ffff]")
 def is_undecodable(value: Any) -> bool:
     """Whether some text in it holds a byte that is no UTF-8."""
     found = []
-    _each_text(value, lambda text: found.append(_LONE.search(text)) or text)
+
+    def look(text: str) -> str:
+        found.append(_LONE.search(text))
+        return text
+
+    _each_text(value, look)
     return any(found)
 
 
