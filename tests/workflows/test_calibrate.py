@@ -1,5 +1,6 @@
 """Calibrating a gallery: from lists of panoramas to files and confidences."""
 
+import dataclasses
 import json
 
 import cv2
@@ -10,6 +11,7 @@ from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval import drive_trial
 from mgtl_tf.retrieval.build import build_index
 from mgtl_tf.retrieval.engines import open_engine
+from mgtl_tf.retrieval.engines.exact import BlockSearch
 from mgtl_tf.retrieval.evidence import Witness
 from mgtl_tf.retrieval.index import load_index
 from mgtl_tf.retrieval.localizer import Localizer
@@ -242,6 +244,31 @@ def test_a_sequence_needs_a_calibration_and_helps(folder, localizer):
     assert all((f.confidence is None) == bool(f.no_confidence) for f in found)
     with pytest.raises(ValueError, match="top_k=0"):
         again.locate_sequence(frames, top_k=0)
+
+
+def test_a_standing_car_is_no_surer_than_one_frame(folder, localizer):
+    """Places that the gallery lacks, and a black image, ten times each."""
+    calibrate(localizer, known_queries(folder / "ground"), 25.0, {})
+    again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+    random = np.random.default_rng(6)
+    strangers = random.integers(0, 255, (5, 4, 4, 3), np.uint8)
+    for image in [*strangers, np.zeros((4, 4, 3), np.uint8)]:
+        (once,) = again.locate_sequence([image])
+        for frame in again.locate_sequence([image] * 10):
+            assert frame.confidence == once.confidence is None
+            assert frame.answers == once.answers
+            assert frame.no_confidence
+
+
+def test_a_gallery_that_is_not_finite_is_one_line(folder, localizer):
+    """As of a file too large to be read wholly when it is opened."""
+    index = localizer.index
+    broken = np.array(index.descriptors)
+    broken[7, 3] = np.nan
+    index = dataclasses.replace(index, descriptors=broken)
+    asked = Localizer(localizer.encoder, index, BlockSearch(broken))
+    with pytest.raises(UserError, match="--gallery=.*not finite; build it"):
+        asked.locate(folder / "ground/001.png")
 
 
 def test_a_sequence_that_began_near(folder, localizer):
