@@ -183,13 +183,15 @@ def _listed_files(path: Path) -> list[Path]:
 def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
     """Coordinates by place id, from a CSV file.
 
-    Rows without a position are passed over.
+    Rows without a position are passed over. A list of own pairs is taken
+    too: its places have the names of their aerial images besides their ids.
 
     Raises:
         UserError: naming file, line and value.
     """
     where = f"--locations={path}"
     known: dict[str, tuple[float, float]] = {}
+    files: dict[str, tuple[float, float]] = {}
     for row in read_rows(Path(path), ("id", *DEGREES), where):
         line = f"{where}: line {row.line}"
         try:
@@ -201,4 +203,6 @@ def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
         name = place_id(row.values["id"])
         if known.setdefault(name, coordinates) != coordinates:
             raise UserError(f"{line}: id {name!r} appears twice")
-    return known
+        if aerial := row.values.get("aerial"):
+            files.setdefault(place_id(aerial), coordinates)
+    return files | known

@@ -58,6 +58,14 @@ def test_pairs_of_one_image_are_never_negatives_of_each_other():
     np.testing.assert_array_equal(found, ~one)
 
 
+def test_every_worker_has_the_whole_batch_s_mask():
+    rows = [5, 1, 0, 2]
+    whole = mask(rows, images=IMAGES, positions=PLACES)
+    for worker in (0, 1):
+        part = mask(rows, images=IMAGES, positions=PLACES, share=(worker, 2))
+        np.testing.assert_array_equal(part, whole)
+
+
 def test_an_unknown_position_is_a_negative_of_all_but_itself():
     found = mask([5, 0, 2], positions=PLACES)
     # 0 and 2 are 10 m apart.

@@ -72,6 +72,7 @@ def test_wrong_paths(tmp_path):
         ("id,latitude\n", "first line lacks longitude"),
         ("id,latitude,longitude\na,91,0\n", "line 2: '91,0' is no latitude"),
         ("id,latitude,longitude\na,1,nan\n", "line 2: '1,nan' is no latitude"),
+        ("id,latitude,longitude\na,-inf,1\n", "line 2: '-inf,1' is no lat"),
         (
             "id,latitude,longitude\na,1,1\nb,x,1\n",
             "line 3: 'x,1' is no latitude",
@@ -178,3 +179,5 @@ def test_locations_without_a_position_are_passed_over(tmp_path):
     path = tmp_path / "where.csv"
     path.write_text("ID, Latitude ,longitude,x\na,,,1\nb,1,2,\n")
     assert read_locations(path) == {"b": (1.0, 2.0)}
+    path.write_text("id,ground,aerial,latitude,longitude\nb-1,g,t/7.tif,1,2\n")
+    assert read_locations(path) == {"b-1": (1.0, 2.0), "7": (1.0, 2.0)}

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+import scipy.io
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.cache_files import CacheSettings
@@ -12,6 +13,9 @@ from mgtl_tf.data.cache_work import Workers
 from mgtl_tf.errors import UserError
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.evaluate import evaluate_run
+from mgtl_tf.workflows.inputs import left_out
+from mgtl_tf.workflows.inputs import open_source
+from mgtl_tf.workflows.inputs import read_data
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 from tests.tiny_runs import write_image
@@ -139,3 +143,51 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
     assert "validation pairs left out" in page
     with pytest.raises(UserError, match="--partial"):
         evaluate_run(tmp_path / "run", partial=False)
+
+
+def cvact(root, lost):
+    """CVACT's layout, without the panoramas of some places."""
+    ids = [f"p{i}" for i in range(8)]
+    scipy.io.savemat(
+        root / "ACT_data.mat",
+        {
+            "panoIds": np.array(ids),
+            "utm": np.array([[693000.0, 6090000.0 + 90 * i] for i in range(8)]),
+            "trainSet": {"trainInd": np.arange(1, 6)},
+            "valSet": {"valInd": np.arange(6, 9)},
+        },
+    )
+    noise = np.random.default_rng(0)
+    folder = root / "ANU_data_small"
+    for name in ids:
+        pixels = noise.integers(0, 256, (16, 16, 3), np.uint8)
+        aerial = folder / f"satview_polish/{name}_satView_polish.jpg"
+        write_image(aerial, pixels)
+        if name not in lost:
+            ground = folder / f"streetview/{name}_grdView.jpg"
+            write_image(ground, np.repeat(pixels, 2, axis=1))
+    return root
+
+
+def test_a_partial_cvact_download_can_be_used(tmp_path):
+    data = cvact(tmp_path, {"p1", "p4", "p6"})
+    config = SMALL.replace(
+        dataset="cvact", data_dir=str(data), ground_crop=(0.25, 0.75)
+    ).replace(image_size=(8, 32))
+    with pytest.raises(UserError, match="p1_grdView.jpg does not exist; .*par"):
+        read_data(config)
+    prepared = tmp_path / "prepared"
+    settings = CacheSettings("cvact", config.model.image_size, (0.25, 0.75))
+    found = prepare(data, prepared, settings, Workers(1, progress=False))
+    assert (found.pairs, found.left_out) == (8, 3)
+    part = config.replace(data_cache=str(prepared), partial=True)
+    dataset = read_data(part)
+    assert [p.id for p in dataset.train] == ["p0", "p2", "p3"]
+    assert [p.id for p in dataset.validation] == ["p5", "p7"]
+    assert dataset.left_out == (2, 1)
+    assert left_out(dataset) == {"left_out": {"train": 2, "validation": 1}}
+    # Five rows, of which it reads its own three.
+    source = open_source(part, dataset.train, tmp_path / "unused")
+    ground, _ = source.load(np.arange(3))
+    assert len(source) == 3 and ground.any(axis=(1, 2, 3)).all()
+    assert not (tmp_path / "unused").exists()
