@@ -43,6 +43,11 @@ class Direction:
         Raises:
             UserError: for a radius where there are no positions.
         """
+        asked, rows = self.own
+        if not hit_metres and len(np.unique(asked)) == len(asked):
+            truth = np.empty(len(asked), np.int64)
+            truth[asked] = rows
+            return metrics.recall(self.queries, self.gallery, truth, ks)
         if not hit_metres:
             right = ListedAnswers(*self.own)
             return recall_of_any(self.queries, self.gallery, right, ks)
