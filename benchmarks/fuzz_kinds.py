@@ -20,6 +20,7 @@ from benchmarks.mutations import TEXT
 from benchmarks.mutations import Change
 from benchmarks.mutations import crafted_json
 from benchmarks.mutations import crafted_lines
+from benchmarks.mutations import swapped
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.config import RunConfig
 from mgtl_tf.data.cache_files import CacheSettings
@@ -59,6 +60,8 @@ from mgtl_tf.workflows.prepare import prepare
 Reader = Callable[[], Any]
 JSON: list[Change] = [crafted_json] * len(BYTES) + BYTES
 LINES: list[Change] = [crafted_lines] * len(BYTES) + BYTES
+# A whole file of somebody else's is one that the user may give.
+GIVEN: list[Change] = [c for c in BYTES if c is not swapped]
 LISTS: list[Change] = BYTES + TEXT * 2
 
 CONFIG = RunConfig(
@@ -311,7 +314,12 @@ def _prepared(root: Path) -> Reader:
 def _vgg(name: str) -> Callable[[Path], Reader]:
     def begin(root: Path) -> Reader:
         model = build_model(ModelConfig(image_size=(32, 32), recurrent_steps=0))
-        return lambda: load_backbone_weights(model, str(root / name))
+
+        def read() -> Any:
+            load_backbone_weights(model, str(root / name))
+            return _sums(model.variables)
+
+        return read
 
     return begin
 
@@ -441,7 +449,7 @@ KINDS = [
         2,
     ),
     Kind("cache, arrays", ("prepared/*/*.npy",), BYTES, _prepared, False),
-    Kind("L2LTR's .npz", ("vit.npz",), BYTES, _vit, True, 3),
+    Kind("L2LTR's .npz", ("vit.npz",), GIVEN, _vit, True, 3),
     Kind(
         "VGG-16, .weights.h5",
         ("vgg.weights.h5",),
@@ -450,7 +458,7 @@ KINDS = [
         False,
         0.6,
     ),
-    Kind("VGG-16, .keras", ("vgg.keras",), BYTES, _vgg("vgg.keras"), True, 0.6),
+    Kind("VGG-16, .keras", ("vgg.keras",), GIVEN, _vgg("vgg.keras"), True, 0.6),
     Kind(
         "own CSV",
         ("own/*.csv",),

@@ -86,7 +86,8 @@ def _insert(rng: random.Random, data: bytes, _: bytes) -> bytes:
     return data[:start] + added + data[start:]
 
 
-def _swap(_rng: random.Random, _data: bytes, other: bytes) -> bytes:
+def swapped(_rng: random.Random, _data: bytes, other: bytes) -> bytes:
+    """The other file of the same kind."""
     return other
 
 
@@ -118,7 +119,7 @@ BYTES: list[Change] = [
     _flip_at_the_end,
     _zeros,
     _insert,
-    _swap,
+    swapped,
     _mixed,
     _other,
 ]

@@ -7,11 +7,11 @@ summed. One worker, the chief, writes, evaluates and mines.
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -19,6 +19,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.errors import UserError
+from mgtl_tf.utils.json_files import parse_json
+from mgtl_tf.utils.plain_files import QUOTED
+from mgtl_tf.utils.plain_files import UnfitFileError
 
 _LOST_PEER = (
     tf.errors.UnavailableError,
@@ -224,6 +227,22 @@ def _devices() -> list[str]:
     return [d.name for d in tf.config.list_logical_devices(kind)]
 
 
+@dataclass(frozen=True)
+class _Task:
+    """Which of the workers a process is."""
+
+    type: str
+    index: int
+
+
+@dataclass(frozen=True)
+class _TfConfig:
+    """What TF_CONFIG holds."""
+
+    cluster: dict[str, list[str]]
+    task: _Task
+
+
 def _place(text: str | None) -> tuple[int, int]:
     """How many workers TF_CONFIG names, and which of them this is."""
     remedy = (
@@ -235,12 +254,15 @@ def _place(text: str | None) -> tuple[int, int]:
             f"--strategy=multi_worker: TF_CONFIG is not set; {remedy}"
         )
     try:
-        config = json.loads(text)
-        workers = config["cluster"]["worker"]
-        kind, index = config["task"]["type"], config["task"]["index"]
-        fits = kind == "worker" and 0 <= index < len(workers)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"TF_CONFIG={text}: {error!r}; {remedy}") from error
-    if not fits or set(config["cluster"]) != {"worker"}:
-        raise UserError(f"TF_CONFIG={text}: not a worker's place; {remedy}")
-    return len(workers), index
+        config = parse_json(text, _TfConfig)
+    except UnfitFileError as error:
+        raise UserError(
+            f"TF_CONFIG={text[:QUOTED]}: {error}; {remedy}"
+        ) from error
+    workers, task = config.cluster.get("worker", []), config.task
+    fits = task.type == "worker" and 0 <= task.index < len(workers)
+    if not fits or set(config.cluster) != {"worker"}:
+        raise UserError(
+            f"TF_CONFIG={text[:QUOTED]}: not a worker's place; {remedy}"
+        )
+    return len(workers), task.index
