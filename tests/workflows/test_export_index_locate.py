@@ -220,7 +220,8 @@ def test_program_answers_a_folder_but_for_the_unreadable(built):
         folder,
     )
     assert located.returncode == 1
-    (line,) = located.stderr.splitlines()
+    warning, line = located.stderr.splitlines()
+    assert warning.startswith("warning: --near: 2 of 4 places")
     assert line.startswith(f"error: {folder}/0015.jpg: is neither JPEG")
     rows = list(csv.DictReader(io.StringIO(located.stdout)))
     assert [Path(r["query"]).name for r in rows] == ["001.jpg", "002.jpg"]
