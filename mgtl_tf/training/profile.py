@@ -11,6 +11,7 @@ import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.tensorflow_disk import as_os_errors
 
 # The first step traces and compiles, the next ones still warm caches.
 _SKIPPED_STEPS = 3
@@ -67,9 +68,10 @@ class StepProfile:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             folder = self._links.enter_context(plain_path(self.folder))
-            tf.profiler.experimental.start(str(folder))
+            with as_os_errors():
+                tf.profiler.experimental.start(str(folder))
             self._recording = True
-        except tf.errors.OpError as error:
+        except OSError as error:
             self._tell_failure(error)
 
     def _stop(self) -> None:
@@ -77,8 +79,9 @@ class StepProfile:
         try:
             # A GPU may still be at the last step.
             tf.test.experimental.sync_devices()
-            tf.profiler.experimental.stop()
-        except tf.errors.OpError as error:
+            with as_os_errors():
+                tf.profiler.experimental.stop()
+        except OSError as error:
             self._tell_failure(error)
             return
         finally:
@@ -92,9 +95,9 @@ class StepProfile:
             " shows it after pip install xprof" if missing else " shows it",
         )
 
-    def _tell_failure(self, error: tf.errors.OpError) -> None:
+    def _tell_failure(self, error: OSError) -> None:
         logging.warning(
             "--profile_steps=%d: no profile could be made (%s)",
             self.steps,
-            str(error.message).splitlines()[0],
+            error.strerror or error,
         )

@@ -84,6 +84,7 @@ def test_export(made, disk, leave):
     assert state(folder) == before
 
 
+@pytest.mark.large
 @pytest.mark.parametrize("name", ["onnx", "tflite"])
 def test_formats(made, disk, monkeypatch, name):
     """The SavedModel has room, what follows it has none."""
