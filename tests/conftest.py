@@ -25,6 +25,17 @@ LONGEST = [
 ]
 
 
+def pytest_addoption(parser):
+    """Tests marked `large` are left out unless they are asked for."""
+    parser.addoption("--run-large", action="store_true")
+
+
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("large"):
+        if not item.config.getoption("--run-large"):
+            pytest.skip("large: run with --run-large")
+
+
 def pytest_collection_modifyitems(items):
     """The longest files first: in the end no process waits for the other."""
 
