@@ -90,6 +90,12 @@ def _count(layer: keras.layers.Layer, shapes: list[Shape]) -> int:
         return math.prod(places) * math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.Dense):
         return math.prod(shapes[0][1:-1]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.EinsumDense):
+        return _einsum_dense(layer, shapes[0])
+    if isinstance(layer, keras.layers.MultiHeadAttention):
+        # Q K^T and the weighted sum of V, each over all heads.
+        heads = layer.num_heads * layer.key_dim
+        return 2 * shapes[0][1] * shapes[1][1] * heads
     own = [v for v in layer._trainable_variables if v is not None]
     if own and not isinstance(layer, _NOTHING):
         raise UserError(
@@ -97,3 +103,11 @@ def _count(layer: keras.layers.Layer, shapes: list[Shape]) -> int:
             " that counts its multiply-adds; give it own_multiply_adds"
         )
     return 0
+
+
+def _einsum_dense(layer: keras.layers.EinsumDense, shape: Shape) -> int:
+    """The product of all sizes in its equation but the batch's."""
+    inputs, kernel = layer.equation.split("->")[0].split(",")
+    sizes = dict(zip(inputs, shape, strict=True))
+    sizes.update(zip(kernel, layer.kernel.shape, strict=True))
+    return math.prod(n for name, n in sizes.items() if name != inputs[0])

@@ -37,13 +37,16 @@ class CrossModalInteraction(keras.layers.Layer):
 
     def build(self, input_shape):
         """Makes encoder and decoder for [B, T, C]."""
+        self.encoder = self._map("encoder", input_shape)
+        self.decoder = self._map("decoder", input_shape)
+
+    def _map(self, name, shape):
         kernel_size = NAIVE_KERNEL_SIZE if self.local else 1
-        for name in ("encoder", "decoder"):
-            layer = Perceptron(
-                self.ratio, kernel_size, name=name, dtype=self.dtype_policy
-            )
-            layer.build(input_shape)
-            setattr(self, name, layer)
+        layer = Perceptron(
+            self.ratio, kernel_size, name=name, dtype=self.dtype_policy
+        )
+        layer.build(shape)
+        return layer
 
     def call(self, tokens):
         """The other view's knowledge [B, T, C]."""

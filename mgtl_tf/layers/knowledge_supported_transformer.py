@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import keras
+from keras import ops
 
-from mgtl_tf.layers.attention import attend
-from mgtl_tf.layers.attention import attention_weights
+from mgtl_tf.layers.multi_head_attention import LAST_INITIALIZERS
+from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.perceptron import Perceptron
 
 
@@ -46,27 +47,18 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
         self.residual_init = residual_init
 
     def build(self, tokens_shape, knowledge_shape=None):
-        """Makes the four projections, the norm and the MLP.
+        """Makes the attention, the norm and the MLP.
 
         Raises:
             ValueError: where `heads` does not divide C.
         """
-        channels = tokens_shape[-1]
-        if channels % self.heads:
-            raise ValueError(f"heads={self.heads} must divide C={channels}")
-        zeros = self.residual_init == "zeros"
-        last = "zeros" if zeros else "glorot_uniform"
-        for name in ("query", "key", "value", "output_map"):
-            layer = keras.layers.Dense(
-                channels,
-                kernel_initializer=(
-                    last if name == "output_map" else "glorot_uniform"
-                ),
-                name=name,
-                dtype=self.dtype_policy,
-            )
-            layer.build(tokens_shape)
-            setattr(self, name, layer)
+        self.attention = multi_head_attention(
+            tokens_shape,
+            knowledge_shape or tokens_shape,
+            self.heads,
+            self.residual_init,
+            self.dtype_policy,
+        )
         self.norm = keras.layers.LayerNormalization(
             epsilon=1e-6, name="norm", dtype=self.dtype_policy
         )
@@ -75,7 +67,7 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
         if self.ffn == "mlp":
             self.mlp = Perceptron(
                 self.mlp_ratio,
-                last_initializer=last,
+                last_initializer=LAST_INITIALIZERS[self.residual_init],
                 name="mlp",
                 dtype=self.dtype_policy,
             )
@@ -83,8 +75,7 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
 
     def call(self, tokens, knowledge):
         """The enhanced tokens [B, T, C] (Eq. 5)."""
-        attended = self.output_map(self._attend(tokens, knowledge))
-        updated = attended + tokens
+        updated = self.attention(tokens, knowledge) + tokens
         normalized = self.norm(updated)
         return updated + (
             normalized if self.mlp is None else self.mlp(normalized)
@@ -92,16 +83,11 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
 
     def attention_weights(self, tokens, knowledge):
         """Softmax weights over the knowledge, float32 [B, heads, T, T']."""
-        query, key = self.query(tokens), self.key(knowledge)
-        return attention_weights(query, key, self.heads)
-
-    def _attend(self, tokens, knowledge):
-        query, key = self.query(tokens), self.key(knowledge)
-        return attend(query, key, self.value(knowledge), self.heads)
-
-    def own_multiply_adds(self, tokens_shape, knowledge_shape):
-        """Of Q K^T and of the weighted sum of V, for one image."""
-        return 2 * tokens_shape[1] * knowledge_shape[1] * tokens_shape[2]
+        query = self.attention.query_dense(tokens)  # [B, T, heads, d]
+        key = self.attention.key_dense(knowledge)  # [B, T', heads, d]
+        logits = ops.einsum("bthd,bshd->bhts", query, key)
+        scale = query.shape[-1] ** -0.5
+        return ops.softmax(ops.cast(logits, "float32") * scale, axis=-1)
 
     def compute_output_shape(self, tokens_shape, knowledge_shape=None):
         """Unchanged."""

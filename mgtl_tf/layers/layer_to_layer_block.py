@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from mgtl_tf.layers.attention import attend
+from mgtl_tf.layers.multi_head_attention import LAST_INITIALIZERS
+from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.perceptron import Perceptron
 
 
@@ -47,52 +48,44 @@ class LayerToLayerBlock(keras.layers.Layer):
         self.residual_init = residual_init
 
     def build(self, tokens_shape, previous_shape=None):
-        """Makes maps, norms and MLP for [B, T, C].
+        """Makes attention, norms and MLP for [B, T, C].
 
         Raises:
             ValueError: where `heads` does not divide C.
         """
-        channels = tokens_shape[-1]
-        if channels % self.heads:
-            raise ValueError(f"heads={self.heads} must divide C={channels}")
-        zeros = self.residual_init == "zeros"
-        last = "zeros" if zeros else "glorot_uniform"
         common = {"dtype": self.dtype_policy}
-        for name in ("query", "key", "value", "output_map"):
-            start = last if name == "output_map" else "glorot_uniform"
-            layer = keras.layers.Dense(
-                channels, kernel_initializer=start, name=name, **common
-            )
-            layer.build(tokens_shape)
-            setattr(self, name, layer)
-        for name in ("norm", "key_norm", "mlp_norm"):
-            layer = keras.layers.LayerNormalization(
-                epsilon=1e-6, name=name, **common
-            )
-            layer.build(tokens_shape)
-            setattr(self, name, layer)
+        self.attention = multi_head_attention(
+            tokens_shape,
+            previous_shape or tokens_shape,
+            self.heads,
+            self.residual_init,
+            self.dtype_policy,
+        )
+        self.norm = self._norm("norm", tokens_shape)
+        self.key_norm = self._norm("key_norm", tokens_shape)
+        self.mlp_norm = self._norm("mlp_norm", tokens_shape)
         self.mlp = Perceptron(
-            self.mlp_ratio, last_initializer=last, name="mlp", **common
+            self.mlp_ratio,
+            last_initializer=LAST_INITIALIZERS[self.residual_init],
+            name="mlp",
+            **common,
         )
         self.mlp.build(tokens_shape)
         self.drop = keras.layers.Dropout(self.dropout, name="drop", **common)
 
+    def _norm(self, name, shape):
+        norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, name=name, dtype=self.dtype_policy
+        )
+        norm.build(shape)
+        return norm
+
     def call(self, tokens, previous, training=None):
         """The block's output [B, T, C]."""
         own = self.norm(tokens)
-        heads = attend(
-            self.query(own),
-            self.key(self.key_norm(previous)),
-            self.value(own),
-            self.heads,
-        )
-        tokens = tokens + self.output_map(heads)
+        tokens = tokens + self.attention(own, own, self.key_norm(previous))
         changed = self.mlp(self.mlp_norm(tokens))
         return tokens + self.drop(changed, training=training)
-
-    def own_multiply_adds(self, tokens_shape, previous_shape):
-        """Of Q K^T and of the weighted sum of V, for one image."""
-        return 2 * tokens_shape[1] * previous_shape[1] * tokens_shape[2]
 
     def compute_output_shape(self, tokens_shape, previous_shape=None):
         """Unchanged."""

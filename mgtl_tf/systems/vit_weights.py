@@ -27,7 +27,12 @@ _NORMS = {
 }
 _POSITIONS = "pos_embedding"
 _LARGEST_GRID = 256
-_MAPS = {"query": "query", "key": "key", "value": "value", "output_map": "out"}
+_MAPS = {
+    "query_dense": "query",
+    "key_dense": "key",
+    "value_dense": "value",
+    "output_dense": "out",
+}
 _PERCEPTRON = {"widen": "Dense_0", "narrow": "Dense_1"}
 
 
@@ -86,7 +91,7 @@ def _block(block: Any, place: str) -> Iterator[tuple[Any, str]]:
         yield from _norm(getattr(block, ours), f"{place}/{theirs}")
     for ours, theirs in _MAPS.items():
         name = f"{place}/{_ATTENTION}/{theirs}"
-        yield from _map(getattr(block, ours), name)
+        yield from _map(getattr(block.attention, ours), name)
     for ours, theirs in _PERCEPTRON.items():
         layer = getattr(block.mlp, ours)
         yield from _map(layer, f"{place}/MlpBlock_3/{theirs}")
@@ -136,9 +141,10 @@ def _fits(shape: tuple[int, ...], wanted: tuple[int, ...], name: str) -> bool:
             1 + square * square,
             wanted[-1],
         )
-    # Theirs are split by heads, ours side by side; the order is the same.
-    alike = shape[-1:] == wanted[-1:] or _ATTENTION in name
-    return math.prod(shape) == math.prod(wanted) and alike
+    # Theirs may have leading axes of one number, as in (1, 1, 1, C).
+    return math.prod(shape) == math.prod(wanted) and (
+        shape[-len(wanted) :] == wanted
+    )
 
 
 def _interpolated(table: np.ndarray, grid: tuple[int, int]) -> np.ndarray:

@@ -5,9 +5,9 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import mgtl_tf
-from mgtl_tf.complexity.profiler import profiled_multiply_adds
 from mgtl_tf.complexity.walk import multiply_adds
 from mgtl_tf.errors import UserError
 from mgtl_tf.presets import PRESETS
@@ -48,8 +48,47 @@ def counted(model, config):
 
 
 def profiled(model, config):
+    """Half of what TensorFlow's profiler counts in each view's graph.
+
+    It knows convolutions and matrix products, but not the Einsum operation,
+    which attention's two products of tokens are.
+    """
     encoders = (model.encode_ground, model.encode_satellite)
-    return [profiled_multiply_adds(e, config.image_size) for e in encoders]
+    return [_profiled(e, config.image_size) for e in encoders]
+
+
+def _profiled(encode, image_size):
+    image = tf.TensorSpec((1, *image_size, 3), tf.float32)
+    # A function's inner functions hide their operations from the profiler.
+    with tf.Graph().as_default():
+        traced = tf.function(encode, jit_compile=False, autograph=False)
+        inner = traced.get_concrete_function(image).graph
+    v1 = tf.compat.v1.profiler
+    options = v1.ProfileOptionBuilder.float_operation()
+    options.update(output="none", verbose=0)
+    return _products(v1.profile(inner, cmd="op", options=options)) // 2
+
+
+def _products(node):
+    """Over a profile: a node's total holds those of its children."""
+    own = node.total_float_ops - sum(c.total_float_ops for c in node.children)
+    counted = (
+        own if node.name.startswith(("Conv2D", "MatMul", "BatchMatMul")) else 0
+    )
+    return counted + sum(map(_products, node.children))
+
+
+def token_products(config):
+    """Q K^T and the weighted sum of V over all blocks of one view."""
+    if config.system == "safa":
+        return 0
+    if config.system == "l2ltr":
+        grid = [math.ceil(n / 16) for n in config.image_size]
+        return (
+            config.vit_blocks * 2 * (1 + math.prod(grid)) ** 2 * config.channels
+        )
+    tokens = math.ceil(config.image_size[1] / 2**config.poolings)
+    return config.recurrent_steps * 2 * tokens**2 * config.channels
 
 
 def test_vgg16_at_the_papers_size_by_hand():
@@ -76,7 +115,8 @@ def test_published_sizes(system, branch, pair):
         assert found[0] == branch
     if pair is not None:
         assert sum(found) / 1e9 == pytest.approx(pair, abs=0.06)
-    np.testing.assert_allclose(profiled(model, config), found, rtol=0.02)
+    expected = np.array(profiled(model, config)) + token_products(config)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +141,8 @@ def test_every_ablation_agrees_with_the_profiler(fields):
     )
     model = mgtl_tf.build_model(config)
     found = counted(model, config)
-    np.testing.assert_allclose(profiled(model, config), found, rtol=0.02)
+    expected = np.array(profiled(model, config)) + token_products(config)
+    np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
 class _Odd(keras.layers.Layer):

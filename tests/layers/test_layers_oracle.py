@@ -10,6 +10,7 @@ from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
+from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.positional_encoding import sinusoids
 from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR
 from mgtl_tf.layers.vgg16 import VGG16Features
@@ -36,7 +37,7 @@ def _randomise(layer, random):
 
 def _dense(x, layer):
     kernel, bias = (np.asarray(w, "float64") for w in layer.get_weights())
-    return x @ kernel + bias
+    return x @ kernel.reshape(x.shape[-1], -1) + bias.ravel()
 
 
 def test_sinusoids_by_hand():
@@ -57,23 +58,29 @@ def test_gkst_is_equations_4_and_5(ffn):
     channels = heads * size
     layer = KnowledgeSupportedTransformer(heads=heads, ffn=ffn, mlp_ratio=2)
     layer.build((None, positions, channels), (None, sources, channels))
-    for name in ("query", "key", "value", "output_map"):
-        _randomise(getattr(layer, name), random)
+    attention = layer.attention
+    maps = attention.query_dense, attention.key_dense, attention.value_dense
+    for layer_map in (*maps, attention.output_dense):
+        _randomise(layer_map, random)
     if ffn == "mlp":
         _randomise(layer.mlp.widen, random)
         _randomise(layer.mlp.narrow, random)
     tokens = random.normal(size=(2, positions, channels))
     knowledge = random.normal(size=(2, sources, channels))
 
-    query = _dense(tokens, layer.query)
-    key, value = _dense(knowledge, layer.key), _dense(knowledge, layer.value)
+    query, key, value = (
+        _dense(x, layer_map)
+        for x, layer_map in zip(
+            (tokens, knowledge, knowledge), maps, strict=True
+        )
+    )
     concatenated = np.zeros_like(query)
     for head in range(heads):
         own = slice(head * size, (head + 1) * size)
         logits = query[..., own] @ key[..., own].swapaxes(1, 2) / np.sqrt(size)
         weights = scipy.special.softmax(logits, axis=-1)
         concatenated[..., own] = weights @ value[..., own]
-    updated = _dense(concatenated, layer.output_map) + tokens
+    updated = _dense(concatenated, attention.output_dense) + tokens
     tail = _norm(updated)
     if ffn == "mlp":
         hidden = _gelu(_dense(tail, layer.mlp.widen))
@@ -107,6 +114,34 @@ def test_attention_weights_are_float32_and_sum_to_one():
     )
     assert weights.dtype == "float32"
     np.testing.assert_allclose(ops.sum(weights, -1), 1, atol=1e-6)
+
+
+def test_keras_attention_has_the_parameters_of_table_2():
+    layer = multi_head_attention(
+        (None, 20, 384), (None, 20, 384), 6, "glorot", "float32"
+    )
+    assert layer.count_params() == 4 * (384 * 384 + 384)
+    dense = keras.layers.Dense(384)
+    dense.build((None, 384))
+    # Glorot's bound for a map of 384 to 384, although its kernel has 3 axes.
+    bound = np.sqrt(6 / (384 + 384))
+    for layer_map in (layer.query_dense, layer.key_dense, layer.output_dense):
+        assert 0.99 * bound < np.abs(layer_map.kernel).max() <= bound
+
+
+def test_softmax_is_taken_in_float32_under_bfloat16():
+    """A sum of 4,096 ones in bfloat16 would stop at 256."""
+    layer = multi_head_attention(
+        (None, 1, 1), (None, 4096, 1), 1, "glorot", "mixed_bfloat16"
+    )
+    for weight in layer.weights:
+        weight.assign(np.full(weight.shape, weight.path.endswith("kernel")))
+    result = layer(
+        np.ones((1, 1, 1), "float32"), np.ones((1, 4096, 1), "float32")
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(ops.cast(result, "float32")), 1, atol=0.01
+    )
 
 
 def test_cmi_is_encoder_then_decoder_of_two_maps_each():

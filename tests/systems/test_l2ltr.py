@@ -7,8 +7,6 @@ import scipy.special
 
 import mgtl_tf
 from mgtl_tf.errors import UserError
-from mgtl_tf.layers.attention import attend
-from mgtl_tf.layers.attention import attention_weights
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
@@ -73,7 +71,8 @@ def _norm(x, layer=None):
 
 
 def _dense(x, layer):
-    return x @ np.asarray(layer.kernel) + np.asarray(layer.bias)
+    kernel = np.asarray(layer.kernel).reshape(x.shape[-1], -1)
+    return x @ kernel + np.asarray(layer.bias).ravel()
 
 
 def _attend(query, key, value, heads):
@@ -89,12 +88,12 @@ def _block(tokens, previous, layer):
     """Q and V of the block's own input, K of the input before."""
     own = _norm(tokens, layer.norm)
     heads = _attend(
-        _dense(own, layer.query),
-        _dense(_norm(previous, layer.key_norm), layer.key),
-        _dense(own, layer.value),
+        _dense(own, layer.attention.query_dense),
+        _dense(_norm(previous, layer.key_norm), layer.attention.key_dense),
+        _dense(own, layer.attention.value_dense),
         layer.heads,
     )
-    tokens = tokens + _dense(heads, layer.output_map)
+    tokens = tokens + _dense(heads, layer.attention.output_dense)
     hidden = _dense(_norm(tokens, layer.mlp_norm), layer.mlp.widen)
     hidden = hidden * 0.5 * (1 + scipy.special.erf(hidden / np.sqrt(2)))
     return tokens + _dense(hidden, layer.mlp.narrow)
@@ -108,17 +107,6 @@ def _randomise(layer, seed=0):
         offset = 1.0 if variable.path.endswith("gamma") else 0.0
         scale = fan**-0.5 if fan > 1 else 0.3
         variable.assign(offset + scale * random.normal(size=variable.shape))
-
-
-def test_attention_of_other_tokens():
-    random = np.random.default_rng(3)
-    query = random.normal(size=(2, 4, 6))
-    key, value = random.normal(size=(2, 2, 5, 6))
-    found = attend(*(np.float32(x) for x in (query, key, value)), 2)
-    np.testing.assert_allclose(found, _attend(query, key, value, 2), atol=1e-5)
-    weights = attention_weights(np.float32(query), np.float32(key), 2)
-    assert tuple(weights.shape) == (2, 2, 4, 5)
-    np.testing.assert_allclose(np.sum(weights, -1), 1, atol=1e-6)
 
 
 def test_block_takes_keys_from_the_layer_before():
@@ -317,10 +305,10 @@ def test_public_weights_start_both_views(tmp_path):
             )
         attention = f"{place}/MultiHeadDotProductAttention_1"
         kernel = file[f"{attention}/key/kernel"]
-        # Head 2, its number 1: column 2 * 4 + 1.
-        np.testing.assert_array_equal(block.key.kernel[:, 9], kernel[:, 2, 1])
+        attend = block.attention
+        np.testing.assert_array_equal(attend.key_dense.kernel, kernel)
         out = file[f"{attention}/out/kernel"]
-        np.testing.assert_array_equal(block.output_map.kernel[9], out[2, 1])
+        np.testing.assert_array_equal(attend.output_dense.kernel, out)
         unit = network.stem.stages[2]
         np.testing.assert_array_equal(
             unit.convolutions[1].kernel, file["block2/unit2/conv2/kernel"]

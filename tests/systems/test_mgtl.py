@@ -164,7 +164,7 @@ def _weights(layer):
 
 def _dense(tokens, layer):
     kernel, bias = _weights(layer)
-    return tokens @ kernel + bias
+    return tokens @ kernel.reshape(tokens.shape[-1], -1) + bias.ravel()
 
 
 def _norm(tokens, layer):
@@ -202,13 +202,13 @@ def _trace_by_hand(model, images, view):
             knowledge = _perceptron(own, generator.encoder)
             knowledge = _perceptron(knowledge, generator.decoder)
         heads = block.heads
-        query = _split(_dense(own, block.query), heads)
-        key = _split(_dense(knowledge, block.key), heads)
+        query = _split(_dense(own, block.attention.query_dense), heads)
+        key = _split(_dense(knowledge, block.attention.key_dense), heads)
         logits = query @ key.swapaxes(-1, -2) / np.sqrt(channels / heads)
         attention = scipy.special.softmax(logits, axis=-1)
-        value = _split(_dense(knowledge, block.value), heads)
+        value = _split(_dense(knowledge, block.attention.value_dense), heads)
         joined = np.concatenate(list(np.moveaxis(attention @ value, 1, 0)), -1)
-        updated = _dense(joined, block.output_map) + own
+        updated = _dense(joined, block.attention.output_dense) + own
         normalized = _norm(updated, block.norm)
         tokens = updated + _perceptron(normalized, block.mlp)
         flat = _norm(tokens, model.final_norms[view]).reshape(len(tokens), -1)

@@ -1,0 +1,44 @@
+"""Keras' multi-head attention, set up as the paper's (Eq. 4, R8, R19).
+
+Keras' layer has the parameters that Table 2 counts (four maps of C to C with
+biases, each initialised as a Dense of that size) and, without dropout, takes
+its softmax in float32 under every dtype policy.
+"""
+
+from __future__ import annotations
+
+import keras
+from keras import ops
+
+LAST_INITIALIZERS = {"glorot": "glorot_uniform", "zeros": "zeros"}
+"""Name in a config to the initializer of a residual branch's last map."""
+
+
+def multi_head_attention(
+    query_shape, value_shape, heads, residual_init, dtype
+) -> keras.layers.MultiHeadAttention:
+    """A built attention layer, called as `layer(query, value[, key])`.
+
+    Args:
+        query_shape: [B, T, C].
+        value_shape: [B, T', C], of values and keys.
+        heads: a divisor of C; each has C / heads channels.
+        residual_init: "glorot", or "zeros": the output map starts at zero
+            (R19).
+        dtype: a Keras dtype policy.
+
+    Raises:
+        ValueError: where `heads` does not divide C.
+    """
+    channels = query_shape[-1]
+    if channels % heads:
+        raise ValueError(f"heads={heads} must divide C={channels}")
+    layer = keras.layers.MultiHeadAttention(
+        heads, channels // heads, name="attention", dtype=dtype
+    )
+    layer.build(query_shape, value_shape)
+    if residual_init == "zeros":
+        # The layer has one initializer for all four of its maps.
+        kernel = layer.output_dense.kernel
+        kernel.assign(ops.zeros_like(kernel))
+    return layer
