@@ -14,7 +14,7 @@ PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
 # What a processor without AVX-512 would compute with: oneDNN, OpenBLAS, NumPy.
 WITHOUT_AVX512 := ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"
 # Tests of layers, systems, losses, steps, metrics, retrieval, exports, answers.
-NUMERIC := tests/layers tests/test_layer_contract.py tests/systems/test_mgtl.py tests/systems/test_safa.py \
+NUMERIC := tests/layers tests/test_layer_contract.py tests/models/test_mgtl.py tests/models/test_safa.py \
   tests/test_losses.py tests/test_info_nce.py tests/test_metrics.py tests/test_recall_within.py tests/test_evaluation.py \
   tests/training/test_step.py tests/retrieval/test_search.py tests/retrieval/test_answers.py \
   tests/retrieval/test_localizer.py tests/export/test_saved_model.py tests/serving/test_served.py

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from setuptools import find_packages
-from setuptools import setup
+from setuptools import find_packages, setup
 
 HERE = Path(__file__).parent
 
@@ -35,8 +34,8 @@ setup(
     ),
     package_data={
         "mgtl_tf": [
-            "look/templates/*",
-            "retrieval/templates/*",
+            "analysis/templates/*",
+            "retrieval/report/templates/*",
             "serving/templates/*",
             "serving/static/*",
         ]

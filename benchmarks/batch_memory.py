@@ -19,14 +19,15 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from mgtl_tf.model_folder import read_details
-from mgtl_tf.resident import resident_bytes
-from mgtl_tf.retrieval.batch_size import automatic_batch_size
-from mgtl_tf.retrieval.batch_size import indexing_bytes
+from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.galleries.batch_size import (
+    automatic_batch_size,
+    indexing_bytes,
+)
+from mgtl_tf.utils.memory import resident_bytes
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote"
@@ -43,8 +44,8 @@ _SIDE = 750
 def export(preset: str, folder: Path) -> None:
     """A preset's network with random weights, exported."""
     from mgtl_tf.export import export_model
+    from mgtl_tf.models import build_model
     from mgtl_tf.presets import load_preset
-    from mgtl_tf.systems import build_model
 
     config = load_preset(preset)
     export_model(build_model(config.model, "float32"), config, folder)

@@ -20,16 +20,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 from PIL import Image
 
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import CacheSource
-from mgtl_tf.data.sources import FileSource
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import CacheSource, FileSource
 from mgtl_tf.workflows.prepare import prepare
 
 Damage = Callable[[Path], object]

@@ -17,8 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from polar.image_files import decode
 

@@ -18,19 +18,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from benchmarks.fuzz_kinds import KINDS
-from benchmarks.fuzz_kinds import Kind
-from benchmarks.fuzz_kinds import Reader
-from benchmarks.fuzz_kinds import make
+from benchmarks.fuzz_kinds import KINDS, Kind, Reader, make
 from benchmarks.mutations import in_place_of
-from benchmarks.watched import Said
-from benchmarks.watched import Watched
+from benchmarks.watched import Said, Watched
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError
 

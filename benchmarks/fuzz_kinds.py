@@ -15,45 +15,44 @@ import keras
 import numpy as np
 import scipy.io
 
-from benchmarks.mutations import BYTES
-from benchmarks.mutations import TEXT
-from benchmarks.mutations import Change
-from benchmarks.mutations import crafted_json
-from benchmarks.mutations import crafted_lines
-from benchmarks.mutations import swapped
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.cvact import read_cvact
-from mgtl_tf.data.cvusa import read_cvusa
-from mgtl_tf.data.own_csv import read_csv
-from mgtl_tf.data.prepared import open_prepared
+from benchmarks.mutations import (
+    BYTES,
+    TEXT,
+    Change,
+    crafted_json,
+    crafted_lines,
+    swapped,
+)
+from mgtl_tf.config import ModelConfig, RunConfig
+from mgtl_tf.datasets.csv_list import read_csv
+from mgtl_tf.datasets.cvact import read_cvact
+from mgtl_tf.datasets.cvusa import read_cvusa
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
+from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.export import export_model
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.calibration import Calibration
-from mgtl_tf.retrieval.calibration import fingerprint
-from mgtl_tf.retrieval.calibration import load_calibration
-from mgtl_tf.retrieval.calibration import save_calibration
-from mgtl_tf.retrieval.confidence import Confidence
-from mgtl_tf.retrieval.drive import DriveModel
-from mgtl_tf.retrieval.embedding import SatelliteEncoder
+from mgtl_tf.models import build_model
+from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
+from mgtl_tf.models.pretrained_vit import _plan
+from mgtl_tf.reproduction.publish import write_page
+from mgtl_tf.retrieval.ann.opening import build_engine, open_engine
+from mgtl_tf.retrieval.calibration.confidence import Confidence
+from mgtl_tf.retrieval.calibration.stored import (
+    Calibration,
+    fingerprint,
+    load_calibration,
+    save_calibration,
+)
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.engines.opening import build_engine
-from mgtl_tf.retrieval.engines.opening import open_engine
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.places import find_places
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.embedding import SatelliteEncoder
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.places import find_places
+from mgtl_tf.retrieval.galleries.unfinished import Unfinished
 from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.unfinished import Unfinished
-from mgtl_tf.systems import build_model
-from mgtl_tf.systems.backbone_weights import load_backbone_weights
-from mgtl_tf.systems.vit_weights import _plan
-from mgtl_tf.tables.publish import write_page
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.training.environment import describe
-from mgtl_tf.training.environment import read_environment
+from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
+from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.prepare import prepare
 

@@ -18,16 +18,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from benchmarks.served_page import Address
-from benchmarks.served_page import Watch
-from benchmarks.served_page import answers
-from benchmarks.served_page import memory
-from benchmarks.served_page import served
-from benchmarks.upload_kinds import KINDS
-from benchmarks.upload_kinds import upload
+from benchmarks.served_page import Address, Watch, answers, memory, served
+from benchmarks.upload_kinds import KINDS, upload
 
 MOST_SECONDS = 5.0
 """That any answer may take."""

@@ -15,17 +15,15 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.pipeline import train_batches
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.data.sources import PairSource
-from mgtl_tf.presets import PRESETS
-from mgtl_tf.presets import load_preset
-from mgtl_tf.systems import build_model
+from mgtl_tf.datasets.pipeline import train_batches
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.models import build_model
+from mgtl_tf.presets import PRESETS, load_preset
+from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.training import environment
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.optimizers import make_optimizer

@@ -19,8 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from absl import app
-from absl import flags
+from absl import app, flags
 
 ROOT = Path(__file__).parents[1]
 

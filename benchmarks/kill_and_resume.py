@@ -23,8 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
 _KILLS = flags.DEFINE_integer("kills", 25, "runs to kill", lower_bound=1)
 _SEED = flags.DEFINE_integer("seed", 0, "decides the moments")

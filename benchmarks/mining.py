@@ -16,14 +16,11 @@ import importlib.util
 import time
 
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from benchmarks.yardstick import peak_rate
-from benchmarks.yardstick import unit_rows
-from mgtl_tf.data.wrong_places import nearest_wrong_places
-from mgtl_tf.resident import forget_resident_peak
-from mgtl_tf.resident import resident_bytes
+from benchmarks.yardstick import peak_rate, unit_rows
+from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
 

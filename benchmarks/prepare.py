@@ -26,18 +26,13 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import CacheSource
-from mgtl_tf.data.sources import FileSource
-from mgtl_tf.data.sources import PairSource
-from polar.parallel import keep_freed_memory
-from polar.parallel import usable_cores
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.datasets.sources import CacheSource, FileSource, PairSource
+from polar.parallel import keep_freed_memory, usable_cores
 
 _PAIRS = flags.DEFINE_integer("pairs", 2000, "pairs of the world", 200)
 _WORLD = flags.DEFINE_string("world", None, "a world that is there already")
@@ -53,7 +48,7 @@ def world(folder: Path, pairs: int) -> Path:
     """A world whose pictures have CVUSA's sizes."""
     # Every process that decodes starts by importing this file: what it does
     # not need is imported where it is used.
-    from mgtl_tf.data.procedural.settings import WorldSettings
+    from mgtl_tf.synthetic.settings import WorldSettings
     from mgtl_tf.workflows.world import make_world
 
     settings = WorldSettings(
@@ -69,7 +64,7 @@ def world(folder: Path, pairs: int) -> Path:
 
 def world_pairs(data_dir: Path) -> Dataset:
     """The records of such a world."""
-    from mgtl_tf.data.readers import read_dataset
+    from mgtl_tf.datasets.readers import read_dataset
 
     return read_dataset(SETTINGS.dataset, data_dir)
 
@@ -155,7 +150,7 @@ def preparing(data_dir: Path, folder: Path, processes: int) -> Seconds:
 
 def epochs(source: PairSource, rows: int, count: int) -> Iterator[Seconds]:
     """Of a pair in each epoch, in random order, in training batches."""
-    from mgtl_tf.data.pipeline import train_batches
+    from mgtl_tf.datasets.pipeline import train_batches
 
     for epoch in range(count):
         order = np.random.default_rng(epoch).permutation(len(source))[:rows]

@@ -20,14 +20,11 @@ import time
 import tracemalloc
 
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
-from benchmarks.yardstick import peak_rate
-from benchmarks.yardstick import unit_rows
+from benchmarks.yardstick import peak_rate, unit_rows
 from mgtl_tf import metrics
-from mgtl_tf.resident import forget_resident_peak
-from mgtl_tf.resident import resident_bytes
+from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 8884, "N, places", lower_bound=2)
 _QUERIES = flags.DEFINE_integer("queries", 0, "queries ranked; 0: all")

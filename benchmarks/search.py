@@ -22,26 +22,24 @@ import multiprocessing
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import faiss
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 
 from benchmarks.yardstick import unit_rows
-from mgtl_tf.resident import resident_bytes
-from mgtl_tf.retrieval.engines import SearchEngine
-from mgtl_tf.retrieval.engines import build_engine
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.engines.measuring import compare
-from mgtl_tf.retrieval.engines.measuring import gallery_like_queries
-from mgtl_tf.retrieval.engines.measuring import like_noise
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.manifest import write_manifest
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.ann import SearchEngine, build_engine, open_engine
+from mgtl_tf.retrieval.ann.measuring import (
+    compare,
+    gallery_like_queries,
+    like_noise,
+)
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.manifest import write_manifest
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.utils.memory import resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 1_000_000, "N", lower_bound=2000)
 _QUERIES = flags.DEFINE_integer("queries", 1000, "Q", lower_bound=10)

@@ -18,29 +18,26 @@ from __future__ import annotations
 import csv
 import dataclasses
 import sys
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from absl import flags
 
-from mgtl_tf.data.geodesy import earth_centred
-from mgtl_tf.errors import UserError
+from mgtl_tf.retrieval.ann.exact import BlockSearch
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.calibration import Calibration
-from mgtl_tf.retrieval.calibration import fingerprint
-from mgtl_tf.retrieval.drive_trial import string_drives
+from mgtl_tf.retrieval.calibration.evidence import AWAY
+from mgtl_tf.retrieval.calibration.reliability import reliability
+from mgtl_tf.retrieval.calibration.stored import Calibration, fingerprint
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.engines.exact import BlockSearch
-from mgtl_tf.retrieval.evidence import AWAY
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.map_distance import metres_from
-from mgtl_tf.retrieval.places import read_locations
-from mgtl_tf.retrieval.reliability import reliability
+from mgtl_tf.retrieval.sequence.trial import string_drives
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import earth_centred
 from polar.program import run
 
 _MODEL = flags.DEFINE_string("model", None, "exported", required=True)

@@ -20,9 +20,7 @@ import time
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import app
-from absl import flags
-from absl import logging
+from absl import app, flags, logging
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig

@@ -16,12 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import app
-from absl import flags
+from absl import app, flags
 from PIL import Image
 
-from polar.image_files import decode
-from polar.image_files import read_image
+from polar.image_files import decode, read_image
 
 Damage = Callable[[bytes, int, int, np.random.Generator], bytes]
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from benchmarks import bad_images
-from benchmarks.served_page import Address
-from benchmarks.served_page import Sent
-from benchmarks.served_page import form
+from benchmarks.served_page import Address, Sent, form
 from mgtl_tf.serving.limits import Limits
 
 LIMITS = Limits()

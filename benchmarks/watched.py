@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 
 _SPARE = 2**33
 Said = tuple[str, Any, float, int]

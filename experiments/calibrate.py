@@ -21,10 +21,8 @@ from __future__ import annotations
 
 from absl import flags
 
-from mgtl_tf.errors import UserError
-from polar.program import run
-from polar.program import tell
-from polar.program import tell_done
+from mgtl_tf.utils.errors import UserError
+from polar.program import run, tell, tell_done
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote", required=True

@@ -14,8 +14,8 @@ from absl import flags
 
 from experiments import flags as config_flags
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow
 from polar.program import run
 
 config_flags.define_config(ModelConfig)
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     config = config_flags.run_config().model
     load_tensorflow()
-    from mgtl_tf.complexity.cost import complexity_of
+    from mgtl_tf.evaluation.complexity.cost import complexity_of
 
     cost = complexity_of(config, _BATCH.value, _REPEATS.value)
     as_json = json.dumps(dataclasses.asdict(cost), indent=1)

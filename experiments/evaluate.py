@@ -14,9 +14,9 @@ from __future__ import annotations
 from absl import flags
 
 from mgtl_tf.config import DATASETS
-from mgtl_tf.data.protocol import DEGREES
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.datasets.protocols import DEGREES
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow
 from polar.program import run
 
 _RUN_DIR = flags.DEFINE_string(

@@ -9,13 +9,11 @@ docs/serving.md tells how to use what is written.
 
 from __future__ import annotations
 
-from absl import flags
-from absl import logging
+from absl import flags, logging
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
-from polar.program import run
-from polar.program import tell_done
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow
+from polar.program import run, tell_done
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "folder that experiments.train wrote", required=True
@@ -46,8 +44,7 @@ def main(argv: list[str]) -> int:
     load_tensorflow()
     # Saving tells of every file, by its temporary name.
     logging.set_verbosity(logging.WARNING)
-    from mgtl_tf.workflows.export import export_run
-    from mgtl_tf.workflows.export import format_lines
+    from mgtl_tf.workflows.export import export_run, format_lines
 
     folder = export_run(
         _RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value, _FORMATS.value

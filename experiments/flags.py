@@ -8,14 +8,10 @@ from typing import Any
 
 from absl import flags
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.presets import PRESETS
-from mgtl_tf.presets import load_preset
+from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.utils.errors import UserError
 
 FLAGS = flags.FLAGS
 _PARTS = (ModelConfig, DataConfig, TrainConfig)

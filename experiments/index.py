@@ -31,10 +31,8 @@ from typing import Any
 
 from absl import flags
 
-from mgtl_tf.errors import UserError
-from polar.program import run
-from polar.program import tell
-from polar.program import tell_done
+from mgtl_tf.utils.errors import UserError
+from polar.program import run, tell, tell_done
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote"
@@ -214,8 +212,7 @@ def _given(flag: flags.FlagHolder) -> Any:
 
 
 def _look_after(folder: str) -> int:
-    from mgtl_tf.workflows.index import join_gallery
-    from mgtl_tf.workflows.index import verify_gallery
+    from mgtl_tf.workflows.index import join_gallery, verify_gallery
 
     if _JOIN.value:
         tell_done(f"{join_gallery(folder):,} places joined in {folder}")

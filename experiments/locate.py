@@ -19,9 +19,8 @@ from typing import Any
 from absl import flags
 
 from experiments.positions import LatitudeLongitude
-from mgtl_tf.errors import UserError
-from polar.program import run
-from polar.program import tell
+from mgtl_tf.utils.errors import UserError
+from polar.program import run, tell
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote", required=True

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 from absl import flags
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
-from polar.program import run
-from polar.program import tell_done
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow
+from polar.program import run, tell_done
 
 _RUN_DIR = flags.DEFINE_string(
     "run_dir", None, "folder that experiments.train wrote", required=True

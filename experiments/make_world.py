@@ -10,12 +10,10 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from absl import flags
-from absl import logging
+from absl import flags, logging
 
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.data.procedural.settings import cvusa_form
-from mgtl_tf.errors import UserError
+from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
 from polar.program import run

@@ -17,15 +17,12 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from mgtl_tf.config import DATASETS
-from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.errors import UserError
+from mgtl_tf.config import DATASETS, RunConfig
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.presets import load_preset
-from polar.program import run
-from polar.program import tell
-from polar.program import tell_done
+from mgtl_tf.utils.errors import UserError
+from polar.program import run, tell, tell_done
 
 if TYPE_CHECKING:
     from mgtl_tf.workflows.prepare import Prepared

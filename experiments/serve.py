@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from absl import flags
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 from polar.program import run
 
 _MODEL = flags.DEFINE_string(

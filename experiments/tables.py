@@ -14,12 +14,11 @@ from pathlib import Path
 
 from absl import flags
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
-from mgtl_tf.tables.rows import TABLES
+from mgtl_tf.reproduction.rows import TABLES
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow
 from mgtl_tf.workflows.tables_job import TablesJob
-from polar.program import run
-from polar.program import tell_done
+from polar.program import run, tell_done
 
 _TABLE = flags.DEFINE_list(
     "table", None, "which of the paper's tables, 1 to 4", required=True
@@ -100,7 +99,7 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     job = _job()
     load_tensorflow(devices=False)
-    from mgtl_tf.tables.layout import table_grid
+    from mgtl_tf.reproduction.layout import table_grid
     from mgtl_tf.workflows import tables
     from mgtl_tf.workflows.tables_plan import plan
 

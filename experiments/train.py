@@ -6,13 +6,11 @@ python -m experiments.train --preset=procedural
 
 from __future__ import annotations
 
-from absl import flags
-from absl import logging
+from absl import flags, logging
 
 from experiments import flags as config_flags
-from mgtl_tf.errors import UserError
-from mgtl_tf.quiet import load_tensorflow
-from mgtl_tf.quiet import share_cores_between_views
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.tf_setup import load_tensorflow, share_cores_between_views
 from polar.parallel import keep_freed_memory
 from polar.program import run
 

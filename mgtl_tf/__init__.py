@@ -1,18 +1,13 @@
 """MGTL and the harness around it: cross-view geo-localization in Keras."""
 
 import importlib
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mgtl_tf import losses
-    from mgtl_tf import metrics
-    from mgtl_tf.config import DataConfig
-    from mgtl_tf.config import ModelConfig
-    from mgtl_tf.config import RunConfig
-    from mgtl_tf.config import TrainConfig
+    from mgtl_tf import losses, metrics
+    from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+    from mgtl_tf.models import build_model
     from mgtl_tf.retrieval.localizer import Localizer
-    from mgtl_tf.systems import build_model
 
 __version__ = "0.1.0"
 
@@ -22,7 +17,7 @@ _HOMES = {
     "DataConfig": "mgtl_tf.config",
     "TrainConfig": "mgtl_tf.config",
     "RunConfig": "mgtl_tf.config",
-    "build_model": "mgtl_tf.systems",
+    "build_model": "mgtl_tf.models",
     "Localizer": "mgtl_tf.retrieval.localizer",
 }
 _MODULES = ("losses", "metrics")

@@ -17,7 +17,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mgtl_tf.nearness import Nearness
+from mgtl_tf.utils.pairwise_distances import Nearness
 
 DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
 

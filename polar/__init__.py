@@ -1,8 +1,7 @@
 """The polar transform: an aerial image as a panorama would see it."""
 
 import importlib
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from polar.transform import polar_transform
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from absl import flags
 
-from polar.convert import ConversionError
-from polar.convert import convert_folder
-from polar.program import run
-from polar.program import tell
+from polar.convert import ConversionError, convert_folder
+from polar.program import run, tell
 
 _INPUT = flags.DEFINE_string(
     "input_dir", None, "folder of square aerial images", required=True

@@ -15,8 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from polar.image_files import read_image
-from polar.parallel import WorkerDiedError
-from polar.parallel import in_parallel
+from polar.parallel import WorkerDiedError, in_parallel
 from polar.transform import polar_transform
 
 SUFFIXES = (".jpg", ".jpeg", ".png")

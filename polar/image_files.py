@@ -9,21 +9,18 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from polar.image_header import JPEG_START
-from polar.image_header import PNG_START
-from polar.image_header import TIFF_STARTS
-from polar.image_header import Header
-from polar.image_header import other_kind
-from polar.image_header import require_bearable
-from polar.jpeg_files import jpeg_header
-from polar.jpeg_files import jpeg_pixels
-from polar.panorama_notes import Panorama
-from polar.panorama_notes import noted_heading
-from polar.panorama_notes import turned_to_north
-from polar.png_files import png_header
-from polar.png_files import png_pixels
-from polar.tiff_files import tiff_header
-from polar.tiff_files import tiff_pixels
+from polar.image_header import (
+    JPEG_START,
+    PNG_START,
+    TIFF_STARTS,
+    Header,
+    other_kind,
+    require_bearable,
+)
+from polar.jpeg_files import jpeg_header, jpeg_pixels
+from polar.panorama_notes import Panorama, noted_heading, turned_to_north
+from polar.png_files import png_header, png_pixels
+from polar.tiff_files import tiff_header, tiff_pixels
 
 MOST_BYTES = 2**30
 """Of an image file."""

@@ -18,9 +18,7 @@ import numpy as np
 import simplejpeg
 
 from polar.band_colors import inks_to_rgb
-from polar.image_header import JPEG_START
-from polar.image_header import Header
-from polar.image_header import exif_orientation
+from polar.image_header import JPEG_START, Header, exif_orientation
 
 # A photograph has one scan, a progressive one about ten. Each passes over
 # all pixels, and an empty one takes ten bytes.

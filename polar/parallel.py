@@ -11,17 +11,13 @@ import signal
 import sys
 import threading
 import types
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent import futures
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
-from multiprocessing.context import SpawnContext
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.reduction import ForkingPickler
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import cv2
 

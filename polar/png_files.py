@@ -9,12 +9,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from polar.band_colors import require_bright
-from polar.band_colors import stated_highest
-from polar.band_colors import to_8_bits
-from polar.image_header import PNG_START
-from polar.image_header import Header
-from polar.image_header import exif_orientation
+from polar.band_colors import require_bright, stated_highest, to_8_bits
+from polar.image_header import PNG_START, Header, exif_orientation
 
 _CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 _SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

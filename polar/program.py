@@ -15,8 +15,7 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from absl import app
-from absl import flags
+from absl import app, flags
 from absl import logging as absl_logging
 
 from polar.text import shown

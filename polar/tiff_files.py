@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from polar.band_colors import COLOR_SAMPLES
-from polar.band_colors import Bands
-from polar.band_colors import Kind
-from polar.band_colors import kind_of_grey
-from polar.band_colors import require_bright
-from polar.band_colors import stated_highest
-from polar.band_colors import true_colors
-from polar.image_header import Header
-from polar.image_header import require_bearable
+from polar.band_colors import (
+    COLOR_SAMPLES,
+    Bands,
+    Kind,
+    kind_of_grey,
+    require_bright,
+    stated_highest,
+    true_colors,
+)
+from polar.image_header import Header, require_bearable
 from polar.tiff_segments import samples_of
 
 _MOST_PAGES = 64

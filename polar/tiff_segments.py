@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from polar.jpeg_files import jpeg_header
-from polar.jpeg_files import require_few_scans
-from polar.jpeg_files import require_no_hole
-from polar.jpeg_files import with_adobe_transform
+from polar.jpeg_files import (
+    jpeg_header,
+    require_few_scans,
+    require_no_hole,
+    with_adobe_transform,
+)
 
 _JPEG = 7
 _NAMES = {

@@ -18,7 +18,7 @@ import sys
 import numpy as np
 from absl import app
 
-from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.utils.tf_setup import load_tensorflow
 
 
 def serve(control):

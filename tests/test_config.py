@@ -7,13 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.presets import PRESETS
-from mgtl_tf.presets import load_preset
+from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from mgtl_tf.presets import PRESETS, load_preset
+from mgtl_tf.utils.errors import UserError
 
 
 def test_defaults_are_the_papers():

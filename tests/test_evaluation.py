@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf import evaluation
-from mgtl_tf.data.pipeline import eval_batches
-from mgtl_tf.data.protocol import Protocol
-from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.pipeline import eval_batches
+from mgtl_tf.datasets.protocols import Protocol
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.utils.errors import UserError
 
 
 class MeanColor(keras.Model):

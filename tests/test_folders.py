@@ -11,12 +11,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf import folders
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import whole_file
-from mgtl_tf.folders import whole_folder
-from mgtl_tf.folders import write_whole
+from mgtl_tf.utils import atomic_io as folders
 from mgtl_tf.utils import exchange
+from mgtl_tf.utils.atomic_io import whole_file, whole_folder, write_whole
+from mgtl_tf.utils.errors import UserError
 
 NAMES = [
     "[1]",

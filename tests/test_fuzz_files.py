@@ -9,8 +9,7 @@ import signal
 import numpy as np
 import pytest
 
-from benchmarks import fuzz_files
-from benchmarks import fuzz_kinds
+from benchmarks import fuzz_files, fuzz_kinds
 from benchmarks.watched import outcome_of
 
 _LIGHT = (

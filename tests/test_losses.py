@@ -4,12 +4,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.losses import generative_loss
-from mgtl_tf.losses import soft_margin_triplet_loss
+from mgtl_tf.losses import generative_loss, soft_margin_triplet_loss
 
 
 def unit(rng, batch, size):

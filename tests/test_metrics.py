@@ -4,15 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtl_tf import metrics
-from mgtl_tf import nearness
-from mgtl_tf.metrics import ranks
-from mgtl_tf.metrics import recall
-from mgtl_tf.metrics import within_metres
+from mgtl_tf.metrics import ranks, recall, within_metres
+from mgtl_tf.utils import pairwise_distances as nearness
 
 
 def unit(rng, rows, size):

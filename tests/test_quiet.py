@@ -7,7 +7,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.utils.tf_setup import load_tensorflow
 load_tensorflow()
 from tensorflow.python.util import _pywrap_util_port as port
 print(port.IsMklEnabled())

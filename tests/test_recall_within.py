@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from mgtl_tf import nearness
-from mgtl_tf.recall_within import ranks_within
-from mgtl_tf.recall_within import recall_within
+from mgtl_tf.evaluation.recall_within import ranks_within, recall_within
+from mgtl_tf.utils import pairwise_distances as nearness
 
 
 def unit(rng, rows, size):

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from mgtl_tf import evaluation
-from mgtl_tf.data.protocol import Protocol
+from mgtl_tf.datasets.protocols import Protocol
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.recall_any import ListedAnswers, ranks_of_any
 from mgtl_tf.metrics import recall
-from mgtl_tf.recall_any import ListedAnswers
-from mgtl_tf.recall_any import ranks_of_any
 
 KS = (1, 2, 5, "10%")
 IMAGES = np.array([0, 1, 0, 2, 3, 3, 3, 4, 1, 5])

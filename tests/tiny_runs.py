@@ -5,9 +5,8 @@ import keras
 import numpy as np
 
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.systems import build_model
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.models import build_model
+from mgtl_tf.training.checkpoint import Checkpoints, Progress
 
 # Exports, indexes and answers in seconds; no weight in it is trained.
 ONE_STEP = ModelConfig(

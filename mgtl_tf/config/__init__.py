@@ -5,8 +5,7 @@ makes the flag from the field's type, default and help text). Defaults are
 the paper's; presets (mgtl_tf/presets) replace a few of them.
 """
 
-from mgtl_tf.config.data import DATASETS
-from mgtl_tf.config.data import DataConfig
+from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.model import ModelConfig
 from mgtl_tf.config.run import RunConfig
 from mgtl_tf.config.train import TrainConfig

@@ -7,7 +7,7 @@ import math
 import typing
 from typing import Any
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import QUOTED
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mgtl_tf.config.checks import check_fields
-from mgtl_tf.config.checks import refused
+from mgtl_tf.config.checks import check_fields, refused
 from mgtl_tf.config.setting import setting
 
 DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mgtl_tf.config.checks import check_fields
-from mgtl_tf.config.checks import refused
-from mgtl_tf.config.checks import require_positive
+from mgtl_tf.config.checks import check_fields, refused, require_positive
 from mgtl_tf.config.setting import setting
 from mgtl_tf.config.systems import SYSTEMS
 

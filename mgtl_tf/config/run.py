@@ -7,20 +7,16 @@ import hashlib
 import json
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config.data import DataConfig
 from mgtl_tf.config.model import ModelConfig
 from mgtl_tf.config.train import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import damaged
-from mgtl_tf.utils.plain_files import quoted
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.json_files import parse_json, read_json
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged, quoted
 
 _Parts = dict[str, dict[str, Any]]
 _REMEDY = "put back the file that experiments.train wrote"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,16 +13,16 @@ from typing import Any
 import keras
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.export.agreement import BOUND
-from mgtl_tf.export.agreement import Batches
-from mgtl_tf.export.agreement import descriptors
-from mgtl_tf.export.agreement import largest_difference
-from mgtl_tf.export.onnx_files import open_onnx
-from mgtl_tf.export.onnx_files import write_onnx
+from mgtl_tf.export.agreement import (
+    BOUND,
+    Batches,
+    descriptors,
+    largest_difference,
+)
+from mgtl_tf.export.onnx_files import open_onnx, write_onnx
 from mgtl_tf.export.pixel_encoders import pixel_encoders
-from mgtl_tf.export.tflite_file import open_tflite
-from mgtl_tf.export.tflite_file import write_tflite
+from mgtl_tf.export.tflite_file import open_tflite, write_tflite
+from mgtl_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)

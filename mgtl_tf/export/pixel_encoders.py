@@ -8,8 +8,7 @@ import keras
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.preprocess_graph import ground_images
-from mgtl_tf.data.preprocess_graph import satellite_images
+from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
 
 PIXELS = tf.TensorSpec([None, None, None, 3], tf.uint8, "image")
 """What each takes: RGB 0..255 [B, h, w, 3], of any size, one a batch."""

@@ -20,17 +20,16 @@ import tensorflow as tf
 
 from mgtl_tf import __version__
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.preprocess_graph import ground_image
-from mgtl_tf.data.preprocess_graph import satellite_image
-from mgtl_tf.export.agreement import batches_of
-from mgtl_tf.export.agreement import made_images
-from mgtl_tf.export.formats import FORMATS
-from mgtl_tf.export.formats import SAVED_MODEL
-from mgtl_tf.export.formats import require_formats
-from mgtl_tf.export.formats import write_formats
-from mgtl_tf.folders import MODEL_JSON
-from mgtl_tf.folders import whole_folder
-from mgtl_tf.model_folder import write_details
+from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
+from mgtl_tf.export.agreement import batches_of, made_images
+from mgtl_tf.export.formats import (
+    FORMATS,
+    SAVED_MODEL,
+    require_formats,
+    write_formats,
+)
+from mgtl_tf.export.model_folder import write_details
+from mgtl_tf.utils.atomic_io import MODEL_JSON, whole_folder
 from mgtl_tf.utils.plain_path import plain_path
 from mgtl_tf.utils.tensorflow_disk import as_os_errors
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.residual_unit import EXPANSION
-from mgtl_tf.layers.residual_unit import GROUPS
-from mgtl_tf.layers.residual_unit import ResidualUnit
-from mgtl_tf.layers.residual_unit import group_norm
+from mgtl_tf.layers.residual_unit import (
+    EXPANSION,
+    GROUPS,
+    ResidualUnit,
+    group_norm,
+)
 from mgtl_tf.layers.standardized_conv import StandardizedConv2D
 
 WIDTH = 64

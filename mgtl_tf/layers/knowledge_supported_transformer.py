@@ -5,8 +5,10 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.multi_head_attention import LAST_INITIALIZERS
-from mgtl_tf.layers.multi_head_attention import multi_head_attention
+from mgtl_tf.layers.multi_head_attention import (
+    LAST_INITIALIZERS,
+    multi_head_attention,
+)
 from mgtl_tf.layers.perceptron import Perceptron
 
 

@@ -8,7 +8,6 @@ Paper: 85.35 / 94.45 / 96.06 / 98.48 % at r@1 / 5 / 10 / 1% on CVACT_val,
 half of the rows is used. Not yet run here on the whole data set.
 """
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 
 PRESET = RunConfig(data=DataConfig(dataset="cvact", ground_crop=(0.25, 0.75)))

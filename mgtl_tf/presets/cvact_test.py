@@ -6,8 +6,7 @@
 The settings are those of CVACT.
 """
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 
 PRESET = RunConfig(
     data=DataConfig(dataset="cvact_test", ground_crop=(0.25, 0.75))

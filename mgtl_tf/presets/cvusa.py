@@ -8,7 +8,6 @@ batch 16, Adam 1e-5, ImageNet weights, one GTX Titan X. Not yet run here on
 the whole data set.
 """
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 
 PRESET = RunConfig(data=DataConfig(dataset="cvusa"))

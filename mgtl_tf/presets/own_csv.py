@@ -8,7 +8,6 @@ aerial, latitude, longitude. A panorama whose kept rows are not of the network
 input's shape is refused: --ground_crop says which rows are kept.
 """
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 
 PRESET = RunConfig(data=DataConfig(dataset="csv"))

@@ -11,10 +11,7 @@ a smaller lambda, hard negatives from the fourth epoch on (R18), and a
 learning rate of 1.5e-3 that falls to zero.
 """
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
+from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 
 PRESET = RunConfig(
     model=ModelConfig(

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.presets import cvact
-from mgtl_tf.presets import cvact_test
-from mgtl_tf.presets import cvusa
-from mgtl_tf.presets import own_csv
-from mgtl_tf.presets import procedural
+from mgtl_tf.presets import cvact, cvact_test, cvusa, own_csv, procedural
+from mgtl_tf.utils.errors import UserError
 
 PRESETS: dict[str, RunConfig] = {
     "procedural": procedural.PRESET,

@@ -10,12 +10,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from mgtl_tf.retrieval.answers import Answer
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.places import Place
-from polar.text import csv_text
-from polar.text import shown
-from polar.text import spelled
+from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.galleries.places import Place
+from polar.text import csv_text, shown, spelled
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
 _EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}

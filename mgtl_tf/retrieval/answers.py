@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.metrics import ranks
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.map_distance import metres_from
-from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.search import search
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.model_folder import read_details
-from mgtl_tf.model_folder import require_whole_model
-from mgtl_tf.quiet import load_tensorflow
+from mgtl_tf.export.model_folder import read_details, require_whole_model
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import first_line
 from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.tf_setup import load_tensorflow
 
 
 class UnreadableImage(Exception):

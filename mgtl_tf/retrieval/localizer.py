@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.answers import answers_of
-from mgtl_tf.retrieval.answers import true_answers
-from mgtl_tf.retrieval.calibration import Calibration
-from mgtl_tf.retrieval.calibration import load_calibration
+from mgtl_tf.retrieval.ann import SearchEngine, open_engine
+from mgtl_tf.retrieval.answers import Located, answers_of, true_answers
+from mgtl_tf.retrieval.calibration.stored import Calibration, load_calibration
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.engines import SearchEngine
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.following import REACH
-from mgtl_tf.retrieval.following import Follower
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.galleries.gallery import Index, load_index
 from mgtl_tf.retrieval.prior import Prior
-from mgtl_tf.retrieval.queries import Unreadable
-from mgtl_tf.retrieval.queries import refuse
-from mgtl_tf.retrieval.searching import Searched
-from mgtl_tf.retrieval.searching import Searcher
+from mgtl_tf.retrieval.queries import Unreadable, refuse
+from mgtl_tf.retrieval.searching import Searched, Searcher
+from mgtl_tf.retrieval.sequence.localizer import REACH, Follower
+from mgtl_tf.utils.errors import UserError
 
 _NO_HEADING = "it is calibrated for panoramas whose north is known"
 

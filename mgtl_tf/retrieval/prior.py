@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mgtl_tf.data.geodesy import earth_centred
-from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.map_distance import metres_from
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import earth_centred
 
 
 @dataclass(frozen=True)

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import turned
-from mgtl_tf.retrieval.query_images import image_name
-from mgtl_tf.retrieval.query_images import query_panorama
+from mgtl_tf.retrieval.query_images import image_name, query_panorama
+from mgtl_tf.utils.errors import UserError
 from polar.png_files import as_png
 
 BATCH_SIZE = 16

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.data.csv_table import DEGREES
-from mgtl_tf.data.csv_table import degrees_of
-from mgtl_tf.data.csv_table import headless_rows
-from mgtl_tf.data.csv_table import read_rows
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.places import is_pair_list
-from mgtl_tf.retrieval.places import place_id
+from mgtl_tf.datasets.csv_table import (
+    DEGREES,
+    degrees_of,
+    headless_rows,
+    read_rows,
+)
+from mgtl_tf.retrieval.galleries.places import is_pair_list, place_id
+from mgtl_tf.utils.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 """Files of a folder that count as panoramas, in any case."""

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from polar.image_files import decode
-from polar.image_files import decode_panorama
-from polar.image_files import read_file
+from polar.image_files import decode, decode_panorama, read_file
 from polar.panorama_notes import Panorama
 
 # PIL's kinds of pixels that a PNG holds as they are.

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.confidence import CANDIDATES
+from mgtl_tf.retrieval.ann import SearchEngine
+from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.engines import SearchEngine
-from mgtl_tf.retrieval.headings import best_turns
-from mgtl_tf.retrieval.headings import turns
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.queries import BATCH_SIZE
-from mgtl_tf.retrieval.queries import Query
-from mgtl_tf.retrieval.queries import Unreadable
-from mgtl_tf.retrieval.queries import encode_queries
-from mgtl_tf.retrieval.queries import query_batches
-from mgtl_tf.retrieval.queries import refuse
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.headings import best_turns, turns
+from mgtl_tf.retrieval.queries import (
+    BATCH_SIZE,
+    Query,
+    Unreadable,
+    encode_queries,
+    query_batches,
+    refuse,
+)
 from mgtl_tf.retrieval.search import NotFiniteError
+from mgtl_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from mgtl_tf.retrieval.answer_formats import plain
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.galleries.gallery import Index
 
 
 def picture_address(row: int) -> str:

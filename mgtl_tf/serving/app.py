@@ -16,37 +16,27 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import turns
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.addresses import told
-from mgtl_tf.serving.decoding import PROCESSES
-from mgtl_tf.serving.decoding import Decoded
-from mgtl_tf.serving.decoding import Decoders
+from mgtl_tf.serving.decoding import PROCESSES, Decoded, Decoders
 from mgtl_tf.serving.guard import Guard
-from mgtl_tf.serving.hosts import Hosts
-from mgtl_tf.serving.hosts import client_of
+from mgtl_tf.serving.hosts import Hosts, client_of
 from mgtl_tf.serving.images import MOST_PIXELS
-from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.limits import Limits, Refused
 from mgtl_tf.serving.page import Page
 from mgtl_tf.serving.places_map import PlacesMap
-from mgtl_tf.serving.question import Question
-from mgtl_tf.serving.question import parse_question
+from mgtl_tf.serving.question import Question, parse_question
 from mgtl_tf.serving.turns import Turns
-from mgtl_tf.serving.uploads import Body
-from mgtl_tf.serving.uploads import Upload
-from mgtl_tf.serving.uploads import receive
-from mgtl_tf.serving.view import Pictures
-from mgtl_tf.serving.view import result_view
+from mgtl_tf.serving.uploads import Body, Upload, receive
+from mgtl_tf.serving.view import Pictures, result_view
+from mgtl_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -84,8 +74,7 @@ def create_app(
         limits: of requests.
     """
     from starlette.applications import Starlette
-    from starlette.routing import Mount
-    from starlette.routing import Route
+    from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
 
     site = _Site(localizer, limits or Limits())

@@ -9,16 +9,12 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import BinaryIO
-from typing import cast
+from typing import BinaryIO, cast
 
 import numpy as np
 
-from mgtl_tf.serving.decoder_process import ANSWER
-from mgtl_tf.serving.decoder_process import READY
-from mgtl_tf.serving.decoder_process import REQUEST
-from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.decoder_process import ANSWER, READY, REQUEST
+from mgtl_tf.serving.limits import Limits, Refused
 
 _MODULE = "mgtl_tf.serving.decoder_process"
 PROCESSES = 2

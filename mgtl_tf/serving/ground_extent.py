@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mgtl_tf.data.geodesy import earth_centred
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.tiles.crop_settings import trained_on
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.tiling.crop_settings import trained_on
+from mgtl_tf.utils.geodesy import earth_centred
 
 # Enough to tell how far apart places are.
 _MOST_ASKED = 20_000

@@ -7,15 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from mgtl_tf.serving.hosts import Hosts
-from mgtl_tf.serving.hosts import host_and_port
+from mgtl_tf.serving.hosts import Hosts, host_and_port
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-    from starlette.types import Message
-    from starlette.types import Receive
-    from starlette.types import Scope
-    from starlette.types import Send
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _POLICY = "; ".join(
     [

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import field
-from ipaddress import IPv6Address
-from ipaddress import ip_address
-from ipaddress import ip_network
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from ipaddress import IPv6Address, ip_address, ip_network
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::([0-9]{1,5}))?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")

@@ -12,9 +12,7 @@ import cv2
 import numpy as np
 
 from mgtl_tf.serving.limits import Refused
-from polar.image_files import decode
-from polar.image_files import decode_panorama
-from polar.image_files import read_header
+from polar.image_files import decode, decode_panorama, read_header
 from polar.panorama_notes import Panorama
 
 MOST_PIXELS = 2**26

@@ -6,16 +6,13 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mgtl_tf.serving.guard import HEADERS
 from mgtl_tf.serving.hosts import client_of
 
 if TYPE_CHECKING:
-    from starlette.types import Receive
-    from starlette.types import Scope
-    from starlette.types import Send
+    from starlette.types import Receive, Scope, Send
 
 # What arrives is looked at in such pieces, so that none takes long.
 _PIECE = 2**13

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mgtl_tf.retrieval.headings import trained_for_turns
 from mgtl_tf.retrieval.localizer import Localizer

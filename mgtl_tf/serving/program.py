@@ -10,12 +10,9 @@ import numpy as np
 
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.app import create_app
-from mgtl_tf.serving.hosts import Hosts
-from mgtl_tf.serving.hosts import allowed_names
+from mgtl_tf.serving.hosts import Hosts, allowed_names
 from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.server import bind
-from mgtl_tf.serving.server import require_libraries
-from mgtl_tf.serving.server import serve
+from mgtl_tf.serving.server import bind, require_libraries, serve
 
 
 def serve_gallery(

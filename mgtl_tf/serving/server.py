@@ -8,10 +8,9 @@ import socket
 import sys
 from typing import TYPE_CHECKING
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.serving.hosts import is_loopback
-from mgtl_tf.serving.impatience import Patience
-from mgtl_tf.serving.impatience import impatient_protocol
+from mgtl_tf.serving.impatience import Patience, impatient_protocol
+from mgtl_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
-from collections.abc import Iterable
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.limits import Limits, Refused
 
 if TYPE_CHECKING:
-    from starlette.datastructures import FormData
-    from starlette.datastructures import Headers
+    from starlette.datastructures import FormData, Headers
     from starlette.requests import Request
 
 # A form's own lines around the image.
@@ -135,8 +130,7 @@ def _once(items: Iterable[tuple[str, Value]], where: str) -> dict[str, Value]:
 
 
 async def _form(body: Body) -> FormData:
-    from starlette.formparsers import MultiPartException
-    from starlette.formparsers import MultiPartParser
+    from starlette.formparsers import MultiPartException, MultiPartParser
 
     parser = MultiPartParser(
         _form_headers(body.request.headers["content-type"]),

@@ -7,16 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.data.preprocess import read_file
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.retrieval.answer_formats import presumed
-from mgtl_tf.retrieval.answers import Answer
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.serving.decoding import Decoders
-from mgtl_tf.serving.images import in_page
-from mgtl_tf.serving.images import jpeg
+from mgtl_tf.serving.images import in_page, jpeg
 from mgtl_tf.serving.limits import Refused
+from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
 from polar.panorama_notes import turned_to_north
 

@@ -19,20 +19,13 @@ import keras
 from absl import logging
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import sync
-from mgtl_tf.systems import build_model
+from mgtl_tf.models import build_model
 from mgtl_tf.training import variables
-from mgtl_tf.training.folder_names import discard
-from mgtl_tf.training.folder_names import found
-from mgtl_tf.training.folder_names import new_folder
-from mgtl_tf.training.folder_names import step_of
-from mgtl_tf.training.progress import Progress
-from mgtl_tf.training.progress import read_progress
-from mgtl_tf.training.progress import write_progress
-from mgtl_tf.training.sealed import DamagedError
-from mgtl_tf.training.sealed import require_whole
-from mgtl_tf.training.sealed import seal
+from mgtl_tf.training.folder_names import discard, found, new_folder, step_of
+from mgtl_tf.training.progress import Progress, read_progress, write_progress
+from mgtl_tf.training.sealed import DamagedError, require_whole, seal
+from mgtl_tf.utils.atomic_io import sync
+from mgtl_tf.utils.errors import UserError
 
 _FILES = {
     "last": ("weights.npz", "optimizer.npz", "state.json"),

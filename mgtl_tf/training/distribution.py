@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +17,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import QUOTED
-from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import QUOTED, UnfitFileError
 
 _LOST_PEER = (
     tf.errors.UnavailableError,

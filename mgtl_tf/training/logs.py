@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,12 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf.folders import unwritable
-from mgtl_tf.folders import write_whole
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.retrieval_loss import LOSS_NAMES
+from mgtl_tf.utils.atomic_io import unwritable, write_whole
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import damaged
-from mgtl_tf.utils.plain_files import read_bytes
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged, read_bytes
 from mgtl_tf.utils.plain_path import plain_path
 from mgtl_tf.utils.tensorflow_disk import as_os_errors
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Callable
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,18 +18,19 @@ from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.logs import MetricsLog
-from mgtl_tf.training.logs import SilentLog
-from mgtl_tf.training.logs import bar_figures
-from mgtl_tf.training.logs import evaluation_line
+from mgtl_tf.training.checkpoint import Checkpoints, Progress
+from mgtl_tf.training.logs import (
+    MetricsLog,
+    SilentLog,
+    bar_figures,
+    evaluation_line,
+)
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.pace import seconds_left
 from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.schedule import learning_rate
 from mgtl_tf.training.step import TrainStep
+from mgtl_tf.utils.errors import UserError
 
 Batches = Callable[[Progress], Iterable[dict[str, Any]]]
 Evaluation = dict[str, Any]

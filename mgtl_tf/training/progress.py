@@ -12,8 +12,7 @@ import numpy as np
 from mgtl_tf.training.sealed import DamagedError
 from mgtl_tf.utils.array_files import read_array
 from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 
 @dataclass

@@ -12,11 +12,9 @@ import json
 from collections.abc import Collection
 from pathlib import Path
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import sync
-from mgtl_tf.utils.fingerprints import Fingerprint
-from mgtl_tf.utils.fingerprints import fingerprint
-from mgtl_tf.utils.fingerprints import require_same
+from mgtl_tf.utils.atomic_io import sync
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.fingerprints import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.utils.plain_files import UnfitFileError
 

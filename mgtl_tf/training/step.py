@@ -9,16 +9,16 @@ from keras import ops
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
-from mgtl_tf.training.distribution import Distribution
-from mgtl_tf.training.distribution import gathered
-from mgtl_tf.training.distribution import mean_of_replicas
-from mgtl_tf.training.distribution import own_randomness
-from mgtl_tf.training.distribution import own_rows
-from mgtl_tf.training.distribution import share_of
-from mgtl_tf.training.gradients import gradients_at_once
-from mgtl_tf.training.gradients import gradients_in_pieces
-from mgtl_tf.training.retrieval_loss import LOSS_NAMES
-from mgtl_tf.training.retrieval_loss import retrieval_loss
+from mgtl_tf.training.distribution import (
+    Distribution,
+    gathered,
+    mean_of_replicas,
+    own_randomness,
+    own_rows,
+    share_of,
+)
+from mgtl_tf.training.gradients import gradients_at_once, gradients_in_pieces
+from mgtl_tf.training.retrieval_loss import LOSS_NAMES, retrieval_loss
 
 
 class TrainStep:

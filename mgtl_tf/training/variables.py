@@ -11,11 +11,10 @@ from typing import Any
 import keras
 import numpy as np
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.training.sealed import DamagedError
 from mgtl_tf.utils.array_archives import ArrayArchive
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import damaged
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 _SHOWN = 3
 

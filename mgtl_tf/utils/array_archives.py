@@ -10,12 +10,13 @@ from typing import IO
 
 import numpy as np
 
-from mgtl_tf.utils.array_files import Header
-from mgtl_tf.utils.array_files import Shape
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import first_line
-from mgtl_tf.utils.plain_files import open_plain
-from mgtl_tf.utils.plain_files import quoted
+from mgtl_tf.utils.array_files import Header, Shape
+from mgtl_tf.utils.plain_files import (
+    UnfitFileError,
+    first_line,
+    open_plain,
+    quoted,
+)
 
 _SUFFIX = ".npy"
 _READ = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

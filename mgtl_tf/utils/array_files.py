@@ -9,14 +9,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
-from typing import Literal
+from typing import IO, Literal
 
 import numpy as np
 
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import first_line
-from mgtl_tf.utils.plain_files import open_plain
+from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
 _HEADER_BYTES = 10_000
 _MOST_BYTES = 2**62

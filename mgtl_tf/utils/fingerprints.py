@@ -6,9 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import first_line
-from mgtl_tf.utils.plain_files import open_plain
+from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
 _BLOCK = 2**20
 

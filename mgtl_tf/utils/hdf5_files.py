@@ -9,9 +9,7 @@ from typing import BinaryIO
 import h5py
 import numpy as np
 
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import first_line
-from mgtl_tf.utils.plain_files import quoted
+from mgtl_tf.utils.plain_files import UnfitFileError, first_line, quoted
 
 _MOST_OBJECTS = 100_000
 _KINDS = "fiu"

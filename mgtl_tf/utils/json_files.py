@@ -11,20 +11,18 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from pydantic import TypeAdapter
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_files import damaged
-from mgtl_tf.utils.plain_files import quoted
-from mgtl_tf.utils.plain_files import read_bytes
-from mgtl_tf.utils.undecodable import is_undecodable
-from mgtl_tf.utils.undecodable import replaced
-from mgtl_tf.utils.undecodable import restored
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.plain_files import (
+    UnfitFileError,
+    damaged,
+    quoted,
+    read_bytes,
+)
+from mgtl_tf.utils.undecodable import is_undecodable, replaced, restored
 
 T = TypeVar("T")
 

@@ -13,13 +13,12 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from absl import logging
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 
 LOCK = ".lock"
 """The file in a folder that is written to for long: a run, a cache."""

@@ -7,7 +7,7 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-from mgtl_tf.errors import UserError
+from mgtl_tf.utils.errors import UserError
 
 QUOTED = 80
 """How many characters of a wrong value an error shows."""

@@ -2,37 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.data.geodesy import earth_centred
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.calibration import Calibration
-from mgtl_tf.retrieval.calibration import fingerprint
-from mgtl_tf.retrieval.calibration import save_calibration
-from mgtl_tf.retrieval.calibration_fit import fit
-from mgtl_tf.retrieval.calibration_trial import Trial
-from mgtl_tf.retrieval.calibration_trial import summary
-from mgtl_tf.retrieval.calibration_trial import try_out
-from mgtl_tf.retrieval.drive import DriveModel
-from mgtl_tf.retrieval.drive_fit import fit_drive
-from mgtl_tf.retrieval.drive_trial import Frames
-from mgtl_tf.retrieval.drive_trial import choose_caution
-from mgtl_tf.retrieval.evidence import AWAY
-from mgtl_tf.retrieval.evidence import Evidence
-from mgtl_tf.retrieval.evidence import Trials
-from mgtl_tf.retrieval.evidence import Witness
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.calibration.evidence import (
+    AWAY,
+    Evidence,
+    Trials,
+    Witness,
+)
+from mgtl_tf.retrieval.calibration.fit import fit
+from mgtl_tf.retrieval.calibration.reliability_chart import draw_reliability
+from mgtl_tf.retrieval.calibration.stored import (
+    Calibration,
+    fingerprint,
+    save_calibration,
+)
+from mgtl_tf.retrieval.calibration.trial import Trial, summary, try_out
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.places import read_locations
-from mgtl_tf.retrieval.query_files import QueryFile
-from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.reliability_chart import draw_reliability
+from mgtl_tf.retrieval.query_files import QueryFile, known_queries
+from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.sequence.fit import fit_drive
+from mgtl_tf.retrieval.sequence.trial import Frames, choose_caution
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import earth_centred
 
 OUTSIDE_SHARE = 0.1
 """One query in ten from where the gallery has no place, if nobody says."""

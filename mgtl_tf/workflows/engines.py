@@ -6,12 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.engines import build_engine
-from mgtl_tf.retrieval.engines import require_engine
-from mgtl_tf.retrieval.engines import summary
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.ann import build_engine, require_engine, summary
+from mgtl_tf.retrieval.galleries.gallery import Index, load_index
+from mgtl_tf.utils.errors import UserError
 
 
 def require_gallery_engine(

@@ -5,22 +5,21 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.protocol import HIT_METRES
-from mgtl_tf.data.protocol import Protocol
-from mgtl_tf.data.protocol import ProtocolSource
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import write_whole
+from mgtl_tf.datasets.protocols import HIT_METRES, Protocol, ProtocolSource
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.workflows.inputs import left_out
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import read_data
-from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.inputs import (
+    left_out,
+    open_source,
+    pair_bar,
+    read_data,
+    validation_batches,
+)
 
 
 def evaluate_run(

@@ -9,18 +9,15 @@ import keras
 import numpy as np
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.preprocess import read_image
-from mgtl_tf.data.preprocess import read_panorama
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.preprocess import read_image, read_panorama
+from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.export import export_model
-from mgtl_tf.export.formats import SAVED_MODEL
-from mgtl_tf.export.formats import require_formats
-from mgtl_tf.folders import MODEL_JSON
-from mgtl_tf.folders import require_replaceable
-from mgtl_tf.model_folder import read_details
-from mgtl_tf.systems import build_model
+from mgtl_tf.export.formats import SAVED_MODEL, require_formats
+from mgtl_tf.export.model_folder import read_details
+from mgtl_tf.models import build_model
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.utils.atomic_io import MODEL_JSON, require_replaceable
+from mgtl_tf.utils.errors import UserError
 
 _REAL_PAIRS = 2
 

@@ -16,17 +16,16 @@ from typing import Any
 
 from absl import logging
 
-from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.launch import require_all
-from mgtl_tf.tables.launch import run_all
-from mgtl_tf.tables.launch import start_logged
-from mgtl_tf.tables.measured import HARDER
-from mgtl_tf.tables.measured import MeasuredTable
-from mgtl_tf.tables.results import Gallery
-from mgtl_tf.tables.results import RowResult
-from mgtl_tf.tables.results import row_result
-from mgtl_tf.tables.runs import Run
-from mgtl_tf.tables.study import Study
+from mgtl_tf.reproduction.launch import (
+    Devices,
+    require_all,
+    run_all,
+    start_logged,
+)
+from mgtl_tf.reproduction.measured import HARDER, MeasuredTable
+from mgtl_tf.reproduction.results import Gallery, RowResult, row_result
+from mgtl_tf.reproduction.runs import Run
+from mgtl_tf.reproduction.study import Study
 from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.study_runs import ready_data
 from mgtl_tf.workflows.tables_job import TablesJob

@@ -6,24 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.folders import INDEX_JSON
-from mgtl_tf.folders import require_replaceable
-from mgtl_tf.model_folder import read_details
-from mgtl_tf.retrieval.batch_size import automatic_batch_size
-from mgtl_tf.retrieval.build import Built
-from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.shards import finished_shard
-from mgtl_tf.retrieval.shards import join_shards
-from mgtl_tf.retrieval.shards import missing_shards
-from mgtl_tf.retrieval.shards import require_shard_folder
-from mgtl_tf.retrieval.sources import ImageSource
-from mgtl_tf.retrieval.sources import Shard
-from mgtl_tf.retrieval.sources import ShardSource
-from mgtl_tf.retrieval.tiles.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiles.crop_settings import crop_settings
-from mgtl_tf.retrieval.tiles.finding import find_images
+from mgtl_tf.retrieval.galleries.batch_size import automatic_batch_size
+from mgtl_tf.retrieval.galleries.builder import Built, build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.shards import (
+    finished_shard,
+    join_shards,
+    missing_shards,
+    require_shard_folder,
+)
+from mgtl_tf.retrieval.galleries.sources import ImageSource, Shard, ShardSource
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
+from mgtl_tf.retrieval.tiling.finding import find_images
+from mgtl_tf.utils.atomic_io import INDEX_JSON, require_replaceable
 
 _TOLD = 50
 

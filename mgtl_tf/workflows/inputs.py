@@ -11,21 +11,20 @@ from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache import build_cache
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.pipeline import eval_batches
-from mgtl_tf.data.prepared import SPLITS
-from mgtl_tf.data.prepared import kept_pairs
-from mgtl_tf.data.prepared import open_prepared
-from mgtl_tf.data.prepared import prepared_dataset
-from mgtl_tf.data.problems import Problem
-from mgtl_tf.data.problems import RefusedRow
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import FileSource
-from mgtl_tf.data.sources import PairSource
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.decoded_cache.cache import build_cache
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.prepared import (
+    SPLITS,
+    kept_pairs,
+    open_prepared,
+    prepared_dataset,
+)
+from mgtl_tf.datasets.pipeline import eval_batches
+from mgtl_tf.datasets.problems import Problem, RefusedRow
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.datasets.sources import FileSource, PairSource
+from mgtl_tf.utils.errors import UserError
 
 
 def open_source(

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from collections.abc import Iterator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answer_formats import FORMATS
-from mgtl_tf.retrieval.answer_formats import PATH_FORMATS
+from mgtl_tf.retrieval.answer_formats import FORMATS, PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.headings import UNTRAINED
-from mgtl_tf.retrieval.headings import trained_for_turns
+from mgtl_tf.retrieval.galleries.places import place_id
+from mgtl_tf.retrieval.headings import UNTRAINED, trained_for_turns
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.pictures import draw_located
-from mgtl_tf.retrieval.pictures import require_picture_name
-from mgtl_tf.retrieval.places import place_id
 from mgtl_tf.retrieval.query_files import query_files
+from mgtl_tf.retrieval.report.pictures import draw_located, require_picture_name
+from mgtl_tf.utils.errors import UserError
 
 # The picture shows this many, however many the answer lists.
 _PICTURED = 5

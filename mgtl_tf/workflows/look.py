@@ -11,36 +11,25 @@ from typing import Any
 import keras
 import numpy as np
 
+from mgtl_tf.analysis.figures import Traces, look_figures
+from mgtl_tf.analysis.maps import Example
+from mgtl_tf.analysis.page import FIGURES, PAGE, LookData, write_look
+from mgtl_tf.analysis.study_page import Looked, write_study_page
+from mgtl_tf.analysis.traces import ChosenRows, attention_of, trace_places
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.aerial_images import first_rows
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import PairSource
-from mgtl_tf.errors import UserError
-from mgtl_tf.evaluation import require_finite
-from mgtl_tf.folders import require_replaceable
-from mgtl_tf.look.figures import Traces
-from mgtl_tf.look.figures import look_figures
-from mgtl_tf.look.maps import Example
-from mgtl_tf.look.page import FIGURES
-from mgtl_tf.look.page import PAGE
-from mgtl_tf.look.page import LookData
-from mgtl_tf.look.page import write_look
-from mgtl_tf.look.study_page import Looked
-from mgtl_tf.look.study_page import write_study_page
-from mgtl_tf.look.traces import ChosenRows
-from mgtl_tf.look.traces import attention_of
-from mgtl_tf.look.traces import trace_places
+from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.evaluation.descriptors import require_finite
 from mgtl_tf.metrics import ranks
-from mgtl_tf.retrieval.thumbnails import fixed_rows
+from mgtl_tf.retrieval.report.thumbnails import fixed_rows
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
+from mgtl_tf.utils.atomic_io import require_replaceable
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.workflows.evaluate import on_data
-from mgtl_tf.workflows.evaluate import read_split
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.workflows.evaluate import on_data, read_split
+from mgtl_tf.workflows.inputs import open_source, pair_bar, validation_batches
 
 LOOK_DIR = "report/look"
 """Where in a run folder the page stands, unless another is named."""

@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data import mining
-from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.map_neighbours import nearest_places
-from mgtl_tf.data.negatives import without_negatives
-from mgtl_tf.data.pipeline import raising_user_errors
-from mgtl_tf.data.pipeline import train_batches
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.records import positions
-from mgtl_tf.data.sources import PairSource
-from mgtl_tf.data.wrong_places import nearest_wrong_places
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets import batch_sampler as mining
+from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.datasets.negatives import without_negatives
+from mgtl_tf.datasets.pipeline import raising_user_errors, train_batches
+from mgtl_tf.datasets.position_neighbours import nearest_places
+from mgtl_tf.datasets.records import Pair, positions
+from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.loop import epoch_generator
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.inputs import pair_bar, validation_batches
 
 
 class EpochBatches:

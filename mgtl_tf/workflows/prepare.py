@@ -4,28 +4,23 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.data.cache import file_of
-from mgtl_tf.data.cache import fill_caches
-from mgtl_tf.data.cache_blocks import BLOCK_ROWS
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_filling import Filled
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.prepared import SPLITS
-from mgtl_tf.data.preprocess import read_file
-from mgtl_tf.data.problems import ERROR
-from mgtl_tf.data.problems import WARNING
-from mgtl_tf.data.problems import Problem
-from mgtl_tf.data.problems import write_report
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.data.sources import VIEWS
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import unwritable
+from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS
+from mgtl_tf.datasets.decoded_cache.cache import file_of, fill_caches
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.filling import Filled
+from mgtl_tf.datasets.decoded_cache.prepared import SPLITS
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.preprocess import read_file
+from mgtl_tf.datasets.problems import ERROR, WARNING, Problem, write_report
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import VIEWS
+from mgtl_tf.utils.atomic_io import unwritable
+from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_header
 
 REPORT_CSV = "report.csv"

@@ -8,13 +8,14 @@ import keras
 from absl import logging
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import ids_digest
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.checkpoint import has_checkpoint
-from mgtl_tf.training.checkpoint import load_weights
+from mgtl_tf.datasets.records import Dataset, ids_digest
+from mgtl_tf.training.checkpoint import (
+    Checkpoints,
+    Progress,
+    has_checkpoint,
+    load_weights,
+)
+from mgtl_tf.utils.errors import UserError
 
 
 def restore(

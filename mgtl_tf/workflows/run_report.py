@@ -5,19 +5,19 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from mgtl_tf import evaluation
-from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import positions
-from mgtl_tf.retrieval.report import ReportData
-from mgtl_tf.retrieval.report import write_report
+from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.records import Dataset, positions
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.retrieval.report.report import ReportData, write_report
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.logs import read_metrics
-from mgtl_tf.workflows.inputs import left_out
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.workflows.inputs import (
+    left_out,
+    open_source,
+    pair_bar,
+    validation_batches,
+)
 
 
 def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import unwritable
-from mgtl_tf.folders import write_whole
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import has_checkpoint
-from mgtl_tf.utils.locks import LOCK
-from mgtl_tf.utils.locks import held
+from mgtl_tf.utils.atomic_io import unwritable, write_whole
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.locks import LOCK, held
 
 # Data may have moved, and a resumed run may log and save at another pace and
 # be spread over other devices; every other field decides the weights.

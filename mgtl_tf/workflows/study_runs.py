@@ -3,34 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from absl import logging
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.errors import UserError
-from mgtl_tf.tables.code_version import code_version
-from mgtl_tf.tables.code_version import data_version
-from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.launch import last_line
-from mgtl_tf.tables.launch import require_all
-from mgtl_tf.tables.launch import run_all
-from mgtl_tf.tables.results import final_recall
-from mgtl_tf.tables.rows import Row
-from mgtl_tf.tables.runs import Run
-from mgtl_tf.tables.runs import Versions
-from mgtl_tf.tables.runs import is_finished
-from mgtl_tf.tables.runs import sign
-from mgtl_tf.tables.study import Study
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.reproduction.code_version import code_version, data_version
+from mgtl_tf.reproduction.launch import Devices, last_line, require_all, run_all
+from mgtl_tf.reproduction.results import final_recall
+from mgtl_tf.reproduction.rows import Row
+from mgtl_tf.reproduction.runs import Run, Versions, is_finished, sign
+from mgtl_tf.reproduction.study import Study
+from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.pace import duration_text
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.settle import claimed
 from mgtl_tf.workflows.world import make_world

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mgtl_tf.folders import write_whole
-from mgtl_tf.tables.benchmark import Benchmark
-from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.results import final_recall
-from mgtl_tf.tables.rows import Row
-from mgtl_tf.tables.runs import Run
-from mgtl_tf.tables.runs import Versions
-from mgtl_tf.tables.study import SETTINGS_JSON
-from mgtl_tf.tables.study import Study
-from mgtl_tf.tables.study import read_search
+from mgtl_tf.reproduction.benchmark import Benchmark
+from mgtl_tf.reproduction.launch import Devices
+from mgtl_tf.reproduction.results import final_recall
+from mgtl_tf.reproduction.rows import Row
+from mgtl_tf.reproduction.runs import Run, Versions
+from mgtl_tf.reproduction.study import SETTINGS_JSON, Study, read_search
+from mgtl_tf.utils.atomic_io import write_whole
 from mgtl_tf.workflows.study_runs import finish
 
 

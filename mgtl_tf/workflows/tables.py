@@ -9,36 +9,29 @@ from pathlib import Path
 
 from absl import logging
 
-from mgtl_tf.complexity.fresh import fresh_cost
-from mgtl_tf.complexity.fresh import paper_size
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import write_whole
-from mgtl_tf.tables.code_version import code_version
-from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.layout import table_grid
-from mgtl_tf.tables.measured import CONTROLS
-from mgtl_tf.tables.measured import MeasuredTable
-from mgtl_tf.tables.measured import differences_of
-from mgtl_tf.tables.minutes import measured_budget
-from mgtl_tf.tables.minutes import write_budget
-from mgtl_tf.tables.plot import draw_rows
-from mgtl_tf.tables.publish import publish
-from mgtl_tf.tables.results import RowResult
-from mgtl_tf.tables.results import row_result
-from mgtl_tf.tables.rows import ROWS
-from mgtl_tf.tables.rows import Row
-from mgtl_tf.tables.runs import Run
-from mgtl_tf.tables.runs import versions_of
-from mgtl_tf.tables.step_time import seconds_a_step
-from mgtl_tf.tables.study import Study
-from mgtl_tf.tables.study import read_search
-from mgtl_tf.tables.study_json import StudyFigures
-from mgtl_tf.workflows.harder_gallery import harder_table
-from mgtl_tf.workflows.harder_gallery import measure_harder
+from mgtl_tf.evaluation.complexity.fresh import fresh_cost, paper_size
+from mgtl_tf.reproduction.code_version import code_version
+from mgtl_tf.reproduction.launch import Devices
+from mgtl_tf.reproduction.layout import table_grid
+from mgtl_tf.reproduction.measured import (
+    CONTROLS,
+    MeasuredTable,
+    differences_of,
+)
+from mgtl_tf.reproduction.minutes import measured_budget, write_budget
+from mgtl_tf.reproduction.plot import draw_rows
+from mgtl_tf.reproduction.publish import publish
+from mgtl_tf.reproduction.results import RowResult, row_result
+from mgtl_tf.reproduction.rows import ROWS, Row
+from mgtl_tf.reproduction.runs import Run, versions_of
+from mgtl_tf.reproduction.step_time import seconds_a_step
+from mgtl_tf.reproduction.study import Study, read_search
+from mgtl_tf.reproduction.study_json import StudyFigures
+from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.harder_gallery import harder_table, measure_harder
 from mgtl_tf.workflows.look import look_at_runs
-from mgtl_tf.workflows.study_runs import finish
-from mgtl_tf.workflows.study_runs import ready_data
-from mgtl_tf.workflows.study_runs import study_facts
+from mgtl_tf.workflows.study_runs import finish, ready_data, study_facts
 from mgtl_tf.workflows.study_search import search_settings
 from mgtl_tf.workflows.tables_job import TablesJob
 

@@ -8,18 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.tables.benchmark import BENCHMARKS
-from mgtl_tf.tables.benchmark import Benchmark
-from mgtl_tf.tables.minutes import read_budget
-from mgtl_tf.tables.rows import ROWS
-from mgtl_tf.tables.rows import Row
-from mgtl_tf.tables.rows import honest_title
-from mgtl_tf.tables.rows import rows_of
-from mgtl_tf.tables.study import Study
-from mgtl_tf.tables.study import benchmark_study
-from mgtl_tf.tables.study import control_rows
-from mgtl_tf.tables.study import data_study
+from mgtl_tf.reproduction.benchmark import BENCHMARKS, Benchmark
+from mgtl_tf.reproduction.minutes import read_budget
+from mgtl_tf.reproduction.rows import ROWS, Row, honest_title, rows_of
+from mgtl_tf.reproduction.study import (
+    Study,
+    benchmark_study,
+    control_rows,
+    data_study,
+)
+from mgtl_tf.utils.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from mgtl_tf.tables.launch import Devices
-from mgtl_tf.tables.minutes import measured_budget
-from mgtl_tf.tables.runs import Run
-from mgtl_tf.tables.step_time import seconds_a_step
-from mgtl_tf.tables.study import Study
-from mgtl_tf.workflows.study_runs import plan_lines
-from mgtl_tf.workflows.study_runs import versions_there
+from mgtl_tf.reproduction.launch import Devices
+from mgtl_tf.reproduction.minutes import measured_budget
+from mgtl_tf.reproduction.runs import Run
+from mgtl_tf.reproduction.step_time import seconds_a_step
+from mgtl_tf.reproduction.study import Study
+from mgtl_tf.workflows.study_runs import plan_lines, versions_there
 from mgtl_tf.workflows.study_search import trials_of
 from mgtl_tf.workflows.tables_job import TablesJob
 

@@ -9,34 +9,31 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.negatives import require_negatives
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import positions
-from mgtl_tf.data.sources import PairSource
-from mgtl_tf.errors import UserError
-from mgtl_tf.systems import build_model
+from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.negatives import require_negatives
+from mgtl_tf.datasets.records import Dataset, positions
+from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.models import build_model
 from mgtl_tf.training import environment
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.checkpoint import UnsavedCheckpoints
+from mgtl_tf.training.checkpoint import (
+    Checkpoints,
+    Progress,
+    UnsavedCheckpoints,
+)
 from mgtl_tf.training.distribution import Distribution
-from mgtl_tf.training.logs import MetricsLog
-from mgtl_tf.training.logs import SilentLog
+from mgtl_tf.training.logs import MetricsLog, SilentLog
 from mgtl_tf.training.loop import TrainingLoop
-from mgtl_tf.training.optimizers import averaged_weights
-from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
 from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.save_signal import SaveSignal
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.stops import StopSignals
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import read_data
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.inputs import open_source, read_data
 from mgtl_tf.workflows.order import EpochBatches
 from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
-from mgtl_tf.workflows.settle import claimed
-from mgtl_tf.workflows.settle import settle_config
+from mgtl_tf.workflows.settle import claimed, settle_config
 from mgtl_tf.workflows.validation import Validation
 
 _FEWEST_PAIRS = 2

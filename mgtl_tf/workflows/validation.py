@@ -9,17 +9,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.aerial_images import aerial_images
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import positions
-from mgtl_tf.retrieval.thumbnails import fixed_rows
-from mgtl_tf.retrieval.thumbnails import retrieval_thumbnails
-from mgtl_tf.workflows.inputs import left_out
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import pair_bar
-from mgtl_tf.workflows.inputs import validation_batches
+from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.records import Dataset, positions
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
+from mgtl_tf.workflows.inputs import (
+    left_out,
+    open_source,
+    pair_bar,
+    validation_batches,
+)
 
 
 class Validation:

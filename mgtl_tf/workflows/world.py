@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mgtl_tf.data.procedural import files
-from mgtl_tf.data.procedural.contact_sheet import write_contact_sheet
-from mgtl_tf.data.procedural.making import make_pictures
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.errors import UserError
-from mgtl_tf.utils.locks import LOCK
-from mgtl_tf.utils.locks import held
+from mgtl_tf.synthetic import files
+from mgtl_tf.synthetic.contact_sheet import write_contact_sheet
+from mgtl_tf.synthetic.making import make_pictures
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.locks import LOCK, held
 
 
 def make_world(

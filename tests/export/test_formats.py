@@ -12,20 +12,18 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from mgtl_tf import build_model
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.config.systems import SYSTEMS as REGISTERED
-from mgtl_tf.data.preprocess_graph import ground_images
-from mgtl_tf.data.preprocess_graph import satellite_images
-from mgtl_tf.errors import UserError
-from mgtl_tf.export import export_model
-from mgtl_tf.export import formats
-from mgtl_tf.export.agreement import BOUND
-from mgtl_tf.export.agreement import made_images
-from mgtl_tf.export.formats import FORMATS
-from mgtl_tf.export.formats import Format
-from mgtl_tf.export.formats import require_formats
-from mgtl_tf.export.formats import write_formats
+from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
+from mgtl_tf.export import export_model, formats
+from mgtl_tf.export.agreement import BOUND, made_images
+from mgtl_tf.export.formats import (
+    FORMATS,
+    Format,
+    require_formats,
+    write_formats,
+)
+from mgtl_tf.utils.errors import UserError
 
 SIZE = (16, 40)
 CROP = (0.25, 0.75)

@@ -14,13 +14,10 @@ import tensorflow as tf
 
 from mgtl_tf import build_model
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.preprocess import load_ground
-from mgtl_tf.data.preprocess import load_satellite
-from mgtl_tf.data.preprocess_graph import ground_image
-from mgtl_tf.data.preprocess_graph import satellite_image
-from mgtl_tf.errors import UserError
-from mgtl_tf.export import export_model
-from mgtl_tf.export import model_hash
+from mgtl_tf.datasets.preprocess import load_ground, load_satellite
+from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
+from mgtl_tf.export import export_model, model_hash
+from mgtl_tf.utils.errors import UserError
 from tests.tiny_runs import ONE_STEP
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"

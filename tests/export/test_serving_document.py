@@ -4,8 +4,7 @@ import base64
 import json
 import re
 import threading
-from http.server import BaseHTTPRequestHandler
-from http.server import HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import cv2
@@ -13,10 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
-from mgtl_tf.workflows.export import export_run
-from mgtl_tf.workflows.export import format_lines
+from mgtl_tf.config import ModelConfig, RunConfig
+from mgtl_tf.workflows.export import export_run, format_lines
 from tests.tiny_runs import write_run
 
 ROOT = Path(__file__).parents[2]

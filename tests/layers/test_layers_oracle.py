@@ -12,8 +12,7 @@ from mgtl_tf.layers.knowledge_supported_transformer import (
 )
 from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.positional_encoding import sinusoids
-from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR
-from mgtl_tf.layers.vgg16 import VGG16Features
+from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR, VGG16Features
 from tests.processor import needs_bfloat16
 
 

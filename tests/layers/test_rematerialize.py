@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.layers.vgg16 import VGG16Features
+from mgtl_tf.utils.errors import UserError
 
 
 def _gradients(rematerialize, dropout):

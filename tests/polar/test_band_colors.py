@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polar.band_colors import Bands
-from polar.band_colors import inks_to_rgb
-from polar.band_colors import kind_of_grey
-from polar.band_colors import require_bright
-from polar.band_colors import stated_highest
-from polar.band_colors import true_colors
+from polar.band_colors import (
+    Bands,
+    inks_to_rgb,
+    kind_of_grey,
+    require_bright,
+    stated_highest,
+    true_colors,
+)
 
 
 def _rgb(seed=0, size=12):

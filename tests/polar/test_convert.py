@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 
 import polar
-from polar.convert import ConversionError
-from polar.convert import convert_folder
+from polar.convert import ConversionError, convert_folder
 
 ROOT = Path(__file__).parents[2]
 

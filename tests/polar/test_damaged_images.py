@@ -6,19 +6,20 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image
-from PIL import ImageOps
+from PIL import Image, ImageOps
 
 from polar.image_files import decode
-from tests.polar.sound_images import CHECKED
-from tests.polar.sound_images import DAMAGES
-from tests.polar.sound_images import JPEGS
-from tests.polar.sound_images import OTHERS
-from tests.polar.sound_images import flipped
-from tests.polar.sound_images import gdal
-from tests.polar.sound_images import pillow
-from tests.polar.sound_images import scene
-from tests.polar.sound_images import tiff
+from tests.polar.sound_images import (
+    CHECKED,
+    DAMAGES,
+    JPEGS,
+    OTHERS,
+    flipped,
+    gdal,
+    pillow,
+    scene,
+    tiff,
+)
 
 ALL = {**JPEGS, **OTHERS}
 

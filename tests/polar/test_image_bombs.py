@@ -16,9 +16,7 @@ import tifffile
 from PIL import Image
 
 from benchmarks import bad_images
-from polar.image_files import MOST_BYTES
-from polar.image_files import decode
-from polar.image_files import read_image
+from polar.image_files import MOST_BYTES, decode, read_image
 
 
 def chunk(name, body):

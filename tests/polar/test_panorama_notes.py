@@ -9,10 +9,9 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from mgtl_tf.data.preprocess import load_ground
-from mgtl_tf.errors import UserError
-from polar.image_files import decode
-from polar.image_files import decode_panorama
+from mgtl_tf.datasets.preprocess import load_ground
+from mgtl_tf.utils.errors import UserError
+from polar.image_files import decode, decode_panorama
 from polar.panorama_notes import noted_heading
 
 SPACE = "http://ns.google.com/photos/1.0/panorama/"

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from polar.parallel import WorkerDiedError
-from polar.parallel import in_parallel
+from polar.parallel import WorkerDiedError, in_parallel
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,15 +10,10 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import example
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polar.text import csv_text
-from polar.text import defused
-from polar.text import is_number
-from polar.text import shown
-from polar.text import spelled
+from polar.text import csv_text, defused, is_number, shown, spelled
 
 ROOT = Path(__file__).parents[2]
 NAMES = st.binary(max_size=40).map(os.fsdecode)

@@ -9,15 +9,11 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import example
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import polar
-from polar.geometry import aerial_to_polar
-from polar.geometry import polar_to_aerial
-from polar.geometry import sampling_grid
+from polar.geometry import aerial_to_polar, polar_to_aerial, sampling_grid
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs"
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.places import Place
 
 
 class SlowEncoder:

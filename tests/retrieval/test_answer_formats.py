@@ -8,20 +8,20 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import example
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mgtl_tf.retrieval.answer_formats import PATH_FORMATS
-from mgtl_tf.retrieval.answer_formats import as_csv
-from mgtl_tf.retrieval.answer_formats import as_geojson
-from mgtl_tf.retrieval.answer_formats import as_json
-from mgtl_tf.retrieval.answer_formats import as_path_geojson
-from mgtl_tf.retrieval.answer_formats import as_raw_csv
-from mgtl_tf.retrieval.answer_formats import as_table
-from mgtl_tf.retrieval.answers import Answer
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.answer_formats import (
+    PATH_FORMATS,
+    as_csv,
+    as_geojson,
+    as_json,
+    as_path_geojson,
+    as_raw_csv,
+    as_table,
+)
+from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.galleries.places import Place
 
 
 @pytest.fixture

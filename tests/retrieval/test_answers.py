@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgtl_tf.data.geodesy import earth_centred
-from mgtl_tf.retrieval.answers import locate
-from mgtl_tf.retrieval.answers import metres_from_first
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.answers import locate, metres_from_first
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.map_distance import metres_from
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.geodesy import earth_centred
 
 
 @pytest.fixture

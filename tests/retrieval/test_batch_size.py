@@ -2,9 +2,11 @@
 
 import pytest
 
-from mgtl_tf.retrieval import batch_size
-from mgtl_tf.retrieval.batch_size import automatic_batch_size
-from mgtl_tf.retrieval.batch_size import indexing_bytes
+from mgtl_tf.retrieval.galleries import batch_size
+from mgtl_tf.retrieval.galleries.batch_size import (
+    automatic_batch_size,
+    indexing_bytes,
+)
 
 
 def details(height, width, multiplier=1.0):

@@ -6,16 +6,18 @@ import json
 import numpy as np
 import pytest
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.calibration import Calibration
-from mgtl_tf.retrieval.calibration import fingerprint
-from mgtl_tf.retrieval.calibration import load_calibration
-from mgtl_tf.retrieval.calibration import near_first
-from mgtl_tf.retrieval.calibration import save_calibration
-from mgtl_tf.retrieval.confidence import Confidence
-from mgtl_tf.retrieval.drive import DriveModel
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.calibration.confidence import Confidence
+from mgtl_tf.retrieval.calibration.stored import (
+    Calibration,
+    fingerprint,
+    load_calibration,
+    near_first,
+    save_calibration,
+)
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 
 HASH = "a" * 64

@@ -6,13 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import vonmises_fisher
 
-from mgtl_tf.retrieval.calibration_fit import fit
-from mgtl_tf.retrieval.calibration_fit import held_out
-from mgtl_tf.retrieval.confidence import Confidence
-from mgtl_tf.retrieval.confidence import log_odds
-from mgtl_tf.retrieval.evidence import Evidence
-from mgtl_tf.retrieval.evidence import Trials
-from mgtl_tf.retrieval.reliability import reliability
+from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
+from mgtl_tf.retrieval.calibration.evidence import Evidence, Trials
+from mgtl_tf.retrieval.calibration.fit import fit, held_out
+from mgtl_tf.retrieval.calibration.reliability import reliability
 
 SIDE = 24
 METRES = 25.0

@@ -8,13 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.drive import EDGE
-from mgtl_tf.retrieval.drive import SWITCH
-from mgtl_tf.retrieval.drive import Drive
-from mgtl_tf.retrieval.drive import DriveModel
-from mgtl_tf.retrieval.motion import ASTRAY
-from mgtl_tf.retrieval.motion import Motion
+from mgtl_tf.retrieval.sequence.bayes_filter import (
+    EDGE,
+    SWITCH,
+    Drive,
+    DriveModel,
+)
+from mgtl_tf.retrieval.sequence.motion import ASTRAY, Motion
+from mgtl_tf.utils.errors import UserError
 
 WGS84 = Geod(ellps="WGS84")
 

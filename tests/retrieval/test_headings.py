@@ -9,16 +9,17 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from mgtl_tf.retrieval.answer_formats import as_table
-from mgtl_tf.retrieval.answer_formats import plain
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.headings import best_turns
-from mgtl_tf.retrieval.headings import trained_for_turns
-from mgtl_tf.retrieval.headings import turned
-from mgtl_tf.retrieval.headings import turns
-from mgtl_tf.retrieval.index import Index
+from mgtl_tf.retrieval.ann import open_engine
+from mgtl_tf.retrieval.answer_formats import as_table, plain
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.headings import (
+    best_turns,
+    trained_for_turns,
+    turned,
+    turns,
+)
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.places import Place
 from polar.image_files import decode
 
 WIDTH = 40

@@ -10,23 +10,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval import checksums
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.columns import open_columns
-from mgtl_tf.retrieval.columns import write_columns
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.manifest import FILES
-from mgtl_tf.retrieval.manifest import write_manifest
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.galleries import checksums
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.columns import open_columns, write_columns
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.manifest import FILES, write_manifest
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
-from tests.retrieval.wide_images import widths
-from tests.retrieval.wide_images import write_wide
+from tests.retrieval.wide_images import widths, write_wide
 
 REFUSED = 99
 

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import mgtl_tf
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.build import build_index
+from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode
 
 LATITUDE = 46.9

@@ -6,20 +6,17 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.ann import open_engine
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.places import find_places
+from mgtl_tf.retrieval.galleries.shards import join_shards
+from mgtl_tf.retrieval.galleries.sources import FileSource, Shard, ShardSource
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.places import find_places
 from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.shards import join_shards
-from mgtl_tf.retrieval.sources import FileSource
-from mgtl_tf.retrieval.sources import Shard
-from mgtl_tf.retrieval.sources import ShardSource
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
-from mgtl_tf.workflows.locate import Circumstances
-from mgtl_tf.workflows.locate import _warnings
+from mgtl_tf.workflows.locate import Circumstances, _warnings
 
 COUNT = 80
 # One place every 100 m to the north.

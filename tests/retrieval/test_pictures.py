@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mgtl_tf.data.preprocess import read_image
-from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answers import Answer
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.chart_style import new_chart
-from mgtl_tf.retrieval.chart_style import save_chart
-from mgtl_tf.retrieval.pictures import draw_located
-from mgtl_tf.retrieval.pictures import draw_polar_pairs
-from mgtl_tf.retrieval.pictures import require_picture_name
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.datasets.preprocess import read_image
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.report.chart_style import new_chart, save_chart
+from mgtl_tf.retrieval.report.pictures import (
+    draw_located,
+    draw_polar_pairs,
+    require_picture_name,
+)
+from mgtl_tf.utils.errors import UserError
 
 GREEN = np.array([0x16, 0xA3, 0x4A])
 

@@ -2,12 +2,14 @@
 
 import pytest
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.places import Place
-from mgtl_tf.retrieval.places import find_places
-from mgtl_tf.retrieval.places import place_id
-from mgtl_tf.retrieval.places import read_locations
-from mgtl_tf.retrieval.sources import FileSource
+from mgtl_tf.retrieval.galleries.places import (
+    Place,
+    find_places,
+    place_id,
+    read_locations,
+)
+from mgtl_tf.retrieval.galleries.sources import FileSource
+from mgtl_tf.utils.errors import UserError
 
 
 def test_cvact_has_one_id_for_both_views():

@@ -7,14 +7,12 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
-from mgtl_tf.metrics import ranks
-from mgtl_tf.metrics import recall
-from mgtl_tf.retrieval.charts import draw_losses
-from mgtl_tf.retrieval.examples import choose_examples
-from mgtl_tf.retrieval.report import ReportData
-from mgtl_tf.retrieval.report import write_report
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.metrics import ranks, recall
+from mgtl_tf.retrieval.report.charts import draw_losses
+from mgtl_tf.retrieval.report.examples import choose_examples
+from mgtl_tf.retrieval.report.report import ReportData, write_report
+from mgtl_tf.utils.errors import UserError
 
 
 class Links(HTMLParser):

@@ -11,12 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.manifest import FILES
-from tests.retrieval.gallery_making import SlowEncoder
-from tests.retrieval.gallery_making import places
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.manifest import FILES
+from mgtl_tf.utils.errors import UserError
+from tests.retrieval.gallery_making import SlowEncoder, places
 from tests.retrieval.wide_images import write_wide
 
 ROOT = Path(__file__).parents[2]
@@ -166,7 +165,7 @@ def test_killed_while_it_gets_its_name(whole, monkeypatch):
         raise Killed
 
     with monkeypatch.context() as patch:
-        patch.setattr("mgtl_tf.retrieval.build.swap_folder", die)
+        patch.setattr("mgtl_tf.retrieval.galleries.builder.swap_folder", die)
         with pytest.raises(Killed):
             build_index(SlowEncoder(), places(folder), folder / "index", 4)
     assert len(load_index(folder / "index").places) == 9

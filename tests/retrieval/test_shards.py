@@ -6,25 +6,27 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.manifest import FILES
-from mgtl_tf.retrieval.places import Place
-from mgtl_tf.retrieval.shards import finished_shard
-from mgtl_tf.retrieval.shards import join_shards
-from mgtl_tf.retrieval.shards import missing_shards
-from mgtl_tf.retrieval.shards import require_shard_folder
-from mgtl_tf.retrieval.sources import FileSource
-from mgtl_tf.retrieval.sources import JoinedSource
-from mgtl_tf.retrieval.sources import Shard
-from mgtl_tf.retrieval.sources import ShardSource
-from tests.retrieval.wide_images import widths
-from tests.retrieval.wide_images import write_wide
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.manifest import FILES
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.galleries.shards import (
+    finished_shard,
+    join_shards,
+    missing_shards,
+    require_shard_folder,
+)
+from mgtl_tf.retrieval.galleries.sources import (
+    FileSource,
+    JoinedSource,
+    Shard,
+    ShardSource,
+)
+from mgtl_tf.utils.errors import UserError
+from tests.retrieval.wide_images import widths, write_wide
 
 
 class SizeEncoder:

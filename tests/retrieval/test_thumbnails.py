@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.thumbnails import fixed_rows
-from mgtl_tf.retrieval.thumbnails import retrieval_thumbnails
+from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
 
 TRUE, WRONG = [22, 163, 74], [203, 213, 225]
 

@@ -14,15 +14,13 @@ import pytest
 import uvicorn
 
 from benchmarks import bad_images
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.answers import Answer
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.app import create_app
-from mgtl_tf.serving.impatience import Patience
-from mgtl_tf.serving.impatience import impatient_protocol
+from mgtl_tf.serving.impatience import Patience, impatient_protocol
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import bind
+from mgtl_tf.utils.errors import UserError
 
 LIMITS = Limits(
     upload_bytes=100_000,

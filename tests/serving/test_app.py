@@ -15,8 +15,7 @@ from contextlib import suppress
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.formparsers import MultiPartParser
 

@@ -9,8 +9,7 @@ import pytest
 
 from benchmarks import bad_images
 from mgtl_tf.serving.decoding import Decoders
-from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.limits import Refused
+from mgtl_tf.serving.limits import Limits, Refused
 
 LIMITS = Limits(decode_seconds=20)
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.index import Index
-from mgtl_tf.retrieval.places import Place
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.ground_extent import GroundExtent
 
 

@@ -4,14 +4,11 @@ import asyncio
 import socket
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
-from mgtl_tf.serving.guard import HEADERS
-from mgtl_tf.serving.guard import Guard
+from mgtl_tf.serving.guard import HEADERS, Guard
 from mgtl_tf.serving.hosts import Hosts
 
 

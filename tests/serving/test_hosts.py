@@ -6,12 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.serving.hosts import Hosts
-from mgtl_tf.serving.hosts import allowed_names
-from mgtl_tf.serving.hosts import client_of
-from mgtl_tf.serving.hosts import host_and_port
-from mgtl_tf.serving.hosts import is_loopback
+from mgtl_tf.serving.hosts import (
+    Hosts,
+    allowed_names,
+    client_of,
+    host_and_port,
+    is_loopback,
+)
+from mgtl_tf.utils.errors import UserError
 
 OWN = "192.168.1.4"
 

@@ -6,14 +6,12 @@ import random
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
 from benchmarks import bad_images
-from mgtl_tf.serving.images import jpeg
-from mgtl_tf.serving.images import uploaded_panorama
+from mgtl_tf.serving.images import jpeg, uploaded_panorama
 from mgtl_tf.serving.limits import Refused
 
 

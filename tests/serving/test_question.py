@@ -1,14 +1,11 @@
 """What a form may ask."""
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import given
-from hypothesis import settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mgtl_tf.serving.limits import Refused
-from mgtl_tf.serving.question import Question
-from mgtl_tf.serving.question import parse_question
+from mgtl_tf.serving.question import Question, parse_question
 
 
 @pytest.mark.parametrize(

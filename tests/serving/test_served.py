@@ -14,16 +14,12 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import served_page
-from benchmarks import upload_kinds
-from mgtl_tf.config import DataConfig
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config import RunConfig
+from benchmarks import served_page, upload_kinds
+from mgtl_tf.config import DataConfig, ModelConfig, RunConfig
 from mgtl_tf.export import export_model
-from mgtl_tf.systems import build_model
+from mgtl_tf.models import build_model
 from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.locate import Circumstances
-from mgtl_tf.workflows.locate import locate_images
+from mgtl_tf.workflows.locate import Circumstances, locate_images
 
 CONFIG = RunConfig(
     model=ModelConfig(

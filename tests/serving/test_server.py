@@ -12,11 +12,9 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.serving.program import serve_gallery
-from mgtl_tf.serving.server import bind
-from mgtl_tf.serving.server import require_libraries
-from mgtl_tf.serving.server import serve
+from mgtl_tf.serving.server import bind, require_libraries, serve
+from mgtl_tf.utils.errors import UserError
 
 
 def test_a_taken_port_is_named():

@@ -2,8 +2,7 @@
 
 import pytest
 
-from mgtl_tf.serving.view import confidence_in_words
-from mgtl_tf.serving.view import percent
+from mgtl_tf.serving.view import confidence_in_words, percent
 
 
 @pytest.mark.parametrize(

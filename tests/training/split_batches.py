@@ -17,9 +17,7 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.distribution import Distribution
-from mgtl_tf.training.distribution import gathered
-from mgtl_tf.training.distribution import own_randomness
+from mgtl_tf.training.distribution import Distribution, gathered, own_randomness
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 

@@ -11,16 +11,12 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.training.folder_names import found
-from mgtl_tf.training.folder_names import new_folder
+from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
+from mgtl_tf.training.folder_names import found, new_folder
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.sealed import seal
+from mgtl_tf.utils.errors import UserError
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(8, 16),

@@ -10,15 +10,11 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
 from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.sealed import DamagedError
-from mgtl_tf.training.sealed import require_whole
+from mgtl_tf.training.sealed import DamagedError, require_whole
+from mgtl_tf.utils.errors import UserError
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(8, 16),

@@ -10,9 +10,7 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.training import environment
-from mgtl_tf.training.logs import MetricsLog
-from mgtl_tf.training.logs import bar_figures
-from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.training.logs import MetricsLog, bar_figures, read_metrics
 from mgtl_tf.training.meter import Meter
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.save_signal import SaveSignal

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.utils.errors import UserError
 
 
 class Saved:

@@ -11,10 +11,8 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.optimizers import averaged_weights
-from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.checkpoint import Checkpoints, Progress
+from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
 
 ROOT = Path(__file__).parents[2]
 TINY = mgtl_tf.ModelConfig(

@@ -8,8 +8,7 @@ import pytest
 
 from mgtl_tf.training import environment
 from tests.processor import needs_bfloat16
-from tests.training.small_step import SmallStep
-from tests.training.small_step import batch
+from tests.training.small_step import SmallStep, batch
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.utils.errors import UserError
 from tests import programs
 
 ROOT = Path(__file__).parents[2]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.errors import UserError
 from mgtl_tf.training import variables
+from mgtl_tf.utils.errors import UserError
 
 TINY = mgtl_tf.ModelConfig(
     image_size=(8, 16),

@@ -9,10 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.utils.json_files import sealed_text
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.json_files import parse_json, read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError
 
 

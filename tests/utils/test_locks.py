@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mgtl_tf.errors import UserError
 from mgtl_tf.utils import locks
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import held
 
 ROOT = Path(__file__).parents[2]

@@ -4,14 +4,10 @@ import dataclasses
 import json
 import os
 
-from hypothesis import given
-from hypothesis import settings
-from hypothesis import strategies
+from hypothesis import given, settings, strategies
 
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.undecodable import is_undecodable
-from mgtl_tf.utils.undecodable import replaced
-from mgtl_tf.utils.undecodable import restored
+from mgtl_tf.utils.undecodable import is_undecodable, replaced, restored
 
 
 @dataclasses.dataclass(frozen=True)

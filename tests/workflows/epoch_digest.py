@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.records import Pair
+from mgtl_tf.datasets.records import Pair
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.workflows.order import EpochBatches
 

@@ -9,16 +9,15 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.engines import build_gallery_engine
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.export import export_run
-from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.index import join_gallery
+from mgtl_tf.workflows.index import index_gallery, join_gallery
 from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train

@@ -7,18 +7,17 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval import drive_trial
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.engines.exact import BlockSearch
-from mgtl_tf.retrieval.evidence import Witness
-from mgtl_tf.retrieval.index import load_index
+from mgtl_tf.retrieval.ann import open_engine
+from mgtl_tf.retrieval.ann.exact import BlockSearch
+from mgtl_tf.retrieval.calibration.evidence import Witness
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.places import Place
 from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.workflows.calibrate import calibrate
-from mgtl_tf.workflows.calibrate import calibrate_gallery
+from mgtl_tf.retrieval.sequence import trial as drive_trial
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
 from polar.image_files import decode
 
 COUNT = 150

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 from absl import flags
 
-from mgtl_tf.errors import UserError
-from mgtl_tf.retrieval.build import build_index
-from mgtl_tf.retrieval.engines import open_engine
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.places import Place
-from mgtl_tf.retrieval.sources import FileSource
-from mgtl_tf.workflows.engines import build_gallery_engine
-from mgtl_tf.workflows.engines import require_gallery_engine
+from mgtl_tf.retrieval.ann import open_engine
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.galleries.sources import FileSource
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.engines import (
+    build_gallery_engine,
+    require_gallery_engine,
+)
 
 pytest.importorskip("faiss")
 FLAGS = ["engine", "backend", "uri", "training_gallery", "output_dir"]

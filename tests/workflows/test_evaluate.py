@@ -7,17 +7,15 @@ import numpy as np
 import pytest
 import scipy.io
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
-from tests.tiny_runs import write_image
-from tests.tiny_runs import write_noisy_cvusa
-from tests.tiny_runs import write_run
+from tests.tiny_runs import write_image, write_noisy_cvusa, write_run
 
 CONFIG = RunConfig().replace(
     image_size=(8, 16),

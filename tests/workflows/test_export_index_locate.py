@@ -12,23 +12,18 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.data.preprocess import load_ground
-from mgtl_tf.data.preprocess import load_satellite
-from mgtl_tf.data.preprocess import read_image
-from mgtl_tf.errors import UserError
+from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.datasets.preprocess import load_ground, load_satellite, read_image
 from mgtl_tf.export import export_model
-from mgtl_tf.model_folder import write_details
-from mgtl_tf.systems import build_model
+from mgtl_tf.export.model_folder import write_details
+from mgtl_tf.models import build_model
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.locate import Circumstances
-from mgtl_tf.workflows.locate import locate_images
+from mgtl_tf.workflows.locate import Circumstances, locate_images
 from tests import programs
-from tests.tiny_runs import ONE_STEP
-from tests.tiny_runs import write_run
+from tests.tiny_runs import ONE_STEP, write_run
 
 SIZE = ONE_STEP.image_size
 # Trained in bfloat16: the export must compute in float32 all the same.

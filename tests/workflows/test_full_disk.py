@@ -12,23 +12,21 @@ import pytest
 from matplotlib.figure import Figure
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.errors import UserError
-from mgtl_tf.folders import write_whole
-from mgtl_tf.retrieval.chart_style import save_figure
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.retrieval.report.chart_style import save_figure
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.engines import build_gallery_engine
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
-from polar.convert import ConversionError
-from polar.convert import convert_folder
+from polar.convert import ConversionError, convert_folder
 from tests.small_disk import fill
-from tests.tiny_runs import write_noisy_cvusa
-from tests.tiny_runs import write_run
+from tests.tiny_runs import write_noisy_cvusa, write_run
 
 CONFIG = RunConfig().replace(
     image_size=(8, 16),

@@ -7,23 +7,19 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from mgtl_tf import evaluation
+from mgtl_tf.analysis.traces import attention_of, trace_places
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.pipeline import eval_batches
-from mgtl_tf.data.sources import FileSource
-from mgtl_tf.errors import UserError
-from mgtl_tf.look.traces import attention_of
-from mgtl_tf.look.traces import trace_places
+from mgtl_tf.datasets.pipeline import eval_batches
+from mgtl_tf.datasets.sources import FileSource
+from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.metrics import recall
 from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import look as workflow
 from mgtl_tf.workflows import tables
 from mgtl_tf.workflows.evaluate import read_split
-from mgtl_tf.workflows.look import look_at_run
-from mgtl_tf.workflows.look import look_at_runs
-from mgtl_tf.workflows.look import require_steps
-from tests.tiny_runs import write_noisy_cvusa
-from tests.tiny_runs import write_run
+from mgtl_tf.workflows.look import look_at_run, look_at_runs, require_steps
+from tests.tiny_runs import write_noisy_cvusa, write_run
 
 PLACES = 6
 CONFIG = RunConfig().replace(

@@ -8,18 +8,15 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.index import load_index
-from mgtl_tf.retrieval.sources import Shard
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.sources import Shard
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.export import export_run
-from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.index import verify_gallery
+from mgtl_tf.workflows.index import index_gallery, verify_gallery
 from mgtl_tf.workflows.locate import locate_images
-from tests.retrieval.tiles.maps import write_map
-from tests.tiny_runs import ONE_STEP
-from tests.tiny_runs import write_image
-from tests.tiny_runs import write_run
+from tests.retrieval.tiling.maps import write_map
+from tests.tiny_runs import ONE_STEP, write_image, write_run
 
 SIZE = ONE_STEP.image_size
 CONFIG = RunConfig(model=ONE_STEP)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import order
 from mgtl_tf.workflows.order import EpochBatches
 from tests import programs

@@ -8,14 +8,12 @@ import pytest
 import scipy.io
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.errors import UserError
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import evaluate_run
-from mgtl_tf.workflows.inputs import left_out
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import read_data
+from mgtl_tf.workflows.inputs import left_out, open_source, read_data
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 from tests.tiny_runs import write_image

@@ -14,20 +14,18 @@ import numpy as np
 import pytest
 import scipy.io
 
-from benchmarks import damaged_files
-from benchmarks import kill_and_prepare
+from benchmarks import damaged_files, kill_and_prepare
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data import cache_guard
-from mgtl_tf.data import cache_work
-from mgtl_tf.data.cache_files import CacheSettings
-from mgtl_tf.data.cache_work import Workers
-from mgtl_tf.data.prepared import open_prepared
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.data.readers import read_dataset
-from mgtl_tf.data.sources import FileSource
-from mgtl_tf.errors import UserError
-from mgtl_tf.workflows.inputs import open_source
-from mgtl_tf.workflows.inputs import require_prepared
+from mgtl_tf.datasets.decoded_cache import guard as cache_guard
+from mgtl_tf.datasets.decoded_cache import work as cache_work
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.sources import FileSource
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.inputs import open_source, require_prepared
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
 

@@ -8,12 +8,10 @@ import pytest
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.records import Dataset
-from mgtl_tf.data.records import Pair
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.training.checkpoint import Checkpoints, Progress
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.restore import restore
 
 SMALL = RunConfig().replace(

@@ -10,17 +10,13 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.data.procedural.settings import WorldSettings
-from mgtl_tf.errors import UserError
-from mgtl_tf.tables import step_time
-from mgtl_tf.tables.benchmark import BENCHMARKS
-from mgtl_tf.tables.benchmark import SMALL
-from mgtl_tf.tables.layout import table_grid
-from mgtl_tf.tables.study_json import from_json
-from mgtl_tf.workflows import harder_gallery
-from mgtl_tf.workflows import study_runs
-from mgtl_tf.workflows import tables
-from mgtl_tf.workflows import tables_plan
+from mgtl_tf.reproduction import step_time
+from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
+from mgtl_tf.reproduction.layout import table_grid
+from mgtl_tf.reproduction.study_json import from_json
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows import harder_gallery, study_runs, tables, tables_plan
 from mgtl_tf.workflows.tables_job import TablesJob
 
 _SPEC = importlib.util.spec_from_file_location(

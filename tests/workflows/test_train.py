@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf import evaluation
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
+from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training import checkpoint
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.step import TrainStep
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import order
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train

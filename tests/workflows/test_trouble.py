@@ -7,12 +7,10 @@ import pytest
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig
-from mgtl_tf.errors import UserError
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.logs import MetricsLog
-from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.training.checkpoint import Checkpoints, Progress
+from mgtl_tf.training.logs import MetricsLog, read_metrics
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.train import train
 from tests.small_disk import fill
 

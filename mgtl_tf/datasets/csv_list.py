@@ -1,0 +1,102 @@
+"""Reader of own data: pairs listed in CSV files.
+
+Each has the header `id,ground,aerial,latitude,longitude` (in any order;
+further columns are passed over); files are named relative to the CSV;
+latitude and longitude, in degrees (WGS 84), may be empty. A folder holds
+train.csv, validation.csv or both; a single CSV file is a training split.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from mgtl_tf.datasets.csv_table import Row, degrees_of, read_rows
+from mgtl_tf.datasets.cvusa import require_files
+from mgtl_tf.datasets.layout import require_in_place
+from mgtl_tf.datasets.problems import Problem, Strict, quoted
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import earth_centred
+
+COLUMNS = ("id", "ground", "aerial", "latitude", "longitude")
+_SPLITS = ("train", "validation")
+
+
+def read_csv(
+    root: Path | str, problems: list[Problem] | None = None
+) -> Dataset:
+    """The pairs of a CSV file, or of a folder of two.
+
+    Args:
+        root: the folder, or the file.
+        problems: gets what is wrong, and such rows are left out; image
+            files are then not looked for. By default the first is raised.
+
+    Raises:
+        UserError: for no list, one without the header, or without
+            `problems` a row that is no pair, an id that repeats, or a file
+            that does not exist.
+    """
+    found = Strict() if problems is None else problems
+    lists = _lists(Path(root))
+    splits = {
+        split: tuple(_pairs(lists[split], split, found).values())
+        if split in lists
+        else ()
+        for split in _SPLITS
+    }
+    notes = [f"no {name}.csv" for name in _SPLITS if name not in lists]
+    return Dataset("csv", splits["train"], splits["validation"], tuple(notes))
+
+
+def _lists(root: Path) -> dict[str, Path]:
+    if root.is_file():
+        return {"train": root}
+    if not root.is_dir():
+        raise UserError(f"--data_dir={root}: no such folder or CSV file")
+    lists = {s: root / f"{s}.csv" for s in _SPLITS}
+    lists = {split: path for split, path in lists.items() if path.is_file()}
+    others = sorted(root.glob("*.csv"))
+    if not lists and len(others) == 1:
+        return {"train": others[0]}
+    if not lists:
+        raise UserError(
+            f"--data_dir={root}: holds neither train.csv nor validation.csv"
+            f" with the columns {','.join(COLUMNS)}"
+        )
+    return lists
+
+
+def _pairs(path: Path, split: str, problems: list[Problem]) -> dict[str, Pair]:
+    pairs: dict[str, Pair] = {}
+    for row in read_rows(path, COLUMNS):
+        try:
+            pair = _pair(path.parent, row)
+            if pair.id in pairs:
+                raise ValueError(f"{pair.id} repeats")
+            if not pairs:
+                require_in_place(path.parent, Path(row.values["ground"]))
+                require_in_place(path.parent, Path(row.values["aerial"]))
+            if isinstance(problems, Strict):
+                require_files(pair.ground, pair.aerial)
+        except ValueError as error:
+            problems.append(Problem(str(path), split, row.number, str(error)))
+        else:
+            pairs[pair.id] = pair
+    return pairs
+
+
+def _pair(root: Path, row: Row) -> Pair:
+    values = [row.values[name] for name in COLUMNS]
+    name, ground, aerial = values[:3]
+    unusable = row.surplus or "\0" in "".join(values)
+    if unusable or not (name and ground and aerial):
+        raise ValueError(f"{quoted(values)} is not {','.join(COLUMNS)!r}")
+    files = root / ground, root / aerial
+    place = degrees_of(row.values)
+    if place is None:
+        return Pair(name, *files, row=row.number)
+    metres = earth_centred(*(np.array([degree]) for degree in place))[0]
+    return Pair(name, *files, tuple(metres.tolist()), place, row.number)

@@ -1,0 +1,188 @@
+"""Rows of a CSV file with a header, as people and spreadsheets write it.
+
+Taken as meant: a byte order mark, any line ends, quotes, columns in any order
+and beside others, spaces around names and values, names in any case. Told in
+one line: semicolons or tabs between columns, and what is no text.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.plain_files import UnfitFileError, open_plain
+
+DEGREES = ("latitude", "longitude")
+# Most bytes of a list: five million rows.
+_LARGEST = 2**29
+# Most characters of a line that are looked at; csv takes 131,072 of a value.
+_LONGEST_LINE = 10_000
+_LIMITS = (90.0, 180.0)
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table.
+
+    Attributes:
+        number: from 1, the first below the header.
+        line: of the file, from 1; where a quoted value spans several, the
+            last of them.
+        values: by the columns' names, without spaces around them; "" where
+            the row ends before.
+        surplus: whether it has more values than the header has names.
+    """
+
+    number: int
+    line: int
+    values: dict[str, str]
+    surplus: bool = False
+
+
+def header_of(path: Path) -> list[str]:
+    """The names in a file's first line, in lower case; none of no text."""
+    try:
+        with _opened(path, str(path)) as f:
+            return _names(next(csv.reader([f.readline(1 << 16)]), []))
+    except csv.Error:
+        return []
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], where: str = ""
+) -> Iterator[Row]:
+    """The rows below the header that are not empty.
+
+    Args:
+        path: of the file.
+        columns: names that the header must hold, in lower case.
+        where: what a message begins with; the path by default.
+
+    Raises:
+        UserError: for a file that cannot be read, a header that lacks a
+            column or names one twice, or broken quotes.
+    """
+    where = where or str(path)
+    # A wrong byte becomes a name that no file has, and is told so.
+    with _opened(path, where) as file:
+        reader = csv.reader(file)
+        try:
+            names = _names(next(reader, []))
+            _require_columns(where, names, columns)
+            number = 0
+            for values in reader:
+                number += bool(values)
+                # Spreadsheets end with rows of commas alone.
+                if any(value.strip() for value in values):
+                    yield _row(number, reader.line_num, names, values)
+        except csv.Error as error:
+            raise UserError(
+                f"{where}, line {reader.line_num}: {error}"
+            ) from None
+
+
+def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
+    """Latitude and longitude of a row; None where both are empty.
+
+    Raises:
+        ValueError: where they are no numbers in range, with the likely
+            reason, as a phrase.
+    """
+    texts = [values[name] for name in DEGREES]
+    if not any(texts):
+        return None
+    try:
+        latitude, longitude = map(float, texts)
+    except ValueError:
+        raise ValueError(_no_degrees(texts)) from None
+    for value, limit in zip((latitude, longitude), _LIMITS, strict=True):
+        # Written so that NaN, of which every comparison is false, is caught.
+        if not abs(value) <= limit:
+            raise ValueError(_no_degrees(texts, (latitude, longitude)))
+    return latitude, longitude
+
+
+def headless_rows(
+    path: Path, where: str = ""
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a list without a header, numbered from 1.
+
+    Line by line: a stray quote then spoils one row, not all after it.
+
+    Args:
+        path: of the file.
+        where: what a message begins with; the path by default.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    # A wrong byte becomes a name that no file has, and is told so.
+    with _opened(path, where or str(path)) as file:
+        for number, line in enumerate(file, start=1):
+            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
+
+
+def _opened(path: Path, where: str) -> TextIO:
+    try:
+        file = open_plain(path, _LARGEST)
+    except UnfitFileError as error:
+        raise UserError(f"{where}: {error}; give a CSV file") from error
+    return io.TextIOWrapper(
+        file, encoding="utf-8-sig", errors="replace", newline=""
+    )
+
+
+def _names(values: Sequence[str]) -> list[str]:
+    return [value.strip().lower() for value in values]
+
+
+def _row(
+    number: int, line: int, names: Sequence[str], values: Sequence[str]
+) -> Row:
+    padded = [*(value.strip() for value in values), *[""] * len(names)]
+    surplus = any(value.strip() for value in values[len(names) :])
+    return Row(number, line, dict(zip(names, padded, strict=False)), surplus)
+
+
+def _require_columns(
+    where: str, names: Sequence[str], columns: Sequence[str]
+) -> None:
+    wanted = ",".join(columns)
+    missing = [name for name in columns if name not in names]
+    if missing and len(names) == 1:
+        for separator, spoken in _OTHER_SEPARATORS.items():
+            if separator in names[0]:
+                raise UserError(
+                    f"{where}: its columns are separated by {spoken}; write"
+                    f" commas between them and points in numbers: {wanted}"
+                )
+    if missing and any("\0" in n or "\ufffd" in n for n in names):
+        raise UserError(f"{where}: no CSV text; write it as UTF-8")
+    if missing:
+        raise UserError(
+            f"{where}: its first line lacks {', '.join(missing)}; it must be"
+            f" {wanted}"
+        )
+    twice = next((name for name in columns if names.count(name) > 1), None)
+    if twice is not None:
+        raise UserError(f"{where}: its first line names {twice} twice")
+
+
+def _no_degrees(
+    texts: Sequence[str], values: tuple[float, float] | None = None
+) -> str:
+    told = f"{','.join(text[:40] for text in texts)!r}"
+    told += " is no latitude and longitude in degrees"
+    if any("," in text for text in texts):
+        return told + "; write a decimal point, not a comma"
+    if not all(texts):
+        return told + "; give both, or neither"
+    if values and 90 < abs(values[0]) <= 180 and abs(values[1]) <= 90:
+        return told + "; latitude comes first (swapped?)"
+    return told

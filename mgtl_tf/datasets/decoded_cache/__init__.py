@@ -1,0 +1,1 @@
+"""Network inputs decoded once, kept on disk, read by many runs."""

@@ -1,0 +1,93 @@
+"""Finding a data set's folder, and what lies in the wrong place of it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from mgtl_tf.utils.errors import UserError
+
+# Downloads come with at most that many folders too many.
+_LEVELS = 3
+
+
+def find_root(root: Path, marker: Path, beside: str = "") -> Path:
+    """`root`, if it holds the marker file.
+
+    Args:
+        root: the folder that was given.
+        marker: a file of every such data set, relative to its folder.
+        beside: name of a folder that the marker belongs next to, not into.
+
+    Raises:
+        UserError: otherwise, with the folder that was probably meant, or
+            what to move.
+    """
+    if (root / marker).is_file():
+        return root
+    if not root.is_dir():
+        raise UserError(f"--data_dir={root}: no such folder")
+    near = [root.parent, *_folders(root)]
+    meant = next((p for p in near if (p / marker).is_file()), None)
+    if meant is None:
+        require_in_place(root, marker)
+        raise UserError(f"--data_dir={root}: holds no {marker}")
+    hint = f"did you mean --data_dir={meant}?"
+    if beside and meant.name == beside:
+        hint = f"move {meant / marker} to {meant.parent / marker}"
+    raise UserError(f"--data_dir={root}: holds no {marker}; {hint}")
+
+
+def require_in_place(root: Path, file: Path) -> None:
+    """Says what to move where a whole folder lies in another place.
+
+    Args:
+        root: the data set's folder.
+        file: one of its files, relative to it; where its folder is missing,
+            it is looked for with folders too many or too few around it.
+
+    Raises:
+        UserError: where it is found in another place.
+    """
+    # os.path's: a name too long for any file is then no folder, not an error.
+    if os.path.isdir((root / file).parent):
+        return
+    for folder in (root, *_folders(root)):
+        for first in range(len(file.parts) - 1):
+            tail = Path(*file.parts[first:])
+            if os.path.isfile(folder / tail):
+                what = str(folder / file.parts[first])
+                where = root.joinpath(*file.parts[: first + 1])
+                raise _misplaced(root, file, folder / tail, what, where)
+    # A name alone says little: only where just the last folder is left out.
+    folder = (root / file).parent
+    if os.path.isfile(folder.parent / file.name):
+        what = f"the files of {folder.parent}"
+        found = folder.parent / file.name
+        raise _misplaced(root, file, found, what, folder)
+
+
+def _misplaced(
+    root: Path, file: Path, found: Path, what: str, where: Path
+) -> UserError:
+    return UserError(
+        f"--data_dir={root}: {file} is not there, but {found} is; move {what}"
+        f" to {where}"
+    )
+
+
+def _folders(root: Path) -> Iterator[Path]:
+    """Folders below a root, nearest first, a few levels deep."""
+    level = [root]
+    for _ in range(_LEVELS):
+        level = [child for folder in level for child in _children(folder)]
+        yield from level
+
+
+def _children(folder: Path) -> list[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(e.path) for e in entries if e.is_dir())
+    except OSError:
+        return []

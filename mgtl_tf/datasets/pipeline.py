@@ -1,0 +1,253 @@
+"""Batches for training and for evaluation: the order of operations.
+
+Training: the places of each batch are decided beforehand (mining.py), so
+there is nothing to shuffle; a whole batch is loaded as uint8 by one call,
+because a call into Python for every image would cost more than the images;
+it is turned and mirrored as uint8, then changed as the way of a picture goes,
+if it is: the light (colour), the lens (blur), the file (JPEG); prefetching
+comes last, so that it holds ready batches. What needs no fractions stays
+uint8, a quarter of the bytes to move and to hold; the step casts it.
+
+Evaluation: every pair once, in order, the last batch padded to the full
+size and marked, so that the encoders are traced once and no pair is lost.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.datasets.augment import color_jitter as jitter
+from mgtl_tf.datasets.augment import turn_and_mirror
+from mgtl_tf.datasets.blur_and_jpeg import blur as blurred
+from mgtl_tf.datasets.blur_and_jpeg import jpeg
+from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.utils.errors import UserError
+
+Batch = TypeVar("Batch")
+
+_PREFETCHED_BATCHES = 4
+# What tells the random numbers of a view's changes apart; colour has its own
+# seed as it is.
+_BLUR, _JPEG = 1, 2
+
+
+def train_batches(
+    source: PairSource,
+    batches: np.ndarray,
+    *,
+    augment: bool,
+    seed: int,
+    epoch: int,
+    first_step: int = 0,
+    color_jitter: float = 0.0,
+    blur: float = 0.0,
+    jpeg_quality: int = 0,
+    positions: np.ndarray | None = None,
+    same_place_metres: float = 0.0,
+    images: np.ndarray | None = None,
+    share: tuple[int, int] = (0, 1),
+) -> tf.data.Dataset:
+    """One epoch's batches, a function of the arguments alone.
+
+    Args:
+        source: the pixels.
+        batches: int [steps, B], source rows of every batch of the epoch.
+        augment: whether each pair's world is turned and mirrored at random.
+        seed, epoch: with the step they decide all random numbers, so a
+            resumed epoch goes on as it would have gone.
+        first_step: batches before it are left out.
+        color_jitter: strength of each view's own colour changes; 0: none.
+        blur: largest standard deviation of each view's own blur, pixels;
+            0: none.
+        jpeg_quality: lowest quality of the JPEG that each view goes through
+            by itself; 0: none.
+        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
+            None where all are.
+        same_place_metres: nearer places are no negatives (R15).
+        images: int [N], the number of each pair's aerial image; pairs that
+            share one are no negatives. By default none do.
+        share: (i, n): only the i-th of n equal parts of each batch's images
+            is read, for a worker that has n - 1 others beside it.
+
+    Returns:
+        Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255,
+        uint8, or float32 where colour, blur or JPEG changed them,
+        "negatives": bool [B, B], True where a pair may be one}.
+
+    Raises:
+        ValueError: for shapes that do not fit the source.
+    """
+    batches = _checked(batches, len(source), positions)
+    if images is None:
+        images = np.arange(len(source))
+    batch_size = batches.shape[1]
+    own_size = batch_size // share[1]
+    own = slice(share[0] * own_size, (share[0] + 1) * own_size)
+    load = _Loader(source, own_size)
+
+    def camera(images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+        if color_jitter or blur or jpeg_quality:
+            images = tf.cast(images, tf.float32)
+        if color_jitter:
+            images = jitter(images, color_jitter, random, share)
+        if blur:
+            seed = tf.random.fold_in(random, _BLUR)
+            images = blurred(images, blur, seed, share)
+        if jpeg_quality:
+            seed = tf.random.fold_in(random, _JPEG)
+            images = jpeg(images, jpeg_quality, seed, share)
+        return images
+
+    def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = tf.constant(batches)[step]
+        ground, satellite = load(rows[own])
+        random = _seed(seed, epoch, step)
+        if augment:
+            ground, satellite = turn_and_mirror(
+                ground, satellite, random[0], share
+            )
+        negatives = _negatives(rows, images, positions, same_place_metres)
+        return {
+            "ground": camera(ground, random[1]),
+            "satellite": camera(satellite, random[2]),
+            "negatives": negatives,
+        }
+
+    steps = tf.data.Dataset.range(first_step, len(batches))
+    return _mapped(steps, prepare)
+
+
+def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
+    """All pairs of a source once, in order.
+
+    Args:
+        source: the pixels; N pairs.
+        batch_size: B; the last batch is padded with black images.
+
+    Returns:
+        Dataset of ceil(N / B) batches {"ground", "satellite": uint8 [B, H,
+        W, 3] RGB 0..255, "valid": bool [B], False for padding}.
+
+    Raises:
+        ValueError: for an empty source or a batch size below 1.
+    """
+    count = len(source)
+    if not count:
+        raise ValueError("the source holds no pair to evaluate")
+    if batch_size < 1:
+        raise ValueError(f"batch_size={batch_size}: must be 1 or more")
+    load = _Loader(source, None)
+
+    def prepare(start: tf.Tensor) -> dict[str, tf.Tensor]:
+        rows = start + tf.range(batch_size, dtype=tf.int64)
+        valid = rows < count
+        ground, satellite = load(tf.boolean_mask(rows, valid))
+        return {
+            "ground": _padded(ground, batch_size),
+            "satellite": _padded(satellite, batch_size),
+            "valid": valid,
+        }
+
+    return _mapped(tf.data.Dataset.range(0, count, batch_size), prepare)
+
+
+def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """The batches; a source's `UserError` comes out as itself.
+
+    tf.data wraps what Python code inside it raises into an error of its
+    own, in many lines.
+
+    Raises:
+        UserError: where the source raised one.
+    """
+    try:
+        yield from batches
+    except tf.errors.OpError as error:
+        found = re.search(r"UserError: (.+)", str(error.message))
+        if not found:
+            raise
+        raise UserError(found.group(1).strip()) from error
+
+
+class _Loader:
+    """A source as a graph operation: rows int [B] to uint8 images."""
+
+    def __init__(self, source: PairSource, batch_size: int | None):
+        self._source = source
+        # Read once: a traced step needs to know H and W.
+        image = source.load(np.zeros(1, np.int64))[0]
+        self._shape = (batch_size, *image.shape[1:])
+
+    def __call__(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        ground, satellite = tf.numpy_function(
+            self._source.load, [rows], (tf.uint8, tf.uint8)
+        )
+        return (
+            tf.ensure_shape(ground, self._shape),
+            tf.ensure_shape(satellite, self._shape),
+        )
+
+
+def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:
+    """[n, H, W, 3] with black images after it, [B, H, W, 3]."""
+    missing = batch_size - tf.shape(images)[0]
+    padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    return tf.ensure_shape(padded, (batch_size, *images.shape[1:]))
+
+
+def _mapped(steps: tf.data.Dataset, prepare) -> tf.data.Dataset:
+    batches = steps.map(
+        prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    )
+    return batches.prefetch(_PREFETCHED_BATCHES)
+
+
+def _seed(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
+    """int32 [3, 2]: three seeds that only (seed, epoch, step) decide."""
+    base = tf.constant([seed % 2**31, epoch], tf.int32)
+    step_seed = tf.random.fold_in(base, tf.cast(step, tf.int32))
+    return tf.random.split(step_seed, 3)
+
+
+def _negatives(
+    rows: tf.Tensor,
+    images: np.ndarray,
+    positions: np.ndarray | None,
+    same_place_metres: float,
+) -> tf.Tensor:
+    """bool [B, B]: of other aerial images, and not nearer than the radius."""
+    own = tf.gather(tf.constant(images, tf.int64), rows)  # [B]
+    wrong = own[:, None] != own[None]
+    if positions is None:
+        return wrong
+    # float64: in float32, UTM northings are half a metre coarse.
+    here = tf.gather(tf.constant(positions, tf.float64), rows)  # [B, P]
+    apart = tf.norm(here[:, None] - here[None], axis=2)
+    # Asked for by itself: TensorFlow makes `not (NaN < r)` a `NaN >= r`.
+    far = tf.math.is_nan(apart) | (apart >= same_place_metres)
+    return tf.logical_and(wrong, far)
+
+
+def _checked(
+    batches: np.ndarray, count: int, positions: np.ndarray | None
+) -> np.ndarray:
+    batches = np.asarray(batches, np.int64)
+    if batches.ndim != 2 or not batches.size:
+        raise ValueError(
+            f"batches has shape {batches.shape}; must be [steps, B], neither 0"
+        )
+    if batches.min() < 0 or batches.max() >= count:
+        raise ValueError(
+            f"batches holds rows {batches.min()} to {batches.max()}; the"
+            f" source has rows 0 to {count - 1}"
+        )
+    if positions is not None and len(positions) != count:
+        raise ValueError(
+            f"positions has {len(positions)} rows and the source {count}"
+        )
+    return batches

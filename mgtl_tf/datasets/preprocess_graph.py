@@ -1,0 +1,157 @@
+"""The twin of preprocess.py in TensorFlow operations, for the SavedModel.
+
+Same steps, same rounding: what `load_ground` and `load_satellite` read from
+a file, these read from its bytes, within one grey level. Image sizes are
+dynamic; nothing outside TensorFlow is needed when the graph runs. All that
+follows the decoder is made of operations that ONNX and TFLite have as well.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.datasets.panoramas import kept_rows
+from polar import PolarTransform
+
+MOST_ROWS = 2**14
+"""Height of the highest panorama that is taken, pixels."""
+
+
+def decode(image_bytes: tf.Tensor) -> tf.Tensor:
+    """uint8 RGB [height, width, 3] of one JPEG or PNG, string scalar.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where the bytes are no whole image.
+    """
+    # Unlike decode_image this operation lets us choose the accurate inverse
+    # transform, OpenCV's own: both then decode a JPEG to equal pixels. It
+    # reads PNG as well.
+    image = tf.io.decode_jpeg(
+        image_bytes, channels=3, dct_method="INTEGER_ACCURATE"
+    )
+    # It does not refuse WebP, and gives it a shape of its own.
+    return tf.ensure_shape(image, (None, None, 3))
+
+
+def ground_image(
+    image_bytes: tf.Tensor,
+    image_size: tuple[int, int],
+    ground_crop: tuple[float, float],
+) -> tf.Tensor:
+    """Network input of one encoded panorama: float32 RGB 0..255 [H, W, 3].
+
+    Args:
+        image_bytes: string scalar.
+        image_size: (H, W).
+        ground_crop: top and bottom of the kept rows, fractions of height.
+    """
+    image = decode(image_bytes)
+    return ground_images(image[None], image_size, ground_crop)[0]
+
+
+def ground_images(
+    images: tf.Tensor,
+    image_size: tuple[int, int],
+    ground_crop: tuple[float, float],
+) -> tf.Tensor:
+    """Network inputs of panoramas of one size, float32 RGB [B, H, W, 3].
+
+    Args:
+        images: uint8 [B, h, w, 3], h at most MOST_ROWS.
+        image_size, ground_crop: as of `ground_image`.
+    """
+    if ground_crop != (0.0, 1.0):
+        # Which rows are kept is looked up, so that Python's own rounding in
+        # float64 decides wherever the graph runs.
+        kept = [kept_rows(n, ground_crop) for n in range(MOST_ROWS + 1)]
+        table = np.array([(rows.start, rows.stop) for rows in kept], np.int32)
+        rows = tf.gather(tf.constant(table), tf.shape(images)[1])
+        images = images[:, rows[0] : rows[1]]
+    return resize(images, image_size)
+
+
+def satellite_image(
+    image_bytes: tf.Tensor, image_size: tuple[int, int]
+) -> tf.Tensor:
+    """Network input of one encoded aerial image, float32 RGB [H, W, 3].
+
+    Args:
+        image_bytes: string scalar; a square image, north up.
+        image_size: (H, W) of the polar image.
+
+    Raises:
+        tf.errors.InvalidArgumentError: where the image is not square.
+    """
+    image = decode(image_bytes)
+    sides = tf.shape(image)[:2]
+    message = tf.strings.format(
+        "an aerial image must be square, not {} x {}",
+        (sides[0], sides[1]),
+    )
+    with tf.control_dependencies(
+        [tf.debugging.Assert(tf.equal(sides[0], sides[1]), [message])]
+    ):
+        image = tf.identity(image)
+    return satellite_images(image[None], image_size)[0]
+
+
+def satellite_images(
+    images: tf.Tensor, image_size: tuple[int, int]
+) -> tf.Tensor:
+    """Network inputs of aerial images of one size, float32 [B, H, W, 3].
+
+    Args:
+        images: uint8 [B, S, S, 3], north up.
+        image_size: (H, W) of the polar images.
+    """
+    return _whole_levels(PolarTransform(*image_size)(images))
+
+
+def resize(images: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
+    """uint8 [B, h, w, 3] to float32 [B, H, W, 3], whole grey levels.
+
+    Each axis by its own rule: the mean over the covered pixels where it
+    shrinks, linear between half-pixel centres where it grows.
+    """
+    height, width = image_size
+    shape = tf.shape(images)
+    count, old_height, old_width = shape[0], shape[1], shape[2]
+    rows = _axis_weights(old_height, height)  # [H, h]
+    columns = _axis_weights(old_width, width)  # [W, w]
+    images = tf.reshape(
+        tf.cast(images, tf.float32), (count, old_height, old_width * 3)
+    )
+    images = tf.matmul(rows[None], images)  # [B, H, w * 3]
+    # As OpenCV does on uint8 images: rounded once where both axes shrink,
+    # which is one step there, else after each axis.
+    smaller = (old_height >= height) & (old_width >= width)
+    images = tf.where(smaller, images, _whole_levels(images))
+    images = tf.reshape(images, (count * height, old_width, 3))
+    images = _whole_levels(tf.matmul(columns[None], images))
+    return tf.reshape(images, (count, height, width, 3))
+
+
+def _axis_weights(length: tf.Tensor, size: int) -> tf.Tensor:
+    """How much each of `length` pixels counts in each of `size`, [size, n]."""
+    # In whole numbers: 1/616 in float32 drifts by a grey level at the far
+    # end, and TFLite has no float64.
+    pixel = tf.range(length)[None]
+    target = tf.range(size)[:, None]
+    covered = tf.minimum((pixel + 1) * size, (target + 1) * length)
+    covered -= tf.maximum(pixel * size, target * length)
+    # Twice `size` times the position of the target's centre, and of pixels.
+    centre = (2 * target + 1) * length - size
+    centre = tf.clip_by_value(centre, 0, 2 * size * (length - 1))
+    distance = tf.abs(2 * size * pixel - centre)
+    shares = tf.where(
+        length > size,
+        tf.cast(covered, tf.float32) / tf.cast(length, tf.float32),
+        1 - tf.cast(distance, tf.float32) / (2 * size),
+    )
+    return tf.maximum(shares, 0)
+
+
+def _whole_levels(image: tf.Tensor) -> tf.Tensor:
+    # Training reads uint8 files, so the model only ever saw whole levels.
+    return tf.clip_by_value(tf.round(image), 0, 255)

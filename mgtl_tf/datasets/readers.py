@@ -1,0 +1,55 @@
+"""Name to reader: the one place where a new data set is registered."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from mgtl_tf.datasets.csv_list import read_csv
+from mgtl_tf.datasets.cvact import read_cvact, read_cvact_test
+from mgtl_tf.datasets.cvusa import read_cvusa
+from mgtl_tf.datasets.problems import Problem
+from mgtl_tf.datasets.records import Dataset, shared_note, unknown_note
+from mgtl_tf.utils.errors import UserError
+
+READERS: dict[str, Callable[..., Dataset]] = {
+    # The procedural world is written in CVUSA's layout, in sizes of its own.
+    "procedural": functools.partial(read_cvusa, published=False),
+    "cvusa": read_cvusa,
+    "cvact": read_cvact,
+    "cvact_test": read_cvact_test,
+    "csv": read_csv,
+}
+
+
+def read_dataset(
+    name: str, root: Path | str, problems: list[Problem] | None = None
+) -> Dataset:
+    """The pairs of a data set on disk.
+
+    Args:
+        name: one of READERS.
+        root: its folder.
+        problems: gets what is wrong, and such rows are left out; image
+            files are then not looked for. By default the first is raised.
+
+    Raises:
+        UserError: for an unknown name, no folder, or a folder that does not
+            hold what the data set must.
+    """
+    if name not in READERS:
+        raise UserError(
+            f"--dataset={name}: unknown; choose one of {', '.join(READERS)}"
+        )
+    if not str(root):
+        raise UserError(f"--data_dir is needed: the folder that holds {name}")
+    dataset = READERS[name](root, problems=problems)
+    notes = (
+        *dataset.notes,
+        *unknown_note("training", dataset.train),
+        *unknown_note("validation", dataset.validation),
+        *shared_note(dataset.train, dataset.validation),
+    )
+    return dataclasses.replace(dataset, notes=notes)

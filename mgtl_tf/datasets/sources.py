@@ -1,0 +1,109 @@
+"""Where a batch's pixels come from: the files, or the decoded cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from mgtl_tf.datasets.preprocess import load_ground, load_satellite
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.utils.array_files import map_array
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
+
+VIEWS = ("ground", "satellite")
+
+
+class PairSource(Protocol):
+    """Network inputs of pairs, by row."""
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n].
+
+        Returns:
+            RGB uint8 [n, H, W, 3] each.
+        """
+
+
+class FileSource:
+    """Decodes, crops, resizes and warps the files at every reading.
+
+    Args:
+        pairs: the records; row n is pairs[n].
+        image_size: H, W in pixels.
+        ground_crop: top and bottom of a panorama's rows, as fractions.
+        dataset: whose panoramas' shape is asked for; "": any.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        image_size: tuple[int, int],
+        ground_crop: tuple[float, float] = (0.0, 1.0),
+        dataset: str = "",
+    ):
+        self.pairs = tuple(pairs)
+        self.image_size = image_size
+        self.ground_crop = ground_crop
+        self.dataset = dataset
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return len(self.pairs)
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n].
+
+        Raises:
+            UserError: for a file that cannot be read.
+        """
+        pairs = [self.pairs[row] for row in rows]
+        size, crop = self.image_size, self.ground_crop
+        ground = [
+            load_ground(p.ground, size, crop, self.dataset) for p in pairs
+        ]
+        satellite = [load_satellite(p.aerial, size) for p in pairs]
+        return np.stack(ground), np.stack(satellite)
+
+
+class CacheSource:
+    """Reads the memory-mapped arrays of a decoded cache.
+
+    Args:
+        folder: holds ground.npy and satellite.npy.
+        rows: int [N], the cache's row of each of this source's; by default
+            they are the same.
+
+    Raises:
+        UserError: for arrays that are missing or cut off.
+    """
+
+    def __init__(self, folder: Path | str, rows: np.ndarray | None = None):
+        self.arrays = {view: _mapped(Path(folder), view) for view in VIEWS}
+        count = len(self.arrays["ground"])
+        self.rows = np.arange(count) if rows is None else rows
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return len(self.rows)
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Ground and polar satellite images of rows int [n]."""
+        own = self.rows[rows]
+        ground, satellite = (self.arrays[view][own] for view in VIEWS)
+        return ground, satellite
+
+
+def _mapped(folder: Path, view: str) -> np.ndarray:
+    path = folder / f"{view}.npy"
+    try:
+        return map_array(path, "|u1", (None, None, None, 3))
+    except UnfitFileError as error:
+        raise damaged(
+            path, error, f"remove {folder} and make it anew"
+        ) from error

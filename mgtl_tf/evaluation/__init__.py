@@ -1,0 +1,1 @@
+"""Descriptors, recall and cost of a model."""

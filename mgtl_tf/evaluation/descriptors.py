@@ -1,0 +1,275 @@
+"""From a model and eval batches to descriptors, and from those to recall."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf import metrics
+from mgtl_tf.datasets.aerial_images import aerial_images, one_each
+from mgtl_tf.datasets.pipeline import raising_user_errors
+from mgtl_tf.datasets.protocols import ALIGNED, Protocol
+from mgtl_tf.datasets.records import Pair, positions
+from mgtl_tf.evaluation.direction import Direction, image_positions
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.gathered_rows import GatheredRows
+
+Result = dict[str, Any]
+
+# Directions, the reported one first (R22).
+DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
+METRES = 25.0
+
+# A model is evaluated many times while it trains: one trace serves all.
+_ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
+
+
+def embed(
+    model: keras.Model,
+    batches: Collection[dict[str, Any]],
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptors of all pairs, each view by its own encoder (R12).
+
+    Args:
+        model: of `build_model`.
+        batches: of `eval_batches`: {"ground", "satellite": [B, H, W, 3],
+            "valid": bool [B]}; padding is left out of the answer. Their
+            number must be known: the answer is the only thing held.
+        progress: called with the number of pairs done since its last call,
+            as the `update` of a tqdm bar is.
+
+    Returns:
+        ground and satellite descriptors, float32 [N, D] each.
+
+    Raises:
+        UserError: for an image file that cannot be read.
+        ValueError: where there is no batch.
+    """
+    encode = _encoder(model)
+    if not len(batches):
+        raise ValueError("there is no batch to embed")
+    ground, satellite = GatheredRows(len(batches)), GatheredRows(len(batches))
+    for batch in raising_user_errors(batches):
+        valid = np.asarray(batch["valid"])
+        views = encode(batch["ground"], batch["satellite"])
+        ground.add(views[0].numpy()[valid])
+        satellite.add(views[1].numpy()[valid])
+        if progress is not None:
+            progress(int(valid.sum()))
+    return ground.all(), satellite.all()
+
+
+def evaluate(
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    places: np.ndarray | None = None,
+    ks: Sequence[int | str] = metrics.DEFAULT_KS,
+    metres: float = METRES,
+    protocol: Protocol = ALIGNED,
+    images: np.ndarray | None = None,
+) -> Result:
+    """Recall in both directions (R20 to R22), ready for JSON.
+
+    A gallery is its distinct aerial images. A panorama is right where its
+    own image is first; an aerial image, where any panorama of its own is.
+
+    Args:
+        ground, satellite: descriptors [Q, D], row i of both of pair i.
+        places: positions [Q, P] in Cartesian metres, NaN in rows that are
+            unknown, or None. What an image's first pair tells is the
+            image's.
+        ks: as of `metrics.recall`.
+        metres: radius within which a first answer is counted as right, of
+            the queries of known position.
+        protocol: how the ground images were shown, and which answers are
+            right. What has no position is right by its own pairs alone.
+        images: int [Q], the number of each pair's aerial image, as of
+            `aerial_images`; by default no pairs share one.
+
+    Returns:
+        {"protocol": its name, "ground_to_satellite": {"r@1": 0..1, ...,
+        "ties", "mean_rank", "median_rank", and with `places` "within_25m"},
+        "satellite_to_ground": {the same}, "gallery_size": N, distinct
+        images, "panoramas": Q, "with_position": how many of them}.
+
+    Raises:
+        UserError: where the protocol needs positions and there are none.
+        ValueError: as `metrics.recall`.
+    """
+    result: Result = {"protocol": protocol.name}
+    if images is None:
+        images = np.arange(len(ground))
+    distinct = one_each(satellite, images)
+    pairs = np.arange(len(images))
+    where = (
+        None
+        if places is None
+        else image_positions(places, images, len(distinct))
+    )
+    questions = (
+        Direction(ground, distinct, (pairs, images), places, where),
+        Direction(distinct, ground, (images, pairs), where, places),
+    )
+    for name, question in zip(DIRECTIONS, questions, strict=True):
+        values = question.recall(ks, protocol.hit_metres)
+        if places is not None:
+            values[f"within_{metres:g}m"] = question.within(metres)
+        result[name] = values
+    result["gallery_size"] = len(distinct)
+    result["panoramas"] = len(images)
+    known = np.zeros(0) if places is None else metrics.known(places)
+    result["with_position"] = int(np.count_nonzero(known))
+    return result
+
+
+def embed_pairs(
+    model: keras.Model,
+    batches: Collection[dict[str, Any]],
+    pairs: Sequence[Pair],
+    progress: Callable[[int], Any] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """`embed`, with its answer held against the pairs.
+
+    Args:
+        model, batches, progress: as of `embed`.
+        pairs: the records of the batches, in their order.
+
+    Raises:
+        UserError: for a file that cannot be read, or where the model's
+            descriptors are not finite, naming the pair.
+        ValueError: where pairs and batches differ in number.
+    """
+    ground, satellite = embed(model, batches, progress)
+    if len(ground) != len(pairs):
+        raise ValueError(
+            f"{len(pairs)} pairs and {len(ground)} descriptors: the batches"
+            " are of other pairs"
+        )
+    require_finite(ground, satellite, pairs)
+    return ground, satellite
+
+
+def evaluate_model(
+    model: keras.Model,
+    batches: Collection[dict[str, Any]],
+    pairs: Sequence[Pair],
+    progress: Callable[[int], Any] | None = None,
+    protocol: Protocol = ALIGNED,
+) -> Result:
+    """`embed_pairs`, then `evaluate` with the positions that the pairs tell.
+
+    Args:
+        model, batches, pairs, progress: as of `embed_pairs`.
+        protocol: as of `evaluate`; the batches must follow it already.
+
+    Raises:
+        UserError, ValueError: as `embed_pairs`.
+    """
+    ground, satellite = embed_pairs(model, batches, pairs, progress)
+    return evaluate(
+        ground,
+        satellite,
+        positions(pairs),
+        protocol=protocol,
+        images=aerial_images(pairs),
+    )
+
+
+def require_finite(
+    ground: np.ndarray, satellite: np.ndarray, pairs: Sequence[Pair]
+) -> None:
+    """Refuses descriptors [N, D] of a model whose weights diverged.
+
+    Raises:
+        UserError: naming the first pair whose descriptor is not finite.
+    """
+    for view, descriptors in (("ground", ground), ("satellite", satellite)):
+        # A sum is finite only where every number is: no mask [N, D].
+        wrong = np.flatnonzero(~np.isfinite(descriptors.sum(axis=1)))
+        if wrong.size:
+            raise UserError(
+                f"pair {pairs[wrong[0]].id}: its {view} descriptor is not"
+                f" finite ({wrong.size} of {len(pairs)} are not): the weights"
+                " diverged; use an earlier checkpoint or a lower"
+                " --learning_rate"
+            )
+
+
+def format_table(result: Result) -> str:
+    """The result as a text table, one line a direction, under its protocol."""
+    columns = list(result[DIRECTIONS[0]])
+    rows = [[result["protocol"], *(_title(c) for c in columns)]]
+    for direction in DIRECTIONS:
+        values = result[direction]
+        cells = [_cell(c, values[c]) for c in columns]
+        rows.append([direction.replace("_", " "), *cells])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = [
+        row[0].ljust(widths[0])
+        + "".join(
+            "  " + cell.rjust(width)
+            for cell, width in zip(row[1:], widths[1:], strict=True)
+        )
+        for row in rows
+    ]
+    return "\n".join([*lines, *_remarks(result)])
+
+
+def _remarks(result: Result) -> list[str]:
+    """What the figures are of, a line each."""
+    size = result["gallery_size"]
+    count = result.get("panoramas", size)
+    lines = [f"gallery: {size:,} places"]
+    if count != size:
+        lines = [
+            f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
+            " an aerial image is found by any panorama of its own"
+        ]
+    missing = result.get("left_out", {})
+    if any(missing.values()):
+        told = [f"{n:,} {split}" for split, n in missing.items() if n]
+        lines.append(
+            f"partial: {' and '.join(told)} pairs are left out; these are not"
+            " figures of the whole data set"
+        )
+    unknown = count - result.get("with_position", 0)
+    if 0 < unknown < count:
+        have = "has" if unknown == 1 else "have"
+        lines.append(
+            f"{unknown:,} of {count:,} panoramas {have} no position: what is"
+            f" within metres is told of the other {count - unknown:,}"
+        )
+    return lines
+
+
+def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    if model not in _ENCODERS:
+        # Weak, or the function would keep its own dictionary key alive.
+        reference = weakref.ref(model)
+
+        @tf.function
+        def encode(ground, satellite):
+            alive = reference()
+            # Batches are uint8, which no system need know how to reckon in.
+            ground = alive.encode_ground(tf.cast(ground, tf.float32))
+            satellite = alive.encode_satellite(tf.cast(satellite, tf.float32))
+            return tf.cast(ground, tf.float32), tf.cast(satellite, tf.float32)
+
+        _ENCODERS[model] = encode
+    return _ENCODERS[model]
+
+
+def _title(column: str) -> str:
+    return column.replace("within_", "within ").replace("_", " ")
+
+
+def _cell(column: str, value: float | int) -> str:
+    if column.startswith(("r@", "within_")):
+        return f"{100 * value:.2f} %"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"

@@ -1,0 +1,169 @@
+"""model.json: what an exported model's folder says of itself.
+
+It holds the fingerprint of every other file and its own checksum: with the
+weights of another run inside, a folder is refused before it is loaded.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+from absl import logging
+from pydantic import Field
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.utils.atomic_io import MODEL_JSON, write_whole
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.fingerprints import Fingerprint, fingerprint, require_same
+from mgtl_tf.utils.json_files import read_json, sealed_text
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged, open_plain
+
+_FORMAT = 2
+_UNSEALED = 1
+_REMEDY = "export again"
+_GRAPH = "saved_model.pb"
+_NEEDED = (_GRAPH, "variables/variables.index")
+# Of the other formats, which nothing here opens, no program reads the files.
+_LOADED = (_GRAPH, "variables/", "assets/", "fingerprint.pb")
+
+# Size, times and number of a file when its content was last compared, by
+# path: a process that opens a model again does not read it again.
+_compared: dict[Path, tuple[int, ...]] = {}
+
+
+@dataclass(frozen=True)
+class ModelDetails:
+    """What model.json must say; it may say more.
+
+    Attributes:
+        model_hash: names the weights and the preprocessing.
+        dimension: D, length of a descriptor.
+        image_size: H, W in pixels.
+        ground_crop: top and bottom of a panorama's rows, as fractions.
+        config: of the run.
+        formats: what was written beside the SavedModel.
+        files: of all files of the folder, by path; empty in an export of
+            version 0.1.
+    """
+
+    model_hash: str
+    dimension: Annotated[int, Field(gt=0)]
+    image_size: tuple[int, int]
+    ground_crop: tuple[float, float]
+    config: dict[str, dict[str, Any]]
+    formats: dict[str, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, Fingerprint] = field(default_factory=dict)
+
+
+def write_details(folder: Path, details: Mapping[str, Any]) -> None:
+    """Writes model.json; every other file is there already.
+
+    Args:
+        folder: of the SavedModel.
+        details: what `ModelDetails` names, but for `files`.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    own = folder / MODEL_JSON
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != own)
+    files = {
+        path.relative_to(folder).as_posix(): dataclasses.asdict(
+            fingerprint(path)
+        )
+        for path in paths
+    }
+    content = {"format": _FORMAT, **details, "files": files}
+    write_whole(folder / MODEL_JSON, sealed_text(content))
+
+
+def read_details(folder: Path) -> dict[str, Any]:
+    """The model.json of an exported model, without loading the model.
+
+    Raises:
+        UserError: where the folder is missing, incomplete or broken.
+    """
+    remedy = "give the folder that experiments.export wrote"
+    if not folder.is_dir():
+        raise UserError(f"--model={folder}: no such folder; {remedy}")
+    path = folder / MODEL_JSON
+    if not path.is_file() or not (folder / _GRAPH).is_file():
+        raise UserError(
+            f"--model={folder}: holds no {_GRAPH} with {MODEL_JSON}; {remedy}"
+        )
+    content = read_json(path, dict[str, Any], _REMEDY)
+    _checked(path, content)
+    return content
+
+
+def require_whole_model(folder: Path) -> None:
+    """Compares the files that TensorFlow loads with model.json.
+
+    Sizes first. A file's content is read once by a process, and again when
+    its size or times have changed.
+
+    Raises:
+        UserError: naming the first that is missing or differs.
+    """
+    path = folder / MODEL_JSON
+    files = _checked(path, read_json(path, dict[str, Any], _REMEDY)).files
+    if not files:
+        logging.warning(
+            "%s: of an earlier version, without checksums: whether the weights"
+            " are its own is not known; %s",
+            path,
+            _REMEDY,
+        )
+        return
+    for name in _NEEDED:
+        if name not in files:
+            raise damaged(path, f"lists no {name}", _REMEDY)
+    loaded = {n: f for n, f in files.items() if n.startswith(_LOADED)}
+    for check in (_require_size, _require_content):
+        for name, written in loaded.items():
+            _compare(folder / name, written, check)
+
+
+def _checked(path: Path, content: Mapping[str, Any]) -> ModelDetails:
+    old = content.get("format") == _UNSEALED and not (
+        {"sha256", "files"} & content.keys()
+    )
+    version = _UNSEALED if old else _FORMAT
+    details = read_json(
+        path, ModelDetails, _REMEDY, sealed=not old, version=version
+    )
+    try:
+        RunConfig.of_parts(details.config, str(path))
+    except UserError as error:
+        raise damaged(path, error, _REMEDY) from error
+    return details
+
+
+def _compare(path: Path, written: Fingerprint, check: Any) -> None:
+    try:
+        check(path, written)
+    except UnfitFileError as error:
+        raise UserError(
+            f"{path}: {error}: not what {MODEL_JSON} was written for; {_REMEDY}"
+        ) from error
+
+
+def _require_size(path: Path, written: Fingerprint) -> None:
+    with open_plain(path) as file:
+        size = file.seek(0, 2)
+    if size != written.bytes:
+        raise UnfitFileError(f"has {size:,} bytes, not {written.bytes:,}")
+
+
+def _require_content(path: Path, written: Fingerprint) -> None:
+    found = path.stat()
+    state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
+    own = path.resolve()
+    if _compared.get(own) == (*state, hash(written)):
+        return
+    require_same(path, written)
+    _compared[own] = (*state, hash(written))

@@ -1,0 +1,9 @@
+"""Search engines behind one interface: exact, reduced, quantised, Milvus."""
+
+from mgtl_tf.retrieval.ann.engine import SearchEngine
+from mgtl_tf.retrieval.ann.opening import (
+    build_engine,
+    open_engine,
+    require_engine,
+    summary,
+)

@@ -1,0 +1,112 @@
+"""How much recall an engine loses against exact search, and its time."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.retrieval.ann.engine import SearchEngine
+
+QUERY_DIFFERENCE = 1.0
+"""As hard as cross-view queries are: a cosine to the place of about 0.7."""
+
+_SAMPLED = 512
+_KS = (1, 10)
+
+
+def gallery_like_queries(
+    descriptors: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    difference: float = QUERY_DIFFERENCE,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Queries that no gallery holds, each near a place of this one.
+
+    A query is a place's descriptor plus Gaussian noise with the gallery's
+    own covariance, and as large as the places' distance from their mean
+    times `difference`, normalised: as another view of the place, it differs
+    in the directions in which places differ.
+
+    Args:
+        descriptors: unit vectors, float32 [N, D].
+        count: Q, at most N.
+        rng: draws places and noise.
+        difference: the noise's size; 0 gives the places themselves.
+
+    Returns:
+        queries float32 [Q, D], and the rows int64 [Q] they are near.
+    """
+    count = min(count, len(descriptors))
+    truth = np.sort(rng.choice(len(descriptors), count, replace=False))
+    queries = np.array(descriptors[truth], np.float32)
+    queries += np.float32(difference) * like_noise(descriptors, count, rng)
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    return queries, truth
+
+
+def like_noise(
+    descriptors: np.ndarray, count: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Gaussian noise with the covariance of (512 of) the gallery's rows.
+
+    Args:
+        descriptors: float32 [N, D].
+        count: how many rows of noise.
+        rng: draws them.
+
+    Returns:
+        float32 [count, D]; the mean of the squared lengths is that of the
+        distances of the sampled rows from their mean.
+    """
+    sampled = min(_SAMPLED, len(descriptors))
+    rows = np.sort(rng.choice(len(descriptors), sampled, replace=False))
+    around = np.array(descriptors[rows], np.float32)
+    around -= around.mean(axis=0)
+    weights = rng.standard_normal((count, sampled), np.float32)
+    return weights @ around / np.float32(np.sqrt(sampled))
+
+
+def recall_of(rows: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    """recall@1 and recall@10: the true row among the first.
+
+    Args:
+        rows: int64 [Q, K], K of 10 or all rows.
+        truth: int64 [Q].
+    """
+    hits = rows == truth[:, None]
+    return {f"recall@{k}": float(hits[:, :k].any(1).mean()) for k in _KS}
+
+
+def compare(
+    engine: SearchEngine,
+    queries: np.ndarray,
+    truth: np.ndarray,
+    exact: np.ndarray,
+) -> dict[str, Any]:
+    """An engine's answers beside the exact ones.
+
+    Args:
+        engine: that is measured.
+        queries: float32 [Q, D].
+        truth: the rows that are right, int64 [Q].
+        exact: the exact first ten rows, int64 [Q, 10] (or all N).
+
+    Returns:
+        recall of both at 1 and 10 (the true row found), `same@1` and
+        `same@10` (share of the exact first rows that the engine found too),
+        and milliseconds a query, all at once.
+    """
+    began = time.perf_counter()
+    rows, _ = engine.search(queries, exact.shape[1])
+    seconds = time.perf_counter() - began
+    shared = (rows[:, :, None] == exact[:, None, :]).any(axis=1)
+    return {
+        "queries": len(queries),
+        **recall_of(rows, truth),
+        **{f"exact_{k}": v for k, v in recall_of(exact, truth).items()},
+        "same@1": float((rows[:, 0] == exact[:, 0]).mean()),
+        "same@10": float(shared.mean()),
+        "milliseconds": 1e3 * seconds / len(queries),
+    }

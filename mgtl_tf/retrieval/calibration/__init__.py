@@ -1,0 +1,1 @@
+"""How probable it is that an answer is right."""

@@ -1,0 +1,1 @@
+"""Descriptors of a gallery's aerial images, on disk."""

@@ -1,0 +1,245 @@
+"""Where a gallery's images come from: files, or a part of other sources."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.utils.errors import UserError
+from polar.image_files import read_image
+from polar.png_files import as_png
+
+
+class LeftOut(Exception):
+    """An image that can't be indexed; the message says why, in a phrase."""
+
+
+class NoData(LeftOut):
+    """An image that was not to be had: the map is empty there."""
+
+
+class ImageSource(Protocol):
+    """N candidates for a gallery, in an order that never changes."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def place(self, number: int, folder: Path) -> Place:
+        """One of them; `folder` is the index's, where crops are kept."""
+
+    def load(self, number: int, folder: Path) -> bytes:
+        """Its encoded image; what is cut is also written into the folder.
+
+        Raises:
+            LeftOut: where there is none.
+            OSError: where the folder does not take it.
+        """
+
+    def describe(self) -> dict[str, Any]:
+        """What it is, the same on every machine, as plain values."""
+
+    def stamp(self) -> str:
+        """What its files are right now, on this machine."""
+
+    def notes(self) -> list[str]:
+        """What was ignored or made up in what was loaded, a line each."""
+
+
+class FileSource:
+    """Image files, decoded as everywhere; a damaged one is left out.
+
+    Args:
+        places: in the order of the index.
+    """
+
+    def __init__(self, places: Sequence[Place]):
+        self._places = places
+        self._stats = [_stat(place.image) for place in places]
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def place(self, number: int, folder: Path) -> Place:
+        """See `ImageSource`."""
+        return self._places[number]
+
+    def load(self, number: int, folder: Path) -> bytes:
+        """See `ImageSource`."""
+        try:
+            # The model decodes files: it is given just the checked pixels.
+            return as_png(read_image(self._places[number].image))
+        except OSError as error:
+            raise LeftOut(error.strerror or str(error)) from error
+        except ValueError as error:
+            raise LeftOut(str(error)) from error
+
+    def describe(self) -> dict[str, Any]:
+        """Ids, coordinates and sizes, as a checksum."""
+        digest = hashlib.sha256()
+        for place, (size, _) in zip(self._places, self._stats, strict=True):
+            told = (place.id, place.coordinates, size, *place.other_ids)
+            text = repr(told)
+            digest.update(os.fsencode(text))
+        return {"images": len(self), "files": digest.hexdigest()[:16]}
+
+    def stamp(self) -> str:
+        """Paths and times, as a checksum."""
+        digest = hashlib.sha256()
+        for place, stat in zip(self._places, self._stats, strict=True):
+            digest.update(os.fsencode(f"{place.image}\n{stat}\n"))
+        return digest.hexdigest()[:16]
+
+    def notes(self) -> list[str]:
+        """See `ImageSource`."""
+        count, notes = len(self), []
+        if joined := sum(len(place.other_ids) for place in self._places):
+            notes.append(
+                f"{joined:,} of {count + joined:,} are images that are there"
+                " already: a gallery holds each once, and their ids lead to it"
+            )
+        unknown = sum(place.coordinates is None for place in self._places)
+        if 0 < unknown < count:
+            have = "has" if unknown == 1 else "have"
+            notes.append(f"{unknown:,} of {count:,} places {have} no position")
+        return notes
+
+
+def _stat(path: Path) -> tuple[int, int]:
+    """Size and time of a file; -1 where it can't be asked."""
+    try:
+        found = path.stat()
+    except OSError:
+        return -1, -1
+    return found.st_size, found.st_mtime_ns
+
+
+class JoinedSource:
+    """Several sources, one after the other.
+
+    Args:
+        sources: at least one.
+    """
+
+    def __init__(self, sources: Sequence[ImageSource]):
+        self._sources = sources
+        self._ends = list(accumulate(len(source) for source in sources))
+
+    def __len__(self) -> int:
+        return self._ends[-1]
+
+    def _find(self, number: int) -> tuple[ImageSource, int]:
+        which = bisect_right(self._ends, number)
+        return self._sources[which], number - (
+            self._ends[which - 1] if which else 0
+        )
+
+    def place(self, number: int, folder: Path) -> Place:
+        """See `ImageSource`."""
+        source, own = self._find(number)
+        return source.place(own, folder)
+
+    def load(self, number: int, folder: Path) -> bytes:
+        """See `ImageSource`."""
+        source, own = self._find(number)
+        return source.load(own, folder)
+
+    def describe(self) -> dict[str, Any]:
+        """Of one its own, of several a numbered list."""
+        parts = [source.describe() for source in self._sources]
+        if len(parts) == 1:
+            return parts[0]
+        return {
+            f"{name} ({number})": value
+            for number, part in enumerate(parts, 1)
+            for name, value in part.items()
+        }
+
+    def stamp(self) -> str:
+        """Of all of them."""
+        return " ".join(source.stamp() for source in self._sources)
+
+    def notes(self) -> list[str]:
+        """Of all of them."""
+        return [note for source in self._sources for note in source.notes()]
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One machine's share of the work.
+
+    Attributes:
+        number: from 1 to `of`.
+        of: how many shares there are.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From "2/4".
+
+        Raises:
+            UserError: for anything else.
+        """
+        number, _, of = text.partition("/")
+        if number.isdecimal() and of.isdecimal():
+            shard = cls(int(number), int(of))
+            if 1 <= shard.number <= shard.of <= 9999:
+                return shard
+        raise UserError(f"--shard={text}: give i/n, i from 1 to n, such as 2/4")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @property
+    def folder_name(self) -> str:
+        """Of its folder in the output folder."""
+        return f"shard-{self.number}-of-{self.of}"
+
+
+class ShardSource:
+    """A shard's consecutive part of a source.
+
+    Args:
+        source: the whole.
+        shard: which part.
+    """
+
+    def __init__(self, source: ImageSource, shard: Shard):
+        self._source = source
+        self._shard = shard
+        self._start, self._stop = (
+            number * len(source) // shard.of
+            for number in (shard.number - 1, shard.number)
+        )
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    def place(self, number: int, folder: Path) -> Place:
+        """See `ImageSource`."""
+        return self._source.place(self._start + number, folder)
+
+    def load(self, number: int, folder: Path) -> bytes:
+        """See `ImageSource`."""
+        return self._source.load(self._start + number, folder)
+
+    def describe(self) -> dict[str, Any]:
+        """The whole's, and which part it is."""
+        return self._source.describe() | {"shard": str(self._shard)}
+
+    def stamp(self) -> str:
+        """The whole's."""
+        return self._source.stamp()
+
+    def notes(self) -> list[str]:
+        """The whole's."""
+        return self._source.notes()

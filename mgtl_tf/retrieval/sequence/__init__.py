@@ -1,0 +1,1 @@
+"""Localizing the frames of one drive by a Bayes filter."""

@@ -1,0 +1,128 @@
+"""The files of a folder of z/x/y tiles, one for each tile."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mgtl_tf.retrieval.tiling.tile_scheme import TileScheme
+from mgtl_tf.utils.errors import UserError
+
+Tile = tuple[int, int]
+"""x from west, y from north."""
+
+_JPEG = (".jpg", ".jpeg")
+_SUFFIXES = (*_JPEG, ".webp", ".tif", ".tiff", ".png")
+_DEEPEST = 30
+# Tiles for fine screens have twice the pixels, by their name.
+_NAME = re.compile(r"(\d+)(@[234]x)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Level:
+    """The tiles of one zoom level.
+
+    Attributes:
+        zoom: 0 shows the world in one tile.
+        files: of the tiles.
+        note: what was passed over, a phrase; or "".
+    """
+
+    zoom: int
+    files: dict[Tile, Path]
+    note: str = ""
+
+
+def is_tile_folder(folder: Path) -> bool:
+    """Whether a folder has the layout Z/X/Y.jpg (.png, .webp, .tif)."""
+    return any(
+        True
+        for level in _numbered(folder)
+        for _ in _tiles(level, zoom_of(level))
+    )
+
+
+def is_zoom_folder(folder: Path) -> bool:
+    """Whether it is the Z of such a layout itself."""
+    level = Path(folder).absolute()
+    return _is_number(level.name) and any(
+        True for _ in _tiles(level, zoom_of(level))
+    )
+
+
+def zoom_of(folder: Path) -> int:
+    """The number that its name is."""
+    return int(folder.name)
+
+
+def read_levels(folder: Path, scheme: TileScheme) -> list[Level]:
+    """The zoom levels of a tile folder, coarse ones first.
+
+    Args:
+        folder: holds Z/X/Y files, or is one Z of them.
+        scheme: how they are numbered.
+
+    Raises:
+        UserError: where two files are one tile, and which to take isn't
+            known.
+    """
+    folders = [folder] if is_zoom_folder(folder) else _numbered(folder)
+    levels = [_level(path, scheme) for path in folders]
+    return sorted((n for n in levels if n.files), key=lambda level: level.zoom)
+
+
+def _level(folder: Path, scheme: TileScheme) -> Level:
+    zoom = zoom_of(folder.absolute())
+    files: dict[Tile, Path] = {}
+    passed: set[str] = set()
+    for (x, y), path in _tiles(folder, zoom):
+        tile = (x, 2**zoom - 1 - y if scheme.rows == "tms" else y)
+        other = files.setdefault(tile, path)
+        if other != path:
+            files[tile], worse = _better(other, path, scheme)
+            passed.add(worse.suffix)
+    note = (
+        f"{folder}: {', '.join(sorted(passed))} files beside better ones of the"
+        " same tiles are passed over"
+    )
+    return Level(zoom, files, note if passed else "")
+
+
+def _better(one: Path, two: Path, scheme: TileScheme) -> tuple[Path, Path]:
+    """Of two files of a tile the photograph, and the other one."""
+
+    def rank(path: Path) -> tuple[bool, bool, bool]:
+        suffix = path.suffix.lower()
+        same = suffix in _JPEG and "." + scheme.suffix in _JPEG
+        said = same or suffix == "." + scheme.suffix
+        return said, suffix in _JPEG, "@" in path.stem
+
+    if rank(one) == rank(two):
+        raise UserError(
+            f"--images: {one} and {two.name} are the same tile; remove one kind"
+        )
+    return (one, two) if rank(one) > rank(two) else (two, one)
+
+
+def _numbered(folder: Path) -> Iterator[Path]:
+    return (p for p in folder.iterdir() if _is_number(p.name) and p.is_dir())
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) < 12
+
+
+def _tiles(level: Path, zoom: int) -> Iterator[tuple[Tile, Path]]:
+    """x and y, as the folder counts them, and file of a level's tiles."""
+    if zoom > _DEEPEST:
+        return
+    for column in _numbered(level):
+        for path in column.iterdir():
+            found = _NAME.fullmatch(path.stem)
+            if not found or path.suffix.lower() not in _SUFFIXES:
+                continue
+            tile = int(column.name), int(found[1])
+            if max(tile) < 2**zoom:
+                yield tile, path

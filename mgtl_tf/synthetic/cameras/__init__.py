@@ -1,0 +1,1 @@
+"""What an aerial and a panoramic camera see of a map."""

@@ -1,0 +1,157 @@
+"""The view from above: orthographic, north up, the place at the centre."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mgtl_tf.synthetic.cameras.light import lit, shadows, slope_light
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.synthetic.town.appearance import Appearance, expose
+from mgtl_tf.synthetic.town.boxes import Boxes, corners
+from mgtl_tf.synthetic.town.canvas import Canvas
+from mgtl_tf.synthetic.town.palette import Material
+from mgtl_tf.synthetic.town.world import TownMap
+
+# Houses up to this far outside the picture still throw shadows into it.
+SHADOW_MARGIN_METRES = 22.0
+SHADOW_STEP_METRES = 0.5
+_SHIFT = 4
+
+
+def render_aerial(
+    town: TownMap,
+    centre: np.ndarray,
+    settings: WorldSettings,
+    appearance: Appearance,
+    cars: Boxes,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Draws one aerial image.
+
+    Args:
+        town: the map.
+        centre: float [2], east and north of the image's centre, metres.
+        settings: sizes.
+        appearance: light, season and camera.
+        cars: the cars of this view.
+        rng: of the sensor noise.
+
+    Returns:
+        uint8 [S, S, 3] RGB.
+    """
+    size, extent = settings.aerial_size, settings.aerial_metres
+    rays = aerial_rays(settings)
+    step = extent / (size * rays)
+    canvas = town.canvas
+    colour = crop(canvas, canvas.surface, centre, extent, step)
+    material = crop(canvas, canvas.surface_material, centre, extent, step)
+    height = crop(canvas, canvas.height, centre, extent, step)
+    _park(colour, material, height, cars, centre, extent, step)
+    sunshine = slope_light(height, step, appearance.sun)
+    sunshine *= 1 - _shade(canvas, height, centre, extent, appearance)
+    light = lit(colour, material, sunshine, appearance)
+    if rays > 1:
+        light = cv2.resize(light, (size, size), interpolation=cv2.INTER_AREA)
+    return expose(light, appearance, rng)
+
+
+def aerial_rays(settings: WorldSettings) -> int:
+    """Samples a pixel and axis: one where pixels are finer than the map."""
+    pixel = settings.aerial_metres / settings.aerial_size
+    return settings.supersampling if pixel > settings.metres_per_pixel else 1
+
+
+def crop(
+    canvas: Canvas,
+    layer: np.ndarray,
+    centre: np.ndarray,
+    extent: float,
+    step: float,
+) -> np.ndarray:
+    """A square of a raster around a point, at another resolution.
+
+    Args:
+        canvas: whose geometry the layer has.
+        layer: [H, W] or [H, W, 3]; materials (uint8 [H, W]) are not mixed.
+        centre: float [2], metres.
+        extent: metres a side.
+        step: metres a cell of the result.
+    """
+    count = round(extent / step)
+    scale = step / canvas.step
+    column = centre[0] / canvas.step - 0.5 - (count - 1) / 2 * scale
+    row = (canvas.side - centre[1]) / canvas.step - 0.5
+    row -= (count - 1) / 2 * scale
+    is_material = layer.ndim == 2 and layer.dtype == np.uint8
+    how = cv2.INTER_NEAREST if is_material else cv2.INTER_LINEAR
+    return cv2.warpAffine(
+        layer,
+        np.array([[scale, 0, column], [0, scale, row]]),
+        (count, count),
+        flags=how | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+
+
+def _shade(
+    canvas: Canvas,
+    height: np.ndarray,
+    centre: np.ndarray,
+    extent: float,
+    appearance: Appearance,
+) -> np.ndarray:
+    """Shadows on the crop, computed coarser, float32 of `height`'s shape."""
+    wide = extent + 2 * SHADOW_MARGIN_METRES
+    cells = round(wide / SHADOW_STEP_METRES)
+    step = wide / cells
+    casters = crop(canvas, canvas.height, centre, wide, step)
+    margin = round(SHADOW_MARGIN_METRES / step)
+    inner = slice(margin, cells - margin)
+    # The picture's own heights hold the cars, which the map does not know.
+    inside = (cells - 2 * margin,) * 2
+    casters[inner, inner] = cv2.resize(
+        height, inside, interpolation=cv2.INTER_AREA
+    )
+    dark = shadows(casters, casters, step, appearance.sun)[inner, inner]
+    return cv2.resize(dark, height.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _park(
+    colour: np.ndarray,
+    material: np.ndarray,
+    height: np.ndarray,
+    cars: Boxes,
+    centre: np.ndarray,
+    extent: float,
+    step: float,
+) -> None:
+    """Draws the cars into the three layers, in place."""
+    for index in range(len(cars)):
+        if height_at(height, cars.centre[index] - centre, extent, step) > 2:
+            continue
+        outline = corners(
+            cars.centre[index], cars.half[index], float(cars.angle[index])
+        )
+        column = (outline[:, 0] - centre[0] + extent / 2) / step - 0.5
+        row = (extent / 2 - outline[:, 1] + centre[1]) / step - 0.5
+        fixed = np.stack([column, row], 1) * (1 << _SHIFT)
+        points = np.round(fixed).astype(np.int32)
+        paint = [float(value) for value in cars.roof[index]]
+        cv2.fillConvexPoly(colour, points, paint, shift=_SHIFT)
+        cv2.fillConvexPoly(material, points, int(Material.CAR), shift=_SHIFT)
+        cv2.fillConvexPoly(
+            height, points, float(cars.eaves[index]), shift=_SHIFT
+        )
+
+
+def height_at(
+    height: np.ndarray, offset: np.ndarray, extent: float, step: float
+) -> float:
+    """The crop's height at an offset from its centre; 0 outside."""
+    column = int((offset[0] + extent / 2) / step)
+    row = int((extent / 2 - offset[1]) / step)
+    count = height.shape[0]
+    if not (0 <= row < count and 0 <= column < count):
+        return 0.0
+    return float(height[row, column])

@@ -1,0 +1,104 @@
+"""Colour and light of the strips: facades, windows, roofs, leaves, stems."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mgtl_tf.synthetic.cameras.spans import Part, Spans
+from mgtl_tf.synthetic.town.appearance import Appearance
+from mgtl_tf.synthetic.town.barriers import Poles
+from mgtl_tf.synthetic.town.boxes import Boxes, Kind
+from mgtl_tf.synthetic.town.palette import Material
+from mgtl_tf.synthetic.town.vegetation import Trees
+
+GLASS = np.array([70, 82, 98], np.float32)
+BARK = np.array([92, 74, 58], np.float32)
+# Windows finer than rays would shimmer, so far facades show their mean.
+WINDOW_REACH_METRES = 110.0
+
+
+def span_colours(
+    spans: Spans, boxes: Boxes, trees: Trees, poles: Poles, day: Appearance
+) -> np.ndarray:
+    """The lit colour of each strip as a whole, float32 [M, 3]."""
+    colour = np.empty((len(spans.part), 3), np.float32)
+    rows = np.flatnonzero(spans.part == Part.SIDE)
+    thing = spans.thing[rows]
+    is_hedge = (boxes.kind[thing] == Kind.HEDGE)[:, None]
+    tint = np.where(is_hedge, day.tints[Material.HEDGE], 1)
+    colour[rows] = boxes.facade[thing] * tint
+    rows = np.flatnonzero(spans.part == Part.ROOF)
+    colour[rows] = boxes.roof[spans.thing[rows]] * day.tints[Material.ROOF]
+    rows = np.flatnonzero(spans.part == Part.CROWN)
+    conifer = trees.conifer[spans.thing[rows], None]
+    season = np.where(
+        conifer, day.tints[Material.CONIFER], day.tints[Material.LEAF]
+    )
+    colour[rows] = trees.colour[spans.thing[rows]] * season
+    rows = np.flatnonzero(spans.part == Part.STEM)
+    barks = np.broadcast_to(BARK, (len(trees.radius), 3))
+    colour[rows] = np.concatenate([barks, poles.colour])[spans.thing[rows]]
+    return colour * _light(spans, day)[:, None]
+
+
+def glass_share(
+    spans: Spans, boxes: Boxes, first: np.ndarray, height: np.ndarray
+) -> np.ndarray:
+    """How much of what each ray of a facade meets is window.
+
+    Args:
+        spans: the strips.
+        boxes: their boxes.
+        first: int [K], the strip of each ray, all of them sides of boxes.
+        height: float32 [K], metres of the hit above the box's base.
+
+    Returns:
+        float32 [K], 0 wall .. 1 glass.
+    """
+    thing = spans.thing[first]
+    pitch, storey, share = boxes.window[thing].T
+    is_house = boxes.kind[thing] == Kind.BUILDING
+    pitch = np.where(is_house, pitch, 1)
+    storey = np.where(is_house, storey, 1)
+    floor = height / storey
+    across = spans.across[first] / pitch
+    in_row = np.abs(floor % 1 - np.float32(0.55)) < 0.24
+    in_column = np.abs(across % 1 - np.float32(0.5)) < share / 2
+    below_eaves = (height < boxes.eaves[thing]) & (height > 0)
+    window = is_house & in_row & in_column & below_eaves
+    sharp = 1 - np.minimum(spans.depth[first] / WINDOW_REACH_METRES, 1)
+    mean = np.where(is_house & below_eaves, share * 0.48, 0)
+    return (window * sharp + mean * (1 - sharp)).astype(np.float32)
+
+
+def crown_light(
+    spans: Spans, first: np.ndarray, share: np.ndarray, day: Appearance
+) -> np.ndarray:
+    """Light on a crown relative to its strip's: bright towards the sun.
+
+    Args:
+        spans: the strips.
+        first: int [K], the strip of each ray, all of them crowns.
+        share: float32 [K], -1 at the strip's top .. 1 at its bottom.
+        day: the sun.
+
+    Returns:
+        float32 [K].
+    """
+    across = spans.across[first]
+    look_east, look_north = -spans.face_east[first], -spans.face_north[first]
+    # The right-hand side of a viewer who looks (east, north).
+    sideways = day.sun[0] * look_north - day.sun[1] * look_east
+    facing = sideways * across - day.sun[2] * share * np.float32(0.8)
+    level = np.float32(0.95) + np.float32(day.sunlight * 0.55) * facing
+    return np.clip(level, 0.35, 1.6)
+
+
+def _light(spans: Spans, day: Appearance) -> np.ndarray:
+    """Light on each strip, float32 [M]."""
+    facing = spans.face_east * day.sun[0] + spans.face_north * day.sun[1]
+    upright = np.maximum(facing, 0)
+    sloping = np.maximum(facing * 0.5 + day.sun[2] * 0.85, 0)
+    level = np.where(spans.part == Part.ROOF, sloping, upright)
+    level = np.where(spans.part == Part.CROWN, 0.45, level)
+    return np.float32(day.skylight) + np.float32(day.sunlight) * level

@@ -1,0 +1,146 @@
+"""The rasters of a map, and brushes in metres."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import cv2
+import numpy as np
+
+from mgtl_tf.synthetic.town.palette import Material
+
+# cv2 takes fixed-point coordinates: 4 fractional bits, a sixteenth of a cell.
+_SHIFT = 4
+
+
+@dataclasses.dataclass
+class Canvas:
+    """Bare ground, and the surface a bird sees; row 0 is north.
+
+    Attributes:
+        side: metres a side.
+        step: metres a cell.
+        ground: uint8 [H, W, 3] RGB colour without objects.
+        ground_material: uint8 [H, W].
+        surface: uint8 [H, W, 3] RGB colour of the topmost thing.
+        surface_material: uint8 [H, W].
+        height: float32 [H, W], metres of the topmost thing above ground.
+    """
+
+    side: float
+    step: float
+    ground: np.ndarray
+    ground_material: np.ndarray
+    surface: np.ndarray
+    surface_material: np.ndarray
+    height: np.ndarray
+
+    def pixels(self, metres: np.ndarray) -> np.ndarray:
+        """Points [N, 2] (east, north) as cv2's fixed-point (column, row)."""
+        metres = np.asarray(metres, np.float64)
+        column = metres[:, 0] / self.step - 0.5
+        row = (self.side - metres[:, 1]) / self.step - 0.5
+        fixed = np.stack([column, row], 1) * (1 << _SHIFT)
+        return np.round(fixed).astype(np.int32)
+
+    def polygon(
+        self, metres: np.ndarray, colour: np.ndarray, material: Material
+    ) -> None:
+        """Fills a polygon [N, 2] of the ground."""
+        points = [self.pixels(metres)]
+        cv2.fillPoly(self.ground, points, as_colour(colour), shift=_SHIFT)
+        cv2.fillPoly(self.ground_material, points, int(material), shift=_SHIFT)
+
+    def line(
+        self,
+        metres: np.ndarray,
+        width: float,
+        colour: np.ndarray,
+        material: Material,
+    ) -> None:
+        """Draws a polyline [N, 2] of a width on the ground."""
+        thickness = max(1, round(width / self.step))
+        points = [self.pixels(metres)]
+        for layer, value in (
+            (self.ground, as_colour(colour)),
+            (self.ground_material, int(material)),
+        ):
+            cv2.polylines(
+                layer, points, False, value, thickness, cv2.LINE_8, _SHIFT
+            )
+
+    def window(
+        self, centre: np.ndarray, radius: float
+    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+        """The cells around a point.
+
+        Returns:
+            slices of the rasters, and the cells' east and north metres from
+            the point (float32 [1, W] and [H, 1]).
+        """
+        count = self.height.shape[0]
+        reach = radius / self.step
+        column = centre[0] / self.step - 0.5
+        row = (self.side - centre[1]) / self.step - 0.5
+        left, right = _span(column, reach, count)
+        top, bottom = _span(row, reach, count)
+        east = (np.arange(left, right) - column) * self.step
+        north = (row - np.arange(top, bottom)) * self.step
+        slices = (slice(top, bottom), slice(left, right))
+        return (
+            slices,
+            east.astype(np.float32)[None, :],
+            north.astype(np.float32)[:, None],
+        )
+
+    def raise_surface(
+        self,
+        slices: tuple[slice, slice],
+        height: np.ndarray,
+        colour: np.ndarray,
+        material: Material,
+    ) -> None:
+        """Puts an object where it is higher than what stands there.
+
+        Args:
+            slices: the window.
+            height: float32 [h, w], metres; 0 outside the object.
+            colour: [3] or [h, w, 3], RGB.
+            material: of the object.
+        """
+        higher = height > self.height[slices]
+        self.height[slices][higher] = height[higher]
+        self.surface_material[slices][higher] = int(material)
+        shown = np.broadcast_to(colour, (*height.shape, 3))[higher]
+        self.surface[slices][higher] = np.clip(shown, 0, 255)
+
+    def lift_ground(self) -> None:
+        """Begins the surface as a copy of the finished ground."""
+        np.copyto(self.surface, self.ground)
+        np.copyto(self.surface_material, self.ground_material)
+
+
+def blank_canvas(side: float, step: float) -> Canvas:
+    """An empty map of a side, in metres."""
+    count = int(round(side / step))
+    return Canvas(
+        side,
+        step,
+        np.zeros((count, count, 3), np.uint8),
+        np.zeros((count, count), np.uint8),
+        np.zeros((count, count, 3), np.uint8),
+        np.zeros((count, count), np.uint8),
+        np.zeros((count, count), np.float32),
+    )
+
+
+def as_colour(colour: np.ndarray) -> tuple[float, ...]:
+    """A colour as cv2 wants it."""
+    return tuple(float(value) for value in np.clip(colour, 0, 255))
+
+
+def _span(position: float, reach: float, count: int) -> tuple[int, int]:
+    """First and one-past-last cell within reach, clipped to the raster."""
+    first = min(max(int(np.floor(position - reach)), 0), count)
+    last = min(max(int(np.ceil(position + reach)) + 1, first), count)
+    return first, last

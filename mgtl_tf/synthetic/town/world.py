@@ -1,0 +1,198 @@
+"""One map of the world: what stands where, its rasters and its places."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import cv2
+import numpy as np
+
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.synthetic.town import barriers, buildings, vegetation
+from mgtl_tf.synthetic.town import land as land_use
+from mgtl_tf.synthetic.town.barriers import Poles
+from mgtl_tf.synthetic.town.boxes import Boxes, join_boxes
+from mgtl_tf.synthetic.town.canvas import Canvas, blank_canvas
+from mgtl_tf.synthetic.town.noise import generator
+from mgtl_tf.synthetic.town.occupancy import Occupancy
+from mgtl_tf.synthetic.town.places import choose, make_places
+from mgtl_tf.synthetic.town.street_paint import paint_streets
+from mgtl_tf.synthetic.town.streets import Street, make_streets
+from mgtl_tf.synthetic.town.terrain import Terrain, make_terrain
+from mgtl_tf.synthetic.town.vegetation import Trees
+
+MARGIN_METRES = 70.0
+COARSE_CELLS = 4
+
+
+@dataclasses.dataclass(frozen=True)
+class Lanes:
+    """Points along all streets, where cars drive and park.
+
+    Attributes:
+        points: float32 [N, 2], on the centre lines.
+        tangents: float32 [N, 2], unit vectors.
+        half_width: float32 [N], of the carriageway, metres.
+    """
+
+    points: np.ndarray
+    tangents: np.ndarray
+    half_width: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class TownMap:
+    """Everything that the cameras of one map can see.
+
+    Attributes:
+        index: 0 is the val map, 1 and up are train maps.
+        canvas: rasters of the ground and of the surface.
+        coarse: the same, COARSE_CELLS times as coarse, for far ground.
+        terrain: height of the ground.
+        boxes: buildings and barriers.
+        trees: crowns and trunks.
+        poles: lamps and wire poles.
+        lanes: where cars may be.
+        skyline: float32 [360], elevation in radians of the far horizon at
+            each degree of azimuth.
+        places: float64 [N, 2], east and north of the aerial cameras.
+    """
+
+    index: int
+    canvas: Canvas
+    coarse: Canvas
+    terrain: Terrain
+    boxes: Boxes
+    trees: Trees
+    poles: Poles
+    lanes: Lanes
+    skyline: np.ndarray
+    places: np.ndarray
+
+
+def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
+    """Builds map `index` with `count` places; the same on every call.
+
+    The map is as small as its places allow, and grows until they fit.
+    """
+    streets, places, side = _plan(settings, index, count)
+    rng = generator(settings.seed, index, 1)
+    land = land_use.make_land(rng, side)
+    terrain = make_terrain(rng, side)
+    occupancy = Occupancy(side)
+    for street in streets:
+        occupancy.take_line(street.points, 2 * street.half_corridor)
+    for pond in land.ponds:
+        occupancy.take_polygon(pond)
+    houses = buildings.make_buildings(rng, streets, land, occupancy)
+    walls = barriers.make_barriers(rng, streets, occupancy)
+    poles = barriers.make_poles(rng, streets, occupancy)
+    trees = vegetation.make_trees(rng, streets, land, occupancy)
+    boxes = join_boxes(houses, walls)
+    canvas = blank_canvas(side, settings.metres_per_pixel)
+    land_use.paint_land(canvas, land, rng)
+    paint_streets(canvas, streets, rng)
+    land_use.roughen(canvas, rng)
+    canvas.lift_ground()
+    buildings.paint_boxes(canvas, boxes, rng)
+    vegetation.paint_trees(canvas, trees, rng)
+    return TownMap(
+        index,
+        canvas,
+        coarsen(canvas),
+        terrain,
+        _stand_on(boxes, terrain),
+        _stand_on(trees, terrain),
+        _stand_on(poles, terrain),
+        _lanes(streets),
+        _skyline(rng),
+        places,
+    )
+
+
+def coarsen(canvas: Canvas) -> Canvas:
+    """The same rasters with cells COARSE_CELLS times as long."""
+    count = canvas.height.shape[0] // COARSE_CELLS
+    size = (count, count)
+    step = canvas.side / count
+    offset = COARSE_CELLS // 2
+    stop = offset + COARSE_CELLS * (count - 1) + 1
+    sampled = slice(offset, stop, COARSE_CELLS)
+
+    def mean(layer: np.ndarray) -> np.ndarray:
+        return cv2.resize(layer, size, interpolation=cv2.INTER_AREA)
+
+    def sample(layer: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(layer[sampled, sampled])
+
+    return Canvas(
+        canvas.side,
+        step,
+        mean(canvas.ground),
+        sample(canvas.ground_material),
+        mean(canvas.surface),
+        sample(canvas.surface_material),
+        mean(canvas.height),
+    )
+
+
+def _plan(
+    settings: WorldSettings, index: int, count: int
+) -> tuple[list[Street], np.ndarray, float]:
+    """Streets and places of the smallest map that has `count` places."""
+    spacing = (settings.spacing_min, settings.spacing_max)
+    inner = max(100.0, math.sqrt(count * 9.0 / 0.024))
+    while True:
+        # Whole terrain and raster cells keep all layers of one extent.
+        side = math.ceil((inner + 2 * MARGIN_METRES) / 8) * 8.0
+        rng = generator(settings.seed, index, 0)
+        streets = make_streets(rng, side, rng.uniform(62, 74))
+        places = make_places(rng, streets, side, MARGIN_METRES, spacing)
+        chosen = choose(places, count, spacing[1])
+        if len(chosen) == count:
+            return streets, chosen, side
+        inner *= 1.06
+
+
+def _stand_on(things, terrain: Terrain):
+    """The same things with their base on the terrain."""
+    east, north = things.centre.T
+    if len(east) == 0:
+        return things
+    base = terrain.at(east, north)[0]
+    return dataclasses.replace(things, base=base.astype(np.float32))
+
+
+def _lanes(streets: list[Street]) -> Lanes:
+    """A point every 2 m of every street, clear of its ends."""
+    points, tangents, widths = [], [], []
+    for street in streets:
+        length = street.length
+        place, heading = street.along(np.arange(7, length - 7, 2.0))
+        points.append(place)
+        tangents.append(heading)
+        widths.append(np.full(len(place), street.width / 2))
+    return Lanes(
+        np.concatenate(points).astype(np.float32),
+        np.concatenate(tangents).astype(np.float32),
+        np.concatenate(widths).astype(np.float32),
+    )
+
+
+def _skyline(rng: np.random.Generator) -> np.ndarray:
+    """Far hills, and a few towers, by azimuth.
+
+    They are the same from every place of a map, so they tell none apart.
+    """
+    degrees = np.arange(360)
+    ridge = np.full(360, 1.6)
+    for order in range(2, 14):
+        phase = rng.uniform(0, 2 * np.pi)
+        wave = np.sin(order * np.radians(degrees) + phase)
+        ridge += rng.normal(0, 1.3 / order) * wave
+    for _ in range(int(rng.integers(6, 14))):
+        first = int(rng.integers(0, 355))
+        last = first + int(rng.integers(1, 4))
+        ridge[first:last] += rng.uniform(0.4, 1.5)
+    return np.radians(np.maximum(ridge, 0.3)).astype(np.float32)

@@ -1,3 +1,0 @@
-"""Every system of every table, behind one `build_model`."""
-
-from mgtl_tf.systems.registry import build_model

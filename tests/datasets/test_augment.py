@@ -1,0 +1,103 @@
+"""Augmentation against geometry: a turned world, seen anew by both views."""
+
+import numpy as np
+import tensorflow as tf
+
+from mgtl_tf.datasets.augment import color_jitter, turn_and_mirror
+from polar import polar_transform
+
+SIDE = 32
+
+
+def turned_worlds(aerial):
+    """The 8 ways to turn by quarters and mirror a world about its camera.
+
+    The camera stands on pixel [S/2, S/2], so indices count from there.
+    """
+    offset = (np.arange(SIDE) - SIDE // 2)[:, None], np.arange(SIDE) - SIDE // 2
+    for mirror in (1, -1):
+        a, b = offset[0], mirror * offset[1]
+        for _ in range(4):
+            a, b = -b, a
+            rows, columns = np.broadcast_arrays(a + SIDE // 2, b + SIDE // 2)
+            yield aerial[rows % SIDE, columns % SIDE]
+
+
+def ground_view(aerial):
+    """A panorama of four columns: what stands S, W, N, E of the camera."""
+    middle, r = SIDE // 2, np.arange(10, 1, -1)
+    columns = [
+        aerial[middle + r, middle],
+        aerial[middle, middle - r],
+        aerial[middle - r, middle],
+        aerial[middle, middle + r],
+    ]
+    return np.stack(columns, axis=1)
+
+
+def test_both_views_see_one_turned_and_mirrored_world():
+    rng = np.random.default_rng(0)
+    aerial = rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+    worlds = list(turned_worlds(aerial))
+    polars = [polar_transform(w, 16, 4) for w in worlds]
+    grounds = [ground_view(w) for w in worlds]
+    start = next(i for i, w in enumerate(worlds) if (w == aerial).all())
+    batch = 200
+    ground, satellite = turn_and_mirror(
+        tf.constant(np.stack([grounds[start]] * batch)),
+        tf.constant(np.stack([polars[start]] * batch)),
+        tf.constant([1, 2]),
+    )
+    seen = set()
+    for g, s in zip(ground.numpy(), satellite.numpy(), strict=True):
+        # One grey level: the sine of half a turn is not quite zero.
+        near = [np.abs(s.astype(int) - p).max() <= 1 for p in polars]
+        assert sum(near) == 1
+        world = near.index(True)
+        np.testing.assert_array_equal(g, grounds[world])
+        seen.add(world)
+    assert seen == set(range(8))
+
+
+def test_turns_reach_every_column_and_leave_rows_alone():
+    width = 7
+    image = np.arange(3 * width * 3).reshape(1, 3, width, 3)
+    images = tf.constant(np.repeat(image, 400, axis=0))
+    turned, again = turn_and_mirror(images, images, tf.constant([3, 4]))
+    np.testing.assert_array_equal(turned, again)
+    assert turned.dtype == images.dtype and turned.shape == images.shape
+    found = set()
+    for one in turned.numpy():
+        columns = one[0, :, 0] // 3
+        np.testing.assert_array_equal(one, image[0][:, columns])
+        step = (columns[1] - columns[0]) % width
+        assert step in (1, width - 1)
+        np.testing.assert_array_equal(np.diff(columns) % width, step)
+        found.add((step, columns[0]))
+    assert len(found) == 2 * width
+
+
+def test_jitter_is_one_line_for_each_channel():
+    rng = np.random.default_rng(1)
+    images = rng.uniform(100, 150, (6, 5, 4, 3)).astype("float32")
+    changed = color_jitter(tf.constant(images), 0.2, tf.constant([5, 6]))
+    assert changed.shape == images.shape
+    slopes = set()
+    for before, after in zip(images, changed.numpy(), strict=True):
+        for c in range(3):
+            x, y = before[..., c].ravel(), after[..., c].ravel()
+            slope, offset = np.polyfit(x, y, 1)
+            np.testing.assert_allclose(slope * x + offset, y, atol=1e-2)
+            assert 0.8 * 0.9 <= slope <= 1.2 * 1.1
+            assert abs(slope * 127.5 + offset - 127.5) <= 0.2 * 127.5 + 0.01
+            slopes.add(round(slope, 4))
+    assert len(slopes) == 18
+
+
+def test_jitter_stays_in_range_and_fades_to_nothing():
+    images = tf.constant([[[[0.0, 128.0, 255.0]]]])
+    for seed in range(5):
+        strong = color_jitter(images, 3.0, tf.constant([seed, 0])).numpy()
+        assert strong.min() >= 0 and strong.max() <= 255
+    none = color_jitter(images, 0.0, tf.constant([0, 0]))
+    np.testing.assert_allclose(none, images, atol=1e-4)

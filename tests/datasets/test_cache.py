@@ -1,0 +1,289 @@
+"""The decoded cache: what the files hold, made once, whole or known not."""
+
+import dataclasses
+import json
+import os
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from mgtl_tf.datasets.decoded_cache.cache import build_cache, fill_cache
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.guard import alone
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import CacheSource, FileSource
+from mgtl_tf.utils.errors import UserError
+
+SIZE = (8, 20)
+SETTINGS = CacheSettings("", SIZE, (0.0, 1.0))
+ONE = Workers(1, progress=False)
+
+
+def _noise(height, width, seed=0):
+    random = np.random.default_rng(seed)
+    return random.integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def _write(path, image):
+    cv2.imwrite(str(path), image[..., ::-1])
+    return path
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """Two blocks and a bit."""
+    return [
+        Pair(
+            str(n),
+            _write(tmp_path / f"g{n}.png", _noise(20, 50, n)),
+            _write(tmp_path / f"a{n}.png", _noise(24, 24, 100 + n)),
+        )
+        for n in range(37)
+    ]
+
+
+def _build(pairs, folder, size=SIZE, crop=(0.0, 1.0), processes=1):
+    return build_cache(pairs, size, crop, folder, False, processes)
+
+
+def _same(cache, pairs, size=SIZE, crop=(0.0, 1.0)):
+    rows = np.arange(len(pairs))
+    for cached, decoded in zip(
+        cache.load(rows), FileSource(pairs, size, crop).load(rows), strict=True
+    ):
+        np.testing.assert_array_equal(cached, decoded)
+    return True
+
+
+def _bytes(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_cache_holds_what_the_files_hold(pairs, tmp_path, processes):
+    cache = _build(pairs, tmp_path / "c", processes=processes)
+    files = FileSource(pairs, SIZE)
+    rows = np.array([36, 0, 16, 0])
+    for cached, decoded in zip(cache.load(rows), files.load(rows), strict=True):
+        np.testing.assert_array_equal(cached, decoded)
+    assert len(cache) == len(files) == 37
+    assert isinstance(cache.arrays["ground"], np.memmap)
+
+
+def test_any_number_of_processes_makes_the_same_bytes(pairs, tmp_path):
+    """Manifest, order and pixels, with a file that cannot be used."""
+    pairs[20].aerial.write_bytes(b"text")
+    for processes in (1, 3):
+        folder, workers = tmp_path / f"{processes}", Workers(processes, False)
+        fill_cache(pairs, SETTINGS, folder, workers)
+    assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
+
+
+def test_nothing_is_decoded_twice(pairs, tmp_path):
+    _build(pairs, tmp_path / "c")
+    before = _bytes(tmp_path / "c"), os.stat(tmp_path / "c/ground.npy")
+    for path in tmp_path.glob("*.png"):
+        status = path.stat()
+        path.write_bytes(b"?" * status.st_size)
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _build(pairs, tmp_path / "c")
+    after = os.stat(tmp_path / "c/ground.npy")
+    assert _bytes(tmp_path / "c") == before[0]
+    assert after.st_mtime_ns == before[1].st_mtime_ns
+
+
+def test_cache_is_remade_when_anything_changes(pairs, tmp_path):
+    folder = tmp_path / "c"
+    _build(pairs, folder)
+    assert _same(_build(pairs, folder, (9, 20)), pairs, (9, 20))
+    crop = (0.2, 0.8)
+    assert _same(_build(pairs, folder, (9, 20), crop), pairs, (9, 20), crop)
+    _write(pairs[20].ground, _noise(20, 50, 77))
+    assert _same(_build(pairs, folder, (9, 20), crop), pairs, (9, 20), crop)
+    (folder / "manifest.json").write_text("{")
+    assert _same(_build(pairs, folder), pairs)
+    assert json.loads((folder / "manifest.json").read_text())
+
+
+def test_only_the_changed_block_is_made_again(pairs, tmp_path):
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _write(pairs[20].ground, _noise(20, 50, 77))
+    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 1
+    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 0
+    assert _same(CacheSource(tmp_path / "c"), pairs)
+
+
+@pytest.mark.parametrize("count", [3, 16, 21, 36])
+def test_a_list_of_another_length(pairs, tmp_path, count):
+    """As when a broken row was mended: what stands before it is kept."""
+    fill_cache(pairs[:count], SETTINGS, tmp_path / "c", ONE)
+    filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    assert filled.made == 3 - count // 16
+    fill_cache(pairs, SETTINGS, tmp_path / "whole", ONE)
+    assert _bytes(tmp_path / "c") == _bytes(tmp_path / "whole")
+    shorter = pairs[1:count]
+    fill_cache(shorter, SETTINGS, tmp_path / "c", ONE)
+    assert _same(CacheSource(tmp_path / "c"), shorter)
+
+
+def test_every_bad_file_is_named_and_the_rest_kept(pairs, tmp_path):
+    good = pairs[1].ground.read_bytes(), pairs[35].aerial.read_bytes()
+    pairs[1].ground.write_bytes(b"")
+    pairs[35].aerial.write_bytes(b"text")
+    for _ in range(2):  # The second time as the first: not taken for whole.
+        with pytest.raises(UserError) as error:
+            _build(pairs, tmp_path / "c")
+        assert "g1.png: is empty" in str(error.value)
+        assert "a35.png: is neither" in str(error.value)
+    pairs[1].ground.write_bytes(good[0])
+    pairs[35].aerial.write_bytes(good[1])
+    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 2
+    assert _same(_build(pairs, tmp_path / "c"), pairs)
+
+
+def test_what_stays_unusable_costs_no_second_decoding(pairs, tmp_path):
+    """And what is mended is seen, even where size and time are the same."""
+    good, status = pairs[1].ground.read_bytes(), pairs[1].ground.stat()
+    pairs[1].ground.write_bytes(b"?" * len(good))
+    pairs[35].aerial.unlink()
+    for made in (3, 0, 0):
+        filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+        assert filled.made == made
+        assert [row for row, _, _ in filled.left_out()] == [1, 35]
+    os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    pairs[1].ground.write_bytes(good)
+    os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
+    _write(pairs[35].aerial, _noise(24, 24, 135))
+    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 2
+    assert _same(_build(pairs, tmp_path / "c"), pairs)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate"])
+def test_a_hole_in_a_tiff_is_no_black_stripe(pairs, tmp_path, compression):
+    """libtiff leaves zeros in place of what it cannot make out."""
+    aerial = tmp_path / "a.tif"
+    image = cv2.resize(_noise(8, 8), (120, 120))
+    Image.fromarray(image).save(aerial, "TIFF", compression=compression)
+    pair = dataclasses.replace(pairs[0], aerial=aerial)
+    sound = fill_cache([pair], SETTINGS, tmp_path / "c", ONE)
+    assert not list(sound.left_out())
+    data = aerial.read_bytes()
+    third = len(data) // 3
+    aerial.write_bytes(data[:third] + bytes(third) + data[2 * third :])
+    damaged = fill_cache([pair], SETTINGS, tmp_path / "d", ONE)
+    ((row, view, reason),) = damaged.left_out()
+    assert (row, view) == (0, "satellite") and "is damaged" in reason
+
+
+def test_files_that_are_gone_take_nothing_away(pairs, tmp_path):
+    _build(pairs, tmp_path / "c")
+    before = _bytes(tmp_path / "c")
+    for pair in pairs:
+        pair.ground.unlink()
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    assert _bytes(tmp_path / "c") == before
+
+
+def test_verify_finds_one_changed_bit(pairs, tmp_path):
+    folder = tmp_path / "c"
+    fill_cache(pairs, SETTINGS, folder, ONE)
+    before = _bytes(folder)
+    data = bytearray(before["satellite.npy"])
+    data[-1] ^= 4
+    (folder / "satellite.npy").write_bytes(data)
+    assert fill_cache(pairs, SETTINGS, folder, ONE).spoilt == ()
+    filled = fill_cache(pairs, SETTINGS, folder, ONE, verify=True)
+    assert filled.spoilt == (2,) and filled.made == 1
+    assert _bytes(folder) == before
+
+
+def test_an_unfinished_caches_lost_bytes_are_made_again(pairs, tmp_path):
+    """A machine without power may have lost what the journal counts."""
+    folder = tmp_path / "c"
+    fill_cache(pairs, SETTINGS, folder, ONE)
+    before = _bytes(folder)
+    manifest = json.loads(before["manifest.json"])
+    lines = [manifest["settings"]]
+    lines += [{"block": n, **b} for n, b in enumerate(manifest["blocks"][:2])]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (folder / "unfinished.jsonl").write_text(text + '{"block": 2, "ro')
+    (folder / "ground.npy").write_bytes(before["ground.npy"][:9000])
+    assert fill_cache(pairs, SETTINGS, folder, ONE).made == 2
+    assert _bytes(folder) == before
+
+
+def test_other_settings_are_refused_by_name(pairs, tmp_path):
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    with pytest.raises(UserError, match=r"image_size is \[8, 20\], not \[9"):
+        other = CacheSettings("", (9, 20), (0.0, 1.0))
+        fill_cache(pairs, other, tmp_path / "c", ONE)
+    with pytest.raises(UserError, match="sampling_rule is area.*, not near"):
+        other = CacheSettings("", SIZE, (0.0, 1.0), "nearest-1")
+        fill_cache(pairs, other, tmp_path / "c", ONE)
+
+
+@pytest.mark.parametrize("old", ['"rows"', '"ground"', '"image_size"', "[0,"])
+def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, old):
+    """One letter is another: still JSON, or not."""
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    before = _bytes(tmp_path / "c")
+    manifest = tmp_path / "c" / "manifest.json"
+    pairs[0].ground.write_bytes(b"")  # [0, "ground", ...] stands in there.
+    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    text = manifest.read_text()
+    assert old in text
+    manifest.write_text(text.replace(old, old[0] + "?" + old[2:], 1))
+    _write(pairs[0].ground, _noise(20, 50, 0))
+    filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    assert filled.made == 3 and not list(filled.left_out())
+    after = _bytes(tmp_path / "c")
+    for view in ("ground.npy", "satellite.npy"):
+        assert after[view] == before[view]
+
+
+def test_cache_never_replaces_other_files(pairs, tmp_path):
+    folder = tmp_path / "precious"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("years of work")
+    with pytest.raises(UserError, match="precious: holds other files"):
+        _build(pairs, folder)
+    assert (folder / "thesis.tex").read_text() == "years of work"
+    with pytest.raises(UserError, match="is a file"):
+        _build(pairs, folder / "thesis.tex")
+
+
+def test_cache_too_large_for_the_disk_is_refused_first(pairs, tmp_path):
+    with pytest.raises(UserError, match=r"needs .* GB, the disk has"):
+        _build(pairs, tmp_path / "c", (10**7, 10**7))
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(UserError, match="c: cannot be written .No space"):
+        _build(pairs, tmp_path / "c")
+
+
+def test_two_at_a_time_are_refused(pairs, tmp_path):
+    _build(pairs, tmp_path / "c")
+    with alone(tmp_path / "c"):
+        with pytest.raises(UserError, match="another process is making"):
+            _build(pairs, tmp_path / "c")
+    assert _same(_build(pairs, tmp_path / "c"), pairs)
+
+
+def test_cut_off_arrays_are_told(pairs, tmp_path):
+    _build(pairs, tmp_path / "c")
+    shutil.copytree(tmp_path / "c", tmp_path / "d")
+    with (tmp_path / "d" / "ground.npy").open("r+b") as file:
+        file.truncate(4000)
+    with pytest.raises(UserError, match="ground.npy: damaged"):
+        CacheSource(tmp_path / "d")

@@ -1,0 +1,268 @@
+"""Batches against the source's own pixels: order, masks, padding, errors."""
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mgtl_tf.datasets.pipeline import (
+    eval_batches,
+    raising_user_errors,
+    train_batches,
+)
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import FileSource
+from mgtl_tf.utils.errors import UserError
+
+
+class Arrays:
+    """A source of random pixels; `bad` rows cannot be read."""
+
+    def __init__(self, count, size=(3, 8), bad=()):
+        rng = np.random.default_rng(0)
+        shape = (count, *size, 3)
+        self.ground = rng.integers(0, 256, shape, np.uint8)
+        self.satellite = rng.integers(0, 256, shape, np.uint8)
+        self.bad = set(bad)
+
+    def __len__(self):
+        return len(self.ground)
+
+    def load(self, rows):
+        for row in rows:
+            if int(row) in self.bad:
+                raise UserError(f"/data/{row}.jpg: truncated; fetch it again")
+        return self.ground[rows], self.satellite[rows]
+
+
+def listed(batches):
+    return list(batches.as_numpy_iterator())
+
+
+def train(source, order, **changes):
+    arguments = {"augment": False, "seed": 1, "epoch": 0, **changes}
+    return train_batches(source, np.array(order), **arguments)
+
+
+ORDER = [[3, 1, 5], [0, 2, 4], [6, 8, 7], [9, 11, 10]]
+
+
+def test_plain_training_batches_are_the_source_in_the_order_given():
+    source = Arrays(12)
+    batches = train(source, ORDER)
+    assert batches.element_spec["ground"].shape == (3, 3, 8, 3)
+    found = listed(batches)
+    assert len(found) == 4
+    for batch, rows in zip(found, ORDER, strict=True):
+        assert batch["ground"].dtype == batch["satellite"].dtype == np.uint8
+        np.testing.assert_array_equal(batch["ground"], source.ground[rows])
+        np.testing.assert_array_equal(
+            batch["satellite"], source.satellite[rows]
+        )
+        np.testing.assert_array_equal(
+            batch["negatives"], ~np.eye(3, dtype=bool)
+        )
+
+
+def test_a_resumed_epoch_goes_on_with_the_same_batches():
+    source = Arrays(12)
+    settings = {"augment": True, "color_jitter": 0.3, "epoch": 5}
+    whole = listed(train(source, ORDER, **settings))
+    rest = listed(train(source, ORDER, first_step=2, **settings))
+    assert len(rest) == 2
+    for a, b in zip(whole[2:], rest, strict=True):
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"epoch": 1}])
+def test_other_seeds_and_epochs_are_augmented_otherwise(change):
+    source = Arrays(12)
+    a = listed(train(source, ORDER, augment=True))
+    b = listed(train(source, ORDER, augment=True, **change))
+    assert any(
+        (x["ground"] != y["ground"]).any() for x, y in zip(a, b, strict=True)
+    )
+
+
+def test_steps_of_an_epoch_are_augmented_differently():
+    found = listed(train(Arrays(3), [[0, 1, 2]] * 8, augment=True))
+    assert len({x["ground"].tobytes() for x in found}) > 1
+
+
+def test_augmentation_moves_whole_columns_of_both_views_alike():
+    source = Arrays(12)
+    for batch, rows in zip(
+        listed(train(source, ORDER, augment=True)), ORDER, strict=True
+    ):
+        for i, row in enumerate(rows):
+            moves = [
+                [
+                    next(
+                        k
+                        for k in range(8)
+                        if (image[:, j] == original[:, k]).all()
+                    )
+                    for j in range(8)
+                ]
+                for image, original in (
+                    (batch["ground"][i], source.ground[row]),
+                    (batch["satellite"][i], source.satellite[row]),
+                )
+            ]
+            assert moves[0] == moves[1]
+
+
+def test_jitter_changes_each_view_by_itself():
+    source = Arrays(3)
+    source.satellite = source.ground
+    batch = listed(train(source, [[0, 1, 2]], color_jitter=0.3))[0]
+    assert (batch["ground"] != batch["satellite"]).mean() > 0.5
+    assert batch["ground"].min() >= 0 and batch["ground"].max() <= 255
+
+
+EVERYTHING = {
+    "augment": True,
+    "color_jitter": 0.3,
+    "blur": 1.2,
+    "jpeg_quality": 40,
+}
+
+
+@pytest.mark.parametrize("workers", [2, 3, 6])
+def test_parts_of_all_workers_are_the_whole_batch_to_the_bit(workers):
+    source, order = Arrays(12), [[3, 1, 5, 0, 2, 4], [6, 8, 7, 9, 11, 10]]
+    whole = listed(train(source, order, **EVERYTHING))
+    parts = [
+        listed(train(source, order, share=(i, workers), **EVERYTHING))
+        for i in range(workers)
+    ]
+    for step, batch in enumerate(whole):
+        for view in ("ground", "satellite"):
+            together = np.concatenate([p[step][view] for p in parts])
+            np.testing.assert_array_equal(together, batch[view])
+        for part in parts:
+            np.testing.assert_array_equal(
+                part[step]["negatives"], batch["negatives"]
+            )
+
+
+def test_new_changes_leave_the_random_numbers_of_the_older_ones_alone():
+    source = Arrays(12)
+    jittered = listed(train(source, ORDER, color_jitter=0.3))
+    written = listed(train(source, ORDER, color_jitter=0.3, jpeg_quality=95))
+    for a, b in zip(jittered, written, strict=True):
+        # Noise of a few pixels: JPEG moves it, but it does not recolour it.
+        means = (x["ground"].mean(axis=(1, 2)) for x in (a, b))
+        np.testing.assert_allclose(*means, atol=8)
+
+
+@pytest.mark.parametrize("change", [{"blur": 1.5}, {"jpeg_quality": 20}])
+def test_blur_and_jpeg_change_each_view_by_itself(change):
+    source = Arrays(3, (16, 32))
+    source.satellite = source.ground
+    batch = listed(train(source, [[0, 1, 2]], **change))[0]
+    assert (batch["ground"] != batch["satellite"]).mean() > 0.5
+    assert (batch["ground"] != source.ground).mean() > 0.5
+
+
+def test_places_nearer_than_the_radius_are_no_negatives():
+    # UTM northings: in float32 these would be off by up to half a metre.
+    positions = np.array([[0, 0], [24.9, 0], [25.0, 0], [60, 0]]) + 6.09e6
+    batch = listed(
+        train(
+            Arrays(4),
+            [[0, 1, 2, 3]],
+            positions=positions,
+            same_place_metres=25.0,
+        )
+    )[0]
+    wanted = [[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]]
+    np.testing.assert_array_equal(batch["negatives"], np.array(wanted, bool))
+
+
+@pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (1, 4), (5, 1)])
+def test_evaluation_sees_every_pair_once_in_full_batches(count, size):
+    source = Arrays(count)
+    batches = eval_batches(source, size)
+    assert batches.element_spec["ground"].shape == (size, 3, 8, 3)
+    found = listed(batches)
+    assert len(found) == -(-count // size)
+    assert all(b["ground"].shape == (size, 3, 8, 3) for b in found)
+    valid = np.concatenate([b["valid"] for b in found])
+    assert valid.sum() == count and valid[:count].all()
+    for view in ("ground", "satellite"):
+        images = np.concatenate([b[view] for b in found])
+        np.testing.assert_array_equal(images[valid], getattr(source, view))
+
+
+def test_padding_is_not_read_from_files():
+    source, read = Arrays(5), []
+    load = source.load
+    source.load = lambda rows: (read.extend(rows.tolist()), load(rows))[1]
+    batches = eval_batches(source, 4)
+    read.clear()  # the size was looked up
+    listed(batches)
+    assert sorted(read) == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_an_unreadable_file_is_told_in_one_line(training):
+    source = Arrays(6, bad=[4])
+    batches = (
+        train(source, [[0, 1], [2, 3], [4, 5]])
+        if training
+        else eval_batches(source, 2)
+    )
+    seen = []
+    with pytest.raises(UserError) as raised:
+        for batch in raising_user_errors(batches):
+            seen.append(batch)
+    assert str(raised.value) == "/data/4.jpg: truncated; fetch it again"
+    assert len(seen) == 2
+
+
+def test_a_truncated_jpeg_names_its_file(tmp_path):
+    image = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    pairs = []
+    for name in ("a", "b"):
+        path = tmp_path / f"{name}.jpg"
+        cv2.imwrite(str(path), image)
+        pairs.append(Pair(name, path, path))
+    broken = tmp_path / "b.jpg"
+    broken.write_bytes(broken.read_bytes()[:700])
+    batches = eval_batches(FileSource(pairs, (8, 16)), 1)
+    with pytest.raises(UserError, match="b.jpg") as raised:
+        list(raising_user_errors(batches))
+    assert "\n" not in str(raised.value)
+
+
+def test_other_errors_pass_through():
+    def broken():
+        yield 1
+        raise tf.errors.InternalError(None, None, "something else")
+
+    with pytest.raises(tf.errors.InternalError):
+        list(raising_user_errors(broken()))
+
+
+@pytest.mark.parametrize(
+    ("order", "changes", "words"),
+    [
+        ([[0, 12]], {}, "rows 0 to 12; the source has rows 0 to 11"),
+        ([[-1, 2]], {}, "rows -1 to 2"),
+        ([0, 1], {}, r"shape \(2,\)"),
+        (np.zeros((0, 2)), {}, r"shape \(0, 2\)"),
+        ([[0, 1]], {"positions": np.zeros((3, 2))}, "positions has 3 rows"),
+    ],
+)
+def test_arguments_that_do_not_fit(order, changes, words):
+    with pytest.raises(ValueError, match=words):
+        train(Arrays(12), order, **changes)
+
+
+def test_nothing_to_evaluate():
+    with pytest.raises(ValueError, match="no pair"):
+        eval_batches(Arrays(0), 2)
+    with pytest.raises(ValueError, match="batch_size=0"):
+        eval_batches(Arrays(2), 0)

@@ -1,0 +1,344 @@
+"""Studies of fake trainers: nothing is repeated, other runs are refused."""
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.presets import load_preset
+from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.reproduction import launch
+from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
+from mgtl_tf.reproduction.launch import Devices
+from mgtl_tf.reproduction.results import row_result
+from mgtl_tf.reproduction.rows import ROWS, VGG, WITH_CMI, rows_of
+from mgtl_tf.reproduction.runs import Versions, is_finished, sign
+from mgtl_tf.reproduction.study import (
+    benchmark_study,
+    control_rows,
+    data_study,
+    read_settings,
+)
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.study_runs import finish, plan_lines
+from mgtl_tf.workflows.study_search import search_settings
+
+FAKE = Path(__file__).with_name("fake_trainer.py")
+VERSIONS = Versions("code1", "data1")
+ONE = Devices(({},))
+
+
+class Trainer:
+    """What the fake trainers are told, and which of them started."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.order()
+
+    def order(self, **runs):
+        orders = {name.replace("_at_", "-"): do for name, do in runs.items()}
+        text = json.dumps({"runs": orders})
+        (self.folder / "orders.json").write_text(text)
+
+    def command(self, config):
+        number = len(list(self.folder.glob("config-*")))
+        path = self.folder / f"config-{number}.json"
+        path.write_text(config.to_json())
+        return [sys.executable, str(FAKE), str(path), str(self.orders)]
+
+    @property
+    def orders(self):
+        return self.folder / "orders.json"
+
+    @property
+    def started(self):
+        path = self.folder / "started"
+        return path.read_text().split() if path.is_file() else []
+
+
+@pytest.fixture
+def trainer(tmp_path, monkeypatch):
+    monkeypatch.setattr(launch, "_POLL_SECONDS", 0.02)
+    (tmp_path / "orders").mkdir()
+    trainer = Trainer(tmp_path / "orders")
+    monkeypatch.setattr(launch, "training_command", trainer.command)
+    return trainer
+
+
+@pytest.fixture
+def study(tmp_path):
+    return benchmark_study(SMALL, tmp_path / "studies", {})
+
+
+def table_2(study, seeds=(0, 1)):
+    return study.runs(rows_of((2,)), seeds)
+
+
+def test_a_finished_study_has_nothing_left_to_do(study, trainer):
+    runs = table_2(study)
+    finish(runs, VERSIONS, Devices(({}, {})))
+    assert sorted(trainer.started) == sorted(run.name for run in runs)
+    finish(runs, VERSIONS, ONE)
+    assert len(trainer.started) == len(runs)
+    # Data elsewhere are the same data; more seeds are new runs.
+    moved = dataclasses.replace(study, data_dir=Path("elsewhere"))
+    finish(table_2(moved, (0, 1, 2)), VERSIONS, ONE)
+    assert trainer.started[len(runs) :] == [
+        "vgg-seed2",
+        "without_cmi-seed2",
+        "with_cmi-seed2",
+    ]
+
+
+def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
+    """SIGTERM during the second run: it is stopped; the first stays."""
+    runs = table_2(study, (0,))
+    trainer.order(without_cmi_at_seed0="wait")
+    waits = runs[1].folder / "waits"
+    slept = time.sleep
+
+    def sleep(seconds):
+        slept(seconds)
+        if waits.exists():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(launch.time, "sleep", sleep)
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        finish(runs, VERSIONS, ONE)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert trainer.started == ["vgg-seed0", "without_cmi-seed0"]
+    monkeypatch.setattr(launch.time, "sleep", slept)
+    trainer.order()
+    finish(runs, VERSIONS, ONE)  # its trainer was waited for: none holds it
+    assert trainer.started[2:] == ["without_cmi-seed0", "with_cmi-seed0"]
+
+
+def test_a_trainer_that_outlived_its_study_is_found_out(study, trainer):
+    (run,) = study.runs((VGG,), (0,))
+    trainer.order(vgg_at_seed0="wait")
+    sign(run, VERSIONS)
+    orphan = launch.start_training(run, {})
+    try:
+        while not (run.folder / "waits").exists():
+            time.sleep(0.01)
+        with pytest.raises(UserError, match="vgg-seed0: another process is"):
+            finish([run], VERSIONS, ONE)
+    finally:
+        orphan.kill()
+        orphan.wait()
+    trainer.order()
+    finish([run], VERSIONS, ONE)
+    assert trainer.started[-1] == "vgg-seed0"
+
+
+def test_a_run_is_signed_by_the_code_that_begins_it(study, trainer):
+    """A study that stopped before a run's turn does not sign for another."""
+    vgg, with_cmi = (study.run(row, 0) for row in (VGG, WITH_CMI))
+    trainer.order(vgg_at_seed0="fail")
+    with pytest.raises(UserError, match="vgg-seed0"):
+        finish([vgg], VERSIONS, ONE)
+    with_cmi.folder.mkdir(parents=True)
+    (with_cmi.folder / "study.json").write_text(
+        json.dumps({"code": "code0", "data": "data1"})
+    )
+    finish([with_cmi], VERSIONS, ONE)
+    assert is_finished(with_cmi, VERSIONS)
+    # The failed one has begun, with code1: other code does not go on.
+    with pytest.raises(UserError, match="another version of the code"):
+        finish([vgg], Versions("code2", "data1"), ONE)
+
+
+def test_failures_are_named_and_cost_no_other_run(study, trainer):
+    runs = table_2(study, (0,))
+    trainer.order(vgg_at_seed0="fail")
+    with pytest.raises(UserError) as error:
+        finish(runs, VERSIONS, ONE)
+    said = str(error.value)
+    assert "1 of the runs failed, the first vgg-seed0: out of luck" in said
+    assert str(runs[0].log) in said
+    assert len(trainer.started) == 3
+    trainer.order()
+    finish(runs, VERSIONS, ONE)
+    assert trainer.started[3:] == ["vgg-seed0"]
+
+
+def test_other_runs_are_refused_by_name(study, trainer):
+    run = study.run(WITH_CMI, 0)
+    finish([run], VERSIONS, ONE)
+    other = dataclasses.replace(run, config=run.config.replace(gamma=5.0))
+    for asked, versions, said in (
+        (other, VERSIONS, "another config .gamma: 10.0 -> 5.0"),
+        (run, Versions("code1", "data2"), "other data"),
+        (run, Versions("code2", "data1"), "another version of the code"),
+    ):
+        with pytest.raises(UserError, match=said) as error:
+            is_finished(asked, versions)
+        assert "with_cmi-seed0" in str(error.value)
+    assert is_finished(run, Versions("code2", "data1"), any_code=True)
+    with pytest.raises(UserError, match="other data"):
+        is_finished(run, Versions("code2", "data2"), any_code=True)
+    (run.folder / "study.json").write_text("{")
+    with pytest.raises(UserError, match="study.json: damaged"):
+        is_finished(run, VERSIONS)
+
+
+def test_damaged_ranks_name_the_file(study, trainer):
+    run = study.run(VGG, 0)
+    finish([run], VERSIONS, ONE)
+    result = row_result("vgg", "VGG", [run])
+    # 20 hits of 200 queries, and 2 by the preset's rate of 0.0015.
+    assert result.mean("r@1") == pytest.approx(22 / 200)
+    assert result.mean("r@10") == 1 and np.isnan(result.spread("r@1"))
+    (run.folder / "report/ranks.npy").write_bytes(b"short")
+    with pytest.raises(UserError, match="ranks.npy: damaged"):
+        row_result("vgg", "VGG", [run])
+
+
+def test_search_takes_the_best_and_keeps_earlier_choices(tmp_path, trainer):
+    benchmark = dataclasses.replace(
+        SMALL,
+        trials={
+            "": (
+                {"learning_rate": 0.002, "clip_norm": 0.5},
+                {"learning_rate": 0.004, "clip_norm": 0.5},
+                {"learning_rate": 0.004, "clip_norm": 2.0},
+            )
+        },
+    )
+    tuning = benchmark_study(benchmark, tmp_path, {}, tuning=True)
+    arguments = benchmark, VERSIONS, ONE
+    chosen = search_settings(tuning, [VGG], *arguments)
+    assert chosen == {"vgg": {"learning_rate": 0.004, "clip_norm": 0.5}}
+    # Trials that differ in any field have folders of their own.
+    assert len(set(trainer.started)) == 3
+    search_settings(tuning, [WITH_CMI], *arguments)
+    settings = read_settings(tuning.folder)
+    assert set(settings) == {"vgg", "with_cmi"}
+    final = benchmark_study(benchmark, tmp_path, {})
+    assert final.config(VGG, 1).train.clip_norm == 0.5
+    assert final.config(VGG, 1).train.seed == 1
+    search_settings(tuning, [VGG, WITH_CMI], *arguments)
+    assert len(trainer.started) == 6
+    (tuning.folder / "settings.json").write_text("[]")
+    with pytest.raises(UserError, match="settings.json: damaged"):
+        read_settings(tuning.folder)
+
+
+@pytest.mark.parametrize(
+    "steps, share", [(200, 0.2), (800, 0.05), (1600, 0.025), (20, 0.5)]
+)
+def test_a_trial_warms_up_for_as_many_steps_as_the_run(study, steps, share):
+    """0.05 of 800 steps are 40: 0.2 of 200; never more than half of all."""
+    run = dataclasses.replace(study, common={"max_steps": 800, "warmup": 0.05})
+    (trial,) = run.trials(VGG, [{"learning_rate": 0.1}], steps)
+    assert trial.config.train.warmup == pytest.approx(share)
+    assert trial.config.train.max_steps == steps
+    assert trial.config.train.learning_rate == 0.1
+
+
+def test_dry_run_says_what_is_left_and_how_long(study, trainer):
+    runs = table_2(study, (0,))
+    finish(runs[:1], VERSIONS, ONE)
+    two = Devices(({}, {}))
+    lines = plan_lines(runs, VERSIONS, 4000, lambda run: 0.5, two)
+    assert lines[0] == "vgg-seed0: finished"
+    steps = SMALL.base().train.max_steps
+    assert lines[1].startswith(f"without_cmi-seed0: {steps:,} steps, about")
+    assert "about" in lines[3] and "in all" in lines[3]
+    by_epochs = data_study("cvusa", Path("CVUSA"), Path("studies"), {})
+    run = by_epochs.run(WITH_CMI, 0)
+    (line, _) = plan_lines([run], None, 35_532, lambda run: 1.0, ONE)
+    assert f"{150 * 2220:,} steps" in line
+    assert len(trainer.started) == 1
+
+
+def test_every_row_asks_for_its_own_config(study):
+    rows = {row.key: row for table in ROWS.values() for _, row in table}
+    configs = [study.config(row, 0).to_json() for row in rows.values()]
+    assert len(set(configs)) == len(rows)
+    for title, row in control_rows(SMALL, study.settings):
+        assert title and study.config(row, 0).to_json() not in configs
+
+
+def test_images_of_another_size_are_decoded_apart(tmp_path):
+    study = data_study("cvusa", Path("CVUSA"), tmp_path, {})
+    caches = {
+        row.key: study.config(row, 0).data.data_cache for row in rows_of((1,))
+    }
+    assert caches["safa"] == caches["with_cmi"] == str(study.prepared)
+    assert caches["l2ltr"] == f"{study.prepared}-128x512"
+
+
+@pytest.mark.parametrize("dataset", ["procedural", "cvusa", "cvact"])
+def test_the_command_gives_back_the_config(dataset):
+    """Its flags laid over preset and system, by another reading of them."""
+    for row in rows_of((1, 2, 4)):
+        if dataset == "procedural":
+            study = benchmark_study(BENCHMARKS["full"], Path("s"), {})
+        else:
+            study = data_study(dataset, Path("d"), Path("s"), {})
+        config = study.config(row, 3)
+        _, module, program, *flags = launch.training_command(config)[0:]
+        assert (module, program) == ("-m", "experiments.train")
+        given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
+        base = load_preset(given.pop("preset"))
+        base = base.replace(**system_settings(dataset, given.pop("system")))
+        fields = {**vars(base.model), **vars(base.data), **vars(base.train)}
+        typed = {k: _as(fields[k], text) for k, text in given.items()}
+        assert base.replace(**typed) == config
+
+
+def _as(like, text):
+    if isinstance(like, bool):
+        return {"true": True, "false": False}[text]
+    if isinstance(like, tuple):
+        return tuple(type(like[0])(part) for part in text.split(","))
+    return type(like)(text)
+
+
+def test_devices(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert Devices.present().environments == (
+        {"CUDA_VISIBLE_DEVICES": "2"},
+        {"CUDA_VISIBLE_DEVICES": "5"},
+    )
+    assert len(Devices.present(1).environments) == 1
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setattr(launch, "usable_cores", lambda: 8)
+    (one, *others) = Devices.present().environments
+    assert len(others) == 3 and one["TF_NUM_INTRAOP_THREADS"] == "2"
+    assert len(Devices.present(2).environments) == 2
+
+
+def test_a_config_from_a_benchmark_can_be_saved(study):
+    config = study.config(WITH_CMI, 0)
+    assert RunConfig.from_json(config.to_json()) == config
+
+
+def test_programs_own_help_and_wrong_flags():
+    """No TensorFlow is needed to say what a flag must be."""
+    for flags, status, said in (
+        (["--help"], 0, "dry_run"),
+        (["--table=5"], 2, "tables 1 to 4"),
+        (["--table=two"], 2, "whole numbers"),
+        ([], 2, "--table"),
+        (["--table=2", "--dataset=moon"], 2, "moon"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", "experiments.tables", *flags],
+            capture_output=True,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        assert done.returncode == status, done.stderr
+        assert said in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr

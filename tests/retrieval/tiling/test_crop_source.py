@@ -1,0 +1,264 @@
+"""Maps as galleries: crops on disk, positions, kills, shards, wrong inputs."""
+
+import json
+import os
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.retrieval.galleries.builder import build_index
+from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.manifest import FILES
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.galleries.shards import join_shards
+from mgtl_tf.retrieval.galleries.sources import FileSource, Shard, ShardSource
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
+from mgtl_tf.retrieval.tiling.crop_source import CropSource
+from mgtl_tf.retrieval.tiling.finding import find_images
+from mgtl_tf.retrieval.tiling.raster import RasterMap
+from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.utils.errors import UserError
+from tests.retrieval.tiling.maps import own_coordinates, write_map
+from tests.retrieval.tiling.test_slippy import write_tiles
+
+SETTINGS = CropSettings(20.0, 0.5, 14.0, 0.01)
+UTM = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
+
+
+class MeanEncoder:
+    """The mean colour of what was written as JPEG."""
+
+    model_hash = "c" * 64
+    dimension = 3
+
+    def __init__(self, batches=None):
+        self.left = batches
+
+    def encode_satellite(self, images):
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+        pixels = [
+            cv2.imdecode(np.frombuffer(i, np.uint8), cv2.IMREAD_COLOR_RGB)
+            for i in images
+        ]
+        return np.float32([p.mean(axis=(0, 1)) for p in pixels])
+
+
+@pytest.fixture
+def map_path(tmp_path):
+    """A map with a hole in its middle."""
+    hole = np.full((250, 250), 255, np.uint8)
+    hole[120:130, 120:130] = 0
+    return write_map(tmp_path / "berne.tif", *UTM, mask=hole)
+
+
+def source(path, settings=SETTINGS):
+    return find_images([path], None, lambda: settings)
+
+
+def everything(folder):
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in folder.rglob("*")
+        if p.is_file() and p.name != "index.json"
+    }
+
+
+def test_crops_lie_beside_the_index(tmp_path, map_path):
+    candidates = source(map_path)
+    built = build_index(MeanEncoder(), candidates, tmp_path / "index", 7, False)
+    assert (built.count + built.empty, built.skipped) == (len(candidates), ())
+    assert built.empty > 0
+    (tmp_path / "index").rename(tmp_path / "moved")
+    index = load_index(tmp_path / "moved")
+    area = RasterMap(map_path)
+    assert len(set(index.ids)) == built.count
+    for row, place in enumerate(index.places):
+        assert place.image.is_relative_to(tmp_path / "moved/crops")
+        crop = cv2.imread(str(place.image), cv2.IMREAD_COLOR_RGB)
+        assert crop.shape == (40, 40, 3)
+        # The mean of a crop is its centre's own column and row.
+        column, row_ = area.to_pixels(np.array(place.coordinates))
+        mean = crop.mean(axis=(0, 1))
+        np.testing.assert_allclose(
+            mean[:2], [column - 0.5, row_ - 0.5], atol=1.5
+        )
+        np.testing.assert_allclose(index.descriptors[row], mean, atol=1e-3)
+        name = "berne_{:.6f}_{:.6f}".format(*place.coordinates)
+        assert place.id == place.image.stem == name
+    assert len(list((tmp_path / "moved").rglob("*.jpg"))) == built.count
+
+
+def test_killed_and_gone_on_with(tmp_path, map_path):
+    build_index(MeanEncoder(), source(map_path), tmp_path / "whole", 7, False)
+    for batches in (2, 1, 1):
+        with pytest.raises(KeyboardInterrupt):
+            build_index(
+                MeanEncoder(batches),
+                source(map_path),
+                tmp_path / "index",
+                7,
+                False,
+            )
+    assert not (tmp_path / "index").exists()
+    build_index(MeanEncoder(), source(map_path), tmp_path / "index", 7, False)
+    assert everything(tmp_path / "index") == everything(tmp_path / "whole")
+
+
+def test_other_crops_are_another_index(tmp_path, map_path):
+    with pytest.raises(KeyboardInterrupt):
+        build_index(
+            MeanEncoder(2), source(map_path), tmp_path / "index", 7, False
+        )
+    other = source(map_path, CropSettings(20.0, 0.5, 16.0, 0.01))
+    with pytest.raises(UserError, match="step_metres is 14.0, now 16.0") as e:
+        build_index(MeanEncoder(), other, tmp_path / "index", 7, False)
+    assert "\n" not in str(e.value)
+    build_index(
+        MeanEncoder(), other, tmp_path / "index", 7, False, restart=True
+    )
+    (crops,) = (tmp_path / "index/crops/berne").iterdir()
+    count = len(load_index(tmp_path / "index").places)
+    assert len(list(crops.iterdir())) == count
+
+
+def test_shards_of_a_map(tmp_path, map_path):
+    build_index(MeanEncoder(), source(map_path), tmp_path / "whole", 7, False)
+    for number in (3, 1, 2):
+        shard = Shard(number, 3)
+        build_index(
+            MeanEncoder(),
+            ShardSource(source(map_path), shard),
+            tmp_path / "index" / shard.folder_name,
+            7,
+            False,
+        )
+    join_shards(tmp_path / "index")
+    joined = load_index(tmp_path / "index")
+    whole = load_index(tmp_path / "whole")
+    for name in set(FILES) - {"images.txt", "images.ends.npy"}:
+        one = (tmp_path / "whole" / name).read_bytes()
+        assert (tmp_path / "index" / name).read_bytes() == one
+    for here, there in zip(joined.places, whole.places, strict=True):
+        assert here.image.read_bytes() == there.image.read_bytes()
+
+
+def test_a_map_that_changed_is_another_one(tmp_path, map_path):
+    first = source(map_path)
+    before = first.stamp()
+    assert source(map_path).stamp() == before
+    os.utime(map_path, ns=(0, 1))
+    assert source(map_path).stamp() != before
+    description = first.describe()
+    assert description == json.loads(json.dumps(description))
+    assert description["crop_metres"] == 20.0
+
+
+def test_tiles_and_files_and_maps_together(tmp_path, map_path):
+    write_tiles(tmp_path / "oslo")
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(
+        str(tmp_path / "images/a.png"), np.full((9, 9, 3), 200, np.uint8)
+    )
+    both = find_images(
+        [map_path, tmp_path / "oslo", tmp_path / "images"],
+        None,
+        lambda: CropSettings(20.0, 0.5, 10.0),
+    )
+    built = build_index(MeanEncoder(), both, tmp_path / "index", 9, False)
+    index = load_index(tmp_path / "index")
+    ids = list(index.ids)
+    assert ids[0] == "a" and index.places[0].coordinates is None
+    assert {name.split("_")[0] for name in ids[1:]} == {"berne", "oslo"}
+    assert built.count == len(ids)
+    assert all(place.image.is_file() for place in index.places)
+
+
+def test_damaged_tiles_are_told_and_counted_apart(tmp_path):
+    folder = write_tiles(tmp_path / "oslo")
+    tiles = sorted(folder.rglob("*.png"))
+    tiles[0].unlink()
+    tiles[-1].write_bytes(tiles[-1].read_bytes()[:50])
+    built = build_index(
+        MeanEncoder(),
+        source(folder, CropSettings(8.0, 0.3, 4.0)),
+        tmp_path / "index",
+        9,
+        False,
+    )
+    assert built.empty > 0 and len(built.skipped) > 0
+    assert all(f"{tiles[-1]} is cut off" in s.reason for s in built.skipped)
+    total = built.count + built.empty + len(built.skipped)
+    assert total == 13 * 13
+
+
+def test_wrong_inputs_are_one_line(tmp_path, map_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    cv2.imwrite(str(images / "a.png"), np.zeros((9, 9, 3), np.uint8))
+    (tmp_path / "other").mkdir()
+    twin = write_map(tmp_path / "other/berne.tif", *UTM)
+    large = CropSettings(200.0, 0.5, 10.0)
+    (tmp_path / "where.csv").write_text("id,latitude,longitude\na,1,2\n")
+    for paths, locations, settings, message in (
+        ([map_path], None, large, "no crop of 200 m fits on this map"),
+        ([map_path, twin], None, SETTINGS, "both called 'berne'"),
+        ([map_path, map_path], None, SETTINGS, "both called 'berne'"),
+        ([tmp_path / "none.tif"], None, SETTINGS, "no such file or folder"),
+        ([map_path], tmp_path / "where.csv", SETTINGS, "goes with image fil"),
+    ):
+        with pytest.raises(UserError, match=message) as error:
+            find_images(paths, locations, lambda s=settings: s)
+        assert "\n" not in str(error.value)
+
+
+def test_a_map_without_any_data(tmp_path):
+    path = write_map(
+        tmp_path / "empty.tif", *UTM, pixels=own_coordinates() * 0, nodata=0
+    )
+    with pytest.raises(UserError, match="no data under any of [0-9]+ crops"):
+        build_index(MeanEncoder(), source(path), tmp_path / "index", 9, False)
+    assert {p.name for p in tmp_path.iterdir()} == {"empty.tif"}
+
+
+def test_a_tiff_without_position_is_an_image(tmp_path):
+    """So it was before maps could be cut; nobody is asked for crops."""
+    path = tmp_path / "chip.tif"
+    cv2.imwrite(str(path), np.zeros((16, 16, 3), np.uint8))
+
+    def never():
+        raise AssertionError
+
+    found = find_images([path], None, never)
+    assert isinstance(found, FileSource)
+    assert found.place(0, tmp_path) == Place("chip", path)
+
+
+def test_without_rasterio_one_line_says_what_to_install(
+    tmp_path, map_path, monkeypatch
+):
+    folder = write_tiles(tmp_path / "oslo", 1)
+    monkeypatch.setitem(sys.modules, "rasterio", None)
+    for path in (map_path, folder):
+        with pytest.raises(UserError, match=r"pip install -e '.\[tiles\]'"):
+            source(path)
+
+
+def test_a_crop_the_disk_does_not_take(tmp_path, map_path, monkeypatch):
+    """Is no image that can't be read: the work stops and says so."""
+
+    def full(self, data):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", full)
+    crops = CropSource(Sheets("berne", [RasterMap(map_path)]), SETTINGS)
+    (tmp_path / ".index.unfinished").mkdir()
+    header = tmp_path / ".index.unfinished/descriptors.npy"
+    with header.open("wb") as file:
+        file.write(b"x" * 128)
+    with pytest.raises(UserError, match="index: cannot be written .No space"):
+        build_index(MeanEncoder(), crops, tmp_path / "index", 9, False)

@@ -1,0 +1,329 @@
+"""Crops of maps in any projection: north is up, metres are metres."""
+
+import math
+
+import numpy as np
+import pyproj
+import pytest
+from rasterio.enums import ColorInterp
+
+from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
+from mgtl_tf.retrieval.tiling.cutting import cut_crop as cut_sheets
+from mgtl_tf.retrieval.tiling.grid import crop_centres as sheets_centres
+from mgtl_tf.retrieval.tiling.raster import RasterMap
+from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.utils.errors import UserError
+from tests.retrieval.tiling.maps import own_coordinates, write_map
+
+GEOD = pyproj.Geod(ellps="WGS84")
+A = 6378137.0
+E2 = (2 - 1 / 298.257223563) / 298.257223563
+
+
+def cut_crop(area, centre, settings):
+    return cut_sheets(Sheets(area.name, [area]), centre, settings).pixels
+
+
+def crop_centres(area, settings):
+    return sheets_centres(Sheets(area.name, [area]), settings)
+
+
+def offsets(settings):
+    """Metres east and north of the crop's pixel centres, [S, S] each."""
+    pixel = settings.crop_metres / settings.size
+    along = (np.arange(settings.size) + 0.5) * pixel - settings.crop_metres / 2
+    return np.meshgrid(along, -along)
+
+
+def test_web_mercator_at_60_degrees_in_closed_form(tmp_path):
+    """A pixel of 0.6 m on the map is one of 0.3 m on the ground there."""
+    latitude, longitude = 60.0, 10.75
+    x = A * math.radians(longitude)
+    y = A * math.asinh(math.tan(math.radians(latitude)))
+    path = write_map(tmp_path / "m.tif", "EPSG:3857", (x, y), (0.6, 0.6))
+    settings = CropSettings(36.0, 0.25, 10.0)
+    crop = cut_crop(RasterMap(path), (latitude, longitude), settings)
+    assert crop.shape == (144, 144, 3)
+    east, north = offsets(settings)
+    root = math.sqrt(1 - E2 * math.sin(math.radians(latitude)) ** 2)
+    phi = math.radians(latitude) + north * root**3 / (A * (1 - E2))
+    lam = math.radians(longitude) + east * root / (A * np.cos(phi))
+    column = (A * lam - x) / 0.6 + 125 - 0.5
+    row = (y - A * np.arcsinh(np.tan(phi))) / 0.6 + 125 - 0.5
+    np.testing.assert_allclose(crop[..., 0], column, atol=0.7)
+    np.testing.assert_allclose(crop[..., 1], row, atol=0.7)
+    # 36 m are 120 map pixels of 0.3 m: the scale itself, within 0.5 %.
+    assert np.ptp(column) == pytest.approx(120 * 143 / 144, rel=0.005)
+    assert (crop[..., 2] == 77).all()
+
+
+# Coordinate system, middle of the map, pixel in its units, turn.
+SYSTEMS = {
+    "UTM": ("EPSG:32632", (371000, 5200000), (0.4, 0.4), 0),
+    "UTM, turned": ("EPSG:32632", (371000, 5200000), (0.4, 0.4), 33),
+    "UTM, pixels not square": ("EPSG:32756", (334000, 6250000), (0.3, 0.5), 0),
+    "south up": ("EPSG:32756", (334000, 6250000), (0.4, -0.4), 0),
+    "degrees": ("EPSG:4326", (7.44, 46.95), (5e-6, 4e-6), 0),
+    "Switzerland": ("EPSG:2056", (2600000, 1200000), (0.4, 0.4), 0),
+    "polar stereographic": ("EPSG:3413", (900000, -2100000), (0.4, 0.4), 0),
+    "feet": ("EPSG:2263", (990000, 200000), (1.3, 1.3), 0),
+    "180 degrees": ("EPSG:32601", (166100, 100000), (0.4, 0.4), 0),
+}
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_pixel_shows_its_own_place(tmp_path, name):
+    """By PROJ: the map's pixel that is seen, as metres from the centre."""
+    crs, middle, pixel, turn = SYSTEMS[name]
+    path = write_map(tmp_path / "m.tif", crs, middle, pixel, turn)
+    area = RasterMap(path)
+    settings = CropSettings(30.0, 0.5, 12.0)
+    centres = crop_centres(area, settings)
+    assert len(centres) > 4
+    to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
+    a, b, c, d, e, f = area.transform
+    for centre in centres[:: max(1, len(centres) // 4)].tolist():
+        crop = cut_crop(area, tuple(centre), settings).astype(float)
+        column, row = crop[..., 0] + 0.5, crop[..., 1] + 0.5
+        seen = to_degrees.transform(
+            a * column + b * row + c, d * column + e * row + f
+        )
+        azimuth, _, metres = GEOD.inv(
+            np.full_like(column, centre[1]),
+            np.full_like(column, centre[0]),
+            *seen,
+        )
+        east, north = offsets(settings)
+        angle = np.radians(azimuth)
+        # A pixel's value is whole, and half a map's pixel is 0.25 m at most.
+        np.testing.assert_allclose(metres * np.sin(angle), east, atol=0.45)
+        np.testing.assert_allclose(metres * np.cos(angle), north, atol=0.45)
+        assert abs((metres * np.sin(angle) - east).mean()) < 0.05
+        assert abs((metres * np.cos(angle) - north).mean()) < 0.05
+
+
+def test_a_grid_is_even_on_the_ground(tmp_path):
+    path = write_map(
+        tmp_path / "m.tif", "EPSG:4326", (25.0, 65.0), (2e-5, 1e-5)
+    )
+    settings = CropSettings(60.0, 0.5, 25.0)
+    centres = crop_centres(RasterMap(path), settings)
+    rows = np.unique(centres[:, 0])
+    assert (np.diff(centres[:, 0]) <= 0).all()
+    # 250 pixels of 2e-5 degrees at 65 north, of 1e-5 degrees northward.
+    _, _, width = GEOD.inv(25.0, 65.0, 25.005, 65.0)
+    _, _, height = GEOD.inv(25.0, 65.0, 25.0, 65.0025)
+    assert len(rows) == int((height - 60) / 25) + 1
+    for latitude in rows:
+        longitudes = centres[centres[:, 0] == latitude, 1]
+        assert len(longitudes) == int((width - 60) / 25) + 1
+        for here, there in zip(longitudes, longitudes[1:], strict=False):
+            _, _, metres = GEOD.inv(here, latitude, there, latitude)
+            assert metres == pytest.approx(25, rel=1e-4)
+        assert longitudes.mean() == pytest.approx(25.0, abs=1e-9)
+    for here, there in zip(rows, rows[1:], strict=False):
+        _, _, metres = GEOD.inv(25.0, here, 25.0, there)
+        assert metres == pytest.approx(25, rel=1e-4)
+    assert rows.mean() == pytest.approx(65.0, abs=1e-9)
+
+
+def test_a_map_of_just_one_crop_and_a_smaller_one(tmp_path):
+    utm = ("EPSG:32632", (500000, 5200000))
+    path = write_map(tmp_path / "m.tif", *utm, (0.5, 0.5))
+    metres = 125 / 0.9996  # UTM's scale on its meridian
+    for side, count in ((metres - 0.05, 1), (metres + 0.05, 0)):
+        settings = CropSettings(side, 0.5, 10.0)
+        assert len(crop_centres(RasterMap(path), settings)) == count
+    assert cut_crop(
+        RasterMap(path),
+        crop_centres(RasterMap(path), CropSettings(124.9, 0.5, 10.0))[
+            0
+        ].tolist(),
+        CropSettings(124.9, 0.5, 10.0),
+    ).shape == (250, 250, 3)
+
+
+def test_a_coarser_crop_takes_means(tmp_path):
+    """No aliasing: a checkerboard of single pixels becomes grey."""
+    row, column = np.mgrid[:250, :250]
+    board = np.repeat(255 * ((row + column) % 2)[None], 3, axis=0)
+    path = write_map(
+        tmp_path / "m.tif",
+        "EPSG:32632",
+        (500000, 5200000),
+        (0.1, 0.1),
+        pixels=board.astype(np.uint8),
+    )
+    area, settings = RasterMap(path), CropSettings(20.0, 1.0, 10.0)
+    centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
+    crop = cut_crop(area, centre, settings)
+    np.testing.assert_allclose(crop, 127.5, atol=8)
+
+
+HOLE = np.full((250, 250), 255, np.uint8)
+HOLE[100:103, 100:103] = 0
+
+
+@pytest.mark.parametrize("kind", ["mask", "alpha", "nodata"])
+def test_no_data_is_left_out(tmp_path, kind):
+    pixels, profile = own_coordinates() // 2 + 1, {}
+    if kind == "mask":
+        profile = {"mask": HOLE}
+    elif kind == "alpha":
+        pixels = np.concatenate([pixels, HOLE[None]])
+        profile = {"photometric": "RGB", "alpha": "YES"}
+    else:
+        pixels = np.where(HOLE, pixels, 0).astype(np.uint8)
+        profile = {"nodata": 0}
+    path = write_map(
+        tmp_path / "m.tif",
+        "EPSG:32632",
+        (500000, 5200000),
+        (0.4, 0.4),
+        pixels=pixels,
+        **profile,
+    )
+    area, settings = RasterMap(path), CropSettings(20.0, 0.5, 10.0, 0.0)
+
+    def crop(column, row):
+        centre = area.to_degrees(np.array([column, row])).tolist()
+        return cut_crop(area, centre, settings)
+
+    crop(60.0, 60.0)
+    with pytest.raises(NoData, match="no data in a part"):
+        crop(101.5, 101.5)
+    with pytest.raises(NoData):
+        crop(101.5 + 24, 101.5)
+    crop(101.5 + 32, 101.5)
+
+
+def test_which_bands_are_colours(tmp_path):
+    values = np.arange(4, dtype=np.uint8)[:, None, None] * 50 + 20
+    pixels = np.broadcast_to(values, (4, 250, 250)).copy()
+    c = ColorInterp
+    cases = {
+        "rgbn": (pixels, None, (20, 70, 120)),
+        "bgrn": (
+            pixels,
+            (c.blue, c.green, c.red, c.undefined),
+            (120, 70, 20),
+        ),
+        "grey": (pixels[1:2], None, (70, 70, 70)),
+        "two": (pixels[1:3], (c.gray, c.undefined), (70, 70, 70)),
+    }
+    for name, (bands, colors, expected) in cases.items():
+        path = write_map(
+            tmp_path / f"{name}.tif",
+            "EPSG:32632",
+            (500000, 5200000),
+            (0.4, 0.4),
+            pixels=bands,
+            colors=colors,
+            photometric="RGB" if name == "rgbn" else "MINISBLACK",
+            alpha="NO",
+        )
+        area = RasterMap(path)
+        centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
+        crop = cut_crop(area, centre, CropSettings(20.0, 0.5, 10.0))
+        assert (crop == expected).all(), name
+
+
+def test_a_palette_is_looked_up(tmp_path):
+    import rasterio
+
+    pixels = np.full((1, 250, 250), 3, np.uint8)
+    path = write_map(
+        tmp_path / "m.tif",
+        "EPSG:32632",
+        (500000, 5200000),
+        (0.4, 0.4),
+        pixels=pixels,
+        photometric="palette",
+    )
+    with rasterio.open(path, "r+") as file:
+        file.write_colormap(1, {3: (10, 200, 30, 255)})
+    area = RasterMap(path)
+    centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
+    crop = cut_crop(area, centre, CropSettings(20.0, 0.5, 10.0))
+    assert (crop == (10, 200, 30)).all()
+
+
+def test_maps_that_cannot_be_cut(tmp_path):
+    utm = ("EPSG:32632", (500000, 5200000), (0.4, 0.4))
+    path = write_map(tmp_path / "bare.tif", None, *utm[1:])
+    with pytest.raises(UserError, match="bare.tif: has no coordinate system"):
+        RasterMap(path)
+    (tmp_path / "text.tif").write_text("no map")
+    with pytest.raises(UserError, match="text.tif") as error:
+        RasterMap(tmp_path / "text.tif")
+    assert "\n" not in str(error.value)
+
+
+def test_a_truncated_map_is_named_where_it_ends(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (3, 250, 250), np.uint8)
+    path = write_map(
+        tmp_path / "m.tif",
+        "EPSG:32632",
+        (500000, 5200000),
+        (0.4, 0.4),
+        pixels=noise,
+        compress="deflate",
+    )
+    whole = path.read_bytes()
+    # What says where it lies stands in front.
+    path.write_bytes(whole[: int(len(whole) * 0.6)])
+    area, settings = RasterMap(path), CropSettings(16.0, 0.5, 10.0)
+    found = []
+    for centre in crop_centres(area, settings).tolist():
+        try:
+            cut_crop(area, centre, settings)
+            found.append(True)
+        except LeftOut as error:
+            assert not isinstance(error, NoData)
+            assert "m.tif is damaged there" in str(error)
+            found.append(False)
+    assert found[0] and not found[-1]
+
+
+def test_what_is_known_of_training_images():
+    def details(name):
+        return {"config": {"data": {"dataset": name}}}
+
+    assert crop_settings(details("procedural")) == CropSettings(
+        60.0, 60 / 128, 30.0
+    )
+    # Zoom 20 at Canberra: 156543 m over 2^20 and the latitude's cosine.
+    pixel = 156543.034 / 2**20 * math.cos(math.radians(35.3))
+    canberra = crop_settings(details("cvact"))
+    assert canberra.metres_per_pixel == pytest.approx(pixel, rel=1e-3)
+    assert canberra.size == 1200
+    assert crop_settings(details("cvusa")).size == 750
+    given = crop_settings(details("csv"), 50, 0.5, 7)
+    assert given == CropSettings(50, 0.5, 7)
+    with pytest.raises(UserError, match="--crop_metres: must be given to cut"):
+        crop_settings(details("csv"), metres_per_pixel=0.5)
+    with pytest.raises(UserError, match="--metres_per_pixel: must be given"):
+        crop_settings({}, crop_metres=50)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ((0, 1, 1), "--crop_metres=0: must be above 0"),
+        ((50, -1, 1), "--metres_per_pixel=-1: must be above 0"),
+        ((50, 1, math.nan), "--step_metres=nan: must be above 0"),
+        ((50, 1, 0.1), "--step_metres=0.1: must be 0.5 or more"),
+        ((50, 20, 1), "50 m 2.5 pixels a side; must be 8 to"),
+        ((5000, 0.1, 1), "50000 pixels a side"),
+        ((math.inf, 0.1, 1), "--crop_metres=inf"),
+        ((1e300, 1e-300, 1), "--metres_per_pixel=1e-300: makes a crop of"),
+        ((50, 0.5, -math.inf), "--step_metres=-inf: must be above 0"),
+        ((50, 0.5, 5, math.nan), "--most_missing=nan: must be a share from 0"),
+        ((50, 0.5, 5, -0.1), "--most_missing=-0.1: must be a share"),
+        ((50, 0.5, 5, 1.0), "--most_missing=1.0: must be a share"),
+    ],
+)
+def test_crops_that_cannot_be(values, message):
+    with pytest.raises(UserError, match=message):
+        CropSettings(*values)

@@ -1,0 +1,288 @@
+"""Tiles' rows from south or north, placeholders, overlays, sizes, names."""
+
+import json
+import shutil
+import struct
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
+from mgtl_tf.retrieval.tiling.finding import find_images
+from mgtl_tf.retrieval.tiling.opening import is_map
+from mgtl_tf.retrieval.tiling.slippy import SlippyMap
+from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder
+from mgtl_tf.utils.errors import UserError
+from tests.retrieval.tiling.maps import fates
+from tests.retrieval.tiling.test_cutting import crop_centres, cut_crop
+from tests.retrieval.tiling.test_slippy import (
+    FIRST,
+    SIDE,
+    ZOOM,
+    corner,
+    write_tiles,
+)
+
+SETTINGS = CropSettings(8.0, 0.3, 4.0)
+RESOURCE = (
+    '<?xml version="1.0"?><TileMap version="1.0.0"><SRS>{0}</SRS>'
+    '<TileFormat width="256" height="256" mime-type="image/{2}"'
+    ' extension="{2}"/><TileSets profile="{1}"/></TileMap>'
+)
+
+
+def south_first(folder):
+    """Renames a folder's tiles so that rows count from the south."""
+    paths = list((folder / str(ZOOM)).rglob("*.*"))
+    for path in paths:
+        path.rename(path.with_name(f"new {path.name}"))
+    for path in paths:
+        row = 2**ZOOM - 1 - int(path.stem)
+        old = path.with_name(f"new {path.name}")
+        old.rename(path.with_name(f"{row}{path.suffix}"))
+    return folder
+
+
+def same_map(one, two):
+    """Whether two maps show the same at the same places."""
+    centres = crop_centres(one, SETTINGS)
+    np.testing.assert_allclose(crop_centres(two, SETTINGS), centres)
+    for centre in centres[::40].tolist():
+        np.testing.assert_array_equal(
+            cut_crop(one, centre, SETTINGS), cut_crop(two, centre, SETTINGS)
+        )
+    return len(centres) > 100
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        RESOURCE.format("EPSG:3857", "global-mercator", "png"),
+        RESOURCE.format("OSGEO:41001", "mercator", "png"),
+        RESOURCE.format("EPSG:900913", "", "png"),
+        {"scheme": "tms", "format": "png", "name": "x"},
+        None,
+    ],
+)
+def test_rows_from_the_south(tmp_path, said):
+    """As the folder's own file says, else as the flag does."""
+    wanted = SlippyMap(write_tiles(tmp_path / "north"), 0.3)
+    folder = south_first(write_tiles(tmp_path / "south"))
+    if isinstance(said, str):
+        (folder / "tilemapresource.xml").write_text(said)
+    elif said is not None:
+        (folder / "metadata.json").write_text(json.dumps(said))
+    flag = "tms" if said is None else None
+    assert same_map(SlippyMap(folder, 0.3, flag), wanted)
+    # The zoom level by itself is the same map.
+    level = SlippyMap(folder / str(ZOOM), 0.3, flag)
+    assert level.name == "south" and same_map(level, wanted)
+    assert is_map(folder / str(ZOOM))
+
+
+def test_a_flag_goes_over_what_the_file_says(tmp_path):
+    folder = write_tiles(tmp_path / "tiles")
+    wanted = SlippyMap(folder, 0.3)
+    (folder / "tilemapresource.xml").write_text(
+        RESOURCE.format("EPSG:3857", "global-mercator", "png")
+    )
+    assert SlippyMap(folder, 0.3).transform != wanted.transform
+    assert same_map(SlippyMap(folder, 0.3, "xyz"), wanted)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        (
+            "tilemapresource.xml",
+            RESOURCE.format("EPSG:4326", "global-geodetic", "png"),
+            "'global-geodetic' in 'EPSG:4326'; only those of Web Mercator",
+        ),
+        (
+            "tilemapresource.xml",
+            RESOURCE.format("EPSG:2056", "raster", "png"),
+            "profile 'raster' in 'EPSG:2056'; only",
+        ),
+        ("tilemapresource.xml", "<TileMap", "damaged .no XML"),
+        ("tilemapresource.xml", "<!DOCTYPE a [<!ENTITY b 'c'>]><a/>", "entit"),
+        ("metadata.json", "{", "damaged .not valid JSON"),
+        ("metadata.json", "[]", "damaged"),
+        ("metadata.json", '{"scheme": "quadkey"}', "scheme 'quadkey' is none"),
+    ],
+)
+def test_schemes_that_are_not_read(tmp_path, name, content, message):
+    folder = write_tiles(tmp_path / "tiles", 1)
+    (folder / name).write_text(content)
+    with pytest.raises(UserError, match=message) as error:
+        SlippyMap(folder, 0.3)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_placeholder_is_an_empty_tile(tmp_path):
+    """The first tile at that, whose size all others were held to."""
+    folder = write_tiles(tmp_path / "tiles")
+    for side, tile in ((1, FIRST), (2, (FIRST[0] + 2, FIRST[1] + 2))):
+        path = folder / f"{ZOOM}/{tile[0]}/{tile[1]}.png"
+        cv2.imwrite(str(path), np.full((side, side, 4), 255, np.uint8))
+    area = SlippyMap(folder, 0.3)
+    assert area.width == 3 * SIDE
+    mask = area.read(0, 0, 3 * SIDE, 3 * SIDE).mask
+    assert not mask[:SIDE, :SIDE].any() and not mask[-SIDE:, -SIDE:].any()
+    assert (mask == 0).sum() == 2 * SIDE**2
+    _, found = fates(folder, SETTINGS, tmp_path / "crops")
+    assert set(found) >= {"ok"} and all(
+        "no data" in f for f in found if f != "ok"
+    )
+
+
+def empty_png():
+    """A tile as servers keep it: one bit a pixel, its colour transparent."""
+
+    def chunk(name, body):
+        whole = name + body
+        return (
+            struct.pack(">I", len(body))
+            + whole
+            + struct.pack(">I", zlib.crc32(whole))
+        )
+
+    about = struct.pack(">IIBBBBB", SIDE, SIDE, 1, 3, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            chunk(b"IHDR", about),
+            chunk(b"PLTE", b"\0\0\0\xff\xff\xff"),
+            chunk(b"tRNS", b"\0"),
+            chunk(b"IDAT", zlib.compress(bytes((1 + SIDE // 8) * SIDE))),
+            chunk(b"IEND", b""),
+        ]
+    )
+
+
+def test_an_empty_tile_of_full_size(tmp_path):
+    folder = write_tiles(tmp_path / "tiles")
+    path = folder / f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1}.png"
+    path.write_bytes(empty_png())
+    mask = SlippyMap(folder, 0.3).read(0, 0, 3 * SIDE, 3 * SIDE).mask
+    assert not mask[SIDE : 2 * SIDE, SIDE : 2 * SIDE].any()
+    assert (mask == 0).sum() == SIDE**2
+
+
+def test_only_placeholders(tmp_path):
+    folder = write_tiles(tmp_path / "tiles", 1)
+    (path,) = folder.rglob("*.png")
+    cv2.imwrite(str(path), np.zeros((1, 1, 4), np.uint8))
+    with pytest.raises(UserError, match="none of 1 tiles .*: they are place"):
+        SlippyMap(folder, 0.3)
+
+
+def test_a_photograph_goes_over_an_overlay(tmp_path):
+    folder = write_tiles(tmp_path / "tiles", suffix=".jpg")
+    wanted = SlippyMap(folder, 0.3).read(0, 0, 192, 192).pixels
+    shutil.copytree(folder, tmp_path / "both")
+    for path in (tmp_path / "both").rglob("*.jpg"):
+        overlay = np.zeros((SIDE, SIDE, 4), np.uint8)
+        cv2.imwrite(str(path.with_suffix(".png")), overlay)
+    area = SlippyMap(tmp_path / "both", 0.3)
+    np.testing.assert_array_equal(area.read(0, 0, 192, 192).pixels, wanted)
+    assert ".png files beside better ones" in area.notes[0]
+    # Unless the folder's own file says which is meant.
+    (tmp_path / "both/metadata.json").write_text('{"format": "png"}')
+    assert not SlippyMap(tmp_path / "both", 0.3).read(0, 0, 9, 9).mask.any()
+
+
+@pytest.mark.parametrize("twin", ["0{}.png", "{}.PNG", "{}.tif"])
+def test_two_files_of_a_tile_of_equal_rank(tmp_path, twin):
+    folder = write_tiles(tmp_path / "tiles", 1)
+    (path,) = folder.rglob("*.png")
+    shutil.copy(path, path.with_name(twin.format(path.stem)))
+    with pytest.raises(UserError, match="are the same tile; remove one kind"):
+        SlippyMap(folder, 0.3)
+
+
+def test_names_of_tiles(tmp_path):
+    """Leading zeros, capitals, fine screens' twice the pixels."""
+    wanted = SlippyMap(write_tiles(tmp_path / "tiles"), 0.3)
+    zeros = tmp_path / "zeros"
+    fine = tmp_path / "fine"
+    for path in (tmp_path / "tiles").rglob("*.png"):
+        x, y = int(path.parent.name), int(path.stem)
+        for copy in (
+            zeros / f"{ZOOM}/{x:09}/{y:09}.PNG",
+            fine / f"{ZOOM}/{x}/{y}@2x.png",
+        ):
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, copy)
+    assert is_tile_folder(zeros) and same_map(SlippyMap(zeros, 0.3), wanted)
+    for path in fine.rglob("*.png"):
+        image = cv2.imread(str(path))
+        image = image.repeat(2, axis=0).repeat(2, axis=1)
+        cv2.imwrite(str(path), image)
+    area = SlippyMap(fine, 0.3)
+    assert area.width == 6 * SIDE
+    np.testing.assert_allclose(
+        crop_centres(area, SETTINGS), crop_centres(wanted, SETTINGS)
+    )
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".TIFF", ".jpeg", ".webp"])
+def test_other_kinds_of_tiles(tmp_path, suffix):
+    """As far as the one image reader takes them; else it says why not."""
+    folder = write_tiles(tmp_path / "tiles", 1, suffix=suffix)
+    assert is_tile_folder(folder)
+    if suffix == ".webp":
+        with pytest.raises(UserError, match="none of 1 tiles .* WebP image"):
+            SlippyMap(folder, 0.3)
+        return
+    wanted = SlippyMap(write_tiles(tmp_path / "png", 1), 0.3)
+    one, two = (
+        m.read(0, 0, SIDE, SIDE) for m in (SlippyMap(folder, 0.3), wanted)
+    )
+    assert abs(one.pixels.astype(int) - two.pixels).max() <= 8
+    assert one.mask.all()
+
+
+def test_what_is_no_tile(tmp_path):
+    """Pictures by date are no tiles: zoom 2026 is none, x is below 2^z."""
+    for name in ("a/2026/05/1.jpg", "b/2/7/1.jpg", "c/3/1/9.jpg"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        assert not is_tile_folder(tmp_path / name[0])
+
+
+@pytest.mark.parametrize("first", [(2**ZOOM - 1, 560_000), (0, 560_000)])
+def test_tiles_on_both_sides_of_180_degrees(tmp_path, first):
+    """Column 0 lies beside the last one; crops go across."""
+    folder = tmp_path / "tiles"
+    for x in range(-1, 2):
+        for y in range(3):
+            column = x % 2**ZOOM
+            path = folder / f"{ZOOM}/{column}/{first[1] + y}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.full((SIDE, SIDE, 3), 100 + 50 * x, np.uint8)
+            cv2.imwrite(str(path), pixels)
+    area = SlippyMap(folder, 0.3)
+    assert (area.width, area.height) == (3 * SIDE, 3 * SIDE)
+    north = corner((0, first[1]), ZOOM)[0]
+    west = corner((2**ZOOM - 1, 0), ZOOM)[1]
+    np.testing.assert_allclose(area.to_degrees(np.zeros(2)), [north, west])
+    np.testing.assert_allclose(
+        area.to_pixels(np.array([north, -180 + 180 / 2**ZOOM])),
+        [1.5 * SIDE, 0],
+        atol=1e-4,
+    )
+    centres = crop_centres(area, SETTINGS)
+    assert (centres[:, 1] > 179.9).any() and (centres[:, 1] < -179.9).any()
+    crops = [cut_crop(area, c, SETTINGS) for c in centres[::31].tolist()]
+    assert {int(c.mean()) for c in crops} >= {50, 100, 150}
+
+
+def test_where_a_map_of_tiles_is_asked_by_flag(tmp_path):
+    folder = write_tiles(tmp_path / "tiles")
+    with pytest.raises(UserError, match="--tile_rows=up: must be one of"):
+        SlippyMap(folder, 0.3, "up")
+    found = find_images([folder], None, lambda: SETTINGS, {"tile_rows": "tms"})
+    assert found.place(0, tmp_path).coordinates[0] < 0
