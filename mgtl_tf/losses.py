@@ -1,4 +1,4 @@
-"""The losses: tensors in, one float32 scalar out (Eq. 7, 8; InfoNCE).
+"""The losses: tensors in, one float32 scalar out (Eq. 7 to 9; InfoNCE).
 
 Everything is computed in float32 whatever the inputs' dtype, and every mean
 is taken over what is really there (tensor shapes and masks), never over the
@@ -165,6 +165,46 @@ def generative_loss(generated, targets, stop_gradient_targets=True):
             target = ops.stop_gradient(target)
         total += ops.mean(ops.square(ops.cast(value, "float32") - target))
     return total
+
+
+def total_loss(
+    outputs,
+    negatives=None,
+    generative_weight=0.05,
+    stop_gradient_targets=True,
+    retrieval_loss=None,
+    **options,
+):
+    """The training objective: retrieval loss and generative loss (Eq. 9).
+
+    Formula: L = L_retrieval + lambda L_generative; the paper's retrieval loss
+    is the weighted soft-margin triplet loss (Eq. 7).
+
+    Args:
+        outputs: of a model's call: "ground" and "satellite", unit descriptors
+            [B, D]; "generated" and "targets", lists as of `generative_loss`.
+        negatives: bool [B, B], True where ground i and satellite j may be a
+            negative pair (R15); default all. The diagonal never is one.
+        generative_weight: lambda.
+        stop_gradient_targets: as of `generative_loss` (R16).
+        retrieval_loss: called with (ground, satellite, negatives=negatives,
+            **options); `soft_margin_triplet_loss` by default, or
+            `info_nce_loss`.
+        **options: further arguments of `retrieval_loss`, such as `gamma`.
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ValueError: as of both losses.
+    """
+    retrieval = retrieval_loss or soft_margin_triplet_loss
+    descriptors = outputs["ground"], outputs["satellite"]
+    return retrieval(
+        *descriptors, negatives=negatives, **options
+    ) + generative_weight * generative_loss(
+        outputs["generated"], outputs["targets"], stop_gradient_targets
+    )
 
 
 def _check(ground, satellite, negatives, hardest, distance):

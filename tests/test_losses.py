@@ -7,7 +7,12 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.losses import generative_loss, soft_margin_triplet_loss
+from mgtl_tf.losses import (
+    generative_loss,
+    info_nce_loss,
+    soft_margin_triplet_loss,
+    total_loss,
+)
 
 
 def unit(rng, batch, size):
@@ -214,3 +219,24 @@ def test_generative_half_precision_and_mistakes():
         generative_loss(a, b[:1])
     with pytest.raises(ValueError, match=r"generated\[1\].*\(2, 5, 2\)"):
         generative_loss([a[0], a[1][..., :2]], b)
+
+
+def test_total_loss_is_the_weighted_sum():
+    rng = np.random.default_rng(9)
+    g, s = unit(rng, 4, 5), unit(rng, 4, 5)
+    a, b = tokens(rng, 2), tokens(rng, 2)
+    mask = rng.random((4, 4)) < 0.6
+    outputs = {"ground": g, "satellite": s, "generated": a, "targets": b}
+    generative = float(generative_loss(a, b))
+    wanted = oracle(g, s) + 0.05 * generative
+    assert float(total_loss(outputs)) == pytest.approx(wanted, rel=2e-5)
+    wanted = oracle(g, s, 3.0, mask, 1) + 0.5 * generative
+    found = total_loss(
+        outputs, mask, 0.5, gamma=3.0, hard_negatives_per_query=1
+    )
+    assert float(found) == pytest.approx(wanted, rel=2e-5)
+    found = total_loss(
+        outputs, mask, 0.5, retrieval_loss=info_nce_loss, temperature=0.2
+    )
+    wanted = float(info_nce_loss(g, s, 0.2, negatives=mask)) + 0.5 * generative
+    assert float(found) == pytest.approx(wanted, rel=1e-6)
