@@ -34,10 +34,9 @@ from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.sequence.trial import string_drives
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.geodesy import earth_centred
+from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 from polar.program import run
 
 _MODEL = flags.DEFINE_string("model", None, "exported", required=True)
@@ -141,7 +140,7 @@ def frames(
     """Told (NaN: nothing) and right of each frame."""
     for located, number in zip(found, drive, strict=True):
         where = np.array([located.answers[0].place.coordinates])
-        apart = metres_from(town.where[number], where)[0]
+        apart = geodesic_metres(town.where[number], where)[0]
         told = np.nan if located.confidence is None else located.confidence
         yield told, bool(apart <= metres)
 

@@ -11,8 +11,8 @@ import numpy as np
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.search import search
+from mgtl_tf.utils.geodesy import geodesic_metres
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def metres_from_first(places: Sequence[Place]) -> np.ndarray:
     """Distances from the first place, float64 [K]; NaN where unknown."""
     unknown = (np.nan, np.nan)
     where = np.array([place.coordinates or unknown for place in places])
-    return metres_from(where[0], where)
+    return geodesic_metres(where[0], where)
 
 
 def true_answers(

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.geodesy import earth_centred
+from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 
 
 @dataclass(frozen=True)
@@ -88,10 +87,12 @@ class Prior:
             )
         # No chord is longer than its geodesic: these are all, and some more.
         rows = np.flatnonzero(chords <= self.radius)
-        inside = metres_from(self._centre(), coordinates[rows]) <= self.radius
+        inside = (
+            geodesic_metres(self._centre(), coordinates[rows]) <= self.radius
+        )
         if not inside.any():
             nearest = np.nanargmin(chords)
-            metres = metres_from(self._centre(), coordinates[[nearest]])[0]
+            metres = geodesic_metres(self._centre(), coordinates[[nearest]])[0]
             raise UserError(
                 f"--radius={self.radius:g}: no place of the gallery lies so"
                 f" near to {self.near[0]:g},{self.near[1]:g}; the nearest is"

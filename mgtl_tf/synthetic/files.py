@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.synthetic.geodesy import map_origin, to_degrees
 from mgtl_tf.synthetic.settings import WORLD_VERSION, WorldSettings
 from mgtl_tf.utils.atomic_io import told_of
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import from_tangent_plane
 from mgtl_tf.utils.json_files import read_json
 
 MANIFEST = "world.json"
@@ -27,6 +27,11 @@ TRAIN_LIST = "splits/train-19zl.csv"
 VAL_LIST = "splits/val-19zl.csv"
 POSITIONS = "split_locations/all.csv"
 LOCATIONS = "locations.csv"
+
+# Made up: farmland in Kansas, where no town of ours stands.
+ORIGIN_LATITUDE = 38.5
+ORIGIN_LONGITUDE = -98.5
+DEGREES_BETWEEN_MAPS = 0.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,6 +63,31 @@ def plan_maps(settings: WorldSettings) -> list[MapShare]:
         first_id = settings.train_pairs + 1
         shares.append(MapShare(0, first_id, settings.val_pairs))
     return shares
+
+
+def map_origin(map_index: int) -> tuple[float, float]:
+    """Latitude and longitude, degrees, of a map's south-west corner.
+
+    Map 0 is val's. The others lie on a square grid at least 21 km away.
+    """
+    row, column = divmod(map_index, 16)
+    return (
+        ORIGIN_LATITUDE + DEGREES_BETWEEN_MAPS * row,
+        ORIGIN_LONGITUDE + DEGREES_BETWEEN_MAPS * column,
+    )
+
+
+def to_degrees(metres: np.ndarray, map_index: int) -> np.ndarray:
+    """Latitude and longitude of points of a map, float64 [N, 2].
+
+    A map is a plane that touches the ellipsoid at its own origin, so a
+    distance on the map is the distance on the ground.
+
+    Args:
+        metres: float64 [N, 2], east and north of the map's origin.
+        map_index: which map.
+    """
+    return from_tangent_plane(metres, *map_origin(map_index))
 
 
 def name_of(number: int) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pyproj
 import pytest
 
-from mgtl_tf.synthetic.geodesy import map_origin, to_degrees
+from mgtl_tf.synthetic.files import map_origin, to_degrees
 
 
 @pytest.mark.parametrize("index", [0, 1, 17, 40])

@@ -17,9 +17,8 @@ from scipy.spatial import cKDTree
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.stored import near_first
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.searching import Searched
-from mgtl_tf.utils.geodesy import earth_centred
+from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 
 AWAY = 2.0
 """Times R: places nearer than this to a query are left out of the gallery
@@ -183,7 +182,7 @@ class Witness:
         """Of one query, [1, K]; row -1 is no place."""
         candidates = self._coordinates[rows]
         candidates[rows < 0] = np.nan
-        apart = metres_from(self._where[number], candidates[:1])[0]
+        apart = geodesic_metres(self._where[number], candidates[:1])[0]
         return Evidence(
             similarities[None],
             near_first(candidates[None], self._metres),

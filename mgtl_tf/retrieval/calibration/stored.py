@@ -18,9 +18,9 @@ from pydantic import Field
 
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, Confidence
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
 from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.geodesy import geodesic_metres
 from mgtl_tf.utils.json_files import read_json, sealed_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -98,7 +98,7 @@ def near_first(coordinates: np.ndarray, metres: float) -> np.ndarray:
         coordinates: degrees, [Q, K, 2], NaN where unknown.
         metres: R.
     """
-    apart = [metres_from(line[0], line) for line in coordinates]
+    apart = [geodesic_metres(line[0], line) for line in coordinates]
     near = np.array(apart).reshape(coordinates.shape[:2]) <= metres
     near[:, 0] = True
     return near

@@ -7,13 +7,13 @@ import numpy as np
 from mgtl_tf.retrieval.answers import Answer, Located, answers_of
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.stored import Calibration, near_first
-from mgtl_tf.retrieval.map_distance import metres_from
 from mgtl_tf.retrieval.prior import Prior
 from mgtl_tf.retrieval.searching import Searched, Searcher
 from mgtl_tf.retrieval.sequence.bayes_filter import Drive
 from mgtl_tf.retrieval.sequence.fit import log_ratio
 from mgtl_tf.retrieval.sequence.motion import Motion
 from mgtl_tf.retrieval.sequence.trial import SURE, VIEWS, is_told
+from mgtl_tf.utils.geodesy import geodesic_metres
 
 REACH = 1000
 """Places of each frame whose similarity is asked for. The others, of a larger
@@ -135,7 +135,7 @@ class Follower:
 
     def _confidence(self, belief: np.ndarray, first: int) -> float:
         """The belief in all places within R metres of the first together."""
-        apart = metres_from(self._coordinates[first], self._coordinates)
+        apart = geodesic_metres(self._coordinates[first], self._coordinates)
         mass = belief[apart <= self._calibration.metres].sum()
         least = self._calibration.confidence.least
         return float(np.clip(mass, least, 1 - least))

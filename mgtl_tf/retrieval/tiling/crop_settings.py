@@ -9,6 +9,7 @@ from typing import Any
 
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import WGS84
 
 MOST_MISSING = 0.05
 """Share of a crop that may be without data, and is then filled."""
@@ -16,7 +17,7 @@ MOST_MISSING = 0.05
 _LEAST_STEP = 0.5
 _PIXELS = (8, 4096)
 # Web Mercator at zoom 0: the equator in metres over 256 pixels.
-_ZOOM_0 = 2 * math.pi * 6378137.0 / 256
+_ZOOM_0 = 2 * math.pi * WGS84.a / 256
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ import numpy as np
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.filling import filled
-from mgtl_tf.retrieval.tiling.ground import move
 from mgtl_tf.retrieval.tiling.map import Map, Window
 from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.utils.geodesy import move
 
 # Pixels of a map a side of a crop's; finer ones are averaged while reading.
 _FINEST = 4

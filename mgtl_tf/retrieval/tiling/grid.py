@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.ground import degree_metres, move
 from mgtl_tf.retrieval.tiling.map import Map
 from mgtl_tf.retrieval.tiling.sheets import Sheets
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import degree_metres, move
 
 MOST_CROPS = 20_000_000
 """Of one map; what else is likely is a slip in a flag."""

@@ -12,15 +12,15 @@ import pyproj
 from pyproj.exceptions import CRSError, ProjError
 
 from mgtl_tf.retrieval.tiling.frames import own_frames, world_frame
-from mgtl_tf.retrieval.tiling.ground import SEMI_MAJOR_METRES
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import WGS84
 from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
 
 _DEGREES = "EPSG:4326"
 # Ellipsoids of the Earth differ by 0.02 % in size, other bodies by far more.
 _SAME_BODY = 0.01
 _MOST_BYTES = 2**16
-_HALF_MERCATOR = math.pi * SEMI_MAJOR_METRES
+_HALF_MERCATOR = math.pi * WGS84.a
 _REMEDY = (
     "reproject it with gdalwarp -t_srs, or give the right one with gdal_edit.py"
     " -a_srs"
@@ -176,7 +176,7 @@ def _earth_system(path: Path, text: str) -> pyproj.CRS:
             " it is in with gdal_edit.py -a_srs EPSG:CODE"
         )
     axis = base.ellipsoid.semi_major_metre if base.ellipsoid else 0.0
-    if abs(axis / SEMI_MAJOR_METRES - 1) > _SAME_BODY:
+    if abs(axis / WGS84.a - 1) > _SAME_BODY:
         raise UserError(
             f"--images={path}: its coordinate system {system.name!r} is of"
             f" another body than the Earth (radius {axis / 1000:,.0f} km)"

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut
-from mgtl_tf.retrieval.tiling.ground import degree_metres
 from mgtl_tf.retrieval.tiling.map import Window, require_tiles_extra
 from mgtl_tf.retrieval.tiling.position import Position
 from mgtl_tf.retrieval.tiling.raster_bands import RasterBands
 from mgtl_tf.retrieval.tiling.vrt import covered_parts, require_sources
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import degree_metres
 
 
 class MissingCodecError(UserError):

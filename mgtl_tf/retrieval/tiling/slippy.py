@@ -11,7 +11,6 @@ import numpy as np
 
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.frames import world_frame
-from mgtl_tf.retrieval.tiling.ground import SEMI_MAJOR_METRES
 from mgtl_tf.retrieval.tiling.map import Window, require_tiles_extra
 from mgtl_tf.retrieval.tiling.position import OPPOSITE_MERCATOR
 from mgtl_tf.retrieval.tiling.tile_files import (
@@ -22,8 +21,9 @@ from mgtl_tf.retrieval.tiling.tile_files import (
 )
 from mgtl_tf.retrieval.tiling.tile_pixels import TilePixels
 from mgtl_tf.retrieval.tiling.tile_scheme import tile_scheme
+from mgtl_tf.utils.geodesy import WGS84
 
-_HALF = math.pi * SEMI_MAJOR_METRES
+_HALF = math.pi * WGS84.a
 
 
 class SlippyMap:
@@ -91,8 +91,8 @@ class SlippyMap:
             y = np.log(np.tan(math.pi / 4 + angles[..., 0] / 2))
         return np.stack(
             [
-                (SEMI_MAJOR_METRES * angles[..., 1] - west) / pixel,
-                (north - SEMI_MAJOR_METRES * y) / pixel,
+                (WGS84.a * angles[..., 1] - west) / pixel,
+                (north - WGS84.a * y) / pixel,
             ],
             axis=-1,
         )
@@ -102,8 +102,8 @@ class SlippyMap:
         pixel, _, west, _, _, north = self.transform
         x = west + pixel * pixels[..., 0]
         y = north - pixel * pixels[..., 1]
-        latitude = np.arctan(np.sinh(y / SEMI_MAJOR_METRES))
-        angles = np.stack([latitude, x / SEMI_MAJOR_METRES], axis=-1)
+        latitude = np.arctan(np.sinh(y / WGS84.a))
+        angles = np.stack([latitude, x / WGS84.a], axis=-1)
         return np.degrees(angles) + np.array([0.0, self._meridian])
 
     def frame(self, centre: tuple[float, float]) -> str:
