@@ -163,10 +163,10 @@ def _make_pairs(root: Path, random: np.random.Generator) -> None:
         "trainSet": {"trainInd": np.arange(1, 31)[:, None]},
         "valSet": {"valInd": np.arange(31, 41)[:, None]},
     }
-    (root / "cvact").mkdir()
-    for name, packed in (("ACT_data", False), ("packed", True)):
-        path = root / f"cvact/{name}.mat"
-        scipy.io.savemat(path, table, do_compression=packed)
+    for name in ("cvact", "packed"):
+        (root / name).mkdir()
+        path = root / name / "ACT_data.mat"
+        scipy.io.savemat(path, table, do_compression=name == "packed")
 
 
 def _lines(path: Path, lines: list[str]) -> None:
@@ -337,14 +337,6 @@ def _listed(function: Callable[[Path], Any]) -> Callable[[Path], Reader]:
     return lambda root: lambda: len(str(function(root)))
 
 
-def _cvact(name: str) -> Callable[[Path], Reader]:
-    def read(root: Path) -> Any:
-        shutil.copyfile(root / f"cvact/{name}", root / "cvact/ACT_data.mat")
-        return read_cvact(root / "cvact", [])
-
-    return _listed(read)
-
-
 _LAST, _BEST = "run/checkpoints/last-*", "run/checkpoints/best-*"
 _JSONS = ("state.json", "checksums.json")
 KINDS = [
@@ -508,9 +500,9 @@ KINDS = [
     ),
     Kind(
         ".mat, packed",
-        ("cvact/packed.mat",),
+        ("packed/ACT_data.mat",),
         BYTES,
-        _cvact("packed.mat"),
+        _listed(lambda root: read_cvact(root / "packed", [])),
         False,
         2,
     ),

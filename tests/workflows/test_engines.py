@@ -2,6 +2,7 @@
 
 import re
 
+import cv2
 import numpy as np
 import pytest
 from absl import flags
@@ -16,13 +17,14 @@ from mgtl_tf.workflows.engines import (
     build_gallery_engine,
     require_gallery_engine,
 )
+from tests.tiny_runs import write_image
 
 pytest.importorskip("faiss")
 FLAGS = ["engine", "backend", "uri", "training_gallery", "output_dir"]
 
 
-class NumberEncoder:
-    """A unit vector from the number that a file holds."""
+class FirstPixelEncoder:
+    """A random unit vector, seeded with the color of a picture."""
 
     dimension = 16
 
@@ -30,21 +32,21 @@ class NumberEncoder:
         self.model_hash = model_hash
 
     def encode_satellite(self, images):
-        rows = [
-            np.random.default_rng(int(i)).standard_normal(16) for i in images
-        ]
-        rows = [row / np.linalg.norm(row) for row in rows]
+        rows = []
+        for data in images:
+            color = cv2.imdecode(np.frombuffer(data, np.uint8), 1)[0, 0]
+            row = np.random.default_rng(color).standard_normal(16)
+            rows.append(row / np.linalg.norm(row))
         return np.stack(rows).astype(np.float32)
 
 
 def made(folder, count=120, model_hash="f" * 64):
     images = folder / "images"
-    images.mkdir(parents=True, exist_ok=True)
     for i in range(count):
-        (images / f"{i}.jpg").write_text(str(i))
-    places = [Place(str(i), images / f"{i}.jpg") for i in range(count)]
+        write_image(images / f"{i}.png", np.full((2, 2, 3), i, np.uint8))
+    places = [Place(str(i), images / f"{i}.png") for i in range(count)]
     build_index(
-        NumberEncoder(model_hash),
+        FirstPixelEncoder(model_hash),
         FileSource(places),
         folder / "index",
         progress=False,

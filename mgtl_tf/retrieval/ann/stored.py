@@ -21,6 +21,7 @@ from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, write_whole
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
+from mgtl_tf.utils.plain_files import quoted
 
 FAISS_FILE = "index.faiss"
 """What FAISS wrote."""
@@ -124,7 +125,7 @@ def read_engine(index: Index, name: str) -> dict[str, Any]:
     recorded = stored.files.get(FAISS_FILE, BlockChecksums(0, ()))
     wrong = check_blocks(path, recorded, everything=False)
     if wrong or stored.engine != name:
-        wrong = (wrong or f"is of engine {stored.engine}").replace(
+        wrong = (wrong or f"is of engine {quoted(stored.engine)}").replace(
             INDEX_JSON, ENGINE_JSON
         )
         raise UserError(f"{path}: {wrong}; {ending}")
