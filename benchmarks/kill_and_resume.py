@@ -2,7 +2,7 @@
 
     python -m benchmarks.kill_and_resume [--kills=25] [--seed=0]
 
-A small run on a made world is trained once to its end, and then once more
+A small run on a synthetic world is trained once to its end, and then once more
 for every kill: killed, resumed with the same command, and compared in every
 weight and every variable of the optimizer, bit for bit. Every third kill is
 aimed at the writing of a checkpoint, which shows in what it leaves behind;

@@ -1,6 +1,6 @@
 """Mining hard negatives at the size of CVUSA's training split.
 
-Prints the rate of `nearest_wrong_places` for 35,532 random unit descriptors
+Prints the rate of `mine_hard_negatives` for 35,532 random unit descriptors
 of 7,680 numbers a view (float32, 1.1 GB each; made block by block from a
 seed), on a map where 25 m hold a few places, as a share of the best rate of a
 bare NumPy matrix product of the same run, and the memory beyond the inputs:
@@ -19,7 +19,7 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.yardstick import peak_rate, unit_rows
-from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
 from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> None:
     for search in _searches():
         peak, before = peak_rate(), forget_resident_peak()
         began = time.perf_counter()
-        found[search] = nearest_wrong_places(
+        found[search] = mine_hard_negatives(
             ground, satellite, positions, METRES, NEIGHBOURS, search
         )
         seconds = time.perf_counter() - began

@@ -27,7 +27,7 @@ _DATASET = flags.DEFINE_enum(
     "dataset",
     "procedural",
     ["procedural", "cvusa", "cvact"],
-    "what is trained and measured on; procedural is a made world",
+    "what is trained and measured on; procedural is a synthetic world",
 )
 _SIZE = flags.DEFINE_enum(
     "size",

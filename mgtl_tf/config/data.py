@@ -21,8 +21,8 @@ class DataConfig:
 
     dataset: str = setting(
         "cvusa",
-        "layout of data_dir; procedural is a made world in CVUSA's layout, csv"
-        " own data in train.csv and validation.csv",
+        "layout of data_dir; procedural is a synthetic world in CVUSA's layout,"
+        " csv own data in train.csv and validation.csv",
         DATASETS,
     )
     data_dir: str = setting("", "folder that holds the data set")

@@ -15,7 +15,7 @@ import numpy as np
 from mgtl_tf.datasets.csv_table import Row, degrees_of, read_rows
 from mgtl_tf.datasets.cvusa import require_files
 from mgtl_tf.datasets.layout import require_in_place
-from mgtl_tf.datasets.problems import Problem, Strict, quoted
+from mgtl_tf.datasets.problems import Problem, RaiseFirstProblem, quoted
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -39,7 +39,7 @@ def read_csv(
             `problems` a row that is no pair, an id that repeats, or a file
             that does not exist.
     """
-    found = Strict() if problems is None else problems
+    found = RaiseFirstProblem() if problems is None else problems
     lists = _lists(Path(root))
     splits = {
         split: tuple(_pairs(lists[split], split, found).values())
@@ -79,7 +79,7 @@ def _pairs(path: Path, split: str, problems: list[Problem]) -> dict[str, Pair]:
             if not pairs:
                 require_in_place(path.parent, Path(row.values["ground"]))
                 require_in_place(path.parent, Path(row.values["aerial"]))
-            if isinstance(problems, Strict):
+            if isinstance(problems, RaiseFirstProblem):
                 require_files(pair.ground, pair.aerial)
         except ValueError as error:
             problems.append(Problem(str(path), split, row.number, str(error)))

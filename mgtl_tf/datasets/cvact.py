@@ -18,7 +18,7 @@ import numpy as np
 from mgtl_tf.datasets.cvusa import require_files
 from mgtl_tf.datasets.layout import find_root, require_in_place
 from mgtl_tf.datasets.mat_file import read_mat
-from mgtl_tf.datasets.problems import Problem, Strict
+from mgtl_tf.datasets.problems import Problem, RaiseFirstProblem
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import from_utm
@@ -85,7 +85,7 @@ def _read(
 ) -> Dataset:
     root = find_root(Path(root), _MARKER, beside=splits[0].images)
     table = _Table(root / _MARKER, [split.field for split in splits])
-    found = Strict() if problems is None else problems
+    found = RaiseFirstProblem() if problems is None else problems
     pairs: dict[str, tuple[Pair, ...]] = {"train": (), "validation": ()}
     notes: list[str] = []
     for split in splits:
@@ -133,7 +133,7 @@ def _pairs(
             if not pairs:
                 for path in (pair.ground, pair.aerial):
                     require_in_place(root, path.relative_to(root))
-            if isinstance(problems, Strict):
+            if isinstance(problems, RaiseFirstProblem):
                 require_files(pair.ground, pair.aerial)
         except ValueError as error:
             where = str(table.path)

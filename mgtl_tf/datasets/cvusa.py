@@ -1,4 +1,4 @@
-"""Reader of an unmodified CVUSA download (19zl subset), and of made worlds.
+"""Reader of unmodified CVUSA (19zl subset) and of synthetic worlds.
 
 On disk: splits/{train,val}-19zl.csv without header, each row
 `bingmap/19/ID.jpg,streetview/panos/ID.jpg,streetview/annotations/ID.png`;
@@ -15,7 +15,7 @@ import numpy as np
 
 from mgtl_tf.datasets.csv_table import headless_rows
 from mgtl_tf.datasets.layout import find_root, require_in_place
-from mgtl_tf.datasets.problems import Problem, Strict, quoted
+from mgtl_tf.datasets.problems import Problem, RaiseFirstProblem, quoted
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -46,7 +46,7 @@ def read_cvusa(
             a listed file that does not exist.
     """
     root = find_root(Path(root), Path("splits") / _SPLITS["train"])
-    found = Strict() if problems is None else problems
+    found = RaiseFirstProblem() if problems is None else problems
     table = _read_locations(root, found)
     splits = {name: _read_split(root, name, table, found) for name in _SPLITS}
     notes = [
@@ -73,7 +73,7 @@ def _read_split(
             if not pairs:
                 require_in_place(root, Path(row[0]))
                 require_in_place(root, Path(row[1]))
-            if isinstance(problems, Strict):
+            if isinstance(problems, RaiseFirstProblem):
                 require_files(root / row[0], root / row[1])
             pair = _pair(root, row, number, table)
             if pair.id in pairs:

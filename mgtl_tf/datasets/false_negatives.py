@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 
-class SamePlaces:
+class FalseNegativeMask:
     """Pairs of places nearer than a radius, the place itself included.
 
     Places that share an aerial image are the same wherever they lie.

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mgtl_tf.datasets.false_negatives import SamePlaces
+from mgtl_tf.datasets.false_negatives import FalseNegativeMask
 
 # Tall enough tiles for a matrix product to reach its peak.
 _QUERY_ROWS = 2048
@@ -24,7 +24,7 @@ _SURPLUS = 64
 _NONE = -1
 
 
-def nearest_wrong_places(
+def mine_hard_negatives(
     ground: np.ndarray,
     satellite: np.ndarray,
     positions: np.ndarray | None,
@@ -63,7 +63,7 @@ def nearest_wrong_places(
         search = "faiss" if importlib.util.find_spec("faiss") else "blocks"
     count = len(ground)
     k = min(k, count - 1)
-    same = SamePlaces(positions, same_place_metres, count, images)
+    same = FalseNegativeMask(positions, same_place_metres, count, images)
     everyone = np.arange(count)
     if search == "blocks":
         return _by_blocks(ground, satellite, same, k, everyone)
@@ -78,7 +78,7 @@ def nearest_wrong_places(
 def _by_blocks(
     ground: np.ndarray,
     satellite: np.ndarray,
-    same: SamePlaces,
+    same: FalseNegativeMask,
     k: int,
     asked: np.ndarray,
 ) -> np.ndarray:
@@ -99,7 +99,7 @@ def _by_blocks(
 
 
 def _by_faiss(
-    ground: np.ndarray, satellite: np.ndarray, same: SamePlaces, k: int
+    ground: np.ndarray, satellite: np.ndarray, same: FalseNegativeMask, k: int
 ) -> np.ndarray:
     """As `_by_blocks` of all places, but some rows may hold too few."""
     # It tells at length which instructions it was built for.

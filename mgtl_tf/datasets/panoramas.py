@@ -11,7 +11,7 @@ PUBLISHED_ASPECTS = {
 }
 """Width over height of the benchmarks' panoramas, before any crop."""
 
-# A made world has the shape it was asked for; without a name all goes.
+# A synthetic world has the shape it was asked for; without a name all goes.
 _ANY_SHAPE = ("", "procedural")
 _TOLERANCE = 0.05
 

@@ -45,7 +45,7 @@ class RefusedRow(UserError):
     """The first problem of a data set of which none is taken."""
 
 
-class Strict(list[Problem]):
+class RaiseFirstProblem(list[Problem]):
     """Takes no problem: the first one is raised as a `RefusedRow`."""
 
     def append(self, problem: Problem) -> None:

@@ -1,8 +1,8 @@
 """What each system is trained with where it differs from the data's preset.
 
 `--system=S` lays these over `--preset=P`; flags that are given lie over
-both. On CVUSA and CVACT they are its authors' own settings; on the made world
-a small form that two cores train in minutes, which is another system than
+both. On CVUSA and CVACT they are its authors' own settings; on the synthetic
+world a small form that two cores train in minutes, which is another system than
 the published one and is named so.
 """
 

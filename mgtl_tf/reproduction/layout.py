@@ -105,7 +105,7 @@ def _notes(table: MeasuredTable) -> list[str]:
     ]
     if table.made_world:
         notes.append(
-            "Ours are on a made world, from random weights, with small"
+            "Ours are on a synthetic world, from random weights, with small"
             " networks: they are not CVUSA or CVACT results, and only their"
             " order can be held against the paper's."
         )

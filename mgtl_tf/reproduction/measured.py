@@ -22,7 +22,7 @@ class MeasuredTable:
         number: 1 to 4 of the paper, `CONTROLS` or `HARDER`.
         rows: ours, in the order of the table.
         measured_on: what recall is of, in words.
-        made_world: whether that is a made world.
+        made_world: whether that is a synthetic world.
         seeds: of every row.
         differences: row key to what `differences_of` found.
         notes: further lines, such as "w/o CMI was not run".

@@ -25,7 +25,7 @@ class Gallery:
     """Where a recall was measured.
 
     Attributes:
-        name: of the made world's folder, or of the data set and its split.
+        name: of the synthetic world's folder, or of the data set and its split.
         size: N, its places.
     """
 

@@ -63,7 +63,7 @@ _HONEST = {
 def honest_title(row: Row, title: str, dataset: str) -> str:
     """The title of a row as it is trained on a data set.
 
-    On the made world every network is small; L2LTR without the weights of
+    On the synthetic world every network is small; L2LTR without the weights of
     its authors' start is another system than theirs.
     """
     return _HONEST.get((row.key, dataset), title)

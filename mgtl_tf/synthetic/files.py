@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.synthetic.settings import WORLD_VERSION, WorldSettings
-from mgtl_tf.utils.atomic_io import told_of
+from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import from_tangent_plane
 from mgtl_tf.utils.json_files import read_json
@@ -108,7 +108,7 @@ def write_beside(path: Path, data: bytes) -> None:
         UserError: where the disk does not take it, naming it.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with told_of(path):
+    with naming_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             partial.write_bytes(data)

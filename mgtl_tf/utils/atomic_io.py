@@ -59,7 +59,7 @@ def whole_file(path: Path | str) -> Iterator[Path]:
         UserError: where it cannot be written, naming it.
     """
     final = Path(os.path.realpath(path))
-    with told_of(path, final.parent):
+    with naming_write_errors(path, final.parent):
         if final.is_dir():
             raise UserError(f"{path}: is a folder; name a file")
         if _is_stream(path):
@@ -103,7 +103,9 @@ def _free_name(final: Path) -> tuple[Path, int]:
 
 
 @contextmanager
-def told_of(path: Path | str, folder: Path | None = None) -> Iterator[None]:
+def naming_write_errors(
+    path: Path | str, folder: Path | None = None
+) -> Iterator[None]:
     """Tells what the disk does not take in one line.
 
     Args:
@@ -168,7 +170,7 @@ def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     """
     require_replaceable(output_dir, marker)
     final = Path(os.path.realpath(output_dir))
-    with told_of(output_dir, final.parent):
+    with naming_write_errors(output_dir, final.parent):
         final.parent.mkdir(parents=True, exist_ok=True)
         with writing_folder(output_dir):
             beside = hidden_beside(final, "new")

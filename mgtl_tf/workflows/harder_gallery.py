@@ -70,7 +70,7 @@ def harder_table(job: TablesJob) -> MeasuredTable | None:
         rows.append(_among_more(plain, found))
     if not any(row.seeds for row in rows):
         return None
-    where = f"{study.folder.name}, the same runs, another made world"
+    where = f"{study.folder.name}, the same runs, another synthetic world"
     return MeasuredTable(HARDER, rows, where, seeds=job.chosen_seeds)
 
 

@@ -12,7 +12,7 @@ from absl import logging
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets import batch_sampler as mining
 from mgtl_tf.datasets.aerial_images import aerial_images
-from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
 from mgtl_tf.datasets.negatives import without_negatives
 from mgtl_tf.datasets.pipeline import raising_user_errors, train_batches
 from mgtl_tf.datasets.position_neighbours import nearest_places
@@ -26,7 +26,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import pair_bar, validation_batches
 
 
-class EpochBatches:
+class EpochOrder:
     """The rest of an epoch's batches, shuffled or mined.
 
     First by the map, where `mining_by_position_until` says so, then by the
@@ -158,7 +158,7 @@ class EpochBatches:
                 bar.update,
             )
         evaluation.require_finite(ground, satellite, self.pairs)
-        return nearest_wrong_places(
+        return mine_hard_negatives(
             ground,
             satellite,
             self.positions,

@@ -141,7 +141,9 @@ def _measured(
     return MeasuredTable(
         number,
         rows,
-        f"{benchmark.name}, a made world" if benchmark else where[job.dataset],
+        f"{benchmark.name}, a synthetic world"
+        if benchmark
+        else where[job.dataset],
         benchmark is not None,
         job.chosen_seeds,
         differences_of(number, rows),

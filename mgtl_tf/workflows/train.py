@@ -30,7 +30,7 @@ from mgtl_tf.training.step import TrainStep
 from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import open_source, read_data
-from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.order import EpochOrder
 from mgtl_tf.workflows.restore import restore
 from mgtl_tf.workflows.run_report import write_run_report
 from mgtl_tf.workflows.settle import claimed, settle_config
@@ -169,7 +169,7 @@ def _prepare(
         config.train,
         len(source) // config.train.batch_size,
         step,
-        EpochBatches(config, model, source, dataset.train, distribution),
+        EpochOrder(config, model, source, dataset.train, distribution),
         _validation(config, run_dir, dataset, checkpoints, log, progress)
         if chief
         else None,

@@ -8,7 +8,7 @@ from mgtl_tf.datasets.negatives import require_negatives, without_negatives
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.order import EpochOrder
 
 NAN = np.nan
 
@@ -57,7 +57,7 @@ def epoch(line):
         Pair(str(i), "g", f"a{i}", (float(x), 0.0)) for i, x in enumerate(line)
     ]
     config = RunConfig().replace(batch_size=2)
-    batches = EpochBatches(config, None, range(len(line)), pairs)
+    batches = EpochOrder(config, None, range(len(line)), pairs)
     batches._look_for_negatives(batches._compose(Progress()))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
 from mgtl_tf.datasets.pipeline import train_batches
 from mgtl_tf.datasets.position_neighbours import nearest_on_map, nearest_places
 from mgtl_tf.datasets.records import Pair
@@ -95,7 +95,7 @@ def test_mining_never_gives_a_place_of_the_same_image(search):
         pytest.importorskip("faiss")
     x = np.random.default_rng(1).normal(size=(2, 6, 5)).astype("float32")
     ground, satellite = x / np.linalg.norm(x, axis=-1, keepdims=True)
-    found = nearest_wrong_places(
+    found = mine_hard_negatives(
         ground, satellite, PLACES, 25.0, 5, search, images=IMAGES
     )
     similarity = ground @ satellite.T

@@ -54,7 +54,7 @@ def measured(number, rows):
     return MeasuredTable(
         number,
         rows,
-        "a made world",
+        "a synthetic world",
         seeds=(0, 1),
         differences=differences_of(number, rows),
     )
@@ -237,7 +237,7 @@ def test_a_row_measured_on_two_galleries_keeps_both(tmp_path, order):
 
 def test_one_table_is_of_one_gallery():
     with pytest.raises(ValueError, match="Table 2: .* several galleries"):
-        MeasuredTable(2, [*ROWS[:2], _among_more(ROWS[2])], "a made world")
+        MeasuredTable(2, [*ROWS[:2], _among_more(ROWS[2])], "a synthetic world")
 
 
 def test_two_accounts_of_one_run_are_refused():

@@ -317,7 +317,7 @@ def test_in_a_browser(folder, served, tmp_path):
             *[(a["latitude"], a["longitude"]) for a in placed[:2]],
         )
         (left, top, side), canvas_file, *pins = drawn
-        # The made world's 60 m, by the two pins' distance on the ellipsoid.
+        # The world's 60 m, by the two pins' distance on the ellipsoid.
         metre = np.hypot(*np.subtract(*pins)) / placed[1]["metres_from_first"]
         assert side == pytest.approx(60 * metre, rel=0.005)
         assert (left + side / 2, top + side / 2) == pytest.approx(pins[0])

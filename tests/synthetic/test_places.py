@@ -5,7 +5,7 @@ import pytest
 
 from mgtl_tf.synthetic.pairs import CLEAR_METRES, draw_pose
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.places import choose, without_hermits
+from mgtl_tf.synthetic.town.places import choose, without_isolated
 from mgtl_tf.synthetic.town.world import MARGIN_METRES, make_map
 
 
@@ -43,11 +43,11 @@ def test_cameras_stray_within_the_bounds_and_never_into_a_wall():
     assert 10 < np.sum(np.array(headings) > 0) < 50
 
 
-def test_hermits_go_and_leave_no_hermits():
+def test_isolated_places_go_and_leave_no_isolated_ones():
     line = np.array([[0.0, 0], [8, 0], [30, 0], [50, 0], [58, 0]])
-    kept = without_hermits(line, 12.0)
+    kept = without_isolated(line, 12.0)
     assert kept.tolist() == [[0, 0], [8, 0], [50, 0], [58, 0]]
-    assert len(without_hermits(line[2:3], 12.0)) == 0
+    assert len(without_isolated(line[2:3], 12.0)) == 0
 
 
 def test_choose_takes_as_many_as_asked_without_orphans():

@@ -16,7 +16,7 @@ import tensorflow as tf
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.order import EpochOrder
 
 CONFIG = RunConfig().replace(
     roll_and_mirror=True,
@@ -66,7 +66,7 @@ def epochs(worker, workers):
     distribution = SimpleNamespace(
         worker=worker, workers=workers, is_chief=True, from_chief=lambda x: x
     )
-    batches = EpochBatches(
+    batches = EpochOrder(
         CONFIG, MeanColor(), Arrays(31), places(31), distribution
     )
     progress, found = Progress(), []

@@ -12,7 +12,7 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import order
-from mgtl_tf.workflows.order import EpochBatches
+from mgtl_tf.workflows.order import EpochOrder
 from tests import programs
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +39,7 @@ def test_two_processes_and_other_worker_counts_see_the_same_epochs():
     assert len(found[0]) == 1 and found[0] == found[1]
 
 
-class Neighbours(EpochBatches):
+class Neighbours(EpochOrder):
     """Names what would have been mined, epoch by epoch."""
 
     def __init__(self, **settings):
@@ -97,7 +97,7 @@ def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
     config = RunConfig().replace(
         batch_size=8, mining_by_position_until=1, mining_neighbours=8
     )
-    batches = EpochBatches(config, None, range(200), pairs)
+    batches = EpochOrder(config, None, range(200), pairs)
     progress = Progress()
     batches._renew_neighbours(progress)
     spans = np.ptp(line[batches._compose(progress)], axis=1)
@@ -107,6 +107,6 @@ def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
 def test_pairs_without_positions_are_told():
     config = RunConfig().replace(batch_size=2, mining_by_position_until=1)
     pairs = [order.Pair(str(i), "g", f"a{i}") for i in range(4)]
-    batches = EpochBatches(config, None, range(4), pairs)
+    batches = EpochOrder(config, None, range(4), pairs)
     with pytest.raises(UserError, match="tell their position; give 0"):
         batches(Progress())

@@ -25,7 +25,7 @@ from mgtl_tf.datasets.decoded_cache.files import (
 from mgtl_tf.datasets.preprocess import ground_input, read_file, satellite_input
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import told_of
+from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode, decode_panorama, read_header
 
@@ -82,7 +82,7 @@ def write_block(block: Block) -> tuple[Path, int, Record]:
     record: Record = {"rows": [], "left_out": [], "warnings": []}
     sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
     with contextlib.ExitStack() as stack:
-        stack.enter_context(told_of(block.folder))
+        stack.enter_context(naming_write_errors(block.folder))
         outputs = [stack.enter_context(_Rows(block, view)) for view in VIEWS]
         for row, pair in enumerate(block.pairs):
             record["rows"].append(fingerprint(pair))

@@ -25,7 +25,7 @@ from mgtl_tf.datasets.decoded_cache.guard import (
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import CacheSource
-from mgtl_tf.utils.atomic_io import told_of
+from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.parallel import WorkerDiedError
 
@@ -146,7 +146,7 @@ def _begun(
 ) -> Filling:
     """A cache that is this process's alone until the stack is closed."""
     first = blocks[0]
-    with told_of(first.folder):
+    with naming_write_errors(first.folder):
         first.folder.mkdir(parents=True, exist_ok=True)
         stack.enter_context(alone(first.folder))
         state = state_of(first.folder, first.settings, replace)

@@ -13,7 +13,7 @@ from mgtl_tf.datasets.decoded_cache.files import (
     size_arrays,
 )
 from mgtl_tf.datasets.decoded_cache.work import Workers
-from mgtl_tf.utils.atomic_io import told_of
+from mgtl_tf.utils.atomic_io import naming_write_errors
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class Filling:
         if self._whole:
             return
         first = self._blocks[0]
-        with told_of(self.folder):
+        with naming_write_errors(self.folder):
             self._journal = Journal(self.folder, first.settings, self._kept)
             size_arrays(self.folder, first.count, first.settings)
 
@@ -117,7 +117,7 @@ class Filling:
         """
         if self._journal is None:
             raise ValueError("begin() comes first")
-        with told_of(self.folder):
+        with naming_write_errors(self.folder):
             self._journal.append(number, record)
 
     def finish(self) -> Filled:
@@ -128,7 +128,7 @@ class Filling:
         """
         records = self._kept
         if self._journal is not None:
-            with told_of(self.folder):
+            with naming_write_errors(self.folder):
                 self._journal.finish()
             records = self._journal.blocks
         return Filled(

@@ -28,7 +28,7 @@ from mgtl_tf.retrieval.galleries.manifest import (
 from mgtl_tf.retrieval.galleries.other_ids import OTHER_ID_FILES
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.galleries.sources import Shard
-from mgtl_tf.utils.atomic_io import INDEX_JSON, sync, told_of
+from mgtl_tf.utils.atomic_io import INDEX_JSON, naming_write_errors, sync
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, held
 
@@ -135,7 +135,7 @@ def join_shards(output_dir: Path | str) -> int:
     _require_same(shards, manifests)
     indexes = [load_index(shard, verify=True) for shard in shards]
     with (
-        told_of(folder),
+        naming_write_errors(folder),
         held(folder / LOCK, folder, "joining its shards"),
     ):
         return _join(folder, indexes, manifests[0])

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgtl_tf.synthetic.town.world import TownMap
 from mgtl_tf.utils.array_files import map_array
-from mgtl_tf.utils.atomic_io import told_of
+from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 
@@ -26,7 +26,7 @@ def save_map(town: TownMap, folder: Path) -> None:
         UserError: where the disk does not take it.
     """
     partial = folder.with_name(folder.name + ".partial")
-    with told_of(folder):
+    with naming_write_errors(folder):
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         for name, value in _flatten("", town).items():

@@ -39,7 +39,7 @@ def make_places(
                 cells.setdefault(cell, []).append(point)
                 kept.append(point)
     places = np.asarray(kept, np.float64).reshape(-1, 2)
-    return without_hermits(places, spacing[1])
+    return without_isolated(places, spacing[1])
 
 
 def choose(places: np.ndarray, count: int, greatest: float) -> np.ndarray:
@@ -55,14 +55,14 @@ def choose(places: np.ndarray, count: int, greatest: float) -> np.ndarray:
     """
     taken = count
     while taken <= len(places):
-        chosen = without_hermits(places[:taken], greatest)
+        chosen = without_isolated(places[:taken], greatest)
         if len(chosen) >= count:
             # Dropping the last few may orphan one more, so look again.
-            chosen = without_hermits(chosen[:count], greatest)
+            chosen = without_isolated(chosen[:count], greatest)
             if len(chosen) == count:
                 return chosen
         taken += 1
-    return without_hermits(places, greatest)[:count]
+    return without_isolated(places, greatest)[:count]
 
 
 def nearest_distances(places: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def nearest_distances(places: np.ndarray) -> np.ndarray:
     return cKDTree(places).query(places, k=2)[0][:, 1]
 
 
-def without_hermits(places: np.ndarray, greatest: float) -> np.ndarray:
+def without_isolated(places: np.ndarray, greatest: float) -> np.ndarray:
     """Drops places until each has another within `greatest` metres."""
     while len(places):
         lonely = nearest_distances(places) > greatest

@@ -8,7 +8,7 @@ import pytest
 
 from mgtl_tf.datasets import hard_negatives as wrong_places
 from mgtl_tf.datasets.batch_sampler import mined_batches
-from mgtl_tf.datasets.hard_negatives import nearest_wrong_places
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
 
 SEARCHES = [
     "blocks",
@@ -55,9 +55,7 @@ def test_nearest_equals_brute_force(small_tiles, k, axes, search):
     positions = None
     if axes:
         positions = rng.uniform(0, 60, (33, axes)) + 6.1e6
-    answers = nearest_wrong_places(
-        ground, satellite, positions, 25.0, k, search
-    )
+    answers = mine_hard_negatives(ground, satellite, positions, 25.0, k, search)
     wanted = brute_force(ground, satellite, positions, 25.0, k)
     assert answers.tolist() == wanted
 
@@ -66,7 +64,7 @@ def test_nearest_equals_brute_force(small_tiles, k, axes, search):
 def test_same_place_is_strictly_nearer_than_the_radius(search):
     x = unit(np.random.default_rng(0), 3, 4)
     positions = np.array([[0.0, 0], [25, 0], [49, 0]])
-    answers = nearest_wrong_places(x, x, positions, 25.0, 2, search)
+    answers = mine_hard_negatives(x, x, positions, 25.0, 2, search)
     assert sorted(answers[0]) == [1, 2]
     assert answers[1].tolist() == [0, -1] and answers[2].tolist() == [0, -1]
 
@@ -74,7 +72,7 @@ def test_same_place_is_strictly_nearer_than_the_radius(search):
 @pytest.mark.parametrize("search", SEARCHES)
 def test_places_all_in_one_spot_have_no_wrong_ones(search):
     x = unit(np.random.default_rng(1), 6, 4)
-    answers = nearest_wrong_places(x, x, np.zeros((6, 2)), 5.0, 3, search)
+    answers = mine_hard_negatives(x, x, np.zeros((6, 2)), 5.0, 3, search)
     assert (answers == -1).all()
     batches = mined_batches(answers, 2, np.random.default_rng(0))
     assert sorted(batches.ravel()) == list(range(6))
@@ -95,13 +93,13 @@ def test_arguments_that_do_not_fit(change, words):
     good = {"ground": np.eye(4), "satellite": np.eye(4), "positions": None}
     arguments = {**good, "same_place_metres": 5.0, "k": 2, **change}
     with pytest.raises(ValueError, match=words):
-        nearest_wrong_places(**arguments)
+        mine_hard_negatives(**arguments)
 
 
 def test_memory_stays_far_below_the_full_matrix():
     x = unit(np.random.default_rng(2), 12000, 4)  # [N, N] would be 576 MB
     tracemalloc.start()
-    nearest_wrong_places(x, x, None, 25.0, 8)
+    mine_hard_negatives(x, x, None, 25.0, 8)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 250e6
@@ -132,7 +130,7 @@ def crowded():
 @pytest.mark.parametrize("search", SEARCHES)
 def test_ties_and_crowds_are_as_similar_as_by_brute_force(search):
     ground, satellite, positions = crowded()
-    answers = nearest_wrong_places(
+    answers = mine_hard_negatives(
         ground, satellite, positions, 25.0, 12, search
     )
     wanted = brute_force(ground, satellite, positions, 25.0, 12)
@@ -161,5 +159,5 @@ def test_faiss_is_taken_where_it_is_installed(monkeypatch, there, taken):
         return np.zeros((len(ground), k), int)
 
     monkeypatch.setattr(wrong_places, "_by_faiss", faiss)
-    nearest_wrong_places(np.eye(3), np.eye(3), None, 5.0, 1)
+    mine_hard_negatives(np.eye(3), np.eye(3), None, 5.0, 1)
     assert "".join(called) == taken
