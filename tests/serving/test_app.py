@@ -544,6 +544,9 @@ def test_the_page_loads_nothing_from_elsewhere(page):
         assert found <= {"http://www.w3.org", f"http://127.0.0.1:{page.port}"}
     # Nothing that the policy would stop, either.
     assert " style=" not in texts[0] and " onclick=" not in texts[0]
+    # The browser test sees that Leaflet, which names its site, asks nobody.
+    for name in ("leaflet.js", "leaflet.css", "LICENSE"):
+        assert page.ask(path=f"/static/vendor/leaflet/{name}")[0] == 200
 
 
 def test_positions_and_pictures_are_the_gallery_s(page):

@@ -1,10 +1,45 @@
-// The gallery's places as points: Mercator, so that north is up and shapes
-// are true; the scale bar holds for the middle of the view.
-import { GroundPictures } from "./pictures.js";
+// The gallery on a Leaflet map without any map service: places as points,
+// aerial images at their ground extent, answers, and circles in metres.
+const { L } = window;
 
-const EARTH = 6378137;
-const radians = (degrees) => degrees * Math.PI / 180;
-const stretched = (latitude) => Math.asinh(Math.tan(radians(latitude)));
+const LEAST_SIDE = 36;  // Pixels of an aerial image; smaller ones show nothing.
+const MOST_IMAGES = 160;
+const REACH = 12;  // Pixels from the pointer to the place that it points at.
+const EQUATOR = 40075016.7;
+
+const color = (name) =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`);
+
+/** Places as dots, drawn into canvas tiles: galleries have up to 200,000. */
+const Dots = L.GridLayer.extend({
+  createTile(coords) {
+    const tile = L.DomUtil.create("canvas");
+    const size = tile.width = tile.height = 256 * devicePixelRatio;
+    const scale = 2 ** coords.z * devicePixelRatio;
+    const side = devicePixelRatio *
+      Math.max(2, Math.min(2 ** coords.z / 3.5e4, this.options.most));
+    const [left, top] = [coords.x * size, coords.y * size];
+    const pen = tile.getContext("2d");
+    pen.fillStyle = this.options.color;
+    const taken = new Uint8Array((size + 16) ** 2);
+    const points = this.options.points;
+    for (let i = 0; i < points.length; i += 2) {
+      // Leaflet numbers the tiles of all copies of the world alike.
+      const x = Math.round((points[i] + 512) % 256 * scale - left);
+      const y = Math.round(points[i + 1] * scale - top);
+      if (!(x > -8 && y > -8 && x < size + 8 && y < size + 8)) continue;
+      // One dot for a pixel: most of a large gallery's are under others.
+      const at = (y + 8) * (size + 16) + x + 8;
+      if (taken[at]) continue;
+      taken[at] = 1;
+      pen.beginPath();
+      if (side > 4) pen.arc(x, y, side / 2, 0, 7);
+      else pen.rect(x - side / 2, y - side / 2, side, side);
+      pen.fill();
+    }
+    return tile;
+  },
+});
 
 export class GalleryMap {
   /** The map of a section of the page; null for a gallery without positions. */
@@ -18,360 +53,226 @@ export class GalleryMap {
 
   constructor(section, degrees) {
     this.section = section;
-    this.canvas = section.querySelector("canvas");
-    this.tip = section.querySelector(".tip");
     this.degrees = degrees;
+    this.step = Number(section.dataset.step);
+    this.side = Number(section.dataset.side);
     this.answers = [];
-    const first = degrees.findIndex((value) => !Number.isNaN(value));
-    this.origin = [degrees[first], degrees[first + 1]];
-    this.squeeze = Math.cos(radians(this.origin[0]));
-    this.points = new Float64Array(degrees.length);
-    for (let i = 0; i < degrees.length; i += 2) {
-      this.points.set(this.project(degrees[i], degrees[i + 1]), i);
-    }
-    this.view = { x: 0, y: 0, scale: 1 };
-    const side = Number(section.dataset.side);
-    this.pictures = side ? new GroundPictures(
-      this.points, side, (y) => this.truth(y), Number(section.dataset.step),
-      () => this.draw()) : null;
-    this.pictured = true;
-    new ResizeObserver(() => this.resize()).observe(this.canvas);
-    matchMedia("(prefers-color-scheme: dark)")
-      .addEventListener("change", () => this.draw());
+    this.images = new Map();
+    this.imagesOn = Boolean(this.side);
+    this.project();
+    this.map = L.map(section.querySelector(".view"), {
+      attributionControl: false, zoomControl: false, zoomSnap: 0.25,
+      wheelPxPerZoomLevel: 120, maxZoom: 24,
+    });
+    L.control.scale({ imperial: false, maxWidth: 130 }).addTo(this.map);
+    this.map.createPane("images");
+    this.dots = new Dots({ points: this.points, pane: "overlayPane" });
+    this.over = L.layerGroup().addTo(this.map);
+    this.tip = section.querySelector(".tip");
+    this.hover = L.tooltip({ className: "place", direction: "auto", opacity: 1 });
+    this.popup = L.popup({ className: "place", minWidth: 190, maxWidth: 190 });
     this.listen();
+    this.fit();
+    this.color();
+    this.dots.addTo(this.map);
   }
 
-  /** Metres east and north of the origin, true near it. */
-  project(latitude, longitude) {
-    const east = (longitude - this.origin[1] + 540) % 360 - 180;
-    const north = stretched(latitude) - stretched(this.origin[0]);
-    return [EARTH * this.squeeze * radians(east),
-            EARTH * this.squeeze * north];
+  /** Places in pixels of the world at zoom 0, on one side of 180 degrees. */
+  project() {
+    const first = this.degrees.findIndex((value) => !Number.isNaN(value));
+    this.origin = this.degrees[first + 1];
+    this.points = new Float64Array(this.degrees.length).fill(NaN);
+    for (let i = 0; i < this.degrees.length; i += 2) {
+      if (Number.isNaN(this.degrees[i])) continue;
+      const at = this.near(this.degrees[i], this.degrees[i + 1]);
+      const { x, y } = L.CRS.EPSG3857.latLngToPoint(at, 0);
+      this.points.set([x, y], i);
+    }
+    // Images are drawn of one place in each cell: more would be hidden.
+    const squeeze = Math.cos(this.degrees[first] * Math.PI / 180);
+    this.cell = 256 * this.side / 2 / EQUATOR / squeeze;
+    this.cells = new Map();
+    for (let i = 0; this.side && i < this.points.length; i += 2) {
+      const key = this.cellOf(this.points[i], this.points[i + 1]).join();
+      if (!this.cells.has(key)) this.cells.set(key, i);
+    }
   }
 
-  /** Metres on the ground that a metre of the map is, at a northing. */
-  truth(y) {
-    const north = y / (EARTH * this.squeeze) + stretched(this.origin[0]);
-    return 1 / Math.cosh(north) / this.squeeze;
+  cellOf(x, y) {
+    return [Math.floor(x / this.cell), Math.floor(y / this.cell)];
+  }
+
+  /** A position in the copy of the world that the first place is in. */
+  near(latitude, longitude) {
+    const east = (longitude - this.origin + 540) % 360 - 180;
+    return L.latLng(latitude, this.origin + east);
   }
 
   /** Shows answers, how near the first is trusted, and the searched circle. */
   show(answers, metres, circle) {
-    this.answers = answers.map((answer) => ({
-      ...answer, at: this.project(answer.latitude, answer.longitude),
-    }));
-    this.trusted = metres || 0;
-    this.circle = circle && {
-      at: this.project(circle[0], circle[1]), metres: circle[2],
-    };
-    this.selected = 1;
+    this.over.clearLayers();
+    this.answers = answers.map((answer) => {
+      const at = this.near(answer.latitude, answer.longitude);
+      const icon = L.divIcon({
+        className: "pin", html: String(answer.rank), iconSize: null });
+      const pin = L.marker(at, { icon, interactive: false, keyboard: false });
+      return { ...answer, at, pin: pin.addTo(this.over) };
+    });
+    const ring = (at, radius, className) =>
+      L.circle(at, { radius, className, fill: false, interactive: false })
+        .addTo(this.over);
+    if (circle) ring(this.near(circle[0], circle[1]), circle[2], "ring");
+    if (answers.length && metres) {
+      ring(this.answers[0].at, metres, "ring trusted");
+    }
     this.hide();
+    this.select(1);
     this.fit();
   }
 
   /** Marks an answer; closer also brings it to the middle. */
   select(rank, closer) {
-    this.selected = rank;
-    const answer = this.answers.find((one) => one.rank === rank);
-    if (closer && answer) this.frame([answer.at], 150);
-    else this.draw();
+    for (const answer of this.answers) {
+      const chosen = answer.rank === rank;
+      answer.pin.getElement().classList.toggle("selected", chosen);
+      answer.pin.getElement().classList.toggle("first", answer.rank === 1);
+      answer.pin.setZIndexOffset(chosen ? 100000 : -100 * answer.rank);
+      if (closer && chosen) this.frame(L.latLngBounds([answer.at]), 150);
+    }
   }
 
   /** Brings all answers into view, or all places. */
   fit() {
-    if (this.answers.length) {
-      return this.frame(this.answers.map((answer) => answer.at), 100);
+    const bounds = L.latLngBounds(this.answers.map((answer) => answer.at));
+    for (let i = 0; !this.answers.length && i < this.points.length; i += 2) {
+      if (Number.isNaN(this.points[i])) continue;
+      bounds.extend(this.near(this.degrees[i], this.degrees[i + 1]));
     }
-    const all = [];
-    for (let i = 0; i < this.points.length; i += 2) {
-      if (!Number.isNaN(this.points[i])) {
-        all.push([this.points[i], this.points[i + 1]]);
-      }
+    this.frame(bounds, 100);
+  }
+
+  frame(bounds, metres) {
+    this.map.invalidateSize({ animate: false });
+    bounds.extend(bounds.getCenter().toBounds(metres));
+    this.map.fitBounds(bounds, { padding: [75, 55], animate: false });
+  }
+
+  /** Lays the aerial images in view on the map and takes others away. */
+  lay() {
+    const places = this.imagesOn ? this.inView() : [];
+    const keys = new Set(places.map(({ key }) => key));
+    for (const [key, image] of this.images) {
+      if (keys.has(key)) continue;
+      image.getElement().removeAttribute("src");  // It may still be loading.
+      image.remove();
+      this.images.delete(key);
     }
-    this.frame(all, 100);
-  }
-
-  frame(places, least) {
-    const box = [Infinity, Infinity, -Infinity, -Infinity];
-    for (const [x, y] of places) {
-      box[0] = Math.min(box[0], x); box[2] = Math.max(box[2], x);
-      box[1] = Math.min(box[1], y); box[3] = Math.max(box[3], y);
+    for (const { key, row, at, answer } of places) {
+      if (this.images.has(key)) continue;
+      this.images.set(key, L.imageOverlay(
+        `/places/${row}.jpg`, at.toBounds(this.side),
+        { zIndex: answer ? 2 : 1, className: answer ? "answered" : "",
+          pane: "images" }).addTo(this.map));
     }
-    const width = this.canvas.clientWidth || 1;
-    const height = this.canvas.clientHeight || 1;
-    const scale = Math.min((width - 150) / Math.max(box[2] - box[0], least),
-                           (height - 110) / Math.max(box[3] - box[1], least));
-    this.view = { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2,
-                  scale: Math.max(scale, 1e-6) };
-    this.framed = true;
-    this.draw();
-  }
-
-  resize() {
-    const ratio = devicePixelRatio;
-    this.canvas.width = this.canvas.clientWidth * ratio;
-    this.canvas.height = this.canvas.clientHeight * ratio;
-    this.framed ? this.draw() : this.fit();
-  }
-
-  pixel([x, y]) {
-    const { width, height } = this.size();
-    return [width / 2 + (x - this.view.x) * this.view.scale,
-            height / 2 - (y - this.view.y) * this.view.scale];
-  }
-
-  size() {
-    return { width: this.canvas.clientWidth, height: this.canvas.clientHeight };
-  }
-
-  draw() {
-    this.waiting ??= requestAnimationFrame(() => {
-      this.waiting = null;
-      this.paint();
-    });
-  }
-
-  paint() {
-    const style = getComputedStyle(document.documentElement);
-    const color = (name) => style.getPropertyValue(`--${name}`);
-    const pen = this.canvas.getContext("2d");
-    const { width, height } = this.size();
-    pen.setTransform(devicePixelRatio, 0, 0, devicePixelRatio, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    const drawn = this.pictured && this.pictures
-      ? this.pictures.paint(pen, this.view, this.size(), this.answers) : 0;
-    this.section.dataset.drawn = drawn;
     const extent = this.section.querySelector(".extent");
-    if (extent) extent.hidden = !drawn;
-    this.dots(pen, color(drawn ? "over" : "point").trim(), drawn);
-    if (this.circle) this.ring(pen, this.circle.at, this.circle.metres,
-                               color("quiet"));
-    if (this.answers.length && this.trusted) {
-      this.ring(pen, this.answers[0].at, this.trusted, color("accent"));
-    }
-    for (const answer of [...this.answers].reverse()) {
-      if (answer.rank !== this.selected) this.pin(pen, answer, color);
-    }
-    const chosen = this.answers.find((one) => one.rank === this.selected);
-    if (chosen) this.pin(pen, chosen, color);
-    this.measure();
+    if (extent) extent.hidden = !places.length;
+    this.color();
   }
 
-  dots(pen, color, above) {
-    const { width, height } = this.size();
-    const { x, y, scale } = this.view;
-    const points = this.points;
-    const radius = Math.min(scale * 1.5, above ? 2 : 4);
-    // Dust would wipe pictures away; where there are some, points are few.
-    const small = radius < 2 && !above ? this.dust(pen, color) : null;
-    pen.fillStyle = color;
-    for (let i = 0; i < points.length; i += 2) {
-      const px = width / 2 + (points[i] - x) * scale;
-      const py = height / 2 - (points[i + 1] - y) * scale;
-      if (!(px > -9 && py > -9 && px < width + 9 && py < height + 9)) continue;
-      small?.(px, py);
-      if (small) continue;
-      pen.beginPath();
-      pen.arc(px, py, radius, 0, 7);
-      pen.fill();
-    }
-    if (small) pen.putImageData(this.image, 0, 0);
-  }
-
-  /** Sets a point's pixels itself: a fill each of 200,000 takes a second. */
-  dust(pen, color) {
-    const { width, height } = this.canvas;
-    this.image = pen.createImageData(width, height);
-    const pixels = new Uint32Array(this.image.data.buffer);
-    const [red, green, blue] =
-      color.match(/[\da-f]{2}/gi).map((part) => parseInt(part, 16));
-    const value = (255 << 24 | blue << 16 | green << 8 | red) >>> 0;
-    const ratio = devicePixelRatio;
-    const side = Math.max(2, Math.round(2 * ratio));
-    return (px, py) => {
-      const left = Math.round(px * ratio);
-      const top = Math.round(py * ratio);
-      for (let row = Math.max(top, 0); row < Math.min(top + side, height); row++) {
-        for (let column = Math.max(left, 0);
-             column < Math.min(left + side, width); column++) {
-          pixels[row * width + column] = value;
-        }
+  /** The answers, then the places in view from the middle outwards. */
+  inView() {
+    const scale = 2 ** this.map.getZoom();
+    if (2 * this.cell * scale < LEAST_SIDE) return [];
+    const { min, max } = this.map.getPixelBounds();
+    const [middleX, middleY] = [(min.x + max.x) / 2, (min.y + max.y) / 2];
+    const [left, top] = this.cellOf(min.x / scale, min.y / scale);
+    const [right, bottom] = this.cellOf(max.x / scale, max.y / scale);
+    const places = [];
+    for (let x = left - 1; x <= right + 1; x++) {
+      for (let y = top - 1; y <= bottom + 1; y++) {
+        const i = this.cells.get(`${x},${y}`);
+        if (i === undefined) continue;
+        const row = i / 2 * this.step;
+        const away = Math.hypot(this.points[i] * scale - middleX,
+                                this.points[i + 1] * scale - middleY);
+        places.push({ key: row, row, away,
+                      at: this.near(this.degrees[i], this.degrees[i + 1]) });
       }
-    };
+    }
+    places.sort((a, b) => a.away - b.away);
+    return [
+      ...this.answers.filter(({ row }) => row >= 0)
+        .map(({ row, at }) => ({ key: `answer ${row}`, row, at, answer: true })),
+      ...places.slice(0, MOST_IMAGES)];
   }
 
-  ring(pen, at, metres, color) {
-    const radius = metres / this.truth(at[1]) * this.view.scale;
-    pen.beginPath();
-    pen.arc(...this.pixel(at), radius, 0, 7);
-    // Light below, so that it shows on pictures too.
-    pen.strokeStyle = "#fffa";
-    pen.lineWidth = 4;
-    pen.stroke();
-    pen.strokeStyle = color;
-    pen.setLineDash([6, 5]);
-    pen.lineWidth = 2;
-    pen.stroke();
-    pen.setLineDash([]);
+  /** Draws the dots in the page's colors; few and light above images. */
+  color() {
+    const [name, most] = this.images.size ? ["over", 4] : ["point", 8];
+    if (this.dots.options.color === color(name)) return;
+    Object.assign(this.dots.options, { color: color(name), most });
+    this.dots.redraw();
   }
 
-  pin(pen, answer, color) {
-    const [x, y] = this.pixel(answer.at);
-    const selected = answer.rank === this.selected;
-    pen.beginPath();
-    pen.arc(x, y, selected ? 14 : 11, 0, 7);
-    pen.fillStyle = color(answer.rank === 1 ? "accent" : "text");
-    pen.fill();
-    pen.lineWidth = selected ? 3 : 2;
-    pen.strokeStyle = color("card");
-    pen.stroke();
-    pen.fillStyle = color(answer.rank === 1 ? "accent-text" : "card");
-    pen.font = `600 ${selected ? 14 : 12}px system-ui, sans-serif`;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    pen.fillText(answer.rank, x, y + 0.5);
-  }
-
-  /** The scale bar: 1, 2 or 5 times a power of ten, at most 130 pixels. */
-  measure() {
-    const perPixel = this.truth(this.view.y) / this.view.scale;
-    const most = 130 * perPixel;
-    const power = 10 ** Math.floor(Math.log10(most));
-    const metres = power * [5, 2, 1].find((n) => n * power <= most);
-    const bar = this.section.querySelector(".scale");
-    bar.firstElementChild.style.width = `${metres / perPixel}px`;
-    bar.lastElementChild.textContent = metres >= 1000
-      ? `${(metres / 1000).toLocaleString("en")} km` : `${metres} m`;
-  }
-
-  zoom(factor, x = this.size().width / 2, y = this.size().height / 2) {
-    const { width, height } = this.size();
-    const scale = Math.min(Math.max(this.view.scale * factor, 1e-6), 50);
-    const change = 1 / this.view.scale - 1 / scale;
-    this.view.x += (x - width / 2) * change;
-    this.view.y -= (y - height / 2) * change;
-    this.view.scale = scale;
-    this.hide();
-    this.draw();
-  }
-
-  move(x, y) {
-    this.view.x -= x / this.view.scale;
-    this.view.y += y / this.view.scale;
-    this.hide();
-    this.draw();
-  }
-
-  /** The place whose point lies nearest to a pixel, within 12 of it. */
-  nearest(x, y) {
-    const { width, height } = this.size();
-    const east = this.view.x + (x - width / 2) / this.view.scale;
-    const north = this.view.y - (y - height / 2) / this.view.scale;
-    let best = (12 / this.view.scale) ** 2, found = -1;
+  /** The place nearest to a pixel of the map; -1 where none is near. */
+  nearest(pixel) {
+    const scale = 2 ** this.map.getZoom();
+    const { x, y } = this.map.project(
+      this.map.containerPointToLatLng(pixel), 0);
+    let best = (REACH / scale) ** 2, found = -1;
     for (let i = 0; i < this.points.length; i += 2) {
-      const squared = (this.points[i] - east) ** 2 +
-                      (this.points[i + 1] - north) ** 2;
+      const squared = (this.points[i] - x) ** 2 + (this.points[i + 1] - y) ** 2;
       if (squared < best) { best = squared; found = i; }
     }
     return found;
   }
 
-  tell(x, y, pinned) {
-    const i = this.nearest(x, y);
+  /** Shows a place beside the pointer, or, once clicked, until it is closed. */
+  tell(pixel, layer) {
+    const i = this.nearest(pixel);
     if (i < 0) return this.hide();
-    const row = i / 2 * Number(this.section.dataset.step);
-    const text = `${this.degrees[i].toFixed(6)}, ` +
-                 `${this.degrees[i + 1].toFixed(6)}`;
+    const [latitude, longitude] = this.degrees.subarray(i, i + 2);
+    const address = `/places/${i / 2 * this.step}.jpg`;
     const image = this.tip.querySelector("img");
-    const address = `/places/${row}.jpg`;
     if (image.getAttribute("src") !== address) image.src = address;
     const button = this.tip.querySelector(".copy");
-    button.textContent = text;
-    button.dataset.copy = text;
+    button.textContent = button.dataset.copy =
+      `${latitude.toFixed(6)}, ${longitude.toFixed(6)}`;
     this.tip.hidden = false;
-    this.tip.classList.toggle("pinned", pinned);
-    const [px, py] = this.pixel([this.points[i], this.points[i + 1]]);
-    const { width, height } = this.size();
-    const { offsetWidth, offsetHeight } = this.tip;
-    const left = px + 14 + offsetWidth > width ? px - 14 - offsetWidth : px + 14;
-    const top = Math.min(Math.max(py - offsetHeight / 2, 6),
-                         height - offsetHeight - 6);
-    this.tip.style.transform =
-      `translate(${Math.max(left, 6)}px, ${top}px)`;
+    if (layer === this.popup) this.hover.remove();
+    layer.setContent(this.tip).setLatLng(this.near(latitude, longitude))
+      .openOn(this.map);
   }
 
   hide() {
-    this.tip.hidden = true;
-    this.tip.classList.remove("pinned");
+    this.hover.remove();
+    this.popup.remove();
   }
 
   listen() {
-    const pointers = new Map();
-    let moved = false;
-    const canvas = this.canvas;
-    canvas.addEventListener("pointerdown", (event) => {
-      pointers.set(event.pointerId, [event.offsetX, event.offsetY]);
-      moved = false;
-      canvas.setPointerCapture(event.pointerId);
+    const map = this.map;
+    map.on("moveend", () => this.lay());
+    map.on("click", (event) => this.tell(event.containerPoint, this.popup));
+    map.on("mousemove", (event) => {
+      if (!this.popup.isOpen()) this.tell(event.containerPoint, this.hover);
     });
-    canvas.addEventListener("pointermove", (event) => {
-      const now = [event.offsetX, event.offsetY];
-      const last = pointers.get(event.pointerId);
-      if (!last) {
-        const pinned = this.tip.classList.contains("pinned");
-        if (!pinned) this.tell(...now, false);
-        return;
-      }
-      if (Math.hypot(now[0] - last[0], now[1] - last[1]) < 3 && !moved) return;
-      moved = true;
-      if (pointers.size === 2) {
-        const [other] = [...pointers].filter(([id]) => id !== event.pointerId);
-        const span = (a) => Math.hypot(a[0] - other[1][0], a[1] - other[1][1]);
-        this.zoom(span(now) / Math.max(span(last), 1), ...other[1]);
-      } else {
-        this.move(now[0] - last[0], now[1] - last[1]);
-      }
-      pointers.set(event.pointerId, now);
+    map.on("mouseout movestart", () => this.hover.remove());
+    map.getContainer().addEventListener("keydown", (event) => {
+      if (event.key === "0") this.fit();
     });
-    for (const name of ["pointerup", "pointercancel"]) {
-      canvas.addEventListener(name, (event) => {
-        pointers.delete(event.pointerId);
-        if (!moved && name === "pointerup") {
-          this.tell(event.offsetX, event.offsetY, true);
-        }
-      });
-    }
-    canvas.addEventListener("pointerleave", () => {
-      if (!this.tip.classList.contains("pinned")) this.hide();
-    });
-    canvas.addEventListener("wheel", (event) => {
-      event.preventDefault();
-      this.zoom(2 ** (-event.deltaY / 300), event.offsetX, event.offsetY);
-    }, { passive: false });
-    canvas.addEventListener("keydown", (event) => this.key(event));
-    const pictures = this.section.querySelector("[data-pictures]");
-    pictures?.addEventListener("click", () => {
-      this.pictured = !this.pictured;
-      pictures.setAttribute("aria-pressed", this.pictured);
-      this.draw();
+    new ResizeObserver(() => map.invalidateSize()).observe(map.getContainer());
+    matchMedia("(prefers-color-scheme: dark)")
+      .addEventListener("change", () => this.color());
+    const images = this.section.querySelector("[data-pictures]");
+    images?.addEventListener("click", () => {
+      this.imagesOn = !this.imagesOn;
+      images.setAttribute("aria-pressed", this.imagesOn);
+      this.lay();
     });
     for (const button of this.section.querySelectorAll("[data-zoom]")) {
-      button.addEventListener("click", () => {
-        const factor = Number(button.dataset.zoom);
-        factor ? this.zoom(factor) : this.fit();
-      });
+      const levels = Number(button.dataset.zoom);
+      button.addEventListener("click", () =>
+        levels ? map.setZoom(map.getZoom() + levels) : this.fit());
     }
-  }
-
-  key(event) {
-    const moves = { ArrowLeft: [60, 0], ArrowRight: [-60, 0],
-                    ArrowUp: [0, 60], ArrowDown: [0, -60] };
-    if (moves[event.key]) this.move(...moves[event.key]);
-    else if (event.key === "+" || event.key === "=") this.zoom(1.5);
-    else if (event.key === "-") this.zoom(1 / 1.5);
-    else if (event.key === "0") this.fit();
-    else if (event.key === "Escape") this.hide();
-    else return;
-    event.preventDefault();
   }
 }
