@@ -1,11 +1,11 @@
 """The paper's tables: runs what is missing, shows ours beside the paper's.
 
-python -m experiments.tables --table=2 --dataset=procedural --search
+python -m experiments.tables --table=2 --dataset=procedural
 python -m experiments.tables --table=1,2,3,4 --dataset=cvusa
     --data_dir=CVUSA
 
-Finished runs are used again; a command that was stopped goes on. On the made
-world it is a benchmark of our own, never a CVUSA or CVACT result.
+Finished runs are used again; a command that was stopped goes on. On the
+synthetic world it is a benchmark of our own, never a CVUSA or CVACT result.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from pathlib import Path
 
 from absl import flags
 
+from mgtl_tf.reproduction.benchmark import BENCHMARKS
 from mgtl_tf.reproduction.rows import TABLES
+from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from mgtl_tf.workflows.tables_job import TablesJob
 from polar.program import run, tell_done
 
 _TABLE = flags.DEFINE_list(
@@ -43,19 +44,12 @@ _SEEDS = flags.DEFINE_list("seeds", [], "of every row; default: the study's")
 _MAX_STEPS = flags.DEFINE_integer(
     "max_steps",
     None,
-    "budget of every run; default: the study's; other budgets want another"
-    " --studies_dir",
+    "training steps of every run; default: the study's; other budgets need"
+    " another --studies_dir",
     lower_bound=1,
 )
 _EPOCHS = flags.DEFINE_integer(
     "epochs", None, "the same in passes over the training pairs", lower_bound=1
-)
-_MINUTES = flags.DEFINE_float(
-    "minutes",
-    None,
-    "the same in minutes of training: each row gets the steps that its device"
-    " takes in them, timed once and kept in the study's minutes.json",
-    lower_bound=0.01,
 )
 _WORKERS = flags.DEFINE_integer(
     "workers",
@@ -63,20 +57,14 @@ _WORKERS = flags.DEFINE_integer(
     "runs at once; 0: one a GPU, or on a CPU one a core, at most four",
     lower_bound=0,
 )
-_SEARCH = flags.DEFINE_bool(
-    "search",
-    False,
-    "procedural only: first try the benchmark's settings for every row on"
-    " another world",
-)
 _CONTROLS = flags.DEFINE_bool(
     "controls",
     False,
-    "procedural only: the control rows as well, and all rows measured on a"
-    " gallery of more places",
+    "procedural only: the control rows as well, and all rows measured among"
+    " more distractors",
 )
 _DRY_RUN = flags.DEFINE_bool(
-    "dry_run", False, "say what would run and how long, and run nothing"
+    "dry_run", False, "list the runs that are missing, and run nothing"
 )
 _ANY_CODE = flags.DEFINE_bool(
     "any_code", False, "take finished runs of other versions of the code"
@@ -85,7 +73,7 @@ _COST = flags.DEFINE_bool(
     "cost", True, "measure parameters, multiply-adds, time and memory"
 )
 _LOOK = flags.DEFINE_bool(
-    "look", False, "pages about what the trained rows with steps look at"
+    "look", False, "pages about the attention of the rows with steps"
 )
 _PUBLISH = flags.DEFINE_bool(
     "publish", False, "write --docs_dir: results.md and results/"
@@ -97,48 +85,67 @@ def main(argv: list[str]) -> int:
     """Reads the flags, runs what is missing, prints the tables."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
-    job = _job()
+    numbers, seeds = _numbers(_TABLE, TABLES), _numbers(_SEEDS)
+    study = _study(numbers)
+    own_seeds = study.benchmark.seeds if study.benchmark else (0,)
     load_tensorflow(devices=False)
-    from mgtl_tf.reproduction.layout import table_grid
-    from mgtl_tf.workflows import tables
-    from mgtl_tf.workflows.tables_plan import plan
+    from mgtl_tf.reproduction.tables import as_text
+    from mgtl_tf.workflows import study_runs, tables
 
+    request = tables.TablesRequest(
+        study,
+        numbers,
+        seeds or own_seeds,
+        _CONTROLS.value,
+        _ANY_CODE.value,
+        _COST.value,
+    )
     if _DRY_RUN.value:
-        print("\n".join(plan(job)))
+        rows, code = request.rows, request.any_code
+        print("\n".join(study_runs.plan(study, rows, request.seeds, code)))
         return 0
-    tables.run_tables(job)
-    shown = tables.show_tables(job)
-    print("\n\n".join(table_grid(table).text() for table in shown))
+    tables.run_tables(request, _WORKERS.value)
+    shown = tables.show_tables(request)
+    print("\n\n".join(map(as_text, shown)))
     if _LOOK.value:
-        tell_done(f"look: {tables.look_at_tables(job)}")
+        tell_done(f"look: {tables.look_at_tables(request)}")
     if _PUBLISH.value:
-        page = tables.publish_tables(job, shown, Path(_DOCS_DIR.value))
+        docs, command = Path(_DOCS_DIR.value), _command()
+        page = tables.publish_tables(request, shown, docs, command)
         tell_done(f"published: {page}")
     return 0
 
 
-def _job() -> TablesJob:
-    if _MINUTES.value and (_MAX_STEPS.value or _EPOCHS.value):
-        raise flags.IllegalFlagValueError(
-            f"--minutes={_MINUTES.value:g}: a budget is given in minutes,"
-            " --max_steps or --epochs, not in two of them"
-        )
+def _study(tables: tuple[int, ...]) -> Study:
     budget = {"max_steps": _MAX_STEPS.value, "epochs": _EPOCHS.value}
-    return TablesJob(
-        tables=_numbers(_TABLE, TABLES),
-        dataset=_DATASET.value,
-        size=_SIZE.value,
-        data_dir=_DATA_DIR.value,
-        studies_dir=Path(_STUDIES_DIR.value),
-        seeds=_numbers(_SEEDS),
-        common={name: n for name, n in budget.items() if n is not None},
-        workers=_WORKERS.value,
-        search=_SEARCH.value,
-        controls=_CONTROLS.value,
-        any_code=_ANY_CODE.value,
-        measure_cost=_COST.value,
-        minutes=_MINUTES.value or 0.0,
-    )
+    common = {name: n for name, n in budget.items() if n is not None}
+    studies = Path(_STUDIES_DIR.value)
+    if _DATASET.value == "procedural":
+        return benchmark_study(BENCHMARKS[_SIZE.value], studies, common)
+    if not _DATA_DIR.value and set(tables) != {3}:
+        raise flags.IllegalFlagValueError(
+            f"--data_dir is missing: name the folder of {_DATASET.value}"
+        )
+    return data_study(_DATASET.value, Path(_DATA_DIR.value), studies, common)
+
+
+def _command() -> str:
+    """What makes the same figures anywhere: no folder, no number of workers."""
+    given = {"table": ",".join(_TABLE.value), "dataset": _DATASET.value}
+    if _DATASET.value == "procedural":
+        given["size"] = _SIZE.value
+    else:
+        given["data_dir"] = _DATASET.value.upper()
+    given |= {
+        flag.name: str(flag.value)
+        for flag in (_MAX_STEPS, _EPOCHS)
+        if flag.value is not None
+    }
+    if _SEEDS.value:
+        given["seeds"] = ",".join(_SEEDS.value)
+    flag_texts = [f"--{name}={value}" for name, value in given.items()]
+    flag_texts += ["--controls"] if _CONTROLS.value else []
+    return " ".join(["python -m experiments.tables", *flag_texts])
 
 
 def _numbers(

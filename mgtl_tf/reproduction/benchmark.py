@@ -1,15 +1,15 @@
-"""The procedural benchmark, version 1: every number of it, in one place.
+"""The procedural benchmark, version 1: all its numbers in one place.
 
-A changed number is another version: figures of different versions are not
-compared. Worlds, counts and steps decide the difficulty; `settings` are what
-`experiments.tables --search` chose for each row on the tuning world, with
-four trials a row (L2LTR-style: one, see there).
+Figures of different versions are not compared: a changed number is another
+version. The learning rates of `SMALL` were found in 2026-11-25's search on
+another synthetic world, listed in docs/results.md; those of `FULL` were not
+searched.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mgtl_tf.config import RunConfig
@@ -24,40 +24,27 @@ class Benchmark:
     """One size of one version.
 
     Attributes:
-        name: of the benchmark; names its studies' folder as well.
+        name: of the benchmark and of its study's folder.
         world: the pairs that rows are trained and measured on.
-        tuning_world: another map and other pairs, for the search alone.
+        distractor_world: a larger gallery of other places, on which finished
+            runs are measured again. Its train split is empty.
         common: config fields of every row, over `--preset=procedural`.
-        search_steps: steps of one trial.
-        trials: row to the settings that are tried for it ("" for rows that
-            are not named).
-        settings: row to the settings that it is trained with.
-        harder_world: other places, and more of them, on which finished runs
-            are measured once more. Its train split is empty.
+        settings: row key to its own fields.
         controls: key to (title, row it changes, further changes).
         seeds: of the runs of every row.
     """
 
     name: str
     world: WorldSettings
-    tuning_world: WorldSettings
-    harder_world: WorldSettings
+    distractor_world: WorldSettings
     common: Settings
-    search_steps: int
-    trials: Mapping[str, tuple[Settings, ...]]
     settings: Mapping[str, Settings]
-    controls: Mapping[str, tuple[str, str, Settings]] = field(
-        default_factory=dict
-    )
+    controls: Mapping[str, tuple[str, str, Settings]]
     seeds: tuple[int, ...] = (0, 1)
 
     def base(self) -> RunConfig:
         """The config that rows lay their changes over."""
         return load_preset("procedural").replace(**self.common)
-
-
-def _rates(*rates: float) -> tuple[Settings, ...]:
-    return tuple({"learning_rate": rate} for rate in rates)
 
 
 # No mining: the paper's tables are trained with negatives of the batch.
@@ -71,65 +58,58 @@ _COMMON: Settings = {
     # Not "auto": figures of one version must not depend on the processor.
     "dtype_policy": "mixed_bfloat16",
 }
+_CONTROLS: Mapping[str, tuple[str, str, Settings]] = {
+    "no_generative_loss": (
+        "w/ CMI, lambda = 0",
+        "with_cmi",
+        {"generative_weight": 0.0},
+    ),
+    "paper_lambda": (
+        "w/ CMI, lambda = 0.05 (the paper's)",
+        "with_cmi",
+        {"generative_weight": 0.05},
+    ),
+    "wide_self_attention": (
+        "w/o CMI, as many parameters as w/ CMI (MLP ratio 12)",
+        "without_cmi",
+        {"mlp_ratio": 12},
+    ),
+    "long_vgg": (
+        "VGG16 only, three times as many steps",
+        "vgg",
+        {"max_steps": 2400},
+    ),
+}
+_WORLD = WorldSettings(
+    seed=11, train_pairs=4000, val_pairs=2000, appearance_change=1.0
+)
+_FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
 
 SMALL = Benchmark(
     name="procedural-v1-small",
-    world=WorldSettings(
-        seed=11, train_pairs=4000, val_pairs=2000, appearance_change=1.0
-    ),
-    tuning_world=WorldSettings(
-        seed=7, train_pairs=4000, val_pairs=2000, appearance_change=1.0
-    ),
-    harder_world=WorldSettings(
-        seed=12, train_pairs=0, val_pairs=8000, appearance_change=1.0
-    ),
+    world=_WORLD,
+    distractor_world=replace(_WORLD, seed=12, train_pairs=0, val_pairs=8000),
     common={**_COMMON, "max_steps": 800},
-    search_steps=200,
-    trials={
-        # Glorot's start at 0.002 collapsed the row that it was tried for.
-        "": (
-            *_rates(0.002, 0.004, 0.008),
-            {"learning_rate": 0.001, "residual_init": "glorot"},
-        ),
-        # No residual branches, so nothing but the rate.
-        "vgg": _rates(0.002, 0.004, 0.008, 0.016),
-        "safa": _rates(0.001, 0.002, 0.004, 0.008),
-        # At this or half or twice this rate 200 steps end on the plateau
-        # (loss ln 2), so they cannot choose; 800 steps at this one leave it.
-        "l2ltr": _rates(0.0005),
+    settings={
+        "safa": {"learning_rate": 0.002},
+        "l2ltr": {"learning_rate": 0.0005},
+        "vgg": {"learning_rate": 0.008},
+        "without_cmi": {"learning_rate": 0.002},
+        "with_cmi": {"learning_rate": 0.002},
+        "steps1": {"learning_rate": 0.004},
+        "steps3": {"learning_rate": 0.004},
+        "steps9": {"learning_rate": 0.004},
+        "naive": {"learning_rate": 0.002},
     },
-    settings={},
-    controls={
-        "no_generative_loss": (
-            "w/ CMI, lambda = 0",
-            "with_cmi",
-            {"generative_weight": 0.0},
-        ),
-        "paper_lambda": (
-            "w/ CMI, lambda = 0.05 (the paper's)",
-            "with_cmi",
-            {"generative_weight": 0.05},
-        ),
-        "wide_self_attention": (
-            "w/o CMI, as many parameters as w/ CMI (MLP ratio 12)",
-            "without_cmi",
-            {"mlp_ratio": 12},
-        ),
-        "long_vgg": (
-            "VGG16 only, three times as many steps",
-            "vgg",
-            {"max_steps": 2400},
-        ),
-    },
+    controls=_CONTROLS,
 )
-
-_FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
 
 FULL = Benchmark(
     name="procedural-v1-full",
     world=_FULL_WORLD,
-    tuning_world=replace(_FULL_WORLD, seed=7, train_pairs=8000, val_pairs=2000),
-    harder_world=replace(_FULL_WORLD, seed=12, train_pairs=0, val_pairs=35532),
+    distractor_world=replace(
+        _FULL_WORLD, seed=12, train_pairs=0, val_pairs=35532
+    ),
     common={
         **_COMMON,
         "image_size": (112, 616),
@@ -137,14 +117,17 @@ FULL = Benchmark(
         "poolings": 5,
         "channels": 384,
         "max_steps": 40000,
+        "learning_rate": 0.0003,
     },
-    search_steps=4000,
-    trials={
-        "": _rates(0.0001, 0.0003, 0.001),
-        "l2ltr": _rates(0.0001),
+    settings={"l2ltr": {"learning_rate": 0.0001}},
+    controls={
+        **_CONTROLS,
+        "long_vgg": (
+            "VGG16 only, three times as many steps",
+            "vgg",
+            {"max_steps": 120000},
+        ),
     },
-    settings={},
-    controls=SMALL.controls,
 )
 
 BENCHMARKS = {"small": SMALL, "full": FULL}

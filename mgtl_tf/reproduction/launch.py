@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
@@ -24,35 +23,28 @@ _GPUS = Path("/proc/driver/nvidia/gpus")
 _POLL_SECONDS = 0.5
 _MOST_ON_CPU = 4
 
-Launch = Callable[[Run, Mapping[str, str]], subprocess.Popen]
+Environment = Mapping[str, str]
+Launch = Callable[[Run, Environment], subprocess.Popen]
 
 
-@dataclass(frozen=True)
-class Devices:
+def devices(workers: int = 0) -> list[Environment]:
     """What runs are spread over: GPUs, one run each, or parts of the CPU.
 
-    Attributes:
-        environments: of each place for a run, what its process is told.
+    Args:
+        workers: how many runs at once; 0: one a GPU, or on a CPU one a core,
+            at most four, with the cores shared between them.
+
+    Returns:
+        for each run at a time, the environment variables of its process.
     """
-
-    environments: tuple[Mapping[str, str], ...]
-
-    @classmethod
-    def present(cls, workers: int = 0) -> Devices:
-        """Those of this machine.
-
-        Args:
-            workers: how many runs at once; 0: one a GPU, or on a CPU one a
-                core, at most four, with the cores shared between them.
-        """
-        gpus = _gpus()
-        if gpus:
-            chosen = gpus[: workers or len(gpus)]
-            return cls(tuple({"CUDA_VISIBLE_DEVICES": g} for g in chosen))
-        count = workers or min(usable_cores(), _MOST_ON_CPU)
-        threads = str(max(1, usable_cores() // count))
-        one = {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "2"}
-        return cls((one,) * count)
+    if gpus := _gpus():
+        chosen = gpus[: workers or len(gpus)]
+        return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in chosen]
+    count = workers or min(usable_cores(), _MOST_ON_CPU)
+    threads = str(max(1, usable_cores() // count))
+    return [
+        {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "2"}
+    ] * count
 
 
 def _gpus() -> list[str]:
@@ -63,34 +55,32 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(found)]
 
 
-def start_training(
-    run: Run, environment: Mapping[str, str]
-) -> subprocess.Popen:
+def start_training(run: Run, environment: Environment) -> subprocess.Popen:
     """Starts `experiments.train` on a run; it goes on where it stopped.
 
     It holds the run folder's lock until it ends, so that a trainer which
-    outlived a killed study is found out.
+    outlived a killed study is noticed.
     """
     command = [*training_command(run.config), f"--run_dir={run.folder}"]
     return start_logged(command, run.log, environment)
 
 
 def start_logged(
-    command: Sequence[str], log: Path, environment: Mapping[str, str]
+    command: Sequence[str], log: Path, environment: Environment
 ) -> subprocess.Popen:
     """Starts a command of a study.
 
     Args:
         command: with its arguments.
-        log: the file that what it says is added to.
-        environment: beside the study's own.
+        log: the file that its output is appended to.
+        environment: variables in addition to the study's own.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as said:
+    with log.open("ab") as output:
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
-            stdout=said,
+            stdout=output,
             stderr=subprocess.STDOUT,
             env={**os.environ, **environment},
             # Ctrl-C is for the study, which then stops its runs in order.
@@ -123,7 +113,7 @@ def _text(value: object) -> str:
 
 def run_all(
     runs: Sequence[Run],
-    devices: Devices,
+    environments: Sequence[Environment],
     done: Callable[[Run, int, float], None],
     launch: Launch = start_training,
 ) -> list[Run]:
@@ -135,15 +125,16 @@ def run_all(
 
     Args:
         runs: in the order in which they start.
-        devices: how many at once, and where.
-        done: told of every run that ended: exit status, seconds it took.
+        environments: of `devices`; as many runs at once.
+        done: called for every run that ended, with its exit status and the
+            seconds it took.
         launch: starts one.
 
     Returns:
         the runs that failed.
     """
-    waiting, free = list(runs), list(devices.environments)
-    going: dict[subprocess.Popen, tuple[Run, Mapping[str, str], float]] = {}
+    waiting, free = list(runs), list(environments)
+    going: dict[subprocess.Popen, tuple[Run, Environment, float]] = {}
     failed = []
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
@@ -165,7 +156,7 @@ def run_all(
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A study that is told to end stops its runs, as at Ctrl-C."""
+    """SIGTERM stops a study's runs as Ctrl-C does."""
     raise KeyboardInterrupt
 
 
@@ -177,15 +168,14 @@ def _stop(processes: list[subprocess.Popen]) -> None:
 
 
 def last_line(log: Path) -> str:
-    """The last line of a run's log that says something."""
+    """The last line of a run's log that is not blank."""
     text = log.read_text(errors="replace") if log.is_file() else ""
-    lines = [line.strip() for line in text.replace("\r", "\n").splitlines()]
-    said = [line for line in lines if line]
-    return said[-1] if said else "nothing was written"
+    lines = text.replace("\r", "\n").strip().splitlines()
+    return lines[-1].strip() if lines else "nothing was written"
 
 
 def require_all(failed: Sequence[Run]) -> None:
-    """Refuses to go on without the runs that failed.
+    """Raises an error where runs failed.
 
     Raises:
         UserError: naming the first, its log and its last line.

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.reproduction.results import RowResult
-from mgtl_tf.retrieval.report.chart_style import save_figure
+from mgtl_tf.reproduction.results import Table
+from mgtl_tf.retrieval.report.chart_style import TEXT_COLOR, save_figure
 
-_OURS, _SEED = "#2563eb", "#0f172a"
-_TEXT = "#475569"
+_BAR_COLOR, _SEED_COLOR = "#2563eb", "#0f172a"
 
 
-def draw_rows(rows: Sequence[RowResult], title: str, path: Path) -> None:
+def draw_table(table: Table, title: str, path: Path) -> None:
     """Bars of the mean r@1 of our rows, a point for every seed.
 
     The axis begins below the lowest seed, so that differences can be seen;
-    its label says so. The paper's figures are of other data and have no
-    place on it.
+    its label says so. The paper's figures are of other data and are not
+    shown.
 
     Args:
-        rows: those that were run, from the top.
+        table: with recall; rows that were not run are left out.
         title: of the picture.
         path: of the SVG file.
     """
@@ -30,23 +28,24 @@ def draw_rows(rows: Sequence[RowResult], title: str, path: Path) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
-    shown = [row for row in rows if row.seeds]
+    shown = [row for row in table.rows if row.runs]
     figure = Figure(figsize=(7, 0.9 + 0.45 * len(shown)), layout="constrained")
     axis = figure.add_subplot()
     places = np.arange(len(shown))
-    points = [[100 * seed.recalls["r@1"] for seed in r.seeds] for r in shown]
-    lowest = min(min(values) for values in points)
+    points = [100 * row.recalls("r@1") for row in shown]
+    lowest = min(values.min() for values in points)
     start = max(0.0, 5 * np.floor((lowest - 5) / 5))
-    means = [float(np.mean(values)) for values in points]
-    axis.barh(places, means, color=_OURS, alpha=0.35, height=0.6)
+    means = [values.mean() for values in points]
+    axis.barh(places, means, color=_BAR_COLOR, alpha=0.35, height=0.6)
     for place, values in zip(places, points, strict=True):
-        axis.plot(values, [place] * len(values), "o", color=_SEED, ms=4)
+        heights = [place] * len(values)
+        axis.plot(values, heights, "o", color=_SEED_COLOR, ms=4)
     axis.set_xlim(left=start)
     axis.set_yticks(places, [row.title for row in shown])
     axis.invert_yaxis()
     axis.set_xlabel(
         f"r@1, per cent (the axis begins at {start:g})\npoints: seeds",
-        color=_TEXT,
+        color=TEXT_COLOR,
     )
     axis.set_title(title, loc="left", fontsize=10)
     axis.spines[["top", "right"]].set_visible(False)

@@ -1,24 +1,22 @@
 """Figures of a study as a small JSON file, and the page made of all of them.
 
-docs/results/NAME.json, NAME-tableN.svg, and docs/results.md. The honest
-reading of a study is a person's: docs/results/NAME-reading.md, if it is
-there, stands below its tables.
+docs/results/NAME.json, NAME-tableN.svg, and docs/results.md. The
+interpretation of a study is written by hand: docs/results/NAME-reading.md, if
+it is there, stands below its tables.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mgtl_tf.reproduction.grid import Grid
-from mgtl_tf.reproduction.layout import table_grid
-from mgtl_tf.reproduction.measured import MeasuredTable
-from mgtl_tf.reproduction.plot import draw_rows
-from mgtl_tf.reproduction.study_json import StudyFigures, from_json, to_json
+from mgtl_tf.reproduction.plot import draw_table
+from mgtl_tf.reproduction.results import RowResult, Table
+from mgtl_tf.reproduction.tables import as_markdown
 from mgtl_tf.utils.atomic_io import unwritable, write_whole
-from mgtl_tf.utils.json_files import LARGEST
-from mgtl_tf.utils.plain_files import UnfitFileError, damaged, read_bytes
+from mgtl_tf.utils.json_files import read_json
 
 _HEAD = """# Results
 
@@ -26,6 +24,46 @@ Made by `python -m experiments.tables --publish` from the files in
 `docs/results/`; do not edit. Our figures and the paper's stand in columns of
 their own: ours are of the data named above each table.
 """
+
+
+@dataclass(frozen=True)
+class StudyFigures:
+    """All of a study that is published.
+
+    A recall stands with its table, row, seed, run and gallery. The paper's
+    figures are in paper.csv.
+
+    Attributes:
+        name: of the study.
+        facts: date, command, machine, versions, seeds.
+        changes: how all rows' configs differ from the paper's.
+        tables: its tables; the changes of their rows are the further ones.
+    """
+
+    name: str
+    facts: dict[str, str]
+    changes: tuple[str, ...]
+    tables: tuple[Table, ...]
+
+
+def study_figures(
+    name: str, facts: dict[str, str], tables: tuple[Table, ...]
+) -> StudyFigures:
+    """A study's figures; what all rows change is listed once."""
+    rows = [row for table in tables for row in table.rows if row.runs]
+    shared = (
+        set.intersection(*(set(r.changes) for r in rows)) if rows else set()
+    )
+
+    def own(row: RowResult) -> RowResult:
+        changes = tuple(c for c in row.changes if c not in shared)
+        return dataclasses.replace(row, changes=changes)
+
+    tables = tuple(
+        dataclasses.replace(table, rows=tuple(map(own, table.rows)))
+        for table in tables
+    )
+    return StudyFigures(name, facts, tuple(sorted(shared)), tables)
 
 
 def publish(study: StudyFigures, docs: Path) -> Path:
@@ -45,17 +83,24 @@ def publish(study: StudyFigures, docs: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(f"--docs_dir={docs}", error) from error
+        raise unwritable(str(folder), error) from error
     for table in study.tables:
         if table.has_recall:
             title = f"{study.name}, {table.heading}"
-            draw_rows(table.rows, title, folder / _picture(study.name, table))
-    write_whole(folder / f"{study.name}.json", to_json(study))
+            draw_table(table, title, folder / _picture(study.name, table))
+    text = json.dumps(dataclasses.asdict(study), indent=1)
+    write_whole(folder / f"{study.name}.json", text + "\n")
     return write_page(docs)
 
 
-def _picture(name: str, table: MeasuredTable) -> str:
-    return f"{name}-{table.file_name}.svg"
+def read_published(path: Path) -> StudyFigures:
+    """What `publish` wrote.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    remedy = "publish its study again, or remove it"
+    return read_json(path, StudyFigures, remedy)
 
 
 def write_page(docs: Path) -> Path:
@@ -64,54 +109,25 @@ def write_page(docs: Path) -> Path:
     Raises:
         UserError: for a file that cannot be read.
     """
-    parts = [_HEAD]
-    for path in sorted((docs / "results").glob("*.json")):
-        try:
-            text = read_bytes(path, LARGEST).decode(errors="replace")
-            parts.append(_section(from_json(text), path))
-        except UnfitFileError as error:
-            remedy = "publish its study again, or remove it"
-            raise damaged(path, error, remedy) from error
-    write_whole(docs / "results.md", "\n".join(parts))
+    paths = sorted((docs / "results").glob("*.json"))
+    sections = [_section(read_published(path), path.parent) for path in paths]
+    write_whole(docs / "results.md", "\n".join([_HEAD, *sections]))
     return docs / "results.md"
 
 
-def _section(study: StudyFigures, path: Path) -> str:
+def _picture(name: str, table: Table) -> str:
+    return f"{name}-{table.file_name}.svg"
+
+
+def _section(study: StudyFigures, folder: Path) -> str:
     facts = [f"- {key}: {value}" for key, value in study.facts.items()]
     lines = [f"## {study.name}", "", *facts]
     for table in study.tables:
-        grid = table_grid(table)
-        lines += ["", f"### {table.heading}", "", grid.markdown()]
+        lines += ["", f"### {table.heading}", "", as_markdown(table)]
         if table.has_recall:
             picture = _picture(study.name, table)
             lines += ["", f"![{table.heading}](results/{picture})"]
-    lines += _search_lines(study.search)
-    reading = path.with_name(f"{study.name}-reading.md")
+    reading = folder / f"{study.name}-reading.md"
     if reading.is_file():
         lines += ["", "### Reading", "", reading.read_text().strip()]
     return "\n".join([*lines, ""])
-
-
-def _search_lines(search: Mapping[str, Any]) -> list[str]:
-    """What every row was tried with, the chosen setting first."""
-    if not search:
-        return []
-    trials = search["trials"]
-    rows = []
-    for key, tried in trials.items():
-        ranked = sorted(tried, key=lambda trial: -trial["r@1"])
-        shown = [
-            " ".join(str(v) for n, v in trial.items() if n != "r@1")
-            + f": {100 * trial['r@1']:.2f}"
-            for trial in ranked
-        ]
-        rows.append([key, *shown])
-    count = max(len(row) for row in rows)
-    # A row may have been tried fewer times than another.
-    rows = [row + [""] * (count - len(row)) for row in rows]
-    heads = ["row", *(f"trial {i}" for i in range(1, count))]
-    title = (
-        f"r@1, per cent, after {search['steps']} steps on the tuning world,"
-        " seed 0; the best was taken"
-    )
-    return ["", "### Search", "", Grid(title, heads, rows).markdown()]

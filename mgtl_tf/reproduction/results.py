@@ -1,23 +1,28 @@
-"""What finished runs say: recalls, ranks, time; by row and seed."""
+"""What finished runs measured, by row and seed; tables of such rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.config import DataConfig, RunConfig
+from mgtl_tf.config import DataConfig
 from mgtl_tf.metrics import summary
+from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.runs import RANKS, Run
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.array_files import read_array
-from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
+CONTROLS, DISTRACTORS = 0, -1
+"""Numbers of the tables that the paper does not have."""
+
+_HEADINGS = {CONTROLS: "Controls", DISTRACTORS: "Distractors"}
 _REMEDY = "move the run folder away and give the same command again"
+_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class Gallery:
     """Where a recall was measured.
 
     Attributes:
-        name: of the synthetic world's folder, or of the data set and its split.
+        name: of the synthetic world's folder, or of the data set and split.
         size: N, its places.
     """
 
@@ -34,7 +39,7 @@ class Gallery:
 
 
 @dataclass(frozen=True)
-class SeedResult:
+class RunResult:
     """One finished run, measured on one gallery.
 
     Attributes:
@@ -46,85 +51,135 @@ class SeedResult:
         pairs: trained on, counted as often as seen.
         train_seconds: of those steps.
         pairs_per_second: median over the run.
-        ranks: int32 [Q], ground to satellite, from 1, ties against (R20);
-            empty where a published file, which has none, was read.
     """
 
     seed: int
     run: str
     gallery: Gallery
-    recalls: Mapping[str, float]
+    recalls: dict[str, float]
     pairs: int
     train_seconds: float
     pairs_per_second: float
-    ranks: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int32))
 
 
 @dataclass(frozen=True)
 class RowResult:
-    """A row of a table: its title, and a result for every seed.
+    """A row of a table.
 
     Attributes:
         key: of the row.
         title: as the table prints it.
         changes: how its first seed's config differs from the paper's,
             "name: theirs -> ours"; empty where it was not run.
-        seeds: empty where it was not run.
+        runs: one for every seed; empty where it was not run.
         complexity: of `complexity_of`, as plain data; None: not measured.
+        difference: of r@1 to the row that it is compared with.
     """
 
     key: str
     title: str
     changes: tuple[str, ...] = ()
-    seeds: tuple[SeedResult, ...] = ()
-    complexity: Mapping[str, Any] | None = None
+    runs: tuple[RunResult, ...] = ()
+    complexity: dict[str, Any] | None = None
+    difference: Difference | None = None
 
-    def mean(self, name: str) -> float:
-        """Mean of a recall over seeds, a fraction; NaN where one is unknown."""
-        values = self._values(name)
-        return float(np.mean(values)) if values else float("nan")
+    def recalls(self, name: str) -> np.ndarray:
+        """A recall of every seed, fractions; NaN where one is unknown."""
+        return np.array([run.recalls.get(name, np.nan) for run in self.runs])
 
-    def spread(self, name: str) -> float:
-        """Standard deviation over seeds; NaN for fewer than two."""
-        values = self._values(name)
-        return float(np.std(values, ddof=1)) if len(values) > 1 else np.nan
 
-    def _values(self, name: str) -> list[float]:
-        return [seed.recalls.get(name, float("nan")) for seed in self.seeds]
+@dataclass(frozen=True)
+class Table:
+    """Rows, and what the caption must say.
+
+    Attributes:
+        number: 1 to 4 of the paper, `CONTROLS` or `DISTRACTORS`.
+        rows: ours, in the order of the table.
+        measured_on: the data that recall is of.
+        synthetic: whether those are of a synthetic world.
+        seeds: of every row.
+        notes: further lines, such as "w/o CMI was not run".
+
+    Raises:
+        ValueError: for rows that were measured on several galleries.
+    """
+
+    number: int
+    rows: tuple[RowResult, ...]
+    measured_on: str
+    synthetic: bool = True
+    seeds: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self._galleries) > 1:
+            raise ValueError(
+                f"{self.heading}: its rows are of several galleries:"
+                f" {sorted(map(str, self._galleries))}"
+            )
 
     @property
-    def ranks(self) -> list[np.ndarray]:
-        """Of every seed."""
-        return [seed.ranks for seed in self.seeds]
+    def _galleries(self) -> set[Gallery]:
+        return {run.gallery for row in self.rows for run in row.runs}
+
+    @property
+    def gallery(self) -> Gallery | None:
+        """The one that all recalls are of; None where nothing was measured."""
+        return next(iter(self._galleries), None)
+
+    @property
+    def heading(self) -> str:
+        """Such as "Table 2", or "Controls"."""
+        return _HEADINGS.get(self.number, f"Table {self.number}")
+
+    @property
+    def file_name(self) -> str:
+        """Such as "table2", or "controls"."""
+        return self.heading.lower().replace(" ", "")
+
+    @property
+    def has_recall(self) -> bool:
+        """Whether there is anything to draw; Table 3 is of costs alone."""
+        return self.number != 3 and any(row.runs for row in self.rows)
 
 
-def read_result(run: Run) -> SeedResult:
+def read_ranks(run: Run) -> np.ndarray:
+    """Ranks of a finished run's queries, ground to satellite, int [Q].
+
+    From 1; ties count against the model (R20).
+
+    Raises:
+        UserError: where the file cannot be read.
+    """
+    path = run.folder / RANKS
+    try:
+        return read_array(path, "i", (None, None))[0]
+    except UnfitFileError as error:
+        raise damaged(path, error, _REMEDY) from error
+
+
+def read_result(run: Run) -> RunResult:
     """The result of a finished run.
 
     Raises:
         UserError: where its files cannot be read.
     """
-    path = run.folder / RANKS
-    try:
-        ranks = read_array(path, "i", (None, None))
-    except UnfitFileError as error:
-        raise damaged(path, error, _REMEDY) from error
-    forth = ranks[0]
+    ranks = read_ranks(run)
+    recalls = summary(ranks, 0 * ranks, len(ranks))
     training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
     rates = [record["pairs_per_second"] for record in training]
-    return SeedResult(
+    return RunResult(
         seed=run.config.train.seed,
         run=run.name,
-        gallery=Gallery(_gallery_name(run.config.data), len(forth)),
+        gallery=Gallery(_gallery_name(run.config.data), len(ranks)),
         recalls={
-            name: value
-            for name, value in summary(forth, 0 * forth, len(forth)).items()
+            name: round(value, _DIGITS)
+            for name, value in recalls.items()
             if name.startswith("r@")
         },
         pairs=training[-1]["step"] * run.config.train.batch_size,
-        train_seconds=training[-1]["seconds"],
-        pairs_per_second=float(np.median(rates)),
-        ranks=forth,
+        train_seconds=round(training[-1]["seconds"], 1),
+        pairs_per_second=round(float(np.median(rates)), 1),
     )
 
 
@@ -135,25 +190,11 @@ def _gallery_name(data: DataConfig) -> str:
     return f"{data.dataset} validation"
 
 
-def final_recall(run: Run) -> float:
-    """r@1 of a finished run's last evaluation, a fraction.
-
-    Raises:
-        UserError: where metrics.jsonl holds none.
-    """
-    records = read_metrics(run.folder)
-    found = [r for r in records if r["kind"] == "evaluation"]
-    if not found:
-        raise UserError(f"{run.folder}/metrics.jsonl: holds no evaluation")
-    return float(found[-1]["ground_to_satellite"]["r@1"])
-
-
 def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
     """A row from its finished runs.
 
     Raises:
         UserError: as `read_result`.
     """
-    seeds = tuple(read_result(run) for run in runs)
-    changes = RunConfig().differences(runs[0].config) if runs else ()
-    return RowResult(key, title, tuple(changes), seeds)
+    changes = runs[0].changes if runs else ()
+    return RowResult(key, title, changes, tuple(map(read_result, runs)))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-TABLES = (1, 2, 3, 4)
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,7 @@ L2LTR = Row("l2ltr", {"system": "l2ltr"})
 
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (("SAFA-8", SAFA), ("L2LTR", L2LTR), ("MGTL", WITH_CMI)),
-    2: (
-        ("VGG16 only", VGG),
-        ("w/o CMI", WITHOUT_CMI),
-        ("w/ CMI", WITH_CMI),
-    ),
+    2: (("VGG16 only", VGG), ("w/o CMI", WITHOUT_CMI), ("w/ CMI", WITH_CMI)),
     3: (("L2LTR", L2LTR), ("MGTL", WITH_CMI)),
     4: (
         ("CMI, L = 1", STEPS_1),
@@ -50,9 +44,10 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
 }
 """Table to (title, row), in the paper's order. A new row is one line here."""
 
+TABLES = tuple(ROWS)
 
-# What a row is where it is not what the paper's row is.
-_HONEST = {
+# Rows that are trained differently from the paper's row of that name.
+_TITLES = {
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
     ("l2ltr", "cvusa"): "L2LTR, from scratch",
@@ -60,16 +55,20 @@ _HONEST = {
 }
 
 
-def honest_title(row: Row, title: str, dataset: str) -> str:
-    """The title of a row as it is trained on a data set.
+def titled_rows(table: int, dataset: str) -> list[tuple[str, Row]]:
+    """(title, row) of a table, each titled as it is trained on a data set.
 
-    On the synthetic world every network is small; L2LTR without the weights of
-    its authors' start is another system than theirs.
+    On the synthetic world every network is small; L2LTR is trained without
+    its authors' pretrained weights. Table 3 is of the published networks.
     """
-    return _HONEST.get((row.key, dataset), title)
+    return [
+        (title if table == 3 else _TITLES.get((row.key, dataset), title), row)
+        for title, row in ROWS[table]
+    ]
 
 
-def rows_of(tables: tuple[int, ...]) -> tuple[Row, ...]:
-    """The rows that these tables train, each once."""
-    found = {row.key: row for table in tables for _, row in ROWS[table]}
+def rows_of(tables: Iterable[int]) -> tuple[Row, ...]:
+    """The rows that these tables train, each once; Table 3 trains none."""
+    trained = (table for table in tables if table != 3)
+    found = {row.key: row for table in trained for _, row in ROWS[table]}
     return tuple(found.values())

@@ -19,6 +19,7 @@ RANKS = "report/ranks.npy"
 
 # Where things lie and how often they are shown decides no weight.
 _FREE = ("data_dir", "data_cache", "cache", "log_every", "retrieval_pictures")
+_FOLDERS = ("data_dir: ", "data_cache: ")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,12 @@ class Run:
         return (self.folder / "report" / "report.html").is_file()
 
     @property
+    def changes(self) -> tuple[str, ...]:
+        """How its config differs from the paper's: "name: theirs -> ours"."""
+        found = RunConfig().differences(self.config)
+        return tuple(text for text in found if not text.startswith(_FOLDERS))
+
+    @property
     def log(self) -> Path:
         """What the run wrote to its screen."""
         return self.folder.parent / f"{self.name}.log"
@@ -78,7 +85,7 @@ def is_finished(run: Run, versions: Versions, any_code: bool = False) -> bool:
     if made and made.data != versions.data:
         raise _other(run, "other data")
     if not any_code and (made is None or made.code != versions.code):
-        raise _other(run, "another version of the code (or give --any_code)")
+        raise _other(run, "another version of the code (any_code takes it)")
     return run.is_trained
 
 
@@ -95,8 +102,8 @@ def _require_same_config(run: Run) -> None:
 
 def _other(run: Run, what: str) -> UserError:
     return UserError(
-        f"{run.folder}: holds a run of {what}; move it away, or give another"
-        " --studies_dir"
+        f"{run.folder}: holds a run of {what}; move it away, or use another"
+        " folder of studies"
     )
 
 

@@ -1,11 +1,10 @@
 """A study: where its runs lie, and the config of each.
 
-STUDIES/NAME/runs/ROW-seedN, search/ROW-SETTINGS, worlds/, prepared/.
+STUDIES/NAME/runs/ROW-seedN, worlds/, prepared/, tables/.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,6 @@ from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.reproduction.benchmark import Benchmark
 from mgtl_tf.reproduction.rows import ROWS, Row
 from mgtl_tf.reproduction.runs import Run
-from mgtl_tf.utils.json_files import read_json
-
-SETTINGS_JSON = "settings.json"
-_NAMED = {"learning_rate", "residual_init"}
 
 
 @dataclass(frozen=True)
@@ -34,8 +29,8 @@ class Study:
         data_dir: the pairs to train and measure on.
         prepared: folder of their decoded forms, made once for all runs;
             those of another image size than the study's lie beside it.
-        settings: row key to further fields, chosen by a search.
-        budget: row key to steps, where the budget is in minutes.
+        settings: row key to further fields.
+        benchmark: its numbers; None for a data set on disk.
     """
 
     folder: Path
@@ -43,25 +38,21 @@ class Study:
     common: Mapping[str, Any]
     data_dir: Path
     prepared: Path
-    settings: Mapping[str, Mapping[str, Any]]
-    budget: Mapping[str, int] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    benchmark: Benchmark | None = None
 
-    def config(self, row: Row, seed: int, **changes: Any) -> RunConfig:
-        """The config of a row: preset, system, common, row, settings."""
+    def config(self, row: Row, seed: int) -> RunConfig:
+        """The config of a row: preset, common, system, row, settings."""
         system = row.changes.get("system", "mgtl")
-        steps = self.budget.get(row.key)
         config = (
             load_preset(self.preset)
             .replace(**self.common)
             .replace(**system_settings(self.preset, system))
             .replace(**row.changes)
             .replace(**self.settings.get(row.key, {}))
-            .replace(**({} if steps is None else {"max_steps": steps}))
-            .replace(seed=seed)
-            .replace(**changes)
+            .replace(seed=seed, data_dir=str(self.data_dir))
         )
-        cache = self._cache(config.model.image_size)
-        return config.replace(data_dir=str(self.data_dir), data_cache=cache)
+        return config.replace(data_cache=self._cache(config.model.image_size))
 
     def _cache(self, size: tuple[int, int]) -> str:
         """One folder of decoded pairs for every image size there is."""
@@ -82,40 +73,20 @@ class Study:
         listed = list(rows)
         return [self.run(row, seed) for seed in seeds for row in listed]
 
-    def trials(
-        self, row: Row, tried: Sequence[Mapping[str, Any]], steps: int
-    ) -> list[Run]:
-        """The runs of a search over a row's settings, all with seed 0.
-
-        A trial's learning rate rises for as many steps as that of the run
-        it stands for: within fewer, rows of many steps collapse at rates
-        at which they train best.
-        """
+    def control_rows(self) -> list[tuple[str, Row]]:
+        """(title, row) of the controls, each with its original's settings."""
+        if self.benchmark is None:
+            return []
+        rows = {row.key: row for table in ROWS.values() for _, row in table}
         found = []
-        for settings in tried:
-            config = _shortened(self.config(row, 0, **settings), steps)
-            name = (
-                f"{row.key}-lr{config.train.learning_rate:g}"
-                f"-{config.model.residual_init}"
-            )
-            for other in sorted({*settings} - _NAMED):
-                name += f"-{other}{settings[other]}"
-            found.append(Run(row.key, self.folder / "search" / name, config))
+        for key, (title, of, changes) in self.benchmark.controls.items():
+            inherited = {**rows[of].changes, **self.settings.get(of, {})}
+            found.append((title, Row(key, {**inherited, **changes})))
         return found
 
 
-def _shortened(config: RunConfig, steps: int) -> RunConfig:
-    """The same with fewer steps, as many of them, or half, of rising rate."""
-    whole = config.train.max_steps or steps
-    rising = min(config.train.warmup * whole / steps, 0.5)
-    return config.replace(max_steps=steps, warmup=rising)
-
-
 def benchmark_study(
-    benchmark: Benchmark,
-    studies_dir: Path,
-    common: Mapping[str, Any],
-    tuning: bool = False,
+    benchmark: Benchmark, studies_dir: Path, common: Mapping[str, Any]
 ) -> Study:
     """The study of a procedural benchmark.
 
@@ -123,22 +94,16 @@ def benchmark_study(
         benchmark: its numbers.
         studies_dir: holds a folder for every study.
         common: fields over the benchmark's own.
-        tuning: whether its pairs are those of the tuning world, for the
-            search.
-
-    Raises:
-        UserError: for a settings file that cannot be read.
     """
     folder = studies_dir / benchmark.name
-    world = "tuning" if tuning else "final"
-    chosen = {} if tuning else read_settings(folder)
     return Study(
         folder=folder,
         preset="procedural",
         common={**benchmark.common, **common},
-        data_dir=folder / "worlds" / world,
-        prepared=folder / "prepared" / world,
-        settings={**benchmark.settings, **chosen} if not tuning else {},
+        data_dir=folder / "worlds" / "final",
+        prepared=folder / "prepared" / "final",
+        settings=benchmark.settings,
+        benchmark=benchmark,
     )
 
 
@@ -154,48 +119,4 @@ def data_study(
         common: fields of every row, over the data set's preset.
     """
     folder = studies_dir / dataset
-    prepared = folder / "prepared"
-    return Study(folder, dataset, common, data_dir, prepared, {})
-
-
-def read_settings(folder: Path) -> dict[str, dict[str, Any]]:
-    """What an earlier search of this study chose; empty before one.
-
-    Raises:
-        UserError: where the file cannot be read.
-    """
-    return read_search(folder).get("chosen", {})
-
-
-@dataclass(frozen=True)
-class _Search:
-    """What settings.json holds."""
-
-    chosen: dict[str, dict[str, Any]]
-    steps: int = 0
-    trials: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-
-
-def read_search(folder: Path) -> dict[str, Any]:
-    """All that an earlier search tried and chose; empty before one.
-
-    Raises:
-        UserError: where the file cannot be read.
-    """
-    path = folder / SETTINGS_JSON
-    if not path.is_file():
-        return {}
-    found = read_json(path, _Search, "remove it and search again")
-    return dataclasses.asdict(found)
-
-
-def control_rows(
-    benchmark: Benchmark, settings: Mapping[str, Mapping[str, Any]]
-) -> list[tuple[str, Row]]:
-    """(title, row) of the controls; each has the settings of its original."""
-    rows = {row.key: row for table in ROWS.values() for _, row in table}
-    found = []
-    for key, (title, original, changes) in benchmark.controls.items():
-        inherited = {**rows[original].changes, **settings.get(original, {})}
-        found.append((title, Row(key, {**inherited, **changes})))
-    return found
+    return Study(folder, dataset, common, data_dir, folder / "prepared")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from absl import logging
 
@@ -14,8 +13,12 @@ from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.reproduction.code_version import code_version, data_version
-from mgtl_tf.reproduction.launch import Devices, last_line, require_all, run_all
-from mgtl_tf.reproduction.results import final_recall
+from mgtl_tf.reproduction.launch import (
+    Environment,
+    last_line,
+    require_all,
+    run_all,
+)
 from mgtl_tf.reproduction.rows import Row
 from mgtl_tf.reproduction.runs import Run, Versions, is_finished, sign
 from mgtl_tf.reproduction.study import Study
@@ -35,7 +38,7 @@ def ready_data(
     """Makes the study's world where there is one, and decodes its pairs.
 
     Args:
-        study: whose data are asked for.
+        study: whose data are needed.
         rows: what is to be trained; they may take images of several sizes.
         world: of a procedural benchmark; None: the data lie on disk.
 
@@ -61,43 +64,24 @@ def ready_data(
         if done.errors:
             raise UserError(
                 f"{done.report}: {len(done.errors)} of {done.pairs} pairs"
-                " cannot be used; mend them, for every run must see the same"
+                " cannot be used; repair them: every run must see the same"
             )
     dataset = read_dataset(study.preset, study.data_dir)
     return Versions(code_version(), data_version(dataset))
 
 
-def versions_there(study: Study) -> tuple[Versions | None, int]:
-    """Versions of code and data, and training pairs; reads file sizes only.
-
-    Returns:
-        None and 0 where the study's world is not whole yet.
-
-    Raises:
-        UserError: for data on disk that cannot be read.
-    """
-    try:
-        dataset = read_dataset(study.preset, study.data_dir)
-    except UserError:
-        if study.preset != "procedural":
-            raise
-        return None, 0
-    versions = Versions(code_version(), data_version(dataset))
-    return versions, len(dataset.train)
-
-
 def finish(
     runs: Sequence[Run],
     versions: Versions,
-    devices: Devices,
+    environments: Sequence[Environment],
     any_code: bool = False,
 ) -> None:
-    """Trains what is not finished yet; says how each run ended.
+    """Trains what is not finished yet; logs how each run ended.
 
     Args:
         runs: all that are needed.
         versions: of code and data.
-        devices: where they run.
+        environments: of `devices`.
         any_code: accepts finished runs of other code.
 
     Raises:
@@ -110,69 +94,78 @@ def finish(
         len(runs) - len(missing),
         len(runs),
         len(missing),
-        len(devices.environments),
+        len(environments),
     )
     for run in missing:
         with claimed(run.folder):
             sign(run, versions)
-    require_all(run_all(missing, devices, _narrator(len(missing))))
+    require_all(run_all(missing, environments, progress_log(len(missing))))
 
 
-def _narrator(count: int) -> Callable[[Run, int, float], None]:
-    """Says one line for every run that ended, with the time left."""
+def progress_log(count: int) -> Callable[[Run, int, float], None]:
+    """Logs one line for every run that ended, with the time left."""
     began, ended = time.monotonic(), []
 
     def done(run: Run, status: int, seconds: float) -> None:
         ended.append(run)
         left = (time.monotonic() - began) / len(ended) * (count - len(ended))
-        said = f"in {duration_text(seconds)}, {len(ended)} of {count}"
+        took = f"in {duration_text(seconds)}, {len(ended)} of {count}"
         if left:
-            said += f", about {duration_text(left)} left"
+            took += f", about {duration_text(left)} left"
         if status:
             logging.error(
-                "%s failed %s: %s", run.name, said, last_line(run.log)
+                "%s failed %s: %s", run.name, took, last_line(run.log)
             )
         else:
-            recall = 100 * final_recall(run)
-            logging.info("%s: r@1 %.2f %% %s", run.name, recall, said)
+            logging.info("%s: done %s", run.name, took)
 
     return done
 
 
-def plan_lines(
-    runs: Sequence[Run],
-    versions: Versions | None,
-    pairs: int,
-    seconds_a_step: Callable[[Run], float],
-    devices: Devices,
+def plan(
+    study: Study,
+    rows: Sequence[Row],
+    seeds: Sequence[int],
     any_code: bool = False,
 ) -> list[str]:
-    """What would be trained, and how long that takes.
+    """What would be trained: a line a run. Nothing is written.
 
     Args:
-        runs: all that are needed.
-        versions, any_code: as of `finish`; None: there are no data yet, so
-            nothing can be finished.
-        pairs: of training, which decide the steps of an epoch.
-        seconds_a_step: measures a run's step.
-        devices: over how many the time is spread.
+        study: whose runs are needed.
+        rows, seeds: of the runs.
+        any_code: as of `finish`.
 
     Raises:
-        UserError: where a folder holds another run.
+        UserError: for data on disk that cannot be read, or where a folder
+            holds another run.
     """
-    lines, left = [], 0.0
-    for run in runs:
+    if not rows:
+        return ["nothing to train"]
+    versions, pairs = _versions_there(study)
+    lines, total = [], 0
+    for run in study.runs(rows, seeds):
         if versions and is_finished(run, versions, any_code):
             lines.append(f"{run.name}: finished")
-            continue
-        steps = steps_of(run.config.train, pairs)
-        seconds = steps * seconds_a_step(run)
-        left += seconds
-        lines.append(
-            f"{run.name}: {steps:,} steps, about {duration_text(seconds)}"
-        )
-    total = duration_text(left / len(devices.environments))
-    return [*lines, f"about {total} of training in all"]
+        else:
+            steps = steps_of(run.config.train, pairs)
+            lines.append(f"{run.name}: {steps:,} steps")
+            total += steps
+    return [*lines, f"{total:,} steps to train in all"]
+
+
+def _versions_there(study: Study) -> tuple[Versions | None, int]:
+    """Versions of code and data, and training pairs; reads file sizes only.
+
+    The versions are None where the study's world is not complete yet.
+    """
+    try:
+        dataset = read_dataset(study.preset, study.data_dir)
+    except UserError:
+        if study.benchmark is None:
+            raise
+        return None, study.benchmark.world.train_pairs
+    versions = Versions(code_version(), data_version(dataset))
+    return versions, len(dataset.train)
 
 
 def steps_of(config: TrainConfig, pairs: int) -> int:
@@ -181,7 +174,7 @@ def steps_of(config: TrainConfig, pairs: int) -> int:
     return min(steps, config.max_steps) if config.max_steps else steps
 
 
-def study_facts(folder: Path) -> dict[str, Any]:
+def study_facts(folder: Path) -> dict[str, str]:
     """Machine and versions of a study's first run, for captions."""
     paths = sorted((folder / "runs").glob("*/environment.json"))
     if not paths:

@@ -1,90 +1,111 @@
-"""The paper's tables from a study: what is missing is run, all is shown."""
+"""The paper's tables from a study: missing runs are trained, all are shown."""
 
 from __future__ import annotations
 
 import dataclasses
 import datetime
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from absl import logging
 
 from mgtl_tf.evaluation.complexity.fresh import fresh_cost, paper_size
 from mgtl_tf.reproduction.code_version import code_version
-from mgtl_tf.reproduction.launch import Devices
-from mgtl_tf.reproduction.layout import table_grid
-from mgtl_tf.reproduction.measured import (
+from mgtl_tf.reproduction.launch import devices
+from mgtl_tf.reproduction.paper import DATASETS
+from mgtl_tf.reproduction.plot import draw_table
+from mgtl_tf.reproduction.publish import publish, study_figures
+from mgtl_tf.reproduction.results import (
     CONTROLS,
-    MeasuredTable,
-    differences_of,
+    RowResult,
+    Table,
+    read_ranks,
+    row_result,
 )
-from mgtl_tf.reproduction.minutes import measured_budget, write_budget
-from mgtl_tf.reproduction.plot import draw_rows
-from mgtl_tf.reproduction.publish import publish
-from mgtl_tf.reproduction.results import RowResult, row_result
-from mgtl_tf.reproduction.rows import ROWS, Row
+from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run, versions_of
-from mgtl_tf.reproduction.step_time import seconds_a_step
-from mgtl_tf.reproduction.study import Study, read_search
-from mgtl_tf.reproduction.study_json import StudyFigures
+from mgtl_tf.reproduction.study import Study
+from mgtl_tf.reproduction.tables import (
+    as_markdown,
+    as_text,
+    cells_of,
+    compared_with,
+    differences,
+)
 from mgtl_tf.utils.atomic_io import write_whole
-from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.harder_gallery import harder_table, measure_harder
+from mgtl_tf.workflows.distractors import (
+    distractor_table,
+    measure_among_distractors,
+)
 from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish, ready_data, study_facts
-from mgtl_tf.workflows.study_search import search_settings
-from mgtl_tf.workflows.tables_job import TablesJob
+from polar.text import csv_text
 
 _LOOKED_AT = ("with_cmi", "without_cmi", "naive")
 
 
-def run_tables(job: TablesJob) -> None:
-    """Searches where asked, then trains every run that is missing.
+@dataclass(frozen=True)
+class TablesRequest:
+    """Which tables are asked for.
+
+    Attributes:
+        study: whose runs they show.
+        tables: numbers, 1 to 4.
+        seeds: of every row.
+        controls: whether the benchmark's control rows are trained as well,
+            and all rows measured among more distractors.
+        any_code: whether finished runs of other code are taken.
+        measure_cost: whether parameters, multiply-adds, time and memory of
+            the rows at the paper's size are measured for Tables 2 and 3.
+    """
+
+    study: Study
+    tables: tuple[int, ...]
+    seeds: tuple[int, ...]
+    controls: bool = False
+    any_code: bool = False
+    measure_cost: bool = True
+
+    @property
+    def control_rows(self) -> list[tuple[str, Row]]:
+        """(title, row) of the controls; none unless they are asked for."""
+        return self.study.control_rows() if self.controls else []
+
+    @property
+    def rows(self) -> list[Row]:
+        """All that is trained."""
+        controls = (row for _, row in self.control_rows)
+        return [*rows_of(self.tables), *controls]
+
+    @property
+    def runs(self) -> list[Run]:
+        """All runs, begun or not."""
+        return self.study.runs(self.rows, self.seeds)
+
+
+def run_tables(request: TablesRequest, workers: int = 0) -> None:
+    """Trains every run that is missing.
+
+    Args:
+        request: which runs.
+        workers: as of `devices`.
 
     Raises:
         UserError: for data or folders that do not fit, or failed runs.
     """
-    devices, benchmark = Devices.present(job.workers), job.benchmark
-    if job.search:
-        _search(job, devices)
-    # Controls inherit what the search chose.
-    if not (rows := job.rows):
+    if not request.rows:
         return
-    if job.minutes:
-        _settle_minutes(job, rows, devices)
-    study = job.study()
-    versions = ready_data(study, rows, benchmark.world if benchmark else None)
-    runs = study.runs(rows, job.chosen_seeds)
-    finish(runs, versions, devices, job.any_code)
-    if job.controls:
-        measure_harder(job, devices)
+    study, environments = request.study, devices(workers)
+    world = study.benchmark.world if study.benchmark else None
+    versions = ready_data(study, request.rows, world)
+    finish(request.runs, versions, environments, request.any_code)
+    if request.controls:
+        trained = rows_of(request.tables)
+        measure_among_distractors(study, trained, request.seeds, environments)
 
 
-def _settle_minutes(
-    job: TablesJob, rows: Sequence[Row], devices: Devices
-) -> None:
-    study, place = job.study(), devices.environments[0]
-    steps = measured_budget(
-        study, rows, job.minutes, lambda run: seconds_a_step(run, place)
-    )
-    write_budget(study.folder, job.minutes, steps)
-
-
-def _search(job: TablesJob, devices: Devices) -> None:
-    benchmark, rows = job.benchmark, job.trained
-    if benchmark is None:
-        raise UserError(
-            "--search: only the procedural benchmark is searched; on CVUSA and"
-            " CVACT every row has its authors' settings"
-        )
-    if not rows:
-        return
-    tuning = job.study(tuning=True)
-    versions = ready_data(tuning, rows, benchmark.tuning_world)
-    search_settings(tuning, rows, benchmark, versions, devices, job.any_code)
-
-
-def show_tables(job: TablesJob) -> list[MeasuredTable]:
+def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     """The tables of the finished runs, also written to the study's folder.
 
     STUDY/tables/tableN.txt, .md, .csv, .svg.
@@ -92,85 +113,95 @@ def show_tables(job: TablesJob) -> list[MeasuredTable]:
     Raises:
         UserError: for a run that cannot be read.
     """
-    study = job.study()
-    shown = []
-    for number in job.tables:
-        rows = [
-            _result(job, study, row, title, number)
-            for title, row in job.titled(number)
-        ]
-        shown.append(_measured(job, number, rows))
-    if controls := job.controls_listed:
-        rows = [_result(job, study, row, title, 0) for title, row in controls]
-        rows = [*_originals(job, study), *rows]
-        shown.append(_measured(job, CONTROLS, rows))
-    if job.controls and (harder := harder_table(job)):
-        shown.append(harder)
+    study = request.study
+    shown = [
+        _measured(request, number, titled_rows(number, study.preset))
+        for number in request.tables
+    ]
+    if controls := request.control_rows:
+        rows = [*titled_rows(2, study.preset), *controls]
+        shown.append(_measured(request, CONTROLS, rows))
+        titled = _all_titled(request)
+        if table := distractor_table(study, titled, request.seeds):
+            shown.append(table)
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
     for table in shown:
         _write(folder / table.file_name, table)
-    return shown
+    return tuple(shown)
 
 
-def _originals(job: TablesJob, study: Study) -> list[RowResult]:
-    """The rows of Table 2, that controls are held against."""
-    return [_result(job, study, row, title, 0) for title, row in ROWS[2]]
-
-
-def _result(
-    job: TablesJob, study: Study, row: Row, title: str, number: int
-) -> RowResult:
-    runs = [study.run(row, seed) for seed in job.chosen_seeds]
-    done = [run for run in runs if run.is_trained]
-    result = row_result(row.key, title, done if number != 3 else [])
-    if number in (2, 3) and job.measure_cost:
-        cost = fresh_cost(paper_size(row.changes), study.folder / "costs")
-        return dataclasses.replace(result, complexity=cost)
-    return result
+def _all_titled(request: TablesRequest) -> list[tuple[str, Row]]:
+    """The trained rows; one of several tables has its title of Table 2."""
+    preset = request.study.preset
+    titles = {
+        row.key: title
+        for number in (1, 4, 2)
+        for title, row in titled_rows(number, preset)
+    }
+    return [(titles[row.key], row) for row in rows_of(request.tables)]
 
 
 def _measured(
-    job: TablesJob, number: int, rows: Sequence[RowResult]
-) -> MeasuredTable:
-    study, benchmark = job.study(), job.benchmark
-    where = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
-    notes = []
-    if len(codes := versions_of(_runs_there(job, study))) > 1:
-        notes = [f"Runs of several versions of the code: {', '.join(codes)}."]
-    return MeasuredTable(
+    request: TablesRequest, number: int, titled: Sequence[tuple[str, Row]]
+) -> Table:
+    study, ranks, rows = request.study, {}, []
+    for title, row in titled:
+        runs = [study.run(row, seed) for seed in request.seeds]
+        done = [run for run in runs if run.is_trained and number != 3]
+        ranks[row.key] = [read_ranks(run) for run in done]
+        rows.append(_with_cost(request, number, row, title, done))
+    compared = differences(compared_with(number, rows), ranks)
+    rows = [
+        dataclasses.replace(row, difference=compared.get(row.key))
+        for row in rows
+    ]
+    return Table(
         number,
-        rows,
-        f"{benchmark.name}, a synthetic world"
-        if benchmark
-        else where[job.dataset],
-        benchmark is not None,
-        job.chosen_seeds,
-        differences_of(number, rows),
-        notes,
+        tuple(rows),
+        f"{study.folder.name}, a synthetic world"
+        if study.benchmark
+        else DATASETS[study.preset],
+        study.benchmark is not None,
+        request.seeds,
+        _version_note(request),
     )
 
 
-def _runs_there(job: TablesJob, study: Study) -> list[Run]:
-    runs = study.runs(job.rows, job.chosen_seeds)
-    return [run for run in runs if run.folder.is_dir()]
+def _with_cost(
+    request: TablesRequest, number: int, row: Row, title: str, done: list[Run]
+) -> RowResult:
+    result = row_result(row.key, title, done)
+    if number not in (2, 3) or not request.measure_cost:
+        return result
+    folder = request.study.folder / "costs"
+    cost = fresh_cost(paper_size(row.changes), folder)
+    return dataclasses.replace(result, complexity=cost)
 
 
-def _write(stem: Path, table: MeasuredTable) -> None:
-    grid = table_grid(table)
+def _version_note(request: TablesRequest) -> tuple[str, ...]:
+    codes = versions_of(request.runs)
+    if len(codes) < 2:
+        return ()
+    return (f"Runs of several versions of the code: {', '.join(codes)}.",)
+
+
+def _write(stem: Path, table: Table) -> None:
+    cells = cells_of(table)
+    values = [list(row.values()) for row in cells]
     for suffix, text in (
-        (".txt", grid.text() + "\n"),
-        (".md", grid.markdown() + "\n"),
-        (".csv", grid.csv()),
+        (".txt", as_text(table) + "\n"),
+        (".md", as_markdown(table) + "\n"),
+        (".csv", csv_text([list(cells[0]), *values])),
     ):
         write_whole(stem.with_suffix(suffix), text)
     if table.has_recall:
-        draw_rows(table.rows, stem.name, stem.with_suffix(".svg"))
+        draw_table(table, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.txt, .md, .csv and .svg are written", stem)
 
 
-def look_at_tables(job: TablesJob) -> Path:
-    """Pages about what the rows w/ CMI, w/o CMI and Naive look at.
+def look_at_tables(request: TablesRequest) -> Path:
+    """Pages about the attention of the rows w/ CMI, w/o CMI and Naive.
 
     Each finished run gets RUN/report/look/; STUDY/tables/look.html links
     them, and is returned.
@@ -178,33 +209,34 @@ def look_at_tables(job: TablesJob) -> Path:
     Raises:
         UserError: where no such run is finished, or one cannot be read.
     """
-    study = job.study()
-    runs = [
-        study.run(row, seed)
-        for row in job.rows
-        for seed in job.chosen_seeds
-        if row.key in _LOOKED_AT
+    done = [
+        run.folder
+        for run in request.runs
+        if run.key in _LOOKED_AT and run.is_trained
     ]
-    done = [run.folder for run in runs if run.is_trained]
-    return look_at_runs(done, study.folder / "tables")
+    return look_at_runs(done, request.study.folder / "tables")
 
 
 def publish_tables(
-    job: TablesJob, shown: Sequence[MeasuredTable], docs: Path
+    request: TablesRequest, shown: tuple[Table, ...], docs: Path, command: str
 ) -> Path:
     """Writes docs/results/STUDY.json, its pictures, and docs/results.md.
+
+    Args:
+        request: what was asked for.
+        shown: of `show_tables`.
+        docs: the folder that holds results.md.
+        command: that makes the same figures anywhere.
 
     Raises:
         UserError: where a file cannot be written.
     """
-    study = job.study()
-    runs = _runs_there(job, study)
+    folder = request.study.folder
     facts = {
         "date": datetime.date.today().isoformat(),
-        "command": f"`{job.command()}`",
-        **study_facts(study.folder),
-        "seeds": ", ".join(map(str, job.chosen_seeds)),
-        "code": ", ".join(versions_of(runs)) or code_version(),
+        "command": f"`{command}`",
+        **study_facts(folder),
+        "seeds": ", ".join(map(str, request.seeds)),
+        "code": ", ".join(versions_of(request.runs)) or code_version(),
     }
-    search = read_search(study.folder)
-    return publish(StudyFigures(study.folder.name, shown, facts, search), docs)
+    return publish(study_figures(folder.name, facts, shown), docs)

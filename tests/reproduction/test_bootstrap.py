@@ -1,26 +1,13 @@
-"""The paired bootstrap against SciPy and against the normal law."""
+"""The paired bootstrap against the normal law and by hand."""
 
 import numpy as np
 import pytest
-import scipy.stats
 
-from mgtl_tf.reproduction.bootstrap import paired_difference
+from mgtl_tf.reproduction.comparison import paired_difference
 
 
 def _ranks(hits):
     return np.where(hits, 1, 9).astype(np.int32)
-
-
-def test_interval_is_scipys():
-    random = np.random.default_rng(0)
-    first, second = random.random((2, 300)) < [[0.7], [0.6]]
-    found = paired_difference([_ranks(first)], [_ranks(second)])
-    gains = first.astype(float) - second
-    assert found.mean == pytest.approx(gains.mean())
-    theirs = scipy.stats.bootstrap(
-        (gains,), np.mean, n_resamples=10_000, method="percentile", rng=1
-    ).confidence_interval
-    assert (found.low, found.high) == pytest.approx(tuple(theirs), abs=0.008)
 
 
 def test_interval_by_the_normal_law():
@@ -34,7 +21,7 @@ def test_interval_by_the_normal_law():
     assert found.high == pytest.approx(0.1 + 1.96 * error, abs=0.002)
 
 
-def test_seeds_are_averaged_and_their_spread_is_told():
+def test_seeds_are_averaged():
     hits = np.zeros((4, 100), bool)
     for run, count in enumerate((60, 70, 40, 44)):
         hits[run, :count] = True
@@ -42,32 +29,45 @@ def test_seeds_are_averaged_and_their_spread_is_told():
     found = paired_difference(rows[:2], rows[2:])
     assert found.mean == pytest.approx(0.65 - 0.42)
     # Variances of (0.6, 0.7) and (0.4, 0.44) over their two seeds.
-    assert found.spread == pytest.approx(np.sqrt(0.005 / 2 + 0.0008 / 2))
-    assert found.beyond_noise
+    assert found.standard_error == pytest.approx(
+        np.sqrt(0.005 / 2 + 0.0008 / 2)
+    )
+    assert found.is_significant
     assert paired_difference(rows[2:], rows[:2]).mean == -found.mean
 
 
-def test_what_is_not_beyond_noise():
+def test_what_is_not_is_significant():
     hits = np.arange(200) < 120
     other = np.roll(hits, 3)
     same = paired_difference([_ranks(hits)] * 2, [_ranks(other)] * 2)
-    assert same.mean == 0 and not same.beyond_queries
+    assert (
+        same.mean == 0
+        and same.low <= 0 <= same.high
+        and not same.is_significant
+    )
     # Clear over queries, but one seed tells nothing of other seeds.
     worse = np.arange(200) < 60
     single = paired_difference([_ranks(hits)], [_ranks(worse)])
-    assert single.beyond_queries and not single.beyond_noise
+    assert single.low > 0 and single.standard_error is None
+    assert not single.is_significant
     # Nor is a difference that the seeds' own spread explains.
     spread = paired_difference(
         [_ranks(np.arange(200) < n) for n in (20, 180)],
         [_ranks(worse), _ranks(worse)],
     )
-    assert spread.beyond_queries and not spread.beyond_noise
+    assert spread.low > 0 and not spread.is_significant
 
 
 def test_the_same_draws_every_time():
     ranks = [_ranks(np.arange(50) % 3 == 0)], [_ranks(np.arange(50) % 2 == 0)]
     found, again = paired_difference(*ranks), paired_difference(*ranks)
     assert (found.low, found.high) == (again.low, again.high)
+
+
+def test_equal_gains_have_an_interval_of_no_width():
+    always, never = _ranks(np.ones(5, bool)), _ranks(np.zeros(5, bool))
+    found = paired_difference([always], [never])
+    assert (found.mean, found.low, found.high) == (1, 1, 1)
 
 
 def test_rows_that_cannot_be_compared():

@@ -13,6 +13,8 @@ from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.sources import FileSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.metrics import recall
+from mgtl_tf.reproduction.benchmark import SMALL
+from mgtl_tf.reproduction.study import benchmark_study
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import look as workflow
@@ -215,23 +217,25 @@ def test_runs_without_steps_are_refused(changes, named, tmp_path):
 
 
 def test_tables_look_at_finished_runs_with_steps(tmp_path, monkeypatch):
-    study = tmp_path / "procedural-v1-small"
+    study = benchmark_study(SMALL, tmp_path, {})
     names = ["with_cmi-seed0", "vgg-seed0", "without_cmi-seed1", "steps3-seed0"]
     for name in names:
-        (study / "runs" / name / "report").mkdir(parents=True)
-        (study / "runs" / name / "report" / "report.html").write_text("done")
+        report = study.folder / "runs" / name / "report"
+        report.mkdir(parents=True)
+        (report / "report.html").write_text("done")
     seen = []
 
     def look(folders, tables_dir):
-        seen.extend(f.relative_to(study).as_posix() for f in folders)
+        seen.extend(f.relative_to(study.folder).as_posix() for f in folders)
         return tables_dir / "look.html"
 
     monkeypatch.setattr(tables, "look_at_runs", look)
-    job = tables.TablesJob((1, 2, 3, 4), "procedural", "small", "", tmp_path)
-    assert tables.look_at_tables(job) == study / "tables" / "look.html"
+    request = tables.TablesRequest(study, (1, 2, 3, 4), (0, 1))
+    page = tables.look_at_tables(request)
+    assert page == study.folder / "tables" / "look.html"
     # naive-seed0 is not finished, the others have no knowledge to look at.
     assert sorted(seen) == ["runs/with_cmi-seed0", "runs/without_cmi-seed1"]
-    with pytest.raises(UserError, match="--look: no finished run"):
+    with pytest.raises(UserError, match="no finished run"):
         look_at_runs([], tmp_path)
 
 
