@@ -36,6 +36,9 @@ REQUIRES = [
     "matplotlib>=3.10,<4",
     "jinja2>=3.1,<4",
     "tensorboard>=2.20,<3",
+    # The paper's tables as Markdown and text.
+    "pandas>=2.2,<4",
+    "tabulate>=0.9,<1",
     # Geodesics and map projections.
     "pyproj>=3.7,<4",
     # JSON files are validated against the declared shape of their content.
@@ -92,8 +95,9 @@ setup(
     packages=find_packages(
         include=["mgtl_tf", "mgtl_tf.*", "polar", "experiments"]
     ),
-    # Of every package: its page templates, styles, scripts, vendored files.
-    package_data={"": ["templates/**", "static/**", "py.typed"]},
+    # Of every package: its page templates, styles, scripts, vendored files,
+    # tables of figures.
+    package_data={"": ["templates/**", "static/**", "*.csv", "py.typed"]},
     install_requires=REQUIRES,
     extras_require=EXTRAS,
 )

@@ -87,22 +87,14 @@ def main(argv: list[str]) -> int:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     numbers, seeds = _numbers(_TABLE, TABLES), _numbers(_SEEDS)
     study = _study(numbers)
-    own_seeds = study.benchmark.seeds if study.benchmark else (0,)
     load_tensorflow(devices=False)
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
 
-    request = tables.TablesRequest(
-        study,
-        numbers,
-        seeds or own_seeds,
-        _CONTROLS.value,
-        _ANY_CODE.value,
-        _COST.value,
-    )
+    asked = numbers, seeds or study.seeds, _CONTROLS.value, _ANY_CODE.value
+    request = tables.TablesRequest(study, *asked, _COST.value)
     if _DRY_RUN.value:
-        rows, code = request.rows, request.any_code
-        print("\n".join(study_runs.plan(study, rows, request.seeds, code)))
+        print("\n".join(study_runs.plan(study, request.runs, _ANY_CODE.value)))
         return 0
     tables.run_tables(request, _WORKERS.value)
     shown = tables.show_tables(request)
@@ -110,8 +102,8 @@ def main(argv: list[str]) -> int:
     if _LOOK.value:
         tell_done(f"look: {tables.look_at_tables(request)}")
     if _PUBLISH.value:
-        docs, command = Path(_DOCS_DIR.value), _command()
-        page = tables.publish_tables(request, shown, docs, command)
+        docs = Path(_DOCS_DIR.value)
+        page = tables.publish_tables(request, shown, docs, _command())
         tell_done(f"published: {page}")
     return 0
 

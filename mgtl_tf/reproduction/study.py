@@ -41,6 +41,11 @@ class Study:
     settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     benchmark: Benchmark | None = None
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Of the runs of every row, unless others are asked for."""
+        return self.benchmark.seeds if self.benchmark else (0,)
+
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
         system = row.changes.get("system", "mgtl")

@@ -123,27 +123,24 @@ def progress_log(count: int) -> Callable[[Run, int, float], None]:
 
 
 def plan(
-    study: Study,
-    rows: Sequence[Row],
-    seeds: Sequence[int],
-    any_code: bool = False,
+    study: Study, runs: Sequence[Run], any_code: bool = False
 ) -> list[str]:
     """What would be trained: a line a run. Nothing is written.
 
     Args:
-        study: whose runs are needed.
-        rows, seeds: of the runs.
+        study: of the runs.
+        runs: all that are needed.
         any_code: as of `finish`.
 
     Raises:
         UserError: for data on disk that cannot be read, or where a folder
             holds another run.
     """
-    if not rows:
+    if not runs:
         return ["nothing to train"]
     versions, pairs = _versions_there(study)
     lines, total = [], 0
-    for run in study.runs(rows, seeds):
+    for run in runs:
         if versions and is_finished(run, versions, any_code):
             lines.append(f"{run.name}: finished")
         else:

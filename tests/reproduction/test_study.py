@@ -199,8 +199,7 @@ def test_damaged_ranks_name_the_file(study, trainer):
 def test_dry_run_lists_what_is_left(study, trainer, monkeypatch):
     finish([study.run(VGG, 0)], VERSIONS, ONE)
     monkeypatch.setattr(study_runs, "_versions_there", lambda _: (VERSIONS, 99))
-    rows = rows_of((2,))
-    assert plan(study, rows, (0,)) == [
+    assert plan(study, table_2(study, (0,))) == [
         "vgg-seed0: finished",
         "without_cmi-seed0: 800 steps",
         "with_cmi-seed0: 800 steps",

@@ -111,7 +111,7 @@ def _request(folder, *numbers, seeds=(0,), **fields):
 
 
 def _plan(request):
-    return plan(request.study, request.rows, request.seeds)
+    return plan(request.study, request.runs)
 
 
 def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
