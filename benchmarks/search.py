@@ -33,8 +33,8 @@ from benchmarks.yardstick import unit_rows
 from mgtl_tf.retrieval.ann import SearchEngine, build_engine, open_engine
 from mgtl_tf.retrieval.ann.measuring import (
     compare,
-    gallery_like_queries,
-    like_noise,
+    gallery_noise,
+    synthetic_queries,
 )
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.manifest import write_manifest
@@ -83,7 +83,7 @@ def _make(folder: Path) -> None:
     )
     for start in range(0, count, ROWS):
         rows = np.arange(start, min(count, start + ROWS)) % len(small)
-        noise = TILE_NOISE * like_noise(small, len(rows), rng)
+        noise = TILE_NOISE * gallery_noise(small, len(rows), rng)
         descriptors[start : start + ROWS] = unit_rows(small[rows] + noise)
     descriptors.flush()
     del descriptors
@@ -117,7 +117,7 @@ def _measure(folder: Path) -> None:
     engine, more, _ = _value_timed(lambda: open_engine(index, "ivfpq"))
     print(f"opened: index {clock:.2f} s, IVF-PQ {more:.2f} s (goal: under 5)")
     rng = np.random.default_rng(2)
-    queries, truth = gallery_like_queries(
+    queries, truth = synthetic_queries(
         index.descriptors, _QUERIES.value, rng, QUERY_NOISE
     )
     engine.search(queries, TOP_K)

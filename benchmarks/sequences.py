@@ -25,7 +25,7 @@ from typing import Any, cast
 import numpy as np
 from absl import flags
 
-from mgtl_tf.retrieval.ann.exact import BlockSearch
+from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.calibration.evidence import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.retrieval.ann import open_engine
-from mgtl_tf.retrieval.ann.exact import BlockSearch
+from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
 from mgtl_tf.retrieval.calibration.evidence import Witness
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index

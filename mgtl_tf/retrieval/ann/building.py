@@ -11,36 +11,45 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.ann.approximate import ApproximateSearch
-from mgtl_tf.retrieval.ann.exact import FlatSearch
-from mgtl_tf.retrieval.ann.faiss_library import faiss_library
-from mgtl_tf.retrieval.ann.ivf_pq import InvertedProductQuantized
+from mgtl_tf.retrieval.ann.engine_files import (
+    FAISS_FILE,
+    engine_folder,
+    write_engine,
+)
+from mgtl_tf.retrieval.ann.faiss_indexes import (
+    FaissIndex,
+    ScalarQuantization,
+    SearchSettings,
+    WhitenedPCA,
+)
+from mgtl_tf.retrieval.ann.faiss_search import (
+    ApproximateSearch,
+    FlatSearch,
+    faiss_library,
+)
+from mgtl_tf.retrieval.ann.ivf_pq import IVFPQ
 from mgtl_tf.retrieval.ann.measuring import (
     QUERY_DIFFERENCE,
     compare,
-    gallery_like_queries,
+    synthetic_queries,
 )
-from mgtl_tf.retrieval.ann.quantized import ScalarQuantized
-from mgtl_tf.retrieval.ann.recipe import Effort, Recipe
-from mgtl_tf.retrieval.ann.reduced import Whitened
-from mgtl_tf.retrieval.ann.stored import FAISS_FILE, engine_folder, write_engine
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.atomic_io import ENGINE_JSON, unwritable, whole_folder
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_path import plain_path
 
-RECIPES: dict[str, Recipe] = {
-    "float16": ScalarQuantized("float16"),
-    "int8": ScalarQuantized("int8"),
-    "pca": Whitened(),
-    "ivfpq": InvertedProductQuantized(),
+FAISS_INDEXES: dict[str, FaissIndex] = {
+    "float16": ScalarQuantization("float16"),
+    "int8": ScalarQuantization("int8"),
+    "pca": WhitenedPCA(),
+    "ivfpq": IVFPQ(),
 }
 """The approximate engines, by the name that --engine takes."""
 
 _SAMPLED = 80_000
 _ROWS = 8192
 _QUERIES = 300
-# Of exact search's recall@10; the least effort that keeps it is taken.
+# Of exact search's recall@10; the fastest settings that keep it are taken.
 _KEPT = 0.995
 
 
@@ -58,23 +67,23 @@ def build_faiss_engine(
 
     Args:
         index: the gallery.
-        engine: a name of `RECIPES`.
+        engine: a name of `FAISS_INDEXES`.
         training: descriptors to learn from, float32 [n, D], such as those of
             the training split's gallery; None for the gallery itself.
         difference: of the queries that measure it from their places; see
-            `measuring.gallery_like_queries`.
+            `measuring.synthetic_queries`.
         seed: of the samples.
         progress: whether a progress bar is shown on stderr.
 
     Returns:
-        what engine.json says: `memory`, `effort`, `measured`.
+        what engine.json says: `memory`, `settings`, `measured`.
 
     Raises:
         UserError: for a gallery that is too small or a training gallery that
             does not fit, or where the disk does not take the engine.
     """
     faiss = faiss_library(f"--engine={engine}")
-    recipe, rng = RECIPES[engine], np.random.default_rng(seed)
+    kind, rng = FAISS_INDEXES[engine], np.random.default_rng(seed)
     source = index.descriptors if training is None else training
     if source.shape[1] != index.descriptors.shape[1]:
         raise UserError(
@@ -85,16 +94,16 @@ def build_faiss_engine(
     folder = engine_folder(index, engine)
     try:
         with whole_folder(folder, ENGINE_JSON) as beside:
-            built = recipe.train(faiss, sample, len(index.descriptors))
+            built = kind.train(faiss, sample, len(index.descriptors))
             for rows in _blocks(index.descriptors, engine, progress):
                 built.add(np.ascontiguousarray(rows, np.float32))
             _write(faiss, built, beside / FAISS_FILE)
-            queries = gallery_like_queries(
+            queries = synthetic_queries(
                 index.descriptors, _QUERIES, rng, difference
             )
-            details = _details(faiss, recipe, built, index, *queries)
+            details = _details(kind, built, index, *queries)
             details["trained_on"] = "itself" if training is None else "another"
-            details["memory"] |= _memory(recipe, index, beside / FAISS_FILE)
+            details["memory"] |= _memory(kind, index, beside / FAISS_FILE)
             write_engine(beside, index, details)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -130,41 +139,38 @@ def _write(faiss: Any, built: Any, path: Path) -> None:
         with plain_path(path) as plain:
             faiss.write_index(built, str(plain))
     except RuntimeError as error:
-        # FAISS tells a full disk in its own way.
+        # FAISS raises this where the disk is full.
         raise OSError(None, f"FAISS: {str(error).splitlines()[0]}") from error
 
 
 def _details(
-    faiss: Any,
-    recipe: Recipe,
+    kind: FaissIndex,
     built: Any,
     index: Index,
     queries: np.ndarray,
     truth: np.ndarray,
 ) -> dict[str, Any]:
-    """The least effort that keeps recall, and what it was measured to do."""
+    """The fastest settings that keep recall, and what it was measured to do."""
     exact, _ = FlatSearch(index.descriptors).search(queries, 10)
-    for effort in recipe.efforts(built):
-        engine = ApproximateSearch(
-            faiss, recipe, built, index.descriptors, effort
-        )
+    for settings in kind.settings_to_try(built):
+        engine = ApproximateSearch(kind, built, index.descriptors, settings)
         measured = compare(engine, queries, truth, exact)
         if measured["recall@10"] >= _KEPT * measured["exact_recall@10"]:
             break
     now = datetime.datetime.now(datetime.UTC)
     return {
-        "engine": recipe.name,
+        "engine": kind.name,
         "created": now.isoformat("T", "seconds"),
-        "effort": asdict(effort),
+        "settings": asdict(settings),
         "measured": measured,
         "memory": {},
     }
 
 
-def _memory(recipe: Recipe, index: Index, path: Path) -> dict[str, int]:
+def _memory(kind: FaissIndex, index: Index, path: Path) -> dict[str, int]:
     """Bytes: now, of each place, and of a million places."""
     count, dimension = index.descriptors.shape
-    each = recipe.bytes_per_place(dimension)
+    each = kind.bytes_per_place(dimension)
     fixed = max(0, path.stat().st_size - count * each)
     return {
         "bytes": path.stat().st_size,
@@ -194,7 +200,7 @@ def open_faiss_engine(
     except RuntimeError as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"{path}: FAISS cannot read it ({reason})") from error
-    effort = Effort(**details["effort"])
+    settings = SearchSettings(**details["settings"])
     return ApproximateSearch(
-        faiss, RECIPES[name], built, index.descriptors, effort, details
+        FAISS_INDEXES[name], built, index.descriptors, settings, details
     )

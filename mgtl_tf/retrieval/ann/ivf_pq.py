@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.recipe import Effort, even_dimension
+from mgtl_tf.retrieval.ann.faiss_indexes import (
+    FaissIndex,
+    SearchSettings,
+    even_dimension,
+)
 from mgtl_tf.utils.errors import UserError
 
 _MOST = 256
@@ -15,11 +20,11 @@ _LEAST_PLACES = 1000
 _PCA_ROWS = 20_000
 # k-means wants so many places for each of its centres.
 _PLACES_A_LIST = 39
-# So many candidates by product quantisation become one of the short list.
+# So many candidates by product quantisation are kept for each that is reranked.
 _REFINED = 8
 
 
-class InvertedProductQuantized:
+class IVFPQ(FaissIndex):
     """An inverted file of product-quantised principal components.
 
     The gallery is cut into lists around the centres of k-means; a query
@@ -28,7 +33,7 @@ class InvertedProductQuantized:
     and Schmid, "Product quantization for nearest neighbor search", PAMI
     2011; André et al., "Cache locality is not enough", VLDB 2015). The best
     by these codes are ordered again by the components in 8 bits, and the
-    best of those, the short list, exactly.
+    best of those are reranked exactly.
 
     The metric within is the Euclidean distance, whose order is that of the
     cosine for unit vectors; an inner product of components would lose it,
@@ -41,7 +46,7 @@ class InvertedProductQuantized:
     name = "ivfpq"
 
     def train(self, faiss: Any, sample: np.ndarray, count: int) -> Any:
-        """An empty index, trained; see `Recipe`.
+        """An empty index, trained; see `FaissIndex`.
 
         Raises:
             UserError: for fewer than 1,000 places, or places to learn from.
@@ -71,29 +76,32 @@ class InvertedProductQuantized:
         reduced = _reduced(dimension)
         return reduced // _NUMBERS_A_CODE // 2 + 8 + reduced
 
-    def efforts(self, index: Any) -> list[Effort]:
-        """Ever more lists, at last all, and then a longer short list."""
+    def settings_to_try(self, index: Any) -> list[SearchSettings]:
+        """Ever more lists, at last all, and then more candidates."""
         import faiss
 
         lists = faiss.extract_index_ivf(index).nlist
         powers = [2**n for n in range(1, lists.bit_length())]
         return [
-            *(Effort(50, read) for read in powers or [1]),
-            Effort(200, lists),
-            Effort(800, lists),
+            *(SearchSettings(50, read) for read in powers or [1]),
+            SearchSettings(200, lists),
+            SearchSettings(800, lists),
         ]
 
     def candidates(
-        self, faiss: Any, index: Any, queries: np.ndarray, effort: Effort
+        self, index: Any, queries: np.ndarray, settings: SearchSettings
     ) -> np.ndarray:
-        """The nearest in the lists that are read; see `Recipe`."""
+        """The nearest in the lists that are read; see `FaissIndex`."""
+        faiss: Any = importlib.import_module("faiss")
         refined = faiss.downcast_index(index.index)
-        settings = faiss.IndexRefineSearchParameters(
+        parameters = faiss.IndexRefineSearchParameters(
             k_factor=float(_REFINED),
-            base_index_params=faiss.SearchParametersIVF(nprobe=effort.lists),
+            base_index_params=faiss.SearchParametersIVF(nprobe=settings.nprobe),
         )
         components = index.chain.at(0).apply(queries)
-        return refined.search(components, effort.short_list, params=settings)[1]
+        return refined.search(components, settings.reranked, params=parameters)[
+            1
+        ]
 
 
 def _reduced(dimension: int) -> int:

@@ -16,7 +16,7 @@ _SAMPLED = 512
 _KS = (1, 10)
 
 
-def gallery_like_queries(
+def synthetic_queries(
     descriptors: np.ndarray,
     count: int,
     rng: np.random.Generator,
@@ -41,12 +41,12 @@ def gallery_like_queries(
     count = min(count, len(descriptors))
     truth = np.sort(rng.choice(len(descriptors), count, replace=False))
     queries = np.array(descriptors[truth], np.float32)
-    queries += np.float32(difference) * like_noise(descriptors, count, rng)
+    queries += np.float32(difference) * gallery_noise(descriptors, count, rng)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     return queries, truth
 
 
-def like_noise(
+def gallery_noise(
     descriptors: np.ndarray, count: int, rng: np.random.Generator
 ) -> np.ndarray:
     """Gaussian noise with the covariance of (512 of) the gallery's rows.

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.milvus_connection import connect, release, told
-from mgtl_tf.retrieval.ann.short_list import nearest_of
-from mgtl_tf.retrieval.ann.stored import identity
+from mgtl_tf.retrieval.ann.engine import rerank
+from mgtl_tf.retrieval.ann.engine_files import gallery_fingerprint
+from mgtl_tf.retrieval.ann.milvus_connection import (
+    connect,
+    naming_server,
+    release,
+)
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.search import NotFiniteError, check_search, checked_rows
 from mgtl_tf.utils.errors import UserError
@@ -54,7 +58,7 @@ MILVUS_INDEXES = {
 
 def collection_name(index: Index, engine: str) -> str:
     """Of a gallery as it is now: another one never bears the name."""
-    text = json.dumps(identity(index), sort_keys=True)
+    text = json.dumps(gallery_fingerprint(index), sort_keys=True)
     return f"mgtl_{engine}_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
@@ -99,7 +103,7 @@ class MilvusSearch:
         self.descriptors = index.descriptors
         self.collection = collection_name(index, engine)
         self._client = connect(uri)
-        with told(self.uri):
+        with naming_server(self.uri):
             there = set(self._client.list_collections())
             if self.collection not in there:
                 self.close()
@@ -157,7 +161,7 @@ class MilvusSearch:
             UserError: where the server does not answer.
         """
         gone = checked_rows(rows, len(self.descriptors)).tolist()
-        with told(self.uri):
+        with naming_server(self.uri):
             for start in range(0, len(gone), _MOST):
                 part = gone[start : start + _MOST]
                 self._client.delete(self.collection, ids=part)
@@ -171,7 +175,7 @@ class MilvusSearch:
         Raises:
             UserError: where the server does not answer.
         """
-        with told(self.uri):
+        with naming_server(self.uri):
             self._client.drop_collection(self.collection)
         self.close()
 
@@ -184,10 +188,10 @@ class MilvusSearch:
         return self._count
 
     def _counted(self) -> int:
-        told_count = self._client.query(
+        counted = self._client.query(
             self.collection, filter="", output_fields=["count(*)"]
         )
-        return int(told_count[0]["count(*)"])
+        return int(counted[0]["count(*)"])
 
     def _asked(
         self, queries: np.ndarray, top_k: int, condition: str
@@ -198,7 +202,7 @@ class MilvusSearch:
         settings = dict(self._kind.search)
         if "ef" in settings:
             settings["ef"] = max(settings["ef"], limit)
-        with told(self.uri):
+        with naming_server(self.uri):
             answers = self._client.search(
                 self.collection,
                 data=list(queries),
@@ -227,7 +231,7 @@ def _ordered(
     found = np.full((len(lines), max(len(line) for line in lines)), -1)
     for i, line in enumerate(lines):
         found[i, : len(line)] = line
-    return nearest_of(queries, gallery, found, top_k)
+    return rerank(queries, gallery, found, top_k)
 
 
 def _absent(index: Index, engine: str, uri: str, there: set[str]) -> str:

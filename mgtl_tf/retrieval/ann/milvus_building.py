@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.ann.exact import BlockSearch
+from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
 from mgtl_tf.retrieval.ann.measuring import (
     QUERY_DIFFERENCE,
     compare,
-    gallery_like_queries,
+    synthetic_queries,
 )
 from mgtl_tf.retrieval.ann.milvus import (
     FIELD,
@@ -22,7 +22,11 @@ from mgtl_tf.retrieval.ann.milvus import (
     collection_name,
     milvus_index,
 )
-from mgtl_tf.retrieval.ann.milvus_connection import connect, release, told
+from mgtl_tf.retrieval.ann.milvus_connection import (
+    connect,
+    naming_server,
+    release,
+)
 from mgtl_tf.retrieval.galleries.gallery import Index
 
 # Servers take messages of up to 64 MiB.
@@ -48,7 +52,7 @@ def build_milvus(
         engine: a name of `MILVUS_INDEXES`.
         uri: a local file FILE.db, or a cluster's address.
         difference: of the queries that measure it from their places; see
-            `measuring.gallery_like_queries`.
+            `measuring.synthetic_queries`.
         seed: of these queries.
         progress: whether a progress bar is shown on stderr.
 
@@ -62,7 +66,7 @@ def build_milvus(
     name = collection_name(index, engine)
     client = connect(uri)
     try:
-        with told(uri or ""):
+        with naming_server(uri or ""):
             for old in (name, f"{name}{UNFINISHED}"):
                 if client.has_collection(old):
                     client.drop_collection(old)
@@ -74,7 +78,7 @@ def build_milvus(
     opened = MilvusSearch(index, engine, uri)
     try:
         rng = np.random.default_rng(seed)
-        queries, truth = gallery_like_queries(
+        queries, truth = synthetic_queries(
             index.descriptors, _QUERIES, rng, difference
         )
         exact, _ = BlockSearch(index.descriptors).search(queries, 10)

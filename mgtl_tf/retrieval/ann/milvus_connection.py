@@ -47,12 +47,12 @@ def connect(uri: str | None) -> Any:
     # So does FAISS, which Milvus Lite loads, of its instructions.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     pymilvus = importlib.import_module("pymilvus")
-    with told(uri):
+    with naming_server(uri):
         return pymilvus.MilvusClient(uri, timeout=_SECONDS)
 
 
 @contextlib.contextmanager
-def told(uri: str) -> Iterator[None]:
+def naming_server(uri: str) -> Iterator[None]:
     """Makes one line of what goes wrong between client and server.
 
     Raises:

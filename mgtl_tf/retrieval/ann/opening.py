@@ -8,18 +8,26 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.ann.building import (
-    RECIPES,
+    FAISS_INDEXES,
     build_faiss_engine,
     open_faiss_engine,
 )
 from mgtl_tf.retrieval.ann.engine import SearchEngine
-from mgtl_tf.retrieval.ann.exact import BlockSearch, FlatSearch
-from mgtl_tf.retrieval.ann.faiss_library import faiss_library, has_faiss
+from mgtl_tf.retrieval.ann.engine_files import (
+    FAISS_FILE,
+    engine_folder,
+    read_engine,
+)
+from mgtl_tf.retrieval.ann.faiss_search import (
+    BlockSearch,
+    FlatSearch,
+    faiss_library,
+    has_faiss,
+)
 from mgtl_tf.retrieval.ann.measuring import QUERY_DIFFERENCE
 from mgtl_tf.retrieval.ann.milvus import MilvusSearch, milvus_index
 from mgtl_tf.retrieval.ann.milvus_building import build_milvus
 from mgtl_tf.retrieval.ann.milvus_connection import connect, release
-from mgtl_tf.retrieval.ann.stored import FAISS_FILE, engine_folder, read_engine
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
 
@@ -82,7 +90,7 @@ def build_engine(
         training: descriptors that FAISS' engines learn from, float32 [n, D];
             None for the gallery itself.
         difference: between the queries that measure it and their places; see
-            `measuring.gallery_like_queries`. The larger, the more of the
+            `measuring.synthetic_queries`. The larger, the more of the
             gallery IVF-PQ will read.
         progress: whether a progress bar is shown on stderr.
 
@@ -154,7 +162,7 @@ def _check(engine: str, backend: str, uri: str | None) -> None:
         )
     if backend == "milvus":
         return
-    names = ["exact", *RECIPES]
+    names = ["exact", *FAISS_INDEXES]
     if engine not in names:
         raise UserError(f"--engine={engine}: must be one of {_list(names)}")
     if uri is not None:

@@ -9,9 +9,9 @@ import pytest
 from mgtl_tf.retrieval.ann import build_engine, open_engine, summary
 from mgtl_tf.retrieval.ann.measuring import (
     compare,
-    gallery_like_queries,
-    like_noise,
+    gallery_noise,
     recall_of,
+    synthetic_queries,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
@@ -260,10 +260,10 @@ def test_queries_are_like_the_gallery():
     rows = np.float32(rows + 1)
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     rng = np.random.default_rng(0)
-    noise = like_noise(rows, 5000, rng)
+    noise = gallery_noise(rows, 5000, rng)
     np.testing.assert_allclose(np.cov(noise.T), np.cov(rows.T), atol=2e-3)
-    queries, truth = gallery_like_queries(rows, 50, rng, 0.0)
+    queries, truth = synthetic_queries(rows, 50, rng, 0.0)
     np.testing.assert_allclose(queries, rows[truth], atol=1e-6)
-    queries, truth = gallery_like_queries(rows, 5000, rng)
+    queries, truth = synthetic_queries(rows, 5000, rng)
     assert sorted(set(truth.tolist())) == list(range(3000))
     np.testing.assert_allclose(np.linalg.norm(queries, axis=1), 1, atol=1e-5)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from mgtl_tf.retrieval import search as search_module
 from mgtl_tf.retrieval.ann import open_engine
-from mgtl_tf.retrieval.ann.exact import BlockSearch, FlatSearch
-from mgtl_tf.retrieval.ann.short_list import nearest_of
+from mgtl_tf.retrieval.ann.engine import rerank
+from mgtl_tf.retrieval.ann.faiss_search import BlockSearch, FlatSearch
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
 
@@ -119,13 +119,13 @@ def test_refuses(engine, queries, gallery, top_k, rows, message):
 def test_short_list_is_ordered_and_gaps_passed_over():
     gallery = unit_rows(50, 9, 3)
     candidates = np.array([[7, 3, -1, 12, 44], [0, 1, 2, -1, -1]])
-    rows, similarities = nearest_of(gallery[[3, 2]], gallery, candidates, 3)
+    rows, similarities = rerank(gallery[[3, 2]], gallery, candidates, 3)
     for query, line, found in zip([3, 2], candidates, rows, strict=True):
         expected = full_sort(gallery[[query]], gallery, 3, line[line >= 0])
         np.testing.assert_array_equal(found, expected[0][0])
     assert similarities[:, 0].tolist() == pytest.approx([1, 1])
     with pytest.raises(ValueError, match="fewer than 4"):
-        nearest_of(gallery[[3, 2]], gallery, candidates, 4)
+        rerank(gallery[[3, 2]], gallery, candidates, 4)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from mgtl_tf.retrieval.ann import (
     open_engine,
     summary,
 )
-from mgtl_tf.retrieval.ann.exact import BlockSearch
+from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.ann.fill_milvus import gallery
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.recipe import Effort
+from mgtl_tf.retrieval.ann.faiss_indexes import SearchSettings
 from mgtl_tf.retrieval.galleries.checksums import (
     BlockChecksums,
     block_checksums,
@@ -26,7 +26,7 @@ from mgtl_tf.utils.plain_files import quoted
 FAISS_FILE = "index.faiss"
 """What FAISS wrote."""
 
-_FORMAT = 2
+_FORMAT = 3
 _CHECKED_ROWS = 1024
 
 
@@ -36,9 +36,9 @@ class StoredEngine:
 
     Attributes:
         engine: its name.
-        gallery: `identity` of the gallery that it was built of.
+        gallery: `gallery_fingerprint` of the gallery that it was built of.
         files: checksums of what FAISS wrote.
-        effort: how much of it a search looks at.
+        settings: how much of it a search looks at.
         measured: its recall beside exact search's.
         memory: bytes, in all and of each place.
     """
@@ -46,7 +46,7 @@ class StoredEngine:
     engine: str
     gallery: dict[str, Any]
     files: dict[str, BlockChecksums]
-    effort: Effort
+    settings: SearchSettings
     measured: dict[str, float]
     memory: dict[str, int]
 
@@ -56,7 +56,7 @@ def engine_folder(index: Index, name: str) -> Path:
     return index.folder / "engines" / name
 
 
-def identity(index: Index) -> dict[str, Any]:
+def gallery_fingerprint(index: Index) -> dict[str, Any]:
     """What tells this gallery from any other, and from its own past.
 
     The checksum of index.json, which holds those of all its files, and one
@@ -90,7 +90,7 @@ def write_engine(
     checksums = block_checksums(folder / FAISS_FILE)
     content = {
         "format": _FORMAT,
-        "gallery": identity(index),
+        "gallery": gallery_fingerprint(index),
         "files": {FAISS_FILE: dataclasses.asdict(checksums)},
         **details,
     }
@@ -116,7 +116,7 @@ def read_engine(index: Index, name: str) -> dict[str, Any]:
         )
     path, ending = folder / ENGINE_JSON, f"build it: {remedy}"
     stored = read_json(path, StoredEngine, ending, sealed=True, version=_FORMAT)
-    if stored.gallery != identity(index):
+    if stored.gallery != gallery_fingerprint(index):
         raise UserError(
             f"{folder}: was built for other descriptors than"
             f" --gallery={index.folder} has now; build it again: {remedy}"
