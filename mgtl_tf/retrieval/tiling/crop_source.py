@@ -1,4 +1,4 @@
-"""A map's crops as the images of a gallery."""
+"""A map's crops, on a grid of equal steps, as the images of a gallery."""
 
 from __future__ import annotations
 
@@ -8,12 +8,119 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.cutting import cut_crop
-from mgtl_tf.retrieval.tiling.grid import crop_centres
-from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.retrieval.tiling.cropping import cut_crop
+from mgtl_tf.retrieval.tiling.map import Map, Sheets
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import degree_metres, move
+
+MOST_CROPS = 20_000_000
+"""Of one map; what else is likely is a slip in a flag."""
+
+# What rounding may cost a grid that fits exactly, in steps and in pixels.
+_ROUNDING_STEPS = 1e-6
+_ROUNDING_PIXELS = 1e-3
+
+
+def crop_centres(sheets: Sheets, settings: CropSettings) -> np.ndarray:
+    """Centres of all crops that lie on the map, from north-west, by rows.
+
+    Rows and columns are `step_metres` apart along the ground; what is left
+    over is shared by both edges.
+
+    Args:
+        sheets: the map; it may cross the 180th meridian.
+        settings: of the crops.
+
+    Returns:
+        latitude and longitude, degrees, float64 [M, 2]; M may be 0.
+
+    Raises:
+        UserError: where there would be more than 20,000,000.
+    """
+    south, west = sheets.bounds[:, [0, 2]].min(axis=0).tolist()
+    north, east = sheets.bounds[:, [1, 3]].max(axis=0).tolist()
+    _require_few(sheets, settings)
+    north_metres = float(degree_metres((south + north) / 2)[0])
+    rows = []
+    for latitude in _spread(north, south, north_metres, settings):
+        east_metres = float(degree_metres(latitude)[1])
+        longitudes = _spread(west, east, east_metres, settings)
+        centres = np.stack(
+            [np.full_like(longitudes, latitude), longitudes], axis=-1
+        )
+        rows.append(centres[_on_sheets(sheets, centres, settings)])
+    centres = np.concatenate([np.empty((0, 2)), *rows])
+    centres[:, 1] = (centres[:, 1] + 180) % 360 - 180
+    return centres
+
+
+def _require_few(sheets: Sheets, settings: CropSettings) -> None:
+    south, north, west, east = sheets.bounds.T
+    northward, eastward = degree_metres((south + north) / 2)
+    rows = (north - south) * northward / settings.step_metres
+    columns = (east - west) * eastward / settings.step_metres
+    count = float(((rows + 1) * (columns + 1)).sum())
+    if not count <= MOST_CROPS:
+        raise UserError(
+            f"--step_metres={settings.step_metres:g}: makes some {count:.2g}"
+            f" crops of the map {sheets.name!r}; more than {MOST_CROPS:,} are"
+            " refused; give a larger step or parts of the map"
+        )
+
+
+def _spread(
+    first: float, last: float, degree: float, settings: CropSettings
+) -> np.ndarray:
+    """Centres in degrees from one edge to the other, evenly within both."""
+    extent = abs(last - first) * degree
+    spare = (extent - settings.crop_metres) / settings.step_metres
+    count = int(np.floor(spare + _ROUNDING_STEPS)) + 1
+    if count < 1:
+        return np.empty(0)
+    offsets = (np.arange(count) - (count - 1) / 2) * settings.step_metres
+    return (first + last) / 2 + np.sign(last - first) * offsets / degree
+
+
+def _on_sheets(
+    sheets: Sheets, centres: np.ndarray, settings: CropSettings
+) -> np.ndarray:
+    """Whether each of a crop's corner pixels lies on a sheet, bool [M]."""
+    if not len(centres):
+        return np.zeros(0, bool)
+    reach = (settings.crop_metres - settings.pixel_metres) / 2
+    east, north = reach * np.array([[-1, 1, 1, -1], [1, 1, -1, -1]])
+    corners = move(centres[:, None], east, north)
+    inside = np.zeros(corners.shape[:2], bool)
+    for number in sheets.near(corners[:, :, :].reshape(-1, 2)):
+        area = sheets.maps[number]
+        some = _beside(centres, sheets.bounds[number], settings)
+        inside[some] |= _inside(area, corners[some])
+    return np.asarray(inside.all(axis=1))
+
+
+def _beside(
+    centres: np.ndarray, bounds: np.ndarray, settings: CropSettings
+) -> slice:
+    """Those of a row of centres whose crops may reach onto a sheet."""
+    margin = settings.crop_metres / float(degree_metres(centres[0, 0])[1])
+    first, last = np.searchsorted(
+        centres[:, 1], [bounds[2] - margin, bounds[3] + margin]
+    ).tolist()
+    return slice(first, last)
+
+
+def _inside(area: Map, places: np.ndarray) -> np.ndarray:
+    """Whether places lie on a sheet: degrees [..., 2] to bool [...]."""
+    limits = np.array([area.width, area.height]) + _ROUNDING_PIXELS
+    pixels = area.to_pixels(places)
+    return np.asarray(
+        ((pixels >= -_ROUNDING_PIXELS) & (pixels <= limits)).all(axis=-1)
+    )
+
 
 CROPS = "crops"
 """The folder of the crops, in the index's."""

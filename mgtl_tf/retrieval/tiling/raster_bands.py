@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.tiling.sampling import sampled
 from mgtl_tf.utils.errors import UserError
 from polar.band_colors import Bands, kind_of_grey, stated_highest, true_colors
+
+_BLOCKS_A_SIDE = 8
+_BLOCK = 64
+
+
+def sampled(dataset: Any, bands: Sequence[int]) -> np.ndarray:
+    """Values of bands in at most 8 x 8 blocks of 64 x 64 pixels.
+
+    Args:
+        dataset: opened by rasterio.
+        bands: numbers, from 1; B of them.
+
+    Returns:
+        [B, P], of the bands' own type; P pixels.
+    """
+    from rasterio.windows import Window
+
+    parts = [
+        dataset.read(
+            list(bands), window=Window(column, row, width, height)
+        ).reshape(len(bands), -1)
+        for row, height in _spans(dataset.height)
+        for column, width in _spans(dataset.width)
+    ]
+    return np.concatenate(parts, axis=1)
+
+
+def _spans(size: int) -> list[tuple[int, int]]:
+    """Starts and lengths along a side, from one end to the other."""
+    length = min(size, _BLOCK)
+    count = min(_BLOCKS_A_SIDE, -(-size // length))
+    starts = np.linspace(0, size - length, count).astype(int).tolist()
+    return [(start, length) for start in dict.fromkeys(starts)]
+
 
 _COLORS = ("red", "green", "blue")
 _UNNAMED = {"undefined", "gray", "alpha"}
@@ -56,7 +90,7 @@ class RasterBands:
         self._opaque = 0.0
         bits = _bits(path, dataset, self.colors)
         if "alpha" in names:
-            self._believe(dataset, names.index("alpha") + 1)
+            self._use_alpha(dataset, names.index("alpha") + 1)
         self.palette = _palette(path, dataset, names)
         highest = _stated_highest(dataset, self.colors[0], bits)
         self.brightest: int | None = None
@@ -78,7 +112,7 @@ class RasterBands:
         )
         return Bands(kind, highest, premultiplied, int(self._opaque) or None)
 
-    def _believe(self, dataset: Any, band: int) -> None:
+    def _use_alpha(self, dataset: Any, band: int) -> None:
         """Takes a band for transparency if it behaves as one."""
         *colors, alpha = sampled(dataset, [*self.colors, band])
         opaque = _opaque(dataset, band, alpha)
@@ -134,7 +168,7 @@ class RasterBands:
             for band in self.colors
             for flag in dataset.mask_flag_enums[band - 1]
         }
-        # GDAL's mask is then the alpha band, which is believed or not.
+        # GDAL's mask is then the alpha band, which is used or not.
         if "nodata" not in kinds and kinds & {"alpha", "all_valid"}:
             return np.full(shape, 255, np.uint8)
         return dataset.read_masks(self.colors, **part).max(axis=0)

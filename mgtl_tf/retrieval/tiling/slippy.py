@@ -18,9 +18,9 @@ from mgtl_tf.retrieval.tiling.tile_files import (
     Tile,
     is_zoom_folder,
     read_levels,
+    tile_scheme,
 )
 from mgtl_tf.retrieval.tiling.tile_pixels import TilePixels
-from mgtl_tf.retrieval.tiling.tile_scheme import tile_scheme
 from mgtl_tf.utils.geodesy import WGS84
 
 _HALF = math.pi * WGS84.a

@@ -6,9 +6,9 @@ import rasterio
 from rasterio.transform import Affine
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut
-from mgtl_tf.retrieval.tiling.cutting import cut_crop
+from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.retrieval.tiling.map import Sheets
 
 SIDE = 250
 UTM = ("EPSG:32632", (371000, 5200000), (0.5, 0.5))

@@ -17,8 +17,8 @@ from mgtl_tf.retrieval.galleries.sources import FileSource, Shard, ShardSource
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.crop_source import CropSource
 from mgtl_tf.retrieval.tiling.finding import find_images
+from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
-from mgtl_tf.retrieval.tiling.sheets import Sheets
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import own_coordinates, write_map
 from tests.retrieval.tiling.test_slippy import write_tiles

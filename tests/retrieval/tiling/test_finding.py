@@ -10,8 +10,7 @@ import rasterio
 import rasterio.shutil
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.retrieval.tiling.opening import is_map, open_map
+from mgtl_tf.retrieval.tiling.finding import find_images, is_map, open_map
 from mgtl_tf.utils.errors import UserError
 from tests import programs
 from tests.retrieval.tiling.maps import UTM, fates, scene, write_map

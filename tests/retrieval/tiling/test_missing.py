@@ -6,10 +6,9 @@ import rasterio
 
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.cutting import cut_crop
-from mgtl_tf.retrieval.tiling.filling import filled
+from mgtl_tf.retrieval.tiling.cropping import cut_crop, inpainted
+from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
-from mgtl_tf.retrieval.tiling.sheets import Sheets
 from tests.retrieval.tiling.maps import UTM, fates, scene, shown, write_map
 
 SETTINGS = CropSettings(40.0, 0.5, 20.0)
@@ -133,7 +132,7 @@ def test_filling_keeps_what_is_there():
     missing = np.zeros((250, 250), bool)
     missing[40:50, 60:75] = True
     black = np.where(missing[..., None], 0, pixels).astype(np.uint8)
-    found = filled(black, missing)
+    found = inpainted(black, missing)
     assert (found[~missing] == pixels[~missing]).all()
     assert abs(found[missing].astype(int) - pixels[missing]).max() < 40
-    assert filled(pixels, ~missing & False) is pixels
+    assert inpainted(pixels, ~missing & False) is pixels

@@ -11,11 +11,11 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.cutting import cut_crop
-from mgtl_tf.retrieval.tiling.grid import MOST_CROPS, crop_centres
-from mgtl_tf.retrieval.tiling.opening import is_map, open_map
+from mgtl_tf.retrieval.tiling.crop_source import MOST_CROPS, crop_centres
+from mgtl_tf.retrieval.tiling.cropping import cut_crop
+from mgtl_tf.retrieval.tiling.finding import is_map, open_map
+from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
-from mgtl_tf.retrieval.tiling.sheets import Sheets
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import (
     UTM,

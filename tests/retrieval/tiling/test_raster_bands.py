@@ -7,7 +7,7 @@ import rasterio
 from rasterio.enums import ColorInterp
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.opening import open_map
+from mgtl_tf.retrieval.tiling.finding import open_map
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode

@@ -12,10 +12,9 @@ from rasterio.warp import transform_bounds
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.cutting import cut_crop
-from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.retrieval.tiling.grid import crop_centres
-from mgtl_tf.retrieval.tiling.opening import is_map, open_map
+from mgtl_tf.retrieval.tiling.crop_source import crop_centres
+from mgtl_tf.retrieval.tiling.cropping import cut_crop
+from mgtl_tf.retrieval.tiling.finding import find_images, is_map, open_map
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import UTM, fates, scene, write_map
 
@@ -130,7 +129,7 @@ def test_a_gap_between_sheets_is_no_data(tmp_path):
 
 
 def test_many_sheets_are_not_all_open(tmp_path, monkeypatch):
-    monkeypatch.setattr("mgtl_tf.retrieval.tiling.sheets._OPEN_SHEETS", 2)
+    monkeypatch.setattr("mgtl_tf.retrieval.tiling.map._OPEN_SHEETS", 2)
     folder = tmp_path / "sheets"
     for n in range(4):
         sheet(folder / f"{n}.tif", 100 * n, 0, 100 * n + 100, 400)

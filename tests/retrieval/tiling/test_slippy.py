@@ -12,7 +12,7 @@ from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
 from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder
 from mgtl_tf.utils.errors import UserError
-from tests.retrieval.tiling.test_cutting import crop_centres, cut_crop
+from tests.retrieval.tiling.test_cropping import crop_centres, cut_crop
 
 A = 6378137.0
 SIDE = 64

@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.retrieval.tiling.opening import is_map
+from mgtl_tf.retrieval.tiling.finding import find_images, is_map
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
 from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import fates
-from tests.retrieval.tiling.test_cutting import crop_centres, cut_crop
+from tests.retrieval.tiling.test_cropping import crop_centres, cut_crop
 from tests.retrieval.tiling.test_slippy import (
     FIRST,
     SIDE,

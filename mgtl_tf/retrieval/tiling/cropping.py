@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.filling import filled
-from mgtl_tf.retrieval.tiling.map import Map, Window
-from mgtl_tf.retrieval.tiling.sheets import Sheets
+from mgtl_tf.retrieval.tiling.map import Map, Sheets, Window
 from mgtl_tf.utils.geodesy import move
 
 # Pixels of a map a side of a crop's; finer ones are averaged while reading.
@@ -69,7 +68,7 @@ def cut_crop(
     if missing.mean() > settings.most_missing:
         raise NoData("no data in a part of it")
     pixels = np.ascontiguousarray(np.moveaxis(crop[:3], 0, -1))
-    return Crop(filled(pixels, missing), int(missing.sum()))
+    return Crop(inpainted(pixels, missing), int(missing.sum()))
 
 
 def _lay(
@@ -153,3 +152,25 @@ def _reproject(
         resampling=Resampling.bilinear,
     )
     return cut
+
+
+_RADIUS = 3
+
+
+def inpainted(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Missing pixels as Telea's inpainting continues what is there.
+
+    Black holes or bands would be seen by a model as something of the place.
+
+    Args:
+        pixels: RGB uint8 [S, S, 3].
+        missing: bool [S, S]; not all of them.
+
+    Returns:
+        RGB uint8 [S, S, 3]; pixels that are not missing are as they were.
+    """
+    if not missing.any():
+        return pixels
+    mask = missing.astype(np.uint8)
+    painted = cv2.inpaint(pixels, mask, _RADIUS, cv2.INPAINT_TELEA)
+    return np.where(missing[..., None], painted, pixels)

@@ -9,10 +9,10 @@ from rasterio.enums import ColorInterp
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
-from mgtl_tf.retrieval.tiling.cutting import cut_crop as cut_sheets
-from mgtl_tf.retrieval.tiling.grid import crop_centres as sheets_centres
+from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
+from mgtl_tf.retrieval.tiling.cropping import cut_crop as cut_sheets
+from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
-from mgtl_tf.retrieval.tiling.sheets import Sheets
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import own_coordinates, write_map
 
