@@ -337,8 +337,7 @@ def _listed(function: Callable[[Path], Any]) -> Callable[[Path], Reader]:
     return lambda root: lambda: len(str(function(root)))
 
 
-_LAST, _BEST = "run/checkpoints/last-*", "run/checkpoints/best-*"
-_JSONS = ("state.json", "checksums.json")
+_LAST, _BEST = "run/checkpoints/last", "run/checkpoints/best"
 KINDS = [
     Kind("config.json", ("run/config.json",), JSON, _run, False, 2),
     Kind(
@@ -348,31 +347,10 @@ KINDS = [
         _listed(lambda root: read_environment(root / "run")),
         False,
     ),
-    Kind(
-        "checkpoint, JSON",
-        tuple(f"{_BEST}/{n}" for n in _JSONS),
-        JSON,
-        _run,
-        True,
-        2,
-    ),
-    Kind("checkpoint, .npz", (f"{_BEST}/weights.npz",), BYTES, _run, True, 2),
-    Kind(
-        "resumed, JSON",
-        tuple(f"{_LAST}/{n}" for n in _JSONS),
-        JSON,
-        _resume,
-        True,
-        2,
-    ),
-    Kind(
-        "resumed, arrays",
-        (f"{_LAST}/*.npz", f"{_LAST}/*.npy"),
-        BYTES,
-        _resume,
-        True,
-        2,
-    ),
+    Kind("checkpoint, JSON", (f"{_BEST}/*.json",), JSON, _run, True, 2),
+    Kind("checkpoint", (f"{_BEST}/ckpt-1.*[!n]",), BYTES, _run, True, 2),
+    Kind("resumed, JSON", (f"{_LAST}/*.json",), JSON, _resume, True, 2),
+    Kind("resumed", (f"{_LAST}/ckpt-1.*[!n]",), BYTES, _resume, True, 2),
     Kind(
         "metrics.jsonl",
         ("run/metrics.jsonl",),

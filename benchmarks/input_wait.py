@@ -61,7 +61,11 @@ def waiting(config: RunConfig, folder: Path, steps: int) -> tuple[float, float]:
     policy = environment.resolve_dtype_policy(config.train.dtype_policy)
     config = config.replace(dtype_policy=policy)
     model = build_model(config.model, policy)
-    step = TrainStep(model, make_optimizer(config.train), config.train)
+    step = TrainStep(
+        model,
+        make_optimizer(config.train, model.trainable_variables),
+        config.train,
+    )
     cache = Path(tempfile.mkdtemp(dir=folder.parent))
     source = open_source(config, data.train, cache)
     meter = Meter(config.train.batch_size)

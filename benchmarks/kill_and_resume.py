@@ -11,6 +11,7 @@ the others come at any moment between the run's first file and its end.
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 from absl import app, flags
 
 _KILLS = flags.DEFINE_integer("kills", 25, "runs to kill", lower_bound=1)
@@ -113,7 +115,7 @@ def kill_run(world: Path, run_dir: Path, moment: Moment, *more: str) -> Kill:
     return Kill(
         landed=process.returncode < 0,
         seconds=time.monotonic() - began,
-        step=int(saved.name.split("-")[1].split(".")[0]) if saved else 0,
+        step=_step(saved) if saved else 0,
         writing=bool(_unfinished(run_dir) - before),
     )
 
@@ -149,32 +151,49 @@ def while_writing(checkpoint: int) -> Moment:
 
 
 def _is_writing(folder: Path) -> bool:
+    """Whether a checkpoint lacks its JSON file, which is written last."""
     try:
-        return any(name.endswith(".tmp") for name in os.listdir(folder))
+        names = set(os.listdir(folder / "last"))
     except FileNotFoundError:
         return False
+    numbers = {n.split(".")[0].removesuffix("_temp") for n in names}
+    return any(
+        f"{n}.json" not in names for n in numbers if n.startswith("ckpt-")
+    )
 
 
 def _unfinished(run_dir: Path) -> set[tuple[str, int]]:
-    """Folders that a kill left half written, each with its time."""
-    found = (run_dir / "checkpoints").glob(".*.tmp")
-    return {(path.name, path.stat().st_mtime_ns) for path in found}
+    """Files that a kill left of an unfinished checkpoint, with their times."""
+    folder = run_dir / "checkpoints" / "last"
+    found = {}
+    for path in folder.glob("ckpt-*"):
+        name = path.name.split(".")[0].removesuffix("_temp")
+        if not (folder / f"{name}.json").exists():
+            found[path.name] = path.stat().st_mtime_ns
+    return set(found.items())
 
 
 def _newest(run_dir: Path) -> Path | None:
-    return max((run_dir / "checkpoints").glob("last-*"), default=None)
+    """`.../ckpt-N.json` of the newest finished checkpoint."""
+    found = (run_dir / "checkpoints" / "last").glob("ckpt-*.json")
+    return max(found, key=lambda p: int(p.stem.split("-")[1]), default=None)
+
+
+def _step(manifest: Path) -> int:
+    return json.loads(manifest.read_text())["progress"]["step"]
 
 
 def final_state(run_dir: Path) -> dict[str, np.ndarray]:
     """Every weight and every optimizer variable of the newest checkpoint."""
-    folder = _newest(run_dir)
-    if folder is None:
+    manifest = _newest(run_dir)
+    if manifest is None:
         raise FileNotFoundError(f"{run_dir}: no checkpoint")
-    state: dict[str, np.ndarray] = {}
-    for name in ("weights", "optimizer"):
-        with np.load(folder / f"{name}.npz", allow_pickle=False) as file:
-            state |= {f"{name}/{key}": file[key] for key in file.files}
-    return state
+    reader = tf.train.load_checkpoint(str(manifest.with_suffix("")))
+    return {
+        name: reader.get_tensor(name)
+        for name in reader.get_variable_to_shape_map()
+        if name.startswith(("model/", "optimizer/", "neighbours/"))
+    }
 
 
 def differing(a: dict[str, np.ndarray], b: dict[str, np.ndarray]) -> list[str]:

@@ -70,7 +70,9 @@ def full_size_step(policy: str, batch_size: int, micro_batch: int = 0):
     config = TrainConfig(
         batch_size=batch_size, dtype_policy=policy, micro_batch=micro_batch
     )
-    step = TrainStep(model, make_optimizer(config), config)
+    step = TrainStep(
+        model, make_optimizer(config, model.trainable_variables), config
+    )
     image = tf.random.uniform((batch_size, 112, 616, 3), 0, 255)
     negatives = ~np.eye(batch_size, dtype=bool)
     batch = {"ground": image, "satellite": image, "negatives": negatives}

@@ -120,7 +120,7 @@ def _train(
     environment.set_determinism(config.train.seed, config.train.deterministic)
     with distribution.scope():
         model = build_model(config.model, config.train.dtype_policy)
-        optimizer = make_optimizer(config.train)
+        optimizer = make_optimizer(config.train, model.trainable_variables)
     kind = Checkpoints if distribution.is_chief else UnsavedCheckpoints
     checkpoints = kind(run_dir, model, optimizer, config.train.keep_checkpoints)
     loop, progress = _prepare(
@@ -176,7 +176,9 @@ def _prepare(
         checkpoints,
         log,
         shows=chief,
-        averaged=functools.partial(averaged_weights, checkpoints.optimizer),
+        averaged=functools.partial(
+            averaged_weights, checkpoints.optimizer, model.trainable_variables
+        ),
         profile=StepProfile(
             run_dir / "tensorboard", config.train.profile_steps if chief else 0
         ),

@@ -170,7 +170,7 @@ def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
     keras.utils.set_random_seed(1)
     config = RunConfig().train
     model = mgtl_tf.build_model(_config(name, backbone_dropout=0.05))
-    optimizer = make_optimizer(config)
+    optimizer = make_optimizer(config, model.trainable_variables)
     step = TrainStep(model, optimizer, config)
     ground = _images(0, 4)
     noise = np.random.default_rng(1).normal(0, 10, ground.shape)

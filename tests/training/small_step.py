@@ -39,7 +39,7 @@ class SmallStep:
         keras.utils.set_random_seed(1)
         config = TrainConfig(batch_size=4, learning_rate=1e-3, **fields)
         self.model = mgtl_tf.build_model(SMALL, dtype=config.dtype_policy)
-        optimizer = make_optimizer(config)
+        optimizer = make_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, optimizer, config)
         variables = [*self.model.variables, *optimizer.variables]
         self._start = [(v, v.numpy()) for v in variables]

@@ -55,7 +55,7 @@ def make(distribution, config, **fields):
     train = TrainConfig(batch_size=PAIRS, learning_rate=1e-3, **fields)
     with distribution.scope():
         model = mgtl_tf.build_model(config)
-        optimizer = make_optimizer(train)
+        optimizer = make_optimizer(train, model.trainable_variables)
     return TrainStep(model, optimizer, train, distribution)
 
 

@@ -1,21 +1,20 @@
 """Checkpoints: whole or absent, restored exactly, refused when foreign."""
 
-import contextlib
 import functools
 import json
-import os
-import shutil
+import re
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.training import checkpoint
 from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
-from mgtl_tf.training.folder_names import found, new_folder
 from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.sealed import seal
 from mgtl_tf.utils.errors import UserError
 
 TINY = mgtl_tf.ModelConfig(
@@ -34,8 +33,7 @@ def _built(seed, config):
     """What is saved and restored: no test needs certain values in it."""
     keras.utils.set_random_seed(seed)
     model = mgtl_tf.build_model(config)
-    optimizer = make_optimizer(TrainConfig())
-    optimizer.build(model.trainable_variables)
+    optimizer = make_optimizer(TrainConfig(), model.trainable_variables)
     return model, optimizer
 
 
@@ -43,13 +41,17 @@ def _checkpoints(run_dir, seed=0, config=TINY, keep=2):
     return Checkpoints(run_dir, *_built(seed, config), keep)
 
 
-def _names(run_dir):
-    return sorted(p.name for p in (run_dir / "checkpoints").iterdir())
-
-
-def _seal_again(folder):
-    (folder / "checksums.json").unlink()
-    seal(folder)
+def _steps(run_dir, kind):
+    """Of the checkpoints as TensorFlow's manager lists them, oldest first."""
+    folder = run_dir / "checkpoints" / kind
+    state = tf.train.get_checkpoint_state(str(folder))
+    found = []
+    for path in state.all_model_checkpoint_paths:
+        manifest = json.loads(Path(f"{path}.json").read_text())
+        found.append(manifest["progress"]["step"])
+    names = {p.name.split(".")[0] for p in folder.iterdir()}
+    assert len(names - {"checkpoint"}) == len(found)
+    return found
 
 
 def test_restores_every_variable_and_the_progress(tmp_path):
@@ -76,80 +78,112 @@ def test_nothing_to_restore(tmp_path):
     assert _checkpoints(tmp_path).restore_last() is None
 
 
+def test_tensorflow_reads_them_by_the_variables_paths(tmp_path):
+    saved = _checkpoints(tmp_path)
+    saved.save_last(Progress(7))
+    path = tf.train.latest_checkpoint(str(tmp_path / "checkpoints/last"))
+    reader = tf.train.load_checkpoint(path)
+    assert reader.has_tensor("optimizer/iteration/.ATTRIBUTES/VARIABLE_VALUE")
+    names = reader.get_variable_to_shape_map()
+    assert sum(n.startswith("model/") for n in names) == len(
+        saved.model.variables
+    )
+    (name,) = [n for n in names if n.startswith("model/features.Scompact.Sk")]
+    (kernel,) = [
+        v for v in saved.model.variables if v.path.endswith("compact/kernel")
+    ]
+    np.testing.assert_array_equal(reader.get_tensor(name), kernel)
+
+
 @pytest.mark.parametrize("keep", [1, 2, 3])
-def test_only_the_newest_of_each_kind_are_kept(tmp_path, keep):
+def test_the_newest_are_kept(tmp_path, keep):
     checkpoints = _checkpoints(tmp_path, keep=keep)
     for step in (1, 2, 9, 10):
         checkpoints.save_last(Progress(step))
         checkpoints.save_best(Progress(step))
-    kept = ["last-00000002", "last-00000009", "last-00000010"][-keep:]
-    assert _names(tmp_path) == ["best-00000010", *kept]
+    assert _steps(tmp_path, "last") == [2, 9, 10][-keep:]
+    assert _steps(tmp_path, "best") == [10]
 
 
-def test_a_step_saved_twice_counts_once(tmp_path):
+def test_a_step_may_be_saved_twice(tmp_path):
     checkpoints = _checkpoints(tmp_path, keep=2)
-    checkpoints.save_last(Progress(3))
     for epoch in range(2):
         checkpoints.save_last(Progress(4, epoch))
-    assert _names(tmp_path) == ["last-00000003", "last-00000004.1"]
     assert checkpoints.restore_last().epoch == 1
 
 
-def test_folders_are_ordered_by_numbers(tmp_path):
-    made = []
-    for step in (99_999_999, *[100_000_000] * 12):
-        made.append(new_folder(tmp_path, "last", step))
-        made[-1].mkdir()
-    (tmp_path / "last-notes.txt").touch()
-    assert found(tmp_path, "last") == made
-    assert len(set(made)) == 13
+def test_more_than_ten_are_ordered_by_number(tmp_path):
+    checkpoints = _checkpoints(tmp_path, keep=2)
+    for step in range(1, 13):
+        checkpoints.save_last(Progress(step))
+    assert checkpoints.restore_last().step == 12
 
 
-def test_unfinished_folders_are_not_taken_for_checkpoints(tmp_path):
+def test_unfinished_ones_are_no_checkpoints(tmp_path, caplog):
     checkpoints = _checkpoints(tmp_path)
     checkpoints.save_last(Progress(3))
-    (tmp_path / "checkpoints" / ".last-00000009.tmp").mkdir()
+    folder = tmp_path / "checkpoints/last"
+    (folder / "ckpt-2_temp").mkdir()
+    (folder / "ckpt-2.index").write_bytes(b"part")
     assert checkpoints.restore_last().step == 3
+    assert not caplog.records
+    checkpoints.save_last(Progress(4))
+    assert _steps(tmp_path, "last") == [3, 4]
 
 
-def test_what_a_kill_left_is_swept_away(tmp_path, monkeypatch):
+@pytest.mark.parametrize("keep", [1, 2])
+@pytest.mark.parametrize(
+    "name", ["_record", "_write_manifest", "write_whole", "_remove", "sync"]
+)
+def test_a_kill_at_any_moment_leaves_a_last(tmp_path, monkeypatch, keep, name):
+    checkpoints = _checkpoints(tmp_path, keep=keep)
+    for step in (1, 2):
+        checkpoints.save_last(Progress(step))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, name, killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save_last(Progress(3))
+    assert checkpoints.restore_last().step in (2, 3)
+    checkpoints.save_last(Progress(4))
+    assert _steps(tmp_path, "last")[-1] == 4
+    assert len(_steps(tmp_path, "last")) <= keep
+
+
+def test_a_kill_before_the_manager_removes_one_leaves_the_newest(
+    tmp_path, monkeypatch
+):
     checkpoints = _checkpoints(tmp_path, keep=1)
-    checkpoints.save_last(Progress(3))
-    (tmp_path / "checkpoints" / ".last-00000002.tmp").mkdir()
+    checkpoints.save_last(Progress(1))
+    sweep = tf.train.CheckpointManager._sweep
 
-    remove = shutil.rmtree
+    def killed(self):
+        sweep(self)
+        raise KeyboardInterrupt
 
-    def killed(folder, **options):
-        if folder.name.endswith(".old"):
-            raise KeyboardInterrupt
-        remove(folder, **options)
-
-    monkeypatch.setattr(shutil, "rmtree", killed)
-    with pytest.raises(KeyboardInterrupt):
-        checkpoints.save_last(Progress(4))
-    monkeypatch.undo()
-    # Half removed, the older one has no longer a name that is read.
-    assert _names(tmp_path)[-1] == "last-00000004"
-    assert "last-00000003" not in _names(tmp_path)
-    assert checkpoints.restore_last().step == 4
-    checkpoints.save_last(Progress(5))
-    assert _names(tmp_path) == ["last-00000005"]
+    with monkeypatch.context() as patch:
+        patch.setattr(tf.train.CheckpointManager, "_sweep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            checkpoints.save_last(Progress(2))
+    assert checkpoints.restore_last().step == 2
 
 
-def test_failed_write_keeps_the_checkpoint_before(tmp_path, monkeypatch):
-    checkpoints = _checkpoints(tmp_path)
-    checkpoints.save_last(Progress(3))
-
-    def full(*_, **__):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(UserError, match="No space left on device") as error:
-        checkpoints.save_last(Progress(4))
-    assert "last-00000004" in str(error.value)
-    monkeypatch.undo()
-    assert _names(tmp_path) == ["last-00000003"]
-    assert checkpoints.restore_last().step == 3
+def test_any_folder_name(tmp_path):
+    run_dir = tmp_path / "r[1] *?\xfc"
+    checkpoints = _checkpoints(run_dir, keep=1)
+    for step in (1, 2):
+        checkpoints.save_last(Progress(step))
+    names = [p.name for p in (run_dir / "checkpoints/last").iterdir()]
+    assert sorted(names) == [
+        "checkpoint",
+        "ckpt-2.data-00000-of-00001",
+        "ckpt-2.index",
+        "ckpt-2.json",
+    ]
+    assert checkpoints.restore_last().step == 2
 
 
 def test_checkpoint_of_another_config_is_refused(tmp_path):
@@ -159,54 +193,29 @@ def test_checkpoint_of_another_config_is_refused(tmp_path):
         _checkpoints(tmp_path, config=other).restore_last()
 
 
-# An error would be a file that is left open.
-@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("content", [b"", b"broken", b"PK\x03\x04 cut"])
-def test_unreadable_weights_are_named(tmp_path, content):
+def test_unreadable_ones_are_damaged_where_checksums_agree(tmp_path):
     checkpoints = _checkpoints(tmp_path)
     checkpoints.save_last(Progress(1))
-    path = tmp_path / "checkpoints" / "last-00000001" / "weights.npz"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"weights\.npz: has \d bytes, not"):
-        checkpoints.restore_last()
-    # Nor may it pass where the checksums agree.
-    _seal_again(path.parent)
-    with pytest.raises(UserError, match=r"weights\.npz: damaged"):
-        checkpoints.restore_last()
+    path = tmp_path / "checkpoints/last/ckpt-1"
+    for suffix in (".index", ".data-00000-of-00001"):
+        file = Path(f"{path}{suffix}")
+        whole = file.read_bytes()
+        file.write_bytes(whole[: len(whole) // 2])
+        checkpoint._write_manifest(path, Progress(1))
+        with pytest.raises(UserError, match="ckpt-1: cannot be read"):
+            checkpoints.restore_last()
+        file.write_bytes(whole)
 
 
-def test_no_pickles(tmp_path):
-    checkpoints = _checkpoints(tmp_path)
-    checkpoints.save_last(Progress(1))
-    path = tmp_path / "checkpoints" / "last-00000001" / "weights.npz"
-    np.savez(path, **{"00000 a": np.array([{}], dtype=object)})
-    _seal_again(path.parent)
-    with pytest.raises(UserError, match="holds no numbers"):
-        checkpoints.restore_last()
-
-
-@pytest.mark.parametrize("killed_at", [1, 2, 3, 4])
-@pytest.mark.parametrize("keep", [1, 2])
-def test_a_kill_at_any_rename_leaves_a_last(
-    tmp_path, monkeypatch, keep, killed_at
-):
-    checkpoints = _checkpoints(tmp_path, keep=keep)
-    checkpoints.save_last(Progress(1))
-    renames, replace = [], os.replace
-
-    def killed(*names):
-        renames.append(names)
-        if len(renames) == killed_at:
-            raise KeyboardInterrupt
-        replace(*names)
-
-    monkeypatch.setattr(os, "replace", killed)
-    # Twice the same step as well: nothing is ever replaced.
-    with contextlib.suppress(KeyboardInterrupt):
-        for step in (2, 2, 3, 4):
-            checkpoints.save_last(Progress(step))
-    assert len(renames) == killed_at
-    assert checkpoints.restore_last().step >= 1
+def test_what_differs_is_named_with_its_shape(tmp_path):
+    _checkpoints(tmp_path).save_last(Progress(1))
+    wider = mgtl_tf.ModelConfig(**{**vars(TINY), "channels": 6})
+    with pytest.raises(UserError) as error:
+        _checkpoints(tmp_path, config=wider).restore_last()
+    said = str(error.value)
+    assert re.search(r"only in the model: model/\S+ \([\d, ]*6", said)
+    assert re.search(r"only in the file: model/\S+ \([\d, ]*4", said)
+    assert said.count("model/") <= 6 and "\n" not in said
 
 
 def test_load_model(tmp_path):
@@ -223,5 +232,3 @@ def test_load_model(tmp_path):
     loaded, model = load_model(tmp_path)
     assert loaded == config
     np.testing.assert_allclose(model.encode_ground(images), expected, atol=1e-6)
-    state = tmp_path / "checkpoints" / "last-00000001" / "state.json"
-    assert json.loads(state.read_text())["step"] == 1

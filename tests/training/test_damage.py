@@ -1,4 +1,4 @@
-"""Damaged checkpoints: seen before anything is set, passed over, told."""
+"""Damaged checkpoints: detected before anything is set, passed over."""
 
 import hashlib
 import json
@@ -11,9 +11,9 @@ import pytest
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.training import checkpoint
 from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
 from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.sealed import DamagedError, require_whole
 from mgtl_tf.utils.errors import UserError
 
 TINY = mgtl_tf.ModelConfig(
@@ -26,13 +26,7 @@ TINY = mgtl_tf.ModelConfig(
     backbone_normalization="batch",
 )
 NEIGHBOURS = np.arange(6).reshape(2, 3)
-FILES = [
-    "weights.npz",
-    "optimizer.npz",
-    "state.json",
-    "neighbours.npy",
-    "checksums.json",
-]
+FILES = ["ckpt-2.index", "ckpt-2.data-00000-of-00001", "ckpt-2.json"]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +34,7 @@ def saved(tmp_path_factory):
     """Steps 1 and 2 of a run whose variables are all 1, then all 2."""
     keras.utils.set_random_seed(0)
     model = mgtl_tf.build_model(TINY)
-    optimizer = make_optimizer(TrainConfig())
-    optimizer.build(model.trainable_variables)
+    optimizer = make_optimizer(TrainConfig(), model.trainable_variables)
     run_dir = tmp_path_factory.mktemp("saved") / "run"
     checkpoints = Checkpoints(run_dir, model, optimizer)
     for step in (1, 2):
@@ -74,8 +67,9 @@ def _held(checkpoints):
     return {float(x) for v in variables for x in np.unique(np.asarray(v))}
 
 
-def _names(checkpoints):
-    return sorted(p.name for p in checkpoints.folder.iterdir())
+def _numbers(checkpoints):
+    folder = checkpoints.folder / "last"
+    return sorted({p.stem for p in folder.glob("ckpt-*")})
 
 
 def _truncate(path):
@@ -99,107 +93,100 @@ def _lose(path):
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("damage", [_truncate, _flip, _empty, _lose])
 def test_a_damaged_newest_never_stops_a_resume(run, name, damage, caplog):
-    newest = run.folder / "last-00000002"
-    damage(newest / name)
+    damage(run.folder / "last" / name)
     with caplog.at_level(logging.WARNING):
         progress = run.restore_last()
     assert progress.step == 1
+    np.testing.assert_array_equal(progress.neighbours, NEIGHBOURS)
     assert _held(run) == {1.0}
-    (said,) = [r.getMessage() for r in caplog.records]
-    assert "last-00000002/" in said and "\n" not in said
-    assert said.endswith("going back to step 1")
+    (message,) = [r.getMessage() for r in caplog.records]
+    assert f"last/{name}: " in message and "\n" not in message
+    assert message.endswith("going back to step 1")
     # It stays until a newer one is whole.
-    assert newest.is_dir()
+    assert _numbers(run) == ["ckpt-1", "ckpt-2"]
+    run.save_last(Progress(5))
+    assert _numbers(run) == ["ckpt-1", "ckpt-3"]
 
 
 @pytest.mark.parametrize(
-    "content", [b"{}", b"[]", b"null", b'{"weights.npz": 1}', b"\xff\xfe"]
+    "content", [b"{}", b"[]", b"null", b'{"files": 1}', b"\xff\xfe"]
 )
-def test_a_list_of_another_shape_is_damage(run, content):
-    (run.folder / "last-00000002/checksums.json").write_bytes(content)
+def test_a_manifest_of_another_shape_is_damage(run, content):
+    (run.folder / "last/ckpt-2.json").write_bytes(content)
     assert run.restore_last().step == 1
 
 
-def test_every_byte_of_a_small_file_counts(run):
-    path = run.folder / "last-00000002/state.json"
+def test_every_character_of_the_manifest_counts(run):
+    path = run.folder / "last/ckpt-2.json"
     data = path.read_bytes()
-    for position in range(len(data)):
+    for position in range(0, len(data), 7):
         changed = bytearray(data)
         changed[position] ^= 0x10
         path.write_bytes(changed)
-        with pytest.raises(DamagedError, match="state.json: its content"):
-            require_whole(path.parent, ["state.json"])
+        assert run.restore_last().step == 1 or data[position] in b" \n"
     path.write_bytes(data)
     assert run.restore_last().step == 2
     assert _held(run) == {2.0}
 
 
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"model_checkpoint"])
+def test_tensorflows_own_list_may_be_damaged(run, content):
+    (run.folder / "last/checkpoint").write_bytes(content)
+    assert run.restore_last().step == 2
+    run.save_last(Progress(3))
+    assert _numbers(run) == ["ckpt-2", "ckpt-3"]
+
+
 def test_all_damaged_is_one_line_and_sets_nothing(run):
-    _flip(run.folder / "last-00000002/weights.npz")
-    _truncate(run.folder / "last-00000001/optimizer.npz")
+    _flip(run.folder / "last/ckpt-2.index")
+    _truncate(run.folder / "last/ckpt-1.data-00000-of-00001")
     with pytest.raises(UserError, match="no checkpoint is whole") as error:
         run.restore_last()
-    said = str(error.value)
-    assert "last-00000002/weights.npz: its content changed" in said
-    assert "last-00000001/optimizer.npz: has" in said
-    assert "\n" not in said
+    message = str(error.value)
+    assert "ckpt-2.index: its content changed" in message
+    assert "ckpt-1.data-00000-of-00001: has" in message
+    assert "\n" not in message
     assert _held(run) == {7.0}
 
 
-def test_damaged_ones_do_not_count_among_the_kept(run, caplog):
-    _flip(run.folder / "last-00000002/weights.npz")
-    run.save_last(Progress(3))
-    kept = ["best-00000002", "last-00000001", "last-00000003"]
-    assert _names(run) == kept
-    assert "last-00000002/weights.npz: its content" in caplog.text
-
-
-def test_steps_that_are_taken_again_replace_those_before(run):
-    run.save_last(Progress(9))
-    _lose(run.folder / "last-00000009/checksums.json")
-    assert run.restore_last().step == 2
-    run.save_last(Progress(5))
-    assert _names(run)[1:] == ["last-00000002", "last-00000005"]
-
-
 def test_a_failed_write_removes_nothing(run, monkeypatch):
-    _flip(run.folder / "last-00000002/weights.npz")
-    before = _names(run)
+    before = _numbers(run)
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(np, "savez", full)
-    with pytest.raises(UserError, match="No space left on device"):
+    monkeypatch.setattr(checkpoint, "_write_manifest", full)
+    with pytest.raises(UserError, match="No space left on device") as error:
         run.save_last(Progress(3))
-    assert _names(run) == before
+    assert "last/ckpt-3" in str(error.value)
+    assert _numbers(run) == before
+    assert run.restore_last().step == 2
 
 
 def test_no_other_model_is_taken_for_a_damaged_best(run):
     run_dir = run.folder.parent
-    _flip(run.folder / "best-00000002/weights.npz")
+    _flip(run.folder / "best/ckpt-1.data-00000-of-00001")
     with pytest.raises(UserError, match="--checkpoint=last") as error:
         load_model(run_dir, "best")
-    assert "best-00000002/weights.npz: its content changed" in str(error.value)
+    assert "best/ckpt-1.data-00000-of-00001: its content" in str(error.value)
     _, model = load_model(run_dir, "last")
     assert {float(np.max(v)) for v in model.weights} == {2.0}
-    _lose(run.folder / "last-00000002/state.json")
-    with pytest.raises(UserError, match="state.json"):
+    _lose(run.folder / "last/ckpt-2.json")
+    with pytest.raises(UserError, match=r"ckpt-2\.json"):
         load_model(run_dir, "last")
 
 
-def test_the_list_is_the_files_own_checksums(run):
-    """As `sha256sum` would say."""
-    folder = run.folder / "last-00000001"
-    listed = json.loads((folder / "checksums.json").read_text())
-    assert sorted(listed) == sorted(set(FILES) - {"checksums.json"})
+def test_the_checksums_are_those_of_sha256sum(run):
+    folder = run.folder / "last"
+    listed = json.loads((folder / "ckpt-2.json").read_text())["files"]
+    assert sorted(listed) == sorted(FILES[:2])
     for name, written in listed.items():
         data = (folder / name).read_bytes()
         assert written["bytes"] == len(data)
         assert written["sha256"] == hashlib.sha256(data).hexdigest()
 
 
-def test_a_config_that_was_changed_since_is_told_before_building(run):
+def test_another_config_is_refused_before_a_model_is_built(run):
     """Of the same shapes, it would answer otherwise; of others, be huge."""
     run_dir = run.folder.parent
     config = RunConfig(model=TINY)

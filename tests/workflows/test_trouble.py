@@ -34,8 +34,7 @@ SMALL = RunConfig().replace(
 def checkpoints(run_dir):
     keras.utils.set_random_seed(0)
     model = mgtl_tf.build_model(SMALL.model)
-    optimizer = make_optimizer(SMALL.train)
-    optimizer.build(model.trainable_variables)
+    optimizer = make_optimizer(SMALL.train, model.trainable_variables)
     return Checkpoints(run_dir, model, optimizer)
 
 
@@ -52,8 +51,9 @@ def test_a_full_disk_keeps_the_checkpoint_before(disk, leave):
     filler = fill(folder, leave)
     with pytest.raises(UserError, match="No space left on device") as error:
         saved.save_last(Progress(2))
-    assert "last-00000002" in one_line(error)
-    assert [p.name for p in saved.folder.iterdir()] == ["last-00000001"]
+    assert "last/ckpt-2" in one_line(error)
+    names = {p.stem for p in (saved.folder / "last").glob("ckpt-*")}
+    assert names == {"ckpt-1"}
     assert saved.restore_last().step == 1
     filler.unlink()
     saved.save_last(Progress(2))
@@ -98,7 +98,7 @@ def test_a_folder_turned_read_only(disk):
     assert mount("remount,ro")
     with pytest.raises(UserError, match="Read-only file system") as error:
         saved.save_last(Progress(2))
-    assert "last-00000002" in one_line(error)
+    assert "last/ckpt-2" in one_line(error)
     with pytest.raises(UserError, match=r"metrics\.jsonl.*Read-only"):
         MetricsLog(folder / "run")
     config = SMALL.replace(data_dir=str(world(folder.parent / "world")))
