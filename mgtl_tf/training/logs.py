@@ -13,8 +13,8 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.retrieval_loss import LOSS_NAMES
 from mgtl_tf.utils.atomic_io import unwritable, write_whole
 from mgtl_tf.utils.json_files import parse_json
