@@ -20,7 +20,7 @@ from mgtl_tf.analysis.tables import (
     recall_table,
 )
 from mgtl_tf.retrieval.report.rendering import render
-from mgtl_tf.utils.atomic_io import whole_folder
+from mgtl_tf.utils.atomic_folders import atomic_folder
 
 PAGE = "look.html"
 """The page's file name; its pictures stand beside it."""
@@ -83,7 +83,7 @@ def write_look(output_dir: Path | str, data: LookData) -> Path:
     Raises:
         UserError: where the folder holds something else.
     """
-    with whole_folder(output_dir, PAGE) as folder:
+    with atomic_folder(output_dir, PAGE) as folder:
         sections = [
             _approach(folder, data),
             _place(folder, data),

@@ -10,7 +10,7 @@ from typing import Any
 
 from mgtl_tf.analysis.attention import FOCUS_PARTS
 from mgtl_tf.retrieval.report.rendering import render
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 
 STUDY_PAGE = "look.html"
 """The page's name in a study's folder of tables."""
@@ -62,7 +62,7 @@ def write_study_page(folder: Path, runs: Sequence[Looked]) -> Path:
         for run in runs
     ]
     page = render(_TEMPLATES, "study.html", heads=_HEADS, runs=lines)
-    write_whole(folder / STUDY_PAGE, page)
+    atomic_write(folder / STUDY_PAGE, page)
     return folder / STUDY_PAGE
 
 

@@ -21,9 +21,9 @@ import numpy as np
 import scipy.io
 
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.fresh_process import answer_of
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
+from mgtl_tf.utils.processes import answer_of
 
 _REMEDY = "download it again"
 # Most bytes of the table; the published one has 10 million.

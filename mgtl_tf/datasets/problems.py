@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from polar.text import csv_text
 
@@ -70,4 +70,4 @@ def write_report(path: Path, problems: Iterable[Problem]) -> None:
         UserError: where it cannot be written.
     """
     rows = ([getattr(problem, n) for n in _COLUMNS] for problem in problems)
-    write_whole(path, csv_text([_COLUMNS, *rows]))
+    atomic_write(path, csv_text([_COLUMNS, *rows]))

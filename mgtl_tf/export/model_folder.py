@@ -16,9 +16,9 @@ from absl import logging
 from pydantic import Field
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.utils.atomic_io import MODEL_JSON, write_whole
+from mgtl_tf.utils.atomic_io import MODEL_JSON, atomic_write
+from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.fingerprints import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged, open_plain
 
@@ -78,7 +78,7 @@ def write_details(folder: Path, details: Mapping[str, Any]) -> None:
         for path in paths
     }
     content = {"format": _FORMAT, **details, "files": files}
-    write_whole(folder / MODEL_JSON, sealed_text(content))
+    atomic_write(folder / MODEL_JSON, sealed_text(content))
 
 
 def read_details(folder: Path) -> dict[str, Any]:

@@ -29,9 +29,9 @@ from mgtl_tf.export.formats import (
     write_formats,
 )
 from mgtl_tf.export.model_folder import write_details
-from mgtl_tf.utils.atomic_io import MODEL_JSON, whole_folder
-from mgtl_tf.utils.plain_path import plain_path
-from mgtl_tf.utils.tensorflow_disk import as_os_errors
+from mgtl_tf.utils.atomic_folders import atomic_folder
+from mgtl_tf.utils.atomic_io import MODEL_JSON
+from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 # Of images decoded at the same time; each is a few megabytes of float32.
 _PARALLEL_IMAGES = 8
@@ -76,7 +76,7 @@ def export_model(
     size = run_config.model.image_size
     real = batches_of(pictures)
     batches = {n: b + real[n] for n, b in made_images(size).items()}
-    with whole_folder(output_dir, MODEL_JSON) as folder:
+    with atomic_folder(output_dir, MODEL_JSON) as folder:
         _write_saved_model(model, run_config, folder)
         text = {name: str(details[name]) for name in _IN_FILES}
         others = [name for name in FORMATS if name in formats]

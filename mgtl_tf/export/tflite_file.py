@@ -10,8 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.utils.plain_path import plain_path
-from mgtl_tf.utils.tensorflow_disk import as_os_errors
+from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 TFLITE = "model.tflite"
 

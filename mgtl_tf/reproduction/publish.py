@@ -15,7 +15,7 @@ from pathlib import Path
 from mgtl_tf.reproduction.plot import draw_table
 from mgtl_tf.reproduction.results import RowResult, Table
 from mgtl_tf.reproduction.tables import as_markdown
-from mgtl_tf.utils.atomic_io import unwritable, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, unwritable
 from mgtl_tf.utils.json_files import read_json
 
 _HEAD = """# Results
@@ -89,7 +89,7 @@ def publish(study: StudyFigures, docs: Path) -> Path:
             title = f"{study.name}, {table.heading}"
             draw_table(table, title, folder / _picture(study.name, table))
     text = json.dumps(dataclasses.asdict(study), indent=1)
-    write_whole(folder / f"{study.name}.json", text + "\n")
+    atomic_write(folder / f"{study.name}.json", text + "\n")
     return write_page(docs)
 
 
@@ -111,7 +111,7 @@ def write_page(docs: Path) -> Path:
     """
     paths = sorted((docs / "results").glob("*.json"))
     sections = [_section(read_published(path), path.parent) for path in paths]
-    write_whole(docs / "results.md", "\n".join([_HEAD, *sections]))
+    atomic_write(docs / "results.md", "\n".join([_HEAD, *sections]))
     return docs / "results.md"
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.utils.atomic_io import unwritable, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, unwritable
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
@@ -130,7 +130,7 @@ def sign(run: Run, versions: Versions) -> None:
     except OSError as error:
         raise unwritable(run.folder, error) from error
     text = json.dumps({"code": versions.code, "data": versions.data})
-    write_whole(run.folder / STUDY_JSON, text + "\n")
+    atomic_write(run.folder / STUDY_JSON, text + "\n")
 
 
 def versions_of(runs: list[Run]) -> list[str]:

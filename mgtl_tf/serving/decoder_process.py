@@ -19,7 +19,7 @@ import numpy as np
 
 from mgtl_tf.serving.images import shrunk, uploaded_panorama
 from mgtl_tf.serving.limits import Refused
-from mgtl_tf.utils.memory import resident_bytes
+from mgtl_tf.utils.processes import resident_bytes
 
 REQUEST = struct.Struct("<QQ?Qd")
 """Length of the file that follows; most pixels of the answer; whether its

@@ -30,7 +30,7 @@ from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town.map_store import load_map, save_map
 from mgtl_tf.synthetic.town.world import TownMap, make_map
 from mgtl_tf.utils.array_files import read_array
-from mgtl_tf.utils.atomic_io import whole_file
+from mgtl_tf.utils.atomic_io import atomic_file
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 from polar.parallel import WorkerDiedError, worker_pool
@@ -87,7 +87,7 @@ def build_map(root: Path, settings: WorldSettings, share: MapShare) -> None:
     ground = [
         draw_pose(settings, town, row).position for row in range(share.count)
     ]
-    with whole_file(_positions_path(root, share.index)) as beside:
+    with atomic_file(_positions_path(root, share.index)) as beside:
         np.save(beside, np.concatenate([town.places, ground], axis=1))
 
 

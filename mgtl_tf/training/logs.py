@@ -16,11 +16,10 @@ from absl import logging
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.pace import duration_text
 from mgtl_tf.training.retrieval_loss import LOSS_NAMES
-from mgtl_tf.utils.atomic_io import unwritable, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, unwritable
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged, read_bytes
-from mgtl_tf.utils.plain_path import plain_path
-from mgtl_tf.utils.tensorflow_disk import as_os_errors
+from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 # Of metrics.jsonl; a line has under a kilobyte.
 _LARGEST = 2**30
@@ -194,7 +193,7 @@ def _drop_after(path: Path, step: int, evaluated: int) -> None:
         for r in read_metrics(path.parent)
         if r["step"] <= (evaluated if r["kind"] == "evaluation" else step)
     ]
-    write_whole(path, "".join(json.dumps(r) + "\n" for r in kept))
+    atomic_write(path, "".join(json.dumps(r) + "\n" for r in kept))
 
 
 def _scalars(values: dict[str, Any], prefix: str):

@@ -10,8 +10,7 @@ from pathlib import Path
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf.utils.plain_path import plain_path
-from mgtl_tf.utils.tensorflow_disk import as_os_errors
+from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 # The first step traces and compiles, the next ones still warm caches.
 _SKIPPED_STEPS = 3

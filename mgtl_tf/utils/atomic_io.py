@@ -1,19 +1,17 @@
-"""Output folders and files that are whole or not there at all."""
+"""Files that are complete or absent: written beside, synced, renamed."""
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.exchange import exchange
-from mgtl_tf.utils.locks import LocklessDiskError, held, try_lock
-from mgtl_tf.utils.names import hidden_beside
+from mgtl_tf.utils.locks import LocklessDiskError, try_lock
 
 MODEL_JSON = "model.json"
 """Beside every exported saved_model.pb: its hash, dimension and config."""
@@ -25,7 +23,13 @@ INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
 
 
-def write_whole(path: Path | str, content: str | bytes) -> None:
+_LONGEST_NAME = 255
+"""Bytes that a name may have, on all usual file systems."""
+
+_LONGEST_SUFFIX = 16
+
+
+def atomic_write(path: Path | str, content: str | bytes) -> None:
     """Writes a file beside its final name, then renames it.
 
     Args:
@@ -36,12 +40,12 @@ def write_whole(path: Path | str, content: str | bytes) -> None:
         UserError: where it cannot be written; the file is as it was.
     """
     data = content if isinstance(content, bytes) else content.encode()
-    with whole_file(path) as beside:
+    with atomic_file(path) as beside:
         beside.write_bytes(data)
 
 
 @contextmanager
-def whole_file(path: Path | str) -> Iterator[Path]:
+def atomic_file(path: Path | str) -> Iterator[Path]:
     """A new file beside `path`, for any writer, renamed to it on success.
 
     On any failure, an interrupt included, the new file is removed and what
@@ -150,127 +154,18 @@ def unwritable(path: Path | str, error: OSError) -> UserError:
     )
 
 
-@contextmanager
-def whole_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
-    """A new folder beside `output_dir`, renamed to it on success.
-
-    On any failure, an interrupt included, the new folder is removed and
-    whatever `output_dir` held before stays as it was. What a killed process
-    left is removed. A link stays one: the folder that it leads to is
-    replaced.
+def hidden_beside(path: Path, word: str, suffix: str = "") -> Path:
+    """A hidden name in the same folder, the same at every call.
 
     Args:
-        output_dir: the final name; its parents are made.
-        marker: a file that every folder of this kind holds. Only an empty
-            folder, or an older one of the same kind, is replaced.
-
-    Raises:
-        UserError: where `output_dir` holds something else, another process
-            is writing it, or the disk does not take it.
+        path: the file or folder that it is about; of any name.
+        word: tells what it is for: "new", "old", "lock".
+        suffix: that the name ends with, where a writer looks at it.
     """
-    require_replaceable(output_dir, marker)
-    final = Path(os.path.realpath(output_dir))
-    with naming_write_errors(output_dir, final.parent):
-        final.parent.mkdir(parents=True, exist_ok=True)
-        with writing_folder(output_dir):
-            beside = hidden_beside(final, "new")
-            shutil.rmtree(beside, ignore_errors=True)
-            beside.mkdir()
-            try:
-                yield beside
-                for path in (beside, *beside.rglob("*")):
-                    sync(path)
-                swap_folder(beside, final)
-            finally:
-                shutil.rmtree(beside, ignore_errors=True)
-
-
-@contextmanager
-def writing_folder(output_dir: Path | str) -> Iterator[None]:
-    """Keeps other processes from replacing a folder meanwhile.
-
-    Args:
-        output_dir: whose parent is there.
-
-    Raises:
-        UserError: where one is at it, or the parent cannot be written.
-    """
-    final = Path(os.path.realpath(output_dir))
-    lock = held(hidden_beside(final, "lock"), output_dir, "writing this folder")
-    with ExitStack() as stack:
-        try:
-            stack.enter_context(lock)
-            _recover(final)
-        except OSError as error:
-            raise UserError(
-                f"{output_dir}: its new content is first written beside it, in"
-                f" {final.parent}, which cannot be written ({error.strerror});"
-                " make room or make it writable, or name another folder"
-            ) from error
-        yield
-
-
-def _recover(final: Path) -> None:
-    """Finishes or undoes what a kill cut off in `swap_folder`."""
-    old = hidden_beside(final, "old")
-    if old.exists() and not final.exists():
-        os.replace(old, final)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def require_replaceable(output_dir: Path | str, marker: str) -> None:
-    """Refuses, before any work is done, a folder that holds other things.
-
-    Raises:
-        UserError: naming the folder.
-    """
-    final = Path(output_dir)
-    if final.is_symlink() and not final.exists():
-        raise UserError(
-            f"--output_dir={final}: is a link to what is not there; make"
-            " that, or name another folder"
-        )
-    if not final.exists():
-        return
-    if not final.is_dir():
-        raise UserError(f"--output_dir={final}: is a file; name a folder")
-    if os.path.ismount(final):
-        raise UserError(
-            f"--output_dir={final}: a whole disk is mounted there, which no"
-            " new folder can take the place of; name a folder in it"
-        )
-    if any(final.iterdir()) and not (final / marker).is_file():
-        raise UserError(
-            f"--output_dir={final}: already holds other files (no {marker});"
-            " name a new or an empty folder"
-        )
-
-
-def swap_folder(beside: Path, final: Path) -> None:
-    """Puts a new folder in the old one's place, or where none is.
-
-    In one step where the file system can, so that a kill always leaves a
-    whole folder of that name; else a kill between two renames leaves none
-    until `writing_folder` puts the old one back.
-
-    Args:
-        beside: the new folder, on the same disk.
-        final: its name from now on; what was there is removed.
-
-    Raises:
-        OSError: where the disk does not take it; the old one is then there.
-    """
-    if not final.exists():
-        os.replace(beside, final)
-        return
-    if exchange(beside, final):
-        shutil.rmtree(beside, ignore_errors=True)
-        return
-    old = hidden_beside(final, "old")
-    os.replace(final, old)
-    try:
-        os.replace(beside, final)
-    except OSError:
-        os.replace(old, final)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+    if len(suffix) > _LONGEST_SUFFIX:
+        suffix = ""
+    name = f".{path.name}.{word}{suffix}"
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()
+        name = f".{digest[:32]}.{word}{suffix}"
+    return path.with_name(name)

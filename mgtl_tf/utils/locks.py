@@ -35,7 +35,7 @@ _LONGEST_TEXT = 200
 
 
 @contextmanager
-def held(path: Path, subject: Path | str, doing: str) -> Iterator[None]:
+def hold_lock(path: Path, subject: Path | str, doing: str) -> Iterator[None]:
     """Holds a lock; another process that asks for it is refused.
 
     Args:

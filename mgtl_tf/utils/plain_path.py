@@ -58,3 +58,21 @@ def _plain_folder() -> str:
     """Where links lie; TMPDIR may be of any name itself."""
     folders = (tempfile.gettempdir(), *_OTHERS)
     return next((f for f in folders if _PLAIN.fullmatch(f)), folders[0])
+
+
+@contextmanager
+def as_os_errors() -> Iterator[None]:
+    """Around what TensorFlow writes: its errors as the system's.
+
+    A full disk comes as ResourceExhaustedError, as want of memory does.
+
+    Raises:
+        OSError: with TensorFlow's reason, without a name.
+    """
+    import tensorflow as tf  # Who only wants a path does not load it.
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        line = (str(error.message).strip().splitlines() or ["unknown"])[0]
+        raise OSError(None, line.rpartition("; ")[2]) from error

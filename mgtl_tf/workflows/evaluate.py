@@ -11,7 +11,7 @@ from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import (
     left_out,
@@ -89,7 +89,7 @@ def evaluate_run(
     }
     result |= left_out(records)
     path = Path(run_dir) / f"evaluation-{name}{asked.file_suffix}.json"
-    write_whole(path, json.dumps({**of, **result}, indent=2) + "\n")
+    atomic_write(path, json.dumps({**of, **result}, indent=2) + "\n")
     return evaluation.format_table(result)
 
 

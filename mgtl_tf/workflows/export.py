@@ -16,7 +16,8 @@ from mgtl_tf.export.formats import SAVED_MODEL, require_formats
 from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.models import build_model
 from mgtl_tf.training.checkpoint import load_model
-from mgtl_tf.utils.atomic_io import MODEL_JSON, require_replaceable
+from mgtl_tf.utils.atomic_folders import require_replaceable
+from mgtl_tf.utils.atomic_io import MODEL_JSON
 from mgtl_tf.utils.errors import UserError
 
 _REAL_PAIRS = 2

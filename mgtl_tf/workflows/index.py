@@ -20,7 +20,8 @@ from mgtl_tf.retrieval.galleries.shards import (
 from mgtl_tf.retrieval.galleries.sources import ImageSource, Shard, ShardSource
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.utils.atomic_io import INDEX_JSON, require_replaceable
+from mgtl_tf.utils.atomic_folders import require_replaceable
+from mgtl_tf.utils.atomic_io import INDEX_JSON
 
 _TOLD = 50
 

@@ -25,7 +25,7 @@ from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
-from mgtl_tf.utils.atomic_io import require_replaceable
+from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.evaluate import on_data, read_split

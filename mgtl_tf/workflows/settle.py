@@ -10,9 +10,9 @@ from pathlib import Path
 from mgtl_tf.config import RunConfig
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import has_checkpoint
-from mgtl_tf.utils.atomic_io import unwritable, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, unwritable
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.locks import LOCK, held
+from mgtl_tf.utils.locks import LOCK, hold_lock
 
 # Data may have moved, and a resumed run may log and save at another pace and
 # be spread over other devices; every other field decides the weights.
@@ -53,7 +53,7 @@ def claimed(run_dir: Path, writes: bool = True) -> Iterator[None]:
     with ExitStack() as stack:
         try:
             run_dir.mkdir(parents=True, exist_ok=True)
-            lock = held(run_dir / LOCK, name, "training this run")
+            lock = hold_lock(run_dir / LOCK, name, "training this run")
             stack.enter_context(lock)
         except OSError as error:
             raise unwritable(name, error) from error
@@ -84,8 +84,8 @@ def settle_config(
     if not writes:
         return config
     details = json.dumps(environment.describe(), indent=2) + "\n"
-    write_whole(run_dir / "environment.json", details)
-    write_whole(run_dir / "config.json", config.to_json())
+    atomic_write(run_dir / "environment.json", details)
+    atomic_write(run_dir / "config.json", config.to_json())
     return config
 
 

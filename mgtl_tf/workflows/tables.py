@@ -33,7 +33,7 @@ from mgtl_tf.reproduction.tables import (
     compared_with,
     differences,
 )
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.distractors import (
     distractor_table,
     measure_among_distractors,
@@ -194,7 +194,7 @@ def _write(stem: Path, table: Table) -> None:
         (".md", as_markdown(table) + "\n"),
         (".csv", csv_text([list(cells[0]), *values])),
     ):
-        write_whole(stem.with_suffix(suffix), text)
+        atomic_write(stem.with_suffix(suffix), text)
     if table.has_recall:
         draw_table(table, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.txt, .md, .csv and .svg are written", stem)

@@ -9,7 +9,7 @@ from mgtl_tf.synthetic.contact_sheet import write_contact_sheet
 from mgtl_tf.synthetic.making import make_pictures
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.locks import LOCK, held
+from mgtl_tf.utils.locks import LOCK, hold_lock
 
 
 def make_world(
@@ -38,6 +38,6 @@ def make_world(
         raise UserError(f"--processes is {processes}: give at least 1")
     root = Path(output_dir)
     files.open_folder(root, settings)
-    with held(root / LOCK, f"--output_dir={root}", "making this world"):
+    with hold_lock(root / LOCK, f"--output_dir={root}", "making this world"):
         make_pictures(root, settings, processes, progress)
         return write_contact_sheet(root, settings)

@@ -14,14 +14,14 @@ import pytest
 
 from mgtl_tf.utils import locks
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.locks import held
+from mgtl_tf.utils.locks import hold_lock
 
 ROOT = Path(__file__).parents[2]
 HOLD = (
     "import sys, time\n"
     "from pathlib import Path\n"
-    "from mgtl_tf.utils.locks import held\n"
-    "with held(Path(sys.argv[1]), 'it', 'at it'):\n"
+    "from mgtl_tf.utils.locks import hold_lock\n"
+    "with hold_lock(Path(sys.argv[1]), 'it', 'at it'):\n"
     "    print('held', flush=True)\n"
     "    time.sleep(600)\n"
 )
@@ -44,7 +44,7 @@ def holder(tmp_path):
 def test_the_second_is_told_who_holds_it(tmp_path, holder):
     with (
         pytest.raises(UserError) as error,
-        held(tmp_path / "lock", "run/a", "training this run"),
+        hold_lock(tmp_path / "lock", "run/a", "training this run"),
     ):
         pass
     said = str(error.value)
@@ -57,7 +57,7 @@ def test_a_killed_holder_blocks_nobody(tmp_path, holder):
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / "lock").exists()
-    with held(tmp_path / "lock", "it", "at it"):
+    with hold_lock(tmp_path / "lock", "it", "at it"):
         text = (tmp_path / "lock").read_text()
         assert f"process {os.getpid()} on" in text
     assert list(tmp_path.iterdir()) == []
@@ -68,12 +68,12 @@ def test_two_threads_are_two(tmp_path):
 
     def ask():
         try:
-            with held(tmp_path / "lock", "it", "at it"):
+            with hold_lock(tmp_path / "lock", "it", "at it"):
                 pass
         except UserError as error:
             refused.append(error)
 
-    with held(tmp_path / "lock", "it", "at it"):
+    with hold_lock(tmp_path / "lock", "it", "at it"):
         thread = threading.Thread(target=ask)
         thread.start()
         thread.join()
@@ -87,7 +87,7 @@ def test_one_after_the_other_many_at_once(tmp_path):
     def ask():
         while done[0] < 200:
             try:
-                with held(tmp_path / "lock", "it", "at it"):
+                with hold_lock(tmp_path / "lock", "it", "at it"):
                     inside[0] += 1
                     most[0] = max(most[0], inside[0])
                     done[0] += 1
@@ -111,6 +111,6 @@ def test_a_disk_without_locks_is_said(tmp_path, monkeypatch):
     said = []
     monkeypatch.setattr(fcntl, "flock", refuse)
     monkeypatch.setattr(locks.logging, "warning", lambda *a: said.append(a))
-    with held(tmp_path / "lock", "it", "at it"):
+    with hold_lock(tmp_path / "lock", "it", "at it"):
         pass
     assert "knows no locks" in said[0][0]

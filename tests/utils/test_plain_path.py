@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.utils.plain_path import plain_path
-from tests.test_folders import NAMES
+from tests.utils.test_atomic_io import NAMES
 
 
 def is_plain(path):

@@ -16,7 +16,7 @@ from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.retrieval.report.chart_style import save_figure
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.engines import build_gallery_engine
 from mgtl_tf.workflows.export import export_run
@@ -143,10 +143,10 @@ def test_engine(made, disk):
 def test_small_files_and_charts(disk):
     """All that is written by name alone: JSON, CSV, Markdown, charts."""
     folder, _ = disk
-    write_whole(folder / "a.json", "old" * 9000)
+    atomic_write(folder / "a.json", "old" * 9000)
     before = state(folder)
     fill(folder)
-    refused(lambda: write_whole(folder / "a.json", "new"), r"disk/a\.json")
+    refused(lambda: atomic_write(folder / "a.json", "new"), r"disk/a\.json")
 
     figure = Figure()
     refused(

@@ -23,7 +23,7 @@ import numpy as np
 from mgtl_tf.datasets.decoded_cache.early_sync import EarlySync
 from mgtl_tf.datasets.preprocess import SAMPLING_RULE
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
 
@@ -186,7 +186,7 @@ class Journal:
         lines = [json.dumps(settings.as_json())]
         lines += [_line(number, blocks[number]) for number in sorted(blocks)]
         path = folder / UNFINISHED_JSONL
-        write_whole(path, "\n".join(lines) + "\n")
+        atomic_write(path, "\n".join(lines) + "\n")
         (folder / MANIFEST_JSON).unlink(missing_ok=True)
         self._file = path.open("a")
         self._arrays = EarlySync([folder / f"{view}.npy" for view in VIEWS])
@@ -211,7 +211,7 @@ class Journal:
         text = f'{{"settings": {head},\n"blocks": [\n'
         text += ",\n".join(blocks) + "\n]"
         text += f"{_SEAL}{zlib.crc32(text.encode())}}}\n"
-        write_whole(self.folder / MANIFEST_JSON, text)
+        atomic_write(self.folder / MANIFEST_JSON, text)
         (self.folder / UNFINISHED_JSONL).unlink()
 
     def close(self) -> None:

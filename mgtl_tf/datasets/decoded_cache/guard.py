@@ -17,7 +17,7 @@ from mgtl_tf.datasets.decoded_cache.files import (
 )
 from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.locks import LOCK, held
+from mgtl_tf.utils.locks import LOCK, hold_lock
 
 
 def require_cache_or_nothing(folder: Path) -> None:
@@ -80,7 +80,7 @@ def alone(folder: Path) -> Iterator[None]:
     """
     with ExitStack() as stack:
         try:
-            lock = held(folder / LOCK, folder, "making this cache")
+            lock = hold_lock(folder / LOCK, folder, "making this cache")
             stack.enter_context(lock)
         except OSError as error:
             if error.errno not in (errno.EROFS, errno.EACCES):

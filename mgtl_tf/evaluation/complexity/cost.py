@@ -14,7 +14,7 @@ import tensorflow as tf
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.evaluation.complexity.walk import multiply_adds
 from mgtl_tf.models import build_model
-from mgtl_tf.utils.memory import resident_bytes
+from mgtl_tf.utils.processes import resident_bytes
 
 _FLOAT32 = 4
 

@@ -18,9 +18,9 @@ from typing import Any
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.presets import load_preset
 from mgtl_tf.presets.systems import system_settings
-from mgtl_tf.utils.atomic_io import write_whole
-from mgtl_tf.utils.fresh_process import answer_of
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.processes import answer_of
 
 
 def paper_size(changes: Mapping[str, Any]) -> ModelConfig:
@@ -51,7 +51,7 @@ def fresh_cost(config: ModelConfig, folder: Path) -> dict[str, Any]:
         return read_json(answer, dict[str, Any], "remove it")
     folder.mkdir(parents=True, exist_ok=True)
     found = answer_of(__name__, text, f"{config.system}: its cost")
-    write_whole(answer, found)
+    atomic_write(answer, found)
     return json.loads(found)
 
 

@@ -34,7 +34,8 @@ from mgtl_tf.retrieval.ann.measuring import (
     synthetic_queries,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.utils.atomic_io import ENGINE_JSON, unwritable, whole_folder
+from mgtl_tf.utils.atomic_folders import atomic_folder
+from mgtl_tf.utils.atomic_io import ENGINE_JSON, unwritable
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_path import plain_path
 
@@ -93,7 +94,7 @@ def build_faiss_engine(
     sample = _sample(source, rng)
     folder = engine_folder(index, engine)
     try:
-        with whole_folder(folder, ENGINE_JSON) as beside:
+        with atomic_folder(folder, ENGINE_JSON) as beside:
             built = kind.train(faiss, sample, len(index.descriptors))
             for rows in _blocks(index.descriptors, engine, progress):
                 built.add(np.ascontiguousarray(rows, np.float32))

@@ -18,7 +18,7 @@ from mgtl_tf.retrieval.galleries.checksums import (
     check_blocks,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, write_whole
+from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import quoted
@@ -94,7 +94,7 @@ def write_engine(
         "files": {FAISS_FILE: dataclasses.asdict(checksums)},
         **details,
     }
-    write_whole(folder / ENGINE_JSON, sealed_text(content))
+    atomic_write(folder / ENGINE_JSON, sealed_text(content))
 
 
 def read_engine(index: Index, name: str) -> dict[str, Any]:

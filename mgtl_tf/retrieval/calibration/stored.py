@@ -19,7 +19,7 @@ from pydantic import Field
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, Confidence
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
-from mgtl_tf.utils.atomic_io import write_whole
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.geodesy import geodesic_metres
 from mgtl_tf.utils.json_files import read_json, sealed_text
 
@@ -119,7 +119,7 @@ def save_calibration(calibration: Calibration, folder: Path) -> Path:
     """
     path = folder / CALIBRATION_JSON
     details = {"format": _FORMAT, **dataclasses.asdict(calibration)}
-    write_whole(path, sealed_text(details))
+    atomic_write(path, sealed_text(details))
     return path
 
 

@@ -26,14 +26,12 @@ from mgtl_tf.retrieval.galleries.unfinished import (
     discard,
     unfinished_folder,
 )
-from mgtl_tf.utils.atomic_io import (
-    INDEX_JSON,
+from mgtl_tf.utils.atomic_folders import (
+    folder_lock,
     require_replaceable,
     swap_folder,
-    sync,
-    unwritable,
-    writing_folder,
 )
+from mgtl_tf.utils.atomic_io import INDEX_JSON, sync, unwritable
 from mgtl_tf.utils.errors import UserError
 
 
@@ -105,7 +103,7 @@ def build_index(
     }
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
-        with writing_folder(output_dir):
+        with folder_lock(output_dir):
             folder.mkdir(exist_ok=True)
             if restart:
                 discard(folder)

@@ -24,7 +24,7 @@ from mgtl_tf.retrieval.galleries.other_ids import (
 )
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.utils.array_files import map_array
-from mgtl_tf.utils.atomic_io import INDEX_JSON, write_whole
+from mgtl_tf.utils.atomic_io import INDEX_JSON, atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import damaged
@@ -130,7 +130,7 @@ def write_manifest(
             for name in files
         },
     }
-    write_whole(folder / INDEX_JSON, sealed_text(manifest))
+    atomic_write(folder / INDEX_JSON, sealed_text(manifest))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -30,7 +30,7 @@ from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.galleries.sources import Shard
 from mgtl_tf.utils.atomic_io import INDEX_JSON, naming_write_errors, sync
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.locks import LOCK, held
+from mgtl_tf.utils.locks import LOCK, hold_lock
 
 _JOINING = ".joining"
 _ROWS = 8192
@@ -136,7 +136,7 @@ def join_shards(output_dir: Path | str) -> int:
     indexes = [load_index(shard, verify=True) for shard in shards]
     with (
         naming_write_errors(folder),
-        held(folder / LOCK, folder, "joining its shards"),
+        hold_lock(folder / LOCK, folder, "joining its shards"),
     ):
         return _join(folder, indexes, manifests[0])
 

@@ -22,10 +22,9 @@ import numpy as np
 from pydantic import Field
 
 from mgtl_tf.retrieval.galleries.manifest import DESCRIPTORS
-from mgtl_tf.utils.atomic_io import sync, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, hidden_beside, sync
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.names import hidden_beside
 from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
 
 JOURNAL = "unfinished.jsonl"
@@ -98,7 +97,7 @@ class Unfinished:
         self._rows.truncate(self._offset(self.kept))
         self._rows.seek(0, 2)
         text = "\n".join([json.dumps(plan), *good]) + "\n"
-        write_whole(folder / JOURNAL, text)
+        atomic_write(folder / JOURNAL, text)
         self._journal = (folder / JOURNAL).open("a")
 
     def append(self, count: int, rows: np.ndarray, gaps: list[Gap]) -> None:

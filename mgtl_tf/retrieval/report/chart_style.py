@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgtl_tf.utils.atomic_io import whole_file
+from mgtl_tf.utils.atomic_io import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,5 +69,5 @@ def save_figure(
     Raises:
         UserError: naming the file, where it cannot be written.
     """
-    with whole_file(path) as beside:
+    with atomic_file(path) as beside:
         figure.savefig(beside, format=file_format, **settings)

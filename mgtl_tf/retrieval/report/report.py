@@ -21,7 +21,7 @@ from mgtl_tf.retrieval.report import charts
 from mgtl_tf.retrieval.report.examples import choose_examples
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
 from mgtl_tf.retrieval.report.rendering import TEMPLATES, render
-from mgtl_tf.utils.atomic_io import whole_folder
+from mgtl_tf.utils.atomic_folders import atomic_folder
 
 PAGE = "report.html"
 """The page's file name; its pictures stand beside it."""
@@ -79,7 +79,7 @@ def write_report(report_dir: Path | str, data: ReportData) -> Path:
     Raises:
         UserError: for an image that can't be read; an older report stays.
     """
-    with whole_folder(report_dir, PAGE) as folder:
+    with atomic_folder(report_dir, PAGE) as folder:
         page = render(
             TEMPLATES,
             PAGE,

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.utils import atomic_io as folders
-from mgtl_tf.utils import exchange
-from mgtl_tf.utils.atomic_io import whole_file, whole_folder, write_whole
+from mgtl_tf.utils import atomic_folders
+from mgtl_tf.utils.atomic_folders import atomic_folder
+from mgtl_tf.utils.atomic_io import atomic_file, atomic_write
 from mgtl_tf.utils.errors import UserError
 
 NAMES = [
@@ -41,9 +41,9 @@ def names_in(folder):
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_one(tmp_path, name):
     for text in ("old", "new"):
-        with whole_folder(tmp_path / name, "mark") as folder:
+        with atomic_folder(tmp_path / name, "mark") as folder:
             (folder / "mark").write_text(text)
-        write_whole(tmp_path / name / name, text)
+        atomic_write(tmp_path / name / name, text)
     assert (tmp_path / name / "mark").read_text() == "new"
     assert (tmp_path / name / name).read_text() == "new"
     assert names_in(tmp_path) == [name]
@@ -53,7 +53,7 @@ def test_every_name_is_one(tmp_path, name):
 def test_the_empty_folder_one_stands_in(tmp_path, monkeypatch):
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    with whole_folder(".", "mark") as folder:
+    with atomic_folder(".", "mark") as folder:
         (folder / "mark").write_text("new")
     assert (tmp_path / "here/mark").read_text() == "new"
     assert names_in(tmp_path) == ["here"]
@@ -64,12 +64,12 @@ def test_an_older_one_is_replaced_only_on_success(
     tmp_path, monkeypatch, at_once
 ):
     if not at_once:
-        monkeypatch.setattr(folders, "exchange", lambda *_: False)
+        monkeypatch.setattr(atomic_folders, "exchange", lambda *_: False)
     target = tmp_path / "a/b"
     for text in ("old", "new"):
-        with whole_folder(target, "mark") as folder:
+        with atomic_folder(target, "mark") as folder:
             (folder / "mark").write_text(text)
-    with pytest.raises(KeyboardInterrupt), whole_folder(target, "mark"):
+    with pytest.raises(KeyboardInterrupt), atomic_folder(target, "mark"):
         raise KeyboardInterrupt
     assert (target / "mark").read_text() == "new"
     assert names_in(target.parent) == ["b"]
@@ -78,10 +78,14 @@ def test_an_older_one_is_replaced_only_on_success(
 def test_what_is_not_ours_stays(tmp_path):
     (tmp_path / "thesis.tex").touch()
     (tmp_path / "to nothing").symlink_to("nothing")
-    for name in ("", "thesis.tex", "to nothing"):
+    for name, reason in (
+        ("", "already holds other files"),
+        ("thesis.tex", "is a file"),
+        ("to nothing", "is a link to what is not there"),
+    ):
         with (
-            pytest.raises(UserError, match="--output_dir"),
-            whole_folder(tmp_path / name, "mark"),
+            pytest.raises(UserError, match=reason),
+            atomic_folder(tmp_path / name, "mark"),
         ):
             pass
 
@@ -89,7 +93,7 @@ def test_what_is_not_ours_stays(tmp_path):
 def test_a_mounted_disk_is_refused_before_any_work():
     with (
         pytest.raises(UserError, match="mounted"),
-        whole_folder("/proc", "version"),
+        atomic_folder("/proc", "version"),
     ):
         pass
 
@@ -100,13 +104,13 @@ def test_a_read_only_parent_is_named(disk):
     assert mount("remount,ro")
     with (
         pytest.raises(UserError) as error,
-        whole_folder(folder / "model", "mark"),
+        atomic_folder(folder / "model", "mark"),
     ):
         pass
     said = str(error.value)
     assert f"beside it, in {folder}, which cannot be written (Read-only" in said
     # Where a disk begins, a folder cannot be replaced at all.
-    with pytest.raises(UserError, match="mounted"), whole_folder(folder, "x"):
+    with pytest.raises(UserError, match="mounted"), atomic_folder(folder, "x"):
         pass
 
 
@@ -116,9 +120,9 @@ def test_a_link_stays_a_link(tmp_path):
     (tmp_path / "to file").symlink_to("disk/file")
     (tmp_path / "disk/folder").mkdir()
     for text in ("old", "new"):
-        with whole_folder(tmp_path / "to folder", "mark") as folder:
+        with atomic_folder(tmp_path / "to folder", "mark") as folder:
             (folder / "mark").write_text(text)
-        write_whole(tmp_path / "to file", text)
+        atomic_write(tmp_path / "to file", text)
     assert (tmp_path / "to folder").is_symlink()
     assert (tmp_path / "disk/folder/mark").read_text() == "new"
     assert (tmp_path / "to file").is_symlink()
@@ -128,8 +132,8 @@ def test_a_link_stays_a_link(tmp_path):
 
 def test_a_failed_file_leaves_the_one_before(tmp_path):
     path = tmp_path / "picture.svg"
-    write_whole(path, b"\x00old")
-    with pytest.raises(ZeroDivisionError), whole_file(path) as beside:
+    atomic_write(path, b"\x00old")
+    with pytest.raises(ZeroDivisionError), atomic_file(path) as beside:
         assert beside.suffix == ".svg"
         beside.write_text("half")
         raise ZeroDivisionError
@@ -138,7 +142,7 @@ def test_a_failed_file_leaves_the_one_before(tmp_path):
 
 
 def test_a_file_has_the_permissions_of_any_new_one(tmp_path):
-    write_whole(tmp_path / "a", "text")
+    atomic_write(tmp_path / "a", "text")
     (tmp_path / "b").write_text("text")
     modes = {stat.S_IMODE((tmp_path / n).stat().st_mode) for n in "ab"}
     assert len(modes) == 1
@@ -146,16 +150,16 @@ def test_a_file_has_the_permissions_of_any_new_one(tmp_path):
 
 def test_writers_that_look_at_the_suffix(tmp_path):
     image = np.zeros((2, 2, 3), np.uint8)
-    with whole_file(tmp_path / "a.png") as beside:
+    with atomic_file(tmp_path / "a.png") as beside:
         assert cv2.imwrite(str(beside), image)
-    with whole_file(tmp_path / "a.npz") as beside:
+    with atomic_file(tmp_path / "a.npz") as beside:
         np.savez(beside, image=image)
     assert names_in(tmp_path) == ["a.npz", "a.png"]
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
     path = tmp_path / "a"
-    with whole_file(path) as one, whole_file(path) as other:
+    with atomic_file(path) as one, atomic_file(path) as other:
         assert one != other
         one.write_text("one")
         other.write_text("other")
@@ -164,7 +168,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
 
 
 def test_what_is_no_file_is_written_to(capfd):
-    write_whole("/dev/stdout", "said")
+    atomic_write("/dev/stdout", "said")
     assert capfd.readouterr().out == "said"
 
 
@@ -175,17 +179,17 @@ def test_errors_name_the_final_name(tmp_path):
 
     path = tmp_path / "a"
     with pytest.raises(UserError, match="a: .*No space left on device"):
-        with whole_file(path):
+        with atomic_file(path):
             fail(errno.ENOSPC)
     with pytest.raises(UserError, match="a: .*Input/output error"):
-        with whole_folder(path, "mark"):
+        with atomic_folder(path, "mark"):
             fail(errno.EIO)
     with pytest.raises(UserError, match="nothing/a: .*No such file"):
-        write_whole(tmp_path / "nothing/a", "")
+        atomic_write(tmp_path / "nothing/a", "")
     with pytest.raises(UserError, match="is a folder"):
-        write_whole(tmp_path, "")
+        atomic_write(tmp_path, "")
     # Another file's trouble is not this one's.
-    with pytest.raises(FileNotFoundError), whole_folder(path, "mark"):
+    with pytest.raises(FileNotFoundError), atomic_folder(path, "mark"):
         open("/nowhere/input")
     assert names_in(tmp_path) == []
 
@@ -207,9 +211,9 @@ def _killed(number, target, at_once):
 
     for name in ("replace", "mkdir", "unlink", "rmdir", "ftruncate"):
         setattr(os, name, dying(getattr(os, name)))
-    swap = dying(exchange.exchange) if at_once else lambda *_: False
-    folders.exchange = swap
-    with whole_folder(target, "mark") as folder:
+    swap = dying(atomic_folders.exchange) if at_once else lambda *_: False
+    atomic_folders.exchange = swap
+    with atomic_folder(target, "mark") as folder:
         (folder / "mark").write_text("new")
         (folder / "more").mkdir()
 
@@ -235,7 +239,7 @@ def test_a_kill_at_any_point_leaves_a_whole_folder(tmp_path, at_once):
             assert (target / "mark").read_text() in ("old", "new")
         # What the next call makes of it, even one that fails.
         with contextlib.suppress(ZeroDivisionError):
-            with whole_folder(target, "mark"):
+            with atomic_folder(target, "mark"):
                 raise ZeroDivisionError
         assert names_in(tmp_path) == ["a"]
         assert names_in(target) == ["mark", "more"]

@@ -1,7 +1,4 @@
-"""A question answered by a module that runs in a process of its own.
-
-What it holds, TensorFlow's memory above all, is given back afterwards.
-"""
+"""Running a module in a process of its own, and the memory of this one."""
 
 from __future__ import annotations
 
@@ -45,3 +42,27 @@ def answer_of(
             said = done.stderr.strip().splitlines() or ["no message"]
             raise UserError(f"{subject} was not found: {said[-1]}")
         return made.read_text()
+
+
+def forget_resident_peak() -> int:
+    """Starts the kernel's record of the largest memory afresh.
+
+    Returns:
+        the bytes that are resident now.
+
+    Raises:
+        OSError: where the system keeps no such record.
+    """
+    Path("/proc/self/clear_refs").write_text("5")
+    return resident_bytes("VmRSS")
+
+
+def resident_bytes(name: str) -> int:
+    """VmRSS (now), VmHWM (at most, so far) or VmSize of this process.
+
+    Raises:
+        OSError: where the system keeps no such record.
+    """
+    lines = Path("/proc/self/status").read_text().splitlines()
+    line = next(line for line in lines if line.startswith(f"{name}:"))
+    return 1024 * int(line.split()[1])
