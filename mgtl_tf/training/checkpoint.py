@@ -27,13 +27,12 @@ from absl import logging
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.models import build_model
-from mgtl_tf.utils.atomic_io import sync, write_whole
+from mgtl_tf.utils.atomic_io import atomic_write, sync
+from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.fingerprints import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError
-from mgtl_tf.utils.plain_path import plain_path
-from mgtl_tf.utils.tensorflow_disk import as_os_errors
+from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 _KINDS = ("last", "best")
 _NAME = re.compile(r"ckpt-(\d+)")
@@ -328,7 +327,7 @@ def _record(folder: Path, checkpoints: list[Path]) -> None:
     lines = [f'model_checkpoint_path: "{names[-1]}"']
     lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
     lines += ["all_model_checkpoint_timestamps: 1.0" for _ in names]
-    write_whole(folder / "checkpoint", "\n".join(lines) + "\n")
+    atomic_write(folder / "checkpoint", "\n".join(lines) + "\n")
 
 
 def _remove(folder: Path, unwanted: Callable[[str], bool]) -> None:
@@ -354,7 +353,7 @@ def _write_manifest(path: Path, progress: Progress) -> None:
         "progress": state,
         "files": {f.name: dataclasses.asdict(fingerprint(f)) for f in files},
     }
-    write_whole(path.with_name(f"{path.name}.json"), sealed_text(content))
+    atomic_write(path.with_name(f"{path.name}.json"), sealed_text(content))
     sync(path.parent)
 
 

@@ -133,7 +133,7 @@ def test_unfinished_ones_are_no_checkpoints(tmp_path, caplog):
 
 @pytest.mark.parametrize("keep", [1, 2])
 @pytest.mark.parametrize(
-    "name", ["_record", "_write_manifest", "write_whole", "_remove", "sync"]
+    "name", ["_record", "_write_manifest", "atomic_write", "_remove", "sync"]
 )
 def test_a_kill_at_any_moment_leaves_a_last(tmp_path, monkeypatch, keep, name):
     checkpoints = _checkpoints(tmp_path, keep=keep)
