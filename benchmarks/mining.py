@@ -3,8 +3,7 @@
 Prints the rate of `mine_hard_negatives` for 35,532 random unit descriptors
 of 7,680 numbers a view (float32, 1.1 GB each; made block by block from a
 seed), on a map where 25 m hold a few places, as a share of the best rate of a
-bare NumPy matrix product of the same run, and the memory beyond the inputs:
-in blocks, and by FAISS where it is installed (its index copies one view).
+bare NumPy matrix product of the same run, and the memory beyond the inputs.
 `--places` takes fewer.
 
     python -m benchmarks.mining [--places=35532]
@@ -12,7 +11,6 @@ in blocks, and by FAISS where it is installed (its index copies one view).
 
 from __future__ import annotations
 
-import importlib.util
 import time
 
 import numpy as np
@@ -37,32 +35,19 @@ def main(argv: list[str]) -> None:
     ground, satellite = _descriptors(count, rng), _descriptors(count, rng)
     side = (count * SQUARE_METRES_EACH) ** 0.5
     positions = rng.uniform(0, side, (count, 2))
-    found = {}
-    for search in _searches():
-        peak, before = peak_rate(), forget_resident_peak()
-        began = time.perf_counter()
-        found[search] = mine_hard_negatives(
-            ground, satellite, positions, METRES, NEIGHBOURS, search
-        )
-        seconds = time.perf_counter() - began
-        memory = resident_bytes("VmHWM") - before
-        peak = max(peak, peak_rate())
-        rate = 2.0 * count * count * SIZE / seconds
-        print(
-            f"{search}: {seconds:.0f} s for {count} places, D = {SIZE}:"
-            f" {rate / 1e9:.1f} of {peak / 1e9:.1f} GFLOP/s,"
-            f" ratio {rate / peak:.3f}; {memory / 1e9:.2f} GB beyond the"
-            f" inputs of {2 * ground.nbytes / 1e9:.2f} GB"
-        )
-    if len(found) == 2:
-        same = np.mean(found["blocks"] == found["faiss"])
-        print(f"answers alike: {same:.6f}")
-
-
-def _searches() -> list[str]:
-    if importlib.util.find_spec("faiss"):
-        return ["blocks", "faiss"]
-    return ["blocks"]
+    peak, before = peak_rate(), forget_resident_peak()
+    began = time.perf_counter()
+    mine_hard_negatives(ground, satellite, positions, METRES, NEIGHBOURS)
+    seconds = time.perf_counter() - began
+    memory = resident_bytes("VmHWM") - before
+    peak = max(peak, peak_rate())
+    rate = 2.0 * count * count * SIZE / seconds
+    print(
+        f"{seconds:.0f} s for {count} places, D = {SIZE}:"
+        f" {rate / 1e9:.1f} of {peak / 1e9:.1f} GFLOP/s,"
+        f" ratio {rate / peak:.3f}; {memory / 1e9:.2f} GB beyond the"
+        f" inputs of {2 * ground.nbytes / 1e9:.2f} GB"
+    )
 
 
 def _descriptors(count: int, rng: np.random.Generator) -> np.ndarray:

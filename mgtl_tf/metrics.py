@@ -1,31 +1,65 @@
-"""How well queries find their places: ranks, recall, metres (R20 to R22).
+"""Ranks and recall of queries in a gallery of descriptors (R20 to R22).
 
-Pure functions of descriptor matrices. Nearness is the squared Euclidean
+Pure functions of descriptor matrices. Similarity is the squared Euclidean
 distance, which orders unit vectors as the cosine does and is right for other
 vectors too. Everything is computed in tiles, so that no [Q, N] matrix is
 ever held.
 
-Ties count against the model: a network that gives all images one descriptor
-ranks every query last.
+Each query has a set of right gallery rows: its own one, any of several, or
+all within some metres (`mgtl_tf.evaluation.right_rows`). Its rank is that of
+the nearest of them; the others are not counted as wrong. Ties count against
+the model: a network that gives all images one descriptor ranks every query
+last.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mgtl_tf.utils.pairwise_distances import Nearness
+from mgtl_tf.utils.pairwise_distances import PairwiseDistances
 
 DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
+
+
+@runtime_checkable
+class RightRows(Protocol):
+    """Which gallery rows are right for each query."""
+
+    def of(self, q: slice) -> tuple[np.ndarray, np.ndarray]:
+        """Right pairs of a block of queries, int [n] each.
+
+        Returns:
+            queries, relative to the block and ascending, and gallery rows.
+        """
+
+
+class RightPairs:
+    """Right rows that are given one by one.
+
+    Args:
+        queries: int [n].
+        rows: a gallery row that is right for each of them, int [n].
+    """
+
+    def __init__(self, queries: np.ndarray, rows: np.ndarray):
+        order = np.argsort(queries, kind="stable")
+        self._queries, self._rows = queries[order], rows[order]
+
+    def of(self, q: slice) -> tuple[np.ndarray, np.ndarray]:
+        """See `RightRows`."""
+        start, stop = np.searchsorted(self._queries, (q.start, q.stop))
+        return self._queries[start:stop] - q.start, self._rows[start:stop]
 
 
 def recall(
     queries: ArrayLike,
     gallery: ArrayLike,
-    truth: ArrayLike | None = None,
+    truth: ArrayLike | RightRows | None = None,
     ks: Sequence[int | str] = DEFAULT_KS,
 ) -> dict[str, float | int]:
     """Recall at K, with ties counted against the model (R20 to R22).
@@ -33,8 +67,8 @@ def recall(
     Args:
         queries: descriptors [Q, D].
         gallery: descriptors [N, D].
-        truth: int [Q], each query's true gallery row; default row i for
-            query i, where Q = N.
+        truth: int [Q], each query's true gallery row, or the set of right
+            rows of each; default row i for query i, where Q = N.
         ks: whole numbers K, or shares of the gallery such as "1%": K =
             floor(0.01 N), at least 1 (R21).
 
@@ -81,119 +115,66 @@ def summary(
 
 
 def ranks(
-    queries: ArrayLike, gallery: ArrayLike, truth: ArrayLike | None = None
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    truth: ArrayLike | RightRows | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where each query's true match stands in the gallery (R20).
+    """Where each query's nearest right row stands in the gallery (R20).
 
     Args:
         queries, gallery, truth: as of `recall`.
 
     Returns:
         rank: int64 [Q], 1 + the number of wrong gallery rows at least as
-            near as the true one; 1 is first.
+            near as the nearest right one; N + 1 where none is right.
         ties: int64 [Q], how many of those are equally near.
 
     Raises:
         ValueError: as `recall`.
     """
-    pair = Nearness.of(queries, gallery)
-    rows = _true_rows(truth, len(pair.queries), len(pair.gallery))
-    true, slack = pair.scores_of(rows)
-    at_least_as_near = np.zeros(len(rows), np.int64)
-    nearer = np.zeros(len(rows), np.int64)
+    pair = PairwiseDistances.of(queries, gallery)
+    right = _right_rows(truth, len(pair.queries), len(pair.gallery))
+    at_least_as_near = np.zeros(len(pair.queries), np.int64)
+    nearer = np.zeros(len(pair.queries), np.int64)
     for q, n, scores in pair.tiles():
-        own = np.flatnonzero((rows[q] >= n.start) & (rows[q] < n.stop))
-        scores[own, rows[q][own] - n.start] = np.inf
-        counts = pair.counts(q, n, scores, true[q], slack[q])
+        if n.start == 0:
+            rows, columns = right.of(q)
+            best, slack = _nearest(pair, q, rows, columns)
+        inside = (columns >= n.start) & (columns < n.stop)
+        scores[rows[inside], columns[inside] - n.start] = np.inf
+        counts = pair.counts(q, n, scores, best, slack)
         at_least_as_near[q] += counts[0]
         nearer[q] += counts[1]
+        if n.stop == len(pair.gallery):
+            # Where no row is right, all are counted as wrong.
+            at_least_as_near[q][np.isinf(best)] = n.stop
+            nearer[q][np.isinf(best)] = n.stop
     return 1 + at_least_as_near, at_least_as_near - nearer
 
 
-def within_metres(
-    queries: ArrayLike,
-    gallery: ArrayLike,
-    query_positions: ArrayLike,
-    gallery_positions: ArrayLike,
-    metres: float = 25.0,
-    own: tuple[np.ndarray, np.ndarray] | None = None,
-) -> float:
-    """Share of queries whose first answer lies within so many metres (R22).
-
-    Where several answers tie for the first place, all of them must. The
-    share is that of the queries whose position is known; an answer of
-    unknown position is taken to be too far.
-
-    Args:
-        queries, gallery: descriptors [Q, D] and [N, D].
-        query_positions: [Q, P], Cartesian metres, P of 2 or 3; NaN where
-            unknown, in one row at least not.
-        gallery_positions: [N, P], NaN where unknown.
-        metres: the radius, inclusive.
-        own: queries and gallery rows, int [n] each, that belong to each
-            other wherever they lie; none by default.
-
-    Returns:
-        the share, 0..1.
-
-    Raises:
-        ValueError: as `recall`, and for positions that do not fit.
-    """
-    pair = Nearness.of(queries, gallery)
-    here, there = checked_positions(
-        len(pair.queries), len(pair.gallery), query_positions, gallery_positions
-    )
-    asked = known(here)
-    if not asked.any():
-        raise ValueError("query_positions: none of them is known")
-    close = np.full(len(here), np.inf, np.float32)
-    far = np.full(len(here), np.inf, np.float32)
-    for q, n, scores in pair.tiles():
-        slacks = pair.slacks(q, n)
-        is_close = _near(here[q], there[n], metres)
-        if own is not None:
-            _mark(is_close, q, n, *own)
-        # The worst case of rounding: close ones later, far ones earlier.
-        highest = np.where(is_close, scores + slacks, np.inf)
-        close[q] = np.minimum(close[q], highest.min(axis=1))
-        lowest = np.where(is_close, np.inf, scores - slacks)
-        far[q] = np.minimum(far[q], lowest.min(axis=1))
-    return float(np.mean((close < far)[asked]))
-
-
-def known(positions: np.ndarray) -> np.ndarray:
-    """Which rows of positions [n, P] are known, bool [n]: those without NaN."""
-    return ~np.isnan(positions).any(axis=1)
-
-
-def checked_positions(
-    queries: int,
-    gallery: int,
-    query_positions: ArrayLike,
-    gallery_positions: ArrayLike,
+def _nearest(
+    pair: PairwiseDistances, q: slice, rows: np.ndarray, columns: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of so many queries and gallery rows, float64 metres.
+    """Score and slack of each query's nearest right row, float32 [q].
 
-    Raises:
-        ValueError: for positions that do not fit or are infinite.
+    Infinite where it has none.
     """
-    here = _positions("query_positions", query_positions, queries)
-    there = _positions("gallery_positions", gallery_positions, gallery)
-    if here.shape[1] != there.shape[1]:
-        raise ValueError(
-            f"query_positions {here.shape} and gallery_positions"
-            f" {there.shape} must have the same number of axes"
-        )
-    return here, there
+    best = np.full(q.stop - q.start, np.inf, np.float32)
+    slack = np.zeros_like(best)
+    scores, slacks = pair.scores_at(rows + q.start, columns)
+    # Farthest first: of several writes to one query the last one stays.
+    order = np.argsort(-scores, kind="stable")
+    best[rows[order]] = scores[order]
+    slack[rows[order]] = slacks[order]
+    return best, slack
 
 
-def _mark(
-    tile: np.ndarray, q: slice, n: slice, queries: np.ndarray, rows: np.ndarray
-) -> None:
-    """Sets the pairs of query and gallery row that lie in a tile."""
-    inside = (queries >= q.start) & (queries < q.stop)
-    inside &= (rows >= n.start) & (rows < n.stop)
-    tile[queries[inside] - q.start, rows[inside] - n.start] = True
+def _right_rows(
+    truth: ArrayLike | RightRows | None, queries: int, gallery: int
+) -> RightRows:
+    if isinstance(truth, RightRows):
+        return truth
+    return RightPairs(np.arange(queries), _true_rows(truth, queries, gallery))
 
 
 def _true_rows(
@@ -238,23 +219,3 @@ def _count(k: int | str, size: int) -> int:
             ' share such as "1%"'
         )
     return int(count)
-
-
-def _positions(name: str, values: ArrayLike, rows: int) -> np.ndarray:
-    positions = np.asarray(values, np.float64)
-    if positions.ndim != 2 or len(positions) != rows:
-        raise ValueError(
-            f"{name} has shape {positions.shape}; must be [{rows}, 2 or 3]"
-        )
-    wrong = np.flatnonzero(np.isinf(positions).any(axis=1))
-    if wrong.size:
-        raise ValueError(f"{name}: row {wrong[0]} is infinite")
-    return positions
-
-
-def _near(here: np.ndarray, there: np.ndarray, metres: float) -> np.ndarray:
-    """bool [q, n], whether two places lie within so many metres."""
-    squared = np.zeros((len(here), len(there)))
-    for a, b in zip(here.T, there.T, strict=True):
-        squared += (a[:, None] - b) ** 2
-    return squared <= metres**2

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtl_tf import metrics
-from mgtl_tf.metrics import ranks, recall, within_metres
-from mgtl_tf.utils import pairwise_distances as nearness
+from mgtl_tf.metrics import ranks, recall
+from mgtl_tf.utils import pairwise_distances, top_k
 
 
 def unit(rng, rows, size):
@@ -29,10 +29,10 @@ def brute_force(queries, gallery, truth):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
-    monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
-    monkeypatch.setattr(nearness, "_COUNTED_ROWS", 3)
-    monkeypatch.setattr(nearness, "_FLOAT64_ROWS", 3)
+    monkeypatch.setattr(top_k, "_QUERY_ROWS", 7)
+    monkeypatch.setattr(top_k, "_BLOCK_NUMBERS", 35)
+    monkeypatch.setattr(pairwise_distances, "_COUNTED_ROWS", 3)
+    monkeypatch.setattr(pairwise_distances, "_FLOAT64_ROWS", 3)
 
 
 def test_hand_made_case():
@@ -207,36 +207,6 @@ def test_unreadable_k_is_named(k):
 def test_arguments_that_do_not_fit(arguments, words):
     with pytest.raises(ValueError, match=words):
         ranks(*arguments)
-
-
-def test_within_metres_equals_brute_force(small_tiles):
-    rng = np.random.default_rng(6)
-    gallery, queries = unit(rng, 40, 6), unit(rng, 33, 6)
-    there = rng.uniform(0, 60, (40, 3)) + 6.1e6
-    here = rng.uniform(0, 60, (33, 3)) + 6.1e6
-    first = ((queries[:, None] - gallery) ** 2).sum(2).argmin(1)
-    metres = np.linalg.norm(here - there[first], axis=1)
-    for radius in (15.0, 25.0, 40.0):
-        share = within_metres(queries, gallery, here, there, radius)
-        assert share == np.mean(metres <= radius)
-    assert 0 < np.mean(metres <= 25) < 1
-
-
-def test_within_metres_needs_every_tied_answer_within():
-    same = np.tile(unit(np.random.default_rng(7), 1, 64), (3, 1))
-    near, far = [[0, 0], [9, 0], [25, 0]], [[0, 0], [9, 0], [90, 0]]
-    assert within_metres(same, same, near, near) == 1.0
-    assert within_metres(same, same, far, far) == 0.0
-
-
-def test_within_metres_names_what_does_not_fit():
-    x, p = np.eye(3), np.zeros((3, 2))
-    with pytest.raises(ValueError, match="query_positions has shape"):
-        within_metres(x, x, p[:2], p)
-    with pytest.raises(ValueError, match="number of axes"):
-        within_metres(x, x, p, np.zeros((3, 3)))
-    with pytest.raises(ValueError, match="gallery_positions: row 1"):
-        within_metres(x, x, p, [[0, 0], [np.inf, 0], [0, 0]])
 
 
 def test_memory_stays_far_below_the_full_matrix():

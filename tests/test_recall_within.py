@@ -3,8 +3,18 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.evaluation.recall_within import ranks_within, recall_within
-from mgtl_tf.utils import pairwise_distances as nearness
+from mgtl_tf.evaluation.descriptors import evaluate
+from mgtl_tf.evaluation.right_rows import RowsWithin
+from mgtl_tf.metrics import DEFAULT_KS, ranks, recall
+from mgtl_tf.utils import pairwise_distances, top_k
+
+
+def recall_within(queries, gallery, here, there, metres=5.0, ks=DEFAULT_KS):
+    return recall(queries, gallery, RowsWithin(here, there, metres), ks)
+
+
+def ranks_within(queries, gallery, here, there, metres):
+    return ranks(queries, gallery, RowsWithin(here, there, metres))
 
 
 def unit(rng, rows, size):
@@ -14,9 +24,9 @@ def unit(rng, rows, size):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(nearness, "_QUERY_ROWS", 7)
-    monkeypatch.setattr(nearness, "_GALLERY_ROWS", 5)
-    monkeypatch.setattr(nearness, "_COUNTED_ROWS", 3)
+    monkeypatch.setattr(top_k, "_QUERY_ROWS", 7)
+    monkeypatch.setattr(top_k, "_BLOCK_NUMBERS", 35)
+    monkeypatch.setattr(pairwise_distances, "_COUNTED_ROWS", 3)
 
 
 def brute_force_hits(queries, gallery, here, there, metres, k):
@@ -75,6 +85,33 @@ def test_ties_count_against_the_model_but_not_among_right_answers():
 
 
 def test_positions_that_do_not_fit_are_named():
-    x = np.eye(3)
     with pytest.raises(ValueError, match="gallery_positions: row 1"):
-        recall_within(x, x, np.zeros((3, 2)), [[0, 0], [np.inf, 0], [0, 0]])
+        RowsWithin(np.zeros((3, 2)), [[0, 0], [np.inf, 0], [0, 0]], 5.0)
+    with pytest.raises(ValueError, match="number of axes"):
+        RowsWithin(np.zeros((3, 2)), np.zeros((3, 3)), 5.0)
+    with pytest.raises(ValueError, match="query_positions has shape"):
+        RowsWithin(np.zeros(3), np.zeros((3, 3)), 5.0)
+
+
+def within(ground, satellite, places, metres=25.0):
+    result = evaluate(ground, satellite, places, metres=metres)
+    return result["ground_to_satellite"][f"within_{metres:g}m"]
+
+
+def test_first_answers_within_metres_equal_brute_force(small_tiles):
+    rng = np.random.default_rng(6)
+    satellite, ground = unit(rng, 40, 6), unit(rng, 40, 6)
+    places = rng.uniform(0, 60, (40, 3)) + 6.1e6
+    first = ((ground[:, None] - satellite) ** 2).sum(2).argmin(1)
+    metres = np.linalg.norm(places - places[first], axis=1)
+    for radius in (15.0, 25.0, 40.0):
+        share = within(ground, satellite, places, radius)
+        assert share == np.mean(metres <= radius)
+    assert 0 < np.mean(metres <= 25) < 1
+
+
+def test_every_tied_first_answer_must_lie_within():
+    same = np.tile(unit(np.random.default_rng(7), 1, 64), (3, 1))
+    near, far = [[0, 0], [9, 0], [25, 0]], [[0, 0], [9, 0], [90, 0]]
+    assert within(same, same, np.array(near, float)) == 1.0
+    assert within(same, same, np.array(far, float)) == 0.0

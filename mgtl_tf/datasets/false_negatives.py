@@ -1,4 +1,4 @@
-"""Which places are so near each other that they are the same (R15)."""
+"""Which pairs of places are no negatives of each other (R15)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 class FalseNegativeMask:
     """Pairs of places nearer than a radius, the place itself included.
 
-    Places that share an aerial image are the same wherever they lie.
+    Places that share an aerial image belong to it wherever they lie.
 
     Args:
         positions: [N, P] Cartesian metres, NaN where unknown, or None: a
@@ -18,9 +18,6 @@ class FalseNegativeMask:
         count: N.
         images: int [N], the number of each place's aerial image; by default
             none share one.
-
-    Attributes:
-        counts: int [N], how many places are the same as each, 1 or more.
     """
 
     def __init__(
@@ -39,42 +36,22 @@ class FalseNegativeMask:
         # One number a pair, sorted: by first place, then by second.
         self._count = count
         self._keys = np.unique(np.concatenate(pairs))
-        self.counts = np.bincount(self._keys // count, minlength=count)
-        self._starts = np.cumsum(self.counts) - self.counts
 
     def within(
-        self, rows: np.ndarray, columns: slice
+        self, rows: slice, columns: slice
     ) -> tuple[np.ndarray, np.ndarray]:
         """Index arrays of the pairs inside a tile, relative to it.
 
         Args:
-            rows: first places of the tile, int [q].
+            rows: first places of the tile.
             columns: its second places.
         """
-        counts = self.counts[rows]
-        row = np.repeat(np.arange(len(rows)), counts)
-        behind = np.arange(len(row)) - np.repeat(
-            np.cumsum(counts) - counts, counts
+        first, last = np.searchsorted(
+            self._keys, (rows.start * self._count, rows.stop * self._count)
         )
-        keys = self._keys[self._starts[rows][row] + behind]
-        column = keys % self._count
+        row, column = np.divmod(self._keys[first:last], self._count)
         inside = (column >= columns.start) & (column < columns.stop)
-        return row[inside], column[inside] - columns.start
-
-    def contain(self, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-        """Whether place rows[i] is the same as others[i, j].
-
-        Args:
-            rows: int [q].
-            others: int [q, n].
-
-        Returns:
-            bool [q, n].
-        """
-        keys = rows[:, None] * self._count + others
-        found = np.searchsorted(self._keys, keys)
-        found = np.minimum(found, len(self._keys) - 1)
-        return self._keys[found] == keys
+        return row[inside] - rows.start, column[inside] - columns.start
 
 
 def _near(positions: np.ndarray, metres: float) -> np.ndarray:

@@ -15,11 +15,19 @@ from mgtl_tf.datasets.aerial_images import aerial_images, one_each
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, positions
-from mgtl_tf.evaluation.direction import Direction, image_positions
+from mgtl_tf.evaluation.right_rows import RowsWithin, image_positions, known
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.gathered_rows import GatheredRows
 
 Result = dict[str, Any]
+
+_Question = tuple[
+    np.ndarray,
+    np.ndarray,
+    tuple[np.ndarray, np.ndarray],
+    np.ndarray | None,
+    np.ndarray | None,
+]
 
 # Directions, the reported one first (R22).
 DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
@@ -113,19 +121,47 @@ def evaluate(
         else image_positions(places, images, len(distinct))
     )
     questions = (
-        Direction(ground, distinct, (pairs, images), places, where),
-        Direction(distinct, ground, (images, pairs), where, places),
+        (ground, distinct, (pairs, images), places, where),
+        (distinct, ground, (images, pairs), where, places),
     )
     for name, question in zip(DIRECTIONS, questions, strict=True):
-        values = question.recall(ks, protocol.hit_metres)
-        if places is not None:
-            values[f"within_{metres:g}m"] = question.within(metres)
-        result[name] = values
+        result[name] = _recall(question, ks, metres, protocol.hit_metres)
     result["gallery_size"] = len(distinct)
     result["panoramas"] = len(images)
-    known = np.zeros(0) if places is None else metrics.known(places)
-    result["with_position"] = int(np.count_nonzero(known))
+    result["with_position"] = (
+        0 if places is None else int(np.count_nonzero(known(places)))
+    )
     return result
+
+
+def _recall(
+    question: _Question, ks: Sequence[int | str], metres: float, hit: float
+) -> dict[str, float | int]:
+    """Recall of one view in the other, and of first answers within metres.
+
+    Args:
+        question: descriptors of queries and gallery, the pairs of both, and
+            their positions where they are known.
+        ks: as of `metrics.recall`.
+        metres: as of `evaluate`.
+        hit: metres within which every answer is right; 0: only its own is.
+    """
+    queries, gallery, own, here, there = question
+    right: metrics.RightRows = metrics.RightPairs(*own)
+    if hit and (here is None or there is None):
+        raise UserError(
+            f"--hit_metres={hit:g}: these pairs have no positions;"
+            " give --hit_metres=0"
+        )
+    if here is None or there is None:
+        return metrics.recall(queries, gallery, right, ks)
+    if hit:
+        right = RowsWithin(here, there, hit, own)
+    values = metrics.recall(queries, gallery, right, ks)
+    near = RowsWithin(here, there, metres, own)
+    place, _ = metrics.ranks(queries, gallery, near)
+    values[f"within_{metres:g}m"] = float(np.mean(place[known(here)] == 1))
+    return values
 
 
 def embed_pairs(
@@ -256,7 +292,7 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         @tf.function
         def encode(ground, satellite):
             alive = reference()
-            # Batches are uint8, which no system need know how to reckon in.
+            # Batches are uint8; systems compute in floating point.
             ground = alive.encode_ground(tf.cast(ground, tf.float32))
             satellite = alive.encode_satellite(tf.cast(satellite, tf.float32))
             return tf.cast(ground, tf.float32), tf.cast(satellite, tf.float32)

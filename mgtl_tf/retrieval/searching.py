@@ -23,8 +23,8 @@ from mgtl_tf.retrieval.queries import (
     query_batches,
     refuse,
 )
-from mgtl_tf.retrieval.search import NotFiniteError
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import NotFiniteError
 
 
 @dataclass(frozen=True)

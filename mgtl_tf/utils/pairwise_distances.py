@@ -1,4 +1,4 @@
-"""How near descriptors are, tile by tile, and what rounding blurs.
+"""Squared distances of descriptors, tile by tile, and how exact they are.
 
 NumPy only; the memory beyond the inputs does not grow with their number.
 """
@@ -11,9 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-# Tall enough tiles for a matrix product to reach its peak.
-_QUERY_ROWS = 2048
-_GALLERY_ROWS = 4096
+from mgtl_tf.utils.top_k import slices, tiles
+
 # Few enough rows of a tile to stay in a core's own cache while counted.
 _COUNTED_ROWS = 64
 _FLOAT64_ROWS = 256
@@ -30,8 +29,8 @@ _UNIT_ROUNDOFF = 2.0**-24
 
 
 @dataclass(frozen=True)
-class Nearness:
-    """How near the rows of two checked descriptor matrices are.
+class PairwiseDistances:
+    """Distances between the rows of two checked descriptor matrices.
 
     The score of query q and gallery row g is |g|^2 / 2 - q.g: half their
     squared Euclidean distance, less a constant of the query; the smaller,
@@ -51,7 +50,7 @@ class Nearness:
     gallery_norms: np.ndarray
 
     @classmethod
-    def of(cls, queries: ArrayLike, gallery: ArrayLike) -> Nearness:
+    def of(cls, queries: ArrayLike, gallery: ArrayLike) -> PairwiseDistances:
         """The two matrices, checked.
 
         Raises:
@@ -70,7 +69,7 @@ class Nearness:
                 f"queries {q.shape} and gallery {g.shape} must have the same"
                 " number of columns D"
             )
-        return cls(q, g, _norms("queries", q), _norms("gallery", g))
+        return cls(q, g, row_norms("queries", q), row_norms("gallery", g))
 
     def _slack_factor(self) -> float:
         """How far rounding moves a score, per product of lengths."""
@@ -82,23 +81,9 @@ class Nearness:
 
         The array is overwritten by the next tile.
         """
-        buffer = np.empty(_QUERY_ROWS * _GALLERY_ROWS, np.float32)
-        for q in _slices(len(self.queries), _QUERY_ROWS):
-            rows = np.asarray(self.queries[q], np.float32)
-            for n in _slices(len(self.gallery), _GALLERY_ROWS):
-                columns = np.asarray(self.gallery[n], np.float32)
-                half = (0.5 * self.gallery_norms[n] ** 2).astype(np.float32)
-                shape = len(rows), len(columns)
-                scores = buffer[: shape[0] * shape[1]].reshape(shape)
-                np.matmul(rows, columns.T, out=scores)
-                np.subtract(half, scores, out=scores)
-                yield q, n, scores
-
-    def slacks(self, q: slice, n: slice) -> np.ndarray:
-        """Slacks of a tile's scores, float32 [q, n]."""
-        return self._slacks_of(
-            self.query_norms[q, None], self.gallery_norms[None, n]
-        )
+        for q, n, products in tiles(self.queries, self.gallery):
+            half = (0.5 * self.gallery_norms[n] ** 2).astype(np.float32)
+            yield q, n, np.subtract(half, products, out=products)
 
     def _slacks_of(self, lengths: np.ndarray, norms: np.ndarray) -> np.ndarray:
         """Slacks of rows so long, float32; the shapes broadcast."""
@@ -125,7 +110,7 @@ class Nearness:
             are nearer in spite of it, int [q] each.
         """
         found = np.empty((2, len(scores)), np.int64)
-        for part in _slices(len(scores), _COUNTED_ROWS):
+        for part in slices(len(scores), _COUNTED_ROWS):
             rows = slice(q.start + part.start, q.start + part.stop)
             found[:, part] = self._count(
                 rows, n, scores[part], than[part], slack[part]
@@ -159,10 +144,6 @@ class Nearness:
             np.add.at(nearer, row, farthest < (than - slack)[row])
         return near, nearer
 
-    def scores_of(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Score and slack of each query's gallery row int [Q], float32 [Q]."""
-        return self.scores_at(np.arange(len(rows)), rows)
-
     def scores_at(
         self, queries: np.ndarray, rows: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -174,7 +155,7 @@ class Nearness:
             float32 [n] each.
         """
         products = np.empty(len(rows))
-        for part in _slices(len(rows), _FLOAT64_ROWS):
+        for part in slices(len(rows), _FLOAT64_ROWS):
             products[part] = np.einsum(
                 "ij,ij->i",
                 self.queries[queries[part]].astype(np.float64),
@@ -187,10 +168,21 @@ class Nearness:
         return score.astype(np.float32), slack.astype(np.float32)
 
 
-def _norms(name: str, matrix: np.ndarray) -> np.ndarray:
-    """Lengths of the rows; the one place where values are checked."""
+def row_norms(name: str, matrix: np.ndarray) -> np.ndarray:
+    """Lengths of the rows of a matrix whose values are checked.
+
+    Args:
+        name: of the matrix, for the message.
+        matrix: [rows, D].
+
+    Returns:
+        float64 [rows].
+
+    Raises:
+        ValueError: for values that are not finite, naming the first row.
+    """
     norms = np.empty(len(matrix))
-    for rows in _slices(len(matrix), _FLOAT64_ROWS):
+    for rows in slices(len(matrix), _FLOAT64_ROWS):
         values = matrix[rows].astype(np.float64)
         norms[rows] = np.sqrt(np.einsum("ij,ij->i", values, values))
     # Written so that NaN, of which every comparison is false, is caught.
@@ -201,8 +193,3 @@ def _norms(name: str, matrix: np.ndarray) -> np.ndarray:
             f" large for float32 ({wrong.size} such rows of {len(matrix)})"
         )
     return norms
-
-
-def _slices(length: int, size: int) -> Iterator[slice]:
-    for start in range(0, length, size):
-        yield slice(start, min(start + size, length))

@@ -1,24 +1,13 @@
-"""Nearest wrong places against brute force; blocks and FAISS agree."""
+"""Hard negatives against brute force."""
 
-import importlib.util
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from mgtl_tf.datasets import hard_negatives as wrong_places
 from mgtl_tf.datasets.batch_sampler import mined_batches
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
-
-SEARCHES = [
-    "blocks",
-    pytest.param(
-        "faiss",
-        marks=pytest.mark.skipif(
-            not importlib.util.find_spec("faiss"), reason="no faiss here"
-        ),
-    ),
-]
+from mgtl_tf.utils import top_k
 
 
 def unit(rng, rows, size):
@@ -42,37 +31,34 @@ def brute_force(ground, satellite, positions, metres, k):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    monkeypatch.setattr(wrong_places, "_QUERY_ROWS", 7)
-    monkeypatch.setattr(wrong_places, "_GALLERY_ROWS", 5)
+    monkeypatch.setattr(top_k, "_QUERY_ROWS", 7)
+    monkeypatch.setattr(top_k, "_BLOCK_NUMBERS", 35)
 
 
 @pytest.mark.parametrize("k", [1, 3, 6, 32, 100])
 @pytest.mark.parametrize("axes", [None, 2, 3])
-@pytest.mark.parametrize("search", SEARCHES)
-def test_nearest_equals_brute_force(small_tiles, k, axes, search):
+def test_nearest_equals_brute_force(small_tiles, k, axes):
     rng = np.random.default_rng(k)
     ground, satellite = unit(rng, 33, 6), unit(rng, 33, 6)
     positions = None
     if axes:
         positions = rng.uniform(0, 60, (33, axes)) + 6.1e6
-    answers = mine_hard_negatives(ground, satellite, positions, 25.0, k, search)
+    answers = mine_hard_negatives(ground, satellite, positions, 25.0, k)
     wanted = brute_force(ground, satellite, positions, 25.0, k)
     assert answers.tolist() == wanted
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_same_place_is_strictly_nearer_than_the_radius(search):
+def test_same_place_is_strictly_nearer_than_the_radius():
     x = unit(np.random.default_rng(0), 3, 4)
     positions = np.array([[0.0, 0], [25, 0], [49, 0]])
-    answers = mine_hard_negatives(x, x, positions, 25.0, 2, search)
+    answers = mine_hard_negatives(x, x, positions, 25.0, 2)
     assert sorted(answers[0]) == [1, 2]
     assert answers[1].tolist() == [0, -1] and answers[2].tolist() == [0, -1]
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_places_all_in_one_spot_have_no_wrong_ones(search):
+def test_places_all_in_one_spot_have_no_wrong_ones():
     x = unit(np.random.default_rng(1), 6, 4)
-    answers = mine_hard_negatives(x, x, np.zeros((6, 2)), 5.0, 3, search)
+    answers = mine_hard_negatives(x, x, np.zeros((6, 2)), 5.0, 3)
     assert (answers == -1).all()
     batches = mined_batches(answers, 2, np.random.default_rng(0))
     assert sorted(batches.ravel()) == list(range(6))
@@ -82,7 +68,6 @@ def test_places_all_in_one_spot_have_no_wrong_ones(search):
     ("change", "words"),
     [
         ({"k": 0}, "k=0"),
-        ({"search": "all"}, "search='all'"),
         ({"satellite": np.eye(4, 5)}, r"satellite \(4, 5\)"),
         ({"positions": np.zeros((3, 2))}, "N = 4 rows"),
         ({"ground": np.diag([1, 1, np.nan, 1])}, "ground: row 2"),
@@ -114,7 +99,7 @@ def similarities(ground, satellite, answers):
 
 
 def crowded():
-    """Duplicates everywhere, and crowds that FAISS cannot leave out."""
+    """Duplicates everywhere, and crowds in one spot."""
     rng = np.random.default_rng(5)
     ground, satellite = unit(rng, 400, 16), unit(rng, 400, 16)
     satellite[100:200] = satellite[:100]
@@ -127,12 +112,9 @@ def crowded():
     return ground, satellite, positions
 
 
-@pytest.mark.parametrize("search", SEARCHES)
-def test_ties_and_crowds_are_as_similar_as_by_brute_force(search):
+def test_ties_and_crowds_are_as_similar_as_by_brute_force():
     ground, satellite, positions = crowded()
-    answers = mine_hard_negatives(
-        ground, satellite, positions, 25.0, 12, search
-    )
+    answers = mine_hard_negatives(ground, satellite, positions, 25.0, 12)
     wanted = brute_force(ground, satellite, positions, 25.0, 12)
     np.testing.assert_allclose(
         similarities(ground, satellite, answers),
@@ -143,21 +125,3 @@ def test_ties_and_crowds_are_as_similar_as_by_brute_force(search):
         assert len(set(row)) == 12 and i not in row
         apart = np.linalg.norm(positions[row] - positions[i], axis=1)
         assert apart.min() >= 25
-
-
-@pytest.mark.parametrize(("there", "taken"), [(True, "faiss"), (False, "")])
-def test_faiss_is_taken_where_it_is_installed(monkeypatch, there, taken):
-    called = []
-    monkeypatch.setattr(
-        wrong_places.importlib.util,
-        "find_spec",
-        lambda name: name if there else None,
-    )
-
-    def faiss(ground, satellite, same, k):
-        called.append("faiss")
-        return np.zeros((len(ground), k), int)
-
-    monkeypatch.setattr(wrong_places, "_by_faiss", faiss)
-    mine_hard_negatives(np.eye(3), np.eye(3), None, 5.0, 1)
-    assert "".join(called) == taken

@@ -89,14 +89,11 @@ def test_the_loss_does_not_push_pairs_of_one_image_apart(loss):
     np.testing.assert_allclose(plane @ weights, slope, atol=1e-5)
 
 
-@pytest.mark.parametrize("search", ["blocks", "faiss"])
-def test_mining_never_gives_a_place_of_the_same_image(search):
-    if search == "faiss":
-        pytest.importorskip("faiss")
+def test_mining_never_gives_a_place_of_the_same_image():
     x = np.random.default_rng(1).normal(size=(2, 6, 5)).astype("float32")
     ground, satellite = x / np.linalg.norm(x, axis=-1, keepdims=True)
     found = mine_hard_negatives(
-        ground, satellite, PLACES, 25.0, 5, search, images=IMAGES
+        ground, satellite, PLACES, 25.0, 5, images=IMAGES
     )
     similarity = ground @ satellite.T
     for i, same in enumerate(same_by_hand()):

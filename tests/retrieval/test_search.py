@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.retrieval import search as search_module
 from mgtl_tf.retrieval.search import search
+from mgtl_tf.utils import top_k as neighbours
 
 
 def unit_rows(count, size, seed):
@@ -37,8 +37,8 @@ def test_equals_a_full_sort_at_any_block_size(
     gallery = unit_rows(count, size, seed)
     wanted = unit_rows(queries, size, seed + 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_module, "_BLOCK_NUMBERS", numbers)
-        patch.setattr(search_module, "_QUERY_ROWS", 3)
+        patch.setattr(neighbours, "_BLOCK_NUMBERS", numbers)
+        patch.setattr(neighbours, "_QUERY_ROWS", 3)
         rows, similarities = search(wanted, gallery, top_k)
     expected_rows, expected = brute_force(wanted, gallery, top_k)
     np.testing.assert_array_equal(rows, expected_rows)
@@ -54,7 +54,7 @@ def test_equal_places_come_in_the_order_of_the_gallery():
 
 
 def test_ties_across_blocks(monkeypatch):
-    monkeypatch.setattr(search_module, "_BLOCK_NUMBERS", 12)
+    monkeypatch.setattr(neighbours, "_BLOCK_NUMBERS", 12)
     gallery = np.tile(np.float32([[1, 0]]), (40, 1))
     rows, _ = search(np.float32([[1, 0], [0, 1]]), gallery, top_k=7)
     assert rows.tolist() == [list(range(7))] * 2

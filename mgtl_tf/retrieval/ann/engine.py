@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from mgtl_tf.retrieval.search import (
+from mgtl_tf.utils.top_k import (
     ROUNDING,
     NotFiniteError,
     exact_products,

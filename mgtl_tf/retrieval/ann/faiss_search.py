@@ -12,13 +12,9 @@ import numpy as np
 
 from mgtl_tf.retrieval.ann.engine import rerank
 from mgtl_tf.retrieval.ann.faiss_indexes import FaissIndex, SearchSettings
-from mgtl_tf.retrieval.search import (
-    ROUNDING,
-    NotFiniteError,
-    check_search,
-    search,
-)
+from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import ROUNDING, NotFiniteError
 
 # FAISS is asked for so many more than K, to see all that rounding might have
 # kept out of them; a query with more than these equals takes the blocks.

@@ -17,8 +17,9 @@ from mgtl_tf.retrieval.ann.milvus_connection import (
     release,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.search import NotFiniteError, check_search, checked_rows
+from mgtl_tf.retrieval.search import check_search, checked_rows
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import NotFiniteError
 
 FIELD, KEY = "descriptor", "row"
 """A collection's two columns: the unit vector, and its row of the gallery."""

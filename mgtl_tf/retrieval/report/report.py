@@ -14,8 +14,7 @@ import numpy as np
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.records import Pair
-from mgtl_tf.evaluation.recall_any import ListedAnswers, ranks_of_any
-from mgtl_tf.metrics import ranks
+from mgtl_tf.metrics import RightPairs, ranks
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.report import charts
 from mgtl_tf.retrieval.report.examples import choose_examples
@@ -199,7 +198,7 @@ def _retrieval_pictures(folder: Path, data: ReportData) -> dict[str, Any]:
     images = rows if data.images is None else data.images
     distinct = one_each(data.satellite, images)
     forth, _ = ranks(data.ground, distinct, images)
-    back, _ = ranks_of_any(distinct, data.ground, ListedAnswers(images, rows))
+    back, _ = ranks(distinct, data.ground, RightPairs(images, rows))
     both = np.stack([forth, back[images]]).astype(np.int32)
     np.save(folder / RANKS, both, allow_pickle=False)
     charts.draw_recall_curve(

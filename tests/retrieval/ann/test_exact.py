@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.retrieval import search as search_module
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.ann.engine import rerank
 from mgtl_tf.retrieval.ann.faiss_search import BlockSearch, FlatSearch
 from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.utils import top_k as neighbours
 from mgtl_tf.utils.errors import UserError
 
 pytest.importorskip("faiss")
@@ -52,7 +52,7 @@ def test_equals_a_full_sort(
         rows = np.array([row for row in rows if row < count], np.int64)
     wanted = unit_rows(queries, size, seed + 1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search_module, "_BLOCK_NUMBERS", 64)
+        patch.setattr(neighbours, "_BLOCK_NUMBERS", 64)
         found = engine(gallery).search(wanted, top_k, rows)
     expected = full_sort(wanted, gallery, top_k, rows)
     np.testing.assert_array_equal(found[0], expected[0])
@@ -77,7 +77,7 @@ def test_a_gallery_in_rising_order():
     query = np.float32([[1, 0]])
     for engine in BOTH:
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(search_module, "_BLOCK_NUMBERS", 64)
+            patch.setattr(neighbours, "_BLOCK_NUMBERS", 64)
             rows, _ = engine(gallery).search(query, 3)
         assert rows.tolist() == [[999, 998, 997]]
 

@@ -1,0 +1,190 @@
+"""Nearest neighbours, once: blockwise products and the K best of each query.
+
+Recall and ranks (`pairwise_distances.py`), the mining of hard negatives and
+the exact search of a gallery use these. NumPy only; no [Q, N] matrix is ever
+held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+# Tall enough tiles for a matrix product to reach its peak.
+_QUERY_ROWS = 2048
+# A block of the gallery and its products stay in this many numbers.
+_BLOCK_NUMBERS = 2**24
+ROUNDING = 4e-5
+"""float32 sums of equal rows may differ by where a row stands in the matrix.
+Rows this near the K-th are compared again, in float64."""
+NO_ROW = -1
+"""Stands where a query has fewer than K neighbours."""
+
+Exclude = Callable[[slice, slice], tuple[np.ndarray, np.ndarray]]
+"""From a tile's queries and gallery rows to the index arrays of those pairs,
+relative to the tile, that are no neighbours."""
+
+
+class NotFiniteError(ValueError):
+    """Queries or gallery hold NaN or infinity."""
+
+    def __init__(self) -> None:
+        super().__init__("queries or gallery hold values that are not finite")
+
+
+def slices(length: int, size: int) -> Iterator[slice]:
+    """0..length in slices of a size, the last one perhaps shorter."""
+    for start in range(0, length, size):
+        yield slice(start, min(start + size, length))
+
+
+def tiles(
+    queries: np.ndarray, gallery: np.ndarray, rows: np.ndarray | None = None
+) -> Iterator[tuple[slice, slice, np.ndarray]]:
+    """All products of two descriptor matrices, tile by tile.
+
+    Args:
+        queries: [Q, D], any real dtype.
+        gallery: [N, D], may be memory-mapped.
+        rows: the rows of the gallery that take part, int [M]; None: all.
+
+    Yields:
+        the tile's queries q, its gallery rows n (places in `rows`, where
+        that is given) and their products, float32 [q, n], which the next
+        tile overwrites.
+    """
+    count = len(gallery) if rows is None else len(rows)
+    height = min(_QUERY_ROWS, len(queries))
+    width = max(1, _BLOCK_NUMBERS // max(queries.shape[1], height, 1))
+    buffer = np.empty(height * min(width, count), np.float32)
+    for q in slices(len(queries), _QUERY_ROWS):
+        left = np.asarray(queries[q], np.float32)
+        for n in slices(count, width):
+            chosen = gallery[n] if rows is None else gallery[rows[n]]
+            right = np.asarray(chosen, np.float32)
+            shape = len(left), len(right)
+            products = buffer[: shape[0] * shape[1]].reshape(shape)
+            with np.errstate(invalid="ignore", over="ignore"):
+                np.matmul(left, right.T, out=products)
+            yield q, n, products
+
+
+def top_k(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    k: int,
+    rows: np.ndarray | None = None,
+    exclude: Exclude | None = None,
+    exact: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The K gallery rows of the largest products with each query.
+
+    Args:
+        queries: [Q, D].
+        gallery: [N, D], may be memory-mapped.
+        k: K, 1 or more.
+        rows: the rows of the gallery that take part, ascending; None: all.
+        exclude: names pairs that are no neighbours.
+        exact: whether products are summed in float64, so that equal rows
+            come in the order of the gallery; else float32 decides.
+
+    Returns:
+        rows: int64 [Q, K], largest product first; NO_ROW at the end where
+        there are fewer.
+        products: float32 [Q, K]; -inf where there is no row.
+
+    Raises:
+        NotFiniteError: for products that are not finite.
+    """
+    found = np.full((len(queries), k), NO_ROW, np.int64)
+    best = np.full((len(queries), k), -np.inf, np.float32)
+    for q, n, products in tiles(queries, gallery, rows):
+        if not np.isfinite([products.min(), products.max()]).all():
+            raise NotFiniteError
+        if exclude is not None:
+            products[exclude(q, n)] = -np.inf
+        query, column = _candidates(products, best[q], ROUNDING * exact)
+        row = column + n.start if rows is None else rows[column + n.start]
+        if exact:
+            value = exact_products(queries[q], gallery, query, row)
+        else:
+            value = products[query, column]
+        # The best so far come first in the stable sort: lower rows win ties.
+        held = np.repeat(np.arange(q.stop - q.start), k)
+        found[q], best[q] = first_k(
+            np.concatenate([held, query]),
+            np.concatenate([found[q].ravel(), row]),
+            np.concatenate([best[q].ravel(), value]),
+            k,
+        )
+    return found, best
+
+
+def _candidates(
+    products: np.ndarray, best: np.ndarray, margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """All that may be among the K first: query and column of the tile.
+
+    Args:
+        products: [q, n], -inf for what is left out.
+        best: of the best so far, [q, K].
+        margin: how far rounding may move a product.
+    """
+    k, columns = best.shape[1], products.shape[1]
+    # Above -inf, which stands for what is left out.
+    lowest = np.finfo(np.float32).min
+    least = np.maximum(best[:, -1:] - np.float32(margin), lowest)
+    chosen = products >= least
+    # A comparison is much cheaper than a partition, which few blocks need.
+    if np.count_nonzero(chosen) > 2 * k * len(products):
+        kth = columns - min(k, columns)
+        bound = np.partition(products, kth)[:, [kth]] - np.float32(margin)
+        chosen = products >= np.maximum(least, bound)
+    query, column = np.divmod(np.flatnonzero(chosen), columns)
+    return query, column
+
+
+def exact_products(
+    queries: np.ndarray, gallery: np.ndarray, query: np.ndarray, row: np.ndarray
+) -> np.ndarray:
+    """Products of P pairs, summed in float64.
+
+    Args:
+        queries: [Q, D].
+        gallery: [N, D], may be memory-mapped.
+        query, row: int [P], which of each.
+
+    Returns:
+        float32 [P].
+    """
+    exact = np.empty(len(query), np.float32)
+    size = _BLOCK_NUMBERS // 16 // gallery.shape[1] + 1
+    for part in slices(len(query), size):
+        exact[part] = np.einsum(
+            "pd,pd->p",
+            queries[query[part]].astype(np.float64),
+            gallery[row[part]].astype(np.float64),
+        )
+    return exact
+
+
+def first_k(
+    query: np.ndarray, row: np.ndarray, value: np.ndarray, k: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The K first candidates of each query, equal ones by their rows.
+
+    Args:
+        query, row: int [P], whose candidate and which.
+        value: float32 [P]; the largest come first.
+        k: K; fewer where a query has fewer.
+
+    Returns:
+        rows int64 [Q, K], values float32 [Q, K].
+    """
+    order = np.lexsort((row, -value, query))
+    query, row, value = query[order], row[order], value[order]
+    counts = np.bincount(query)
+    starts = np.cumsum(counts) - counts
+    keep = starts[:, None] + np.arange(min(k, counts.min()))
+    return row[keep], value[keep]
