@@ -1,5 +1,6 @@
 # make demo   a world, a trained model, a calibrated gallery, located panoramas, a page
 # make test   the test suite
+# make docs   this project's site, into site/
 # make check  ruff, ruff format, mypy, the tests, and those of numbers once more
 #             without AVX-512: what CI runs
 # Each sets up .venv first where it is missing or older than the pins.
@@ -20,10 +21,10 @@ NUMERIC := tests/layers tests/test_layer_contract.py tests/models/test_mgtl.py t
   tests/retrieval/test_localizer.py tests/export/test_saved_model.py tests/serving/test_served.py
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check install types numbers
+.PHONY: help demo test check install docs types numbers
 
 help:
-	@sed -n 's/^# //p' Makefile | head -5
+	@sed -n 's/^# //p' Makefile | head -6
 
 install: $(VENV)/installed
 
@@ -45,6 +46,9 @@ demo: install
 
 test: install
 	$(PYTEST) --durations=12
+
+docs: install
+	$(BIN)/mkdocs build --strict
 
 check: install
 	$(BIN)/ruff check .
