@@ -68,7 +68,6 @@ def test_programs_are_documented():
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_the_flags_of_every_command_exist(program):
     known = flags_of(program)
-    assert known, f"{program} has no flags"
     for page, _, arguments in (c for c in COMMANDS if c[1] == program):
         for argument in arguments:
             if not argument.startswith("--"):
@@ -130,7 +129,9 @@ def test_paths_of_the_map_exist():
 
 
 def test_the_tests_that_the_makefile_names_exist():
-    for name in re.findall(r"tests/[\w/]+(?:\.py)?", (ROOT / "Makefile").read_text()):
+    for name in re.findall(
+        r"tests/[\w/]+(?:\.py)?", (ROOT / "Makefile").read_text()
+    ):
         assert (ROOT / name).exists(), name
 
 

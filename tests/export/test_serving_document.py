@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.workflows.export import export_run, format_lines
+from mgtl_tf.workflows.index import index_gallery
 from tests.tiny_runs import write_run
 
 ROOT = Path(__file__).parents[2]
@@ -231,13 +232,23 @@ def test_model_json_is_documented_whole(place):
         assert f"`{key}`" in text, key
 
 
-def test_the_readmes_block_about_exports_runs(place, tmp_path, monkeypatch):
-    (code,) = [b for b in blocks("README.md") if "signatures" in b]
-    (tmp_path / "runs/cvusa").mkdir(parents=True)
-    (tmp_path / "runs/cvusa/export").symlink_to(place / "export")
+@pytest.mark.parametrize("page", ["README.md", "docs/localization.md"])
+def test_blocks_about_the_demos_export_and_gallery_run(
+    page, place, tmp_path, monkeypatch
+):
+    (tmp_path / "demo/run").mkdir(parents=True)
+    gallery = tmp_path / "demo/gallery"
+    index_gallery(place / "export", [place / "aerial"], gallery)
+    (tmp_path / "demo/run/export").symlink_to(place / "export")
     (tmp_path / "panorama.jpg").symlink_to(place / "panoramas/1.jpg")
     monkeypatch.chdir(tmp_path)
     names = {}
-    exec(code, names)
-    wanted = descriptors(place, "encode_ground", [place / "panoramas/1.jpg"])
-    np.testing.assert_allclose(names["descriptor"], wanted, atol=1e-6)
+    codes = [block for block in blocks(page) if "demo/" in block]
+    for code in codes:
+        exec(code, names)
+    assert names["found"].answers[0].place.id in {"1", "2", "3"}
+    if "descriptor" in names:
+        wanted = descriptors(
+            place, "encode_ground", [place / "panoramas/1.jpg"]
+        )
+        np.testing.assert_allclose(names["descriptor"], wanted, atol=1e-6)
