@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.synthetic.cameras.ground_hits import LAST_METRES, march
-from mgtl_tf.synthetic.cameras.rays import Rays
+from mgtl_tf.synthetic.cameras.rays import LAST_METRES, Rays, march
 from mgtl_tf.synthetic.town.terrain import STEP_METRES, Terrain, make_terrain
 
 RAYS = Rays(48, 240, 1)

@@ -7,11 +7,10 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mgtl_tf.synthetic.cameras import shading, sky
+from mgtl_tf.synthetic.cameras import shading
 from mgtl_tf.synthetic.cameras import spans as strips
-from mgtl_tf.synthetic.cameras.ground_hits import march
 from mgtl_tf.synthetic.cameras.light import hazed, lit, shadows
-from mgtl_tf.synthetic.cameras.rays import Rays
+from mgtl_tf.synthetic.cameras.rays import Rays, march
 from mgtl_tf.synthetic.cameras.render_aerial import crop
 from mgtl_tf.synthetic.cameras.spans import Part, Spans
 from mgtl_tf.synthetic.settings import WorldSettings
@@ -92,7 +91,7 @@ def _backdrop(
     image = np.empty((*depth.shape, 3), np.float32)
     image[first:] = _ground(rays, town, pose, depth[first:], day)
     count = sky_rows[-1] + 1 if len(sky_rows) else 0
-    above = sky.draw_sky(rays, count, pose.heading, town.skyline, day, rng)
+    above = shading.draw_sky(rays, count, pose.heading, town.skyline, day, rng)
     image[:first] = above[:first]
     both = slice(first, count)
     if first < count:
@@ -123,7 +122,7 @@ def _ground(
             np.maximum(np.abs(east[part]), np.abs(north[part])) < inner - 1
         )
         image[part] = np.where(is_near[..., None], fine, image[part])
-    return hazed(image, reach, sky.haze_colour(day), day.haze)
+    return hazed(image, reach, shading.haze_colour(day), day.haze)
 
 
 def _lit_ground(
@@ -184,7 +183,7 @@ def _add_obstacles(
     colours = shading.span_colours(spans, boxes, trees, poles, day)[first]
     row = pixel // rays.columns
     _detail(colours, rays, spans, first, row, boxes, eye, day)
-    haze = sky.haze_colour(day)
+    haze = shading.haze_colour(day)
     colours = hazed(colours, spans.depth[first], haze, day.haze)
     image.reshape(-1, 3)[pixel] = colours
 

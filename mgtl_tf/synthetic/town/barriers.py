@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 
 from mgtl_tf.synthetic.town.boxes import Boxes, Kind, corners, stack_boxes
-from mgtl_tf.synthetic.town.occupancy import Occupancy
+from mgtl_tf.synthetic.town.canvas import Occupancy
 from mgtl_tf.synthetic.town.palette import BARRIERS, HEDGES, pick
 from mgtl_tf.synthetic.town.streets import Street, left_of
 

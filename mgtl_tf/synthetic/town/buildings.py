@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from mgtl_tf.synthetic.town.boxes import Boxes, Kind, corners, stack_boxes
-from mgtl_tf.synthetic.town.canvas import Canvas
+from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
-from mgtl_tf.synthetic.town.occupancy import Occupancy
 from mgtl_tf.synthetic.town.palette import FACADES, ROOFS, Material, pick
 from mgtl_tf.synthetic.town.streets import Street, left_of
 

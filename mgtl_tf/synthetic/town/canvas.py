@@ -1,4 +1,4 @@
-"""The rasters of a map, and brushes in metres."""
+"""The rasters of a map, brushes in metres, and which ground is taken."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from mgtl_tf.synthetic.town.palette import Material
 
 # cv2 takes fixed-point coordinates: 4 fractional bits, a sixteenth of a cell.
 _SHIFT = 4
+STEP_METRES = 0.5
 
 
 @dataclasses.dataclass
@@ -144,3 +145,54 @@ def _span(position: float, reach: float, count: int) -> tuple[int, int]:
     first = min(max(int(np.floor(position - reach)), 0), count)
     last = min(max(int(np.ceil(position + reach)) + 1, first), count)
     return first, last
+
+
+class Occupancy:
+    """A bitmap of taken ground with two questions and two answers."""
+
+    def __init__(self, side: float) -> None:
+        """Begins with all ground of a map of `side` metres free."""
+        count = int(np.ceil(side / STEP_METRES))
+        self.side = side
+        self.taken = np.zeros((count, count), np.uint8)
+
+    def take_line(self, metres: np.ndarray, width: float) -> None:
+        """Takes a polyline [N, 2] of a width."""
+        cv2.polylines(
+            self.taken,
+            [self._pixels(metres)],
+            False,
+            1,
+            max(1, round(width / STEP_METRES)),
+        )
+
+    def take_polygon(self, metres: np.ndarray) -> None:
+        """Takes a polygon [N, 2]."""
+        cv2.fillPoly(self.taken, [self._pixels(metres)], 1)
+
+    def is_free(self, metres: np.ndarray) -> bool:
+        """Whether a convex polygon [N, 2] lies on the map and free."""
+        points = self._pixels(metres)
+        low, high = points.min(0), points.max(0) + 1
+        if np.any(low < 0) or np.any(high > self.taken.shape[0]):
+            return False
+        window = self.taken[low[1] : high[1], low[0] : high[0]]
+        shape = np.zeros_like(window)
+        cv2.fillConvexPoly(shape, points - low, 1)
+        return not np.any(window & shape)
+
+    def free_points(self, metres: np.ndarray) -> np.ndarray:
+        """Whether each of the points [N, 2] lies so, bool [N]."""
+        column, row = self._pixels(metres).T
+        count = self.taken.shape[0]
+        inside = (row >= 0) & (row < count) & (column >= 0) & (column < count)
+        free = np.zeros(len(metres), bool)
+        free[inside] = self.taken[row[inside], column[inside]] == 0
+        return free
+
+    def _pixels(self, metres: np.ndarray) -> np.ndarray:
+        """Points [N, 2] as (column, row), int32."""
+        metres = np.asarray(metres, np.float64).reshape(-1, 2)
+        column = np.floor(metres[:, 0] / STEP_METRES)
+        row = np.floor((self.side - metres[:, 1]) / STEP_METRES)
+        return np.stack([column, row], 1).astype(np.int32)

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.spatial import Voronoi, cKDTree
 
 from mgtl_tf.synthetic.town.canvas import Canvas
-from mgtl_tf.synthetic.town.noise import octaves
 from mgtl_tf.synthetic.town.palette import GROUND, Material, pick
+from mgtl_tf.synthetic.town.terrain import octaves
 
 CELL_METRES = 62.0
 TILE = 512

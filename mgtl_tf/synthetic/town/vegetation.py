@@ -6,9 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from mgtl_tf.synthetic.town.canvas import Canvas
+from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
-from mgtl_tf.synthetic.town.occupancy import Occupancy
 from mgtl_tf.synthetic.town.palette import CONIFERS, LEAVES, Material, pick
 from mgtl_tf.synthetic.town.streets import Street, left_of
 

@@ -13,13 +13,10 @@ from mgtl_tf.synthetic.town import barriers, buildings, vegetation
 from mgtl_tf.synthetic.town import land as land_use
 from mgtl_tf.synthetic.town.barriers import Poles
 from mgtl_tf.synthetic.town.boxes import Boxes, join_boxes
-from mgtl_tf.synthetic.town.canvas import Canvas, blank_canvas
-from mgtl_tf.synthetic.town.noise import generator
-from mgtl_tf.synthetic.town.occupancy import Occupancy
+from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy, blank_canvas
 from mgtl_tf.synthetic.town.places import choose, make_places
-from mgtl_tf.synthetic.town.street_paint import paint_streets
-from mgtl_tf.synthetic.town.streets import Street, make_streets
-from mgtl_tf.synthetic.town.terrain import Terrain, make_terrain
+from mgtl_tf.synthetic.town.streets import Street, make_streets, paint_streets
+from mgtl_tf.synthetic.town.terrain import Terrain, generator, make_terrain
 from mgtl_tf.synthetic.town.vegetation import Trees
 
 MARGIN_METRES = 70.0
