@@ -1,4 +1,4 @@
-"""The road goes one way, and nothing happens at import (WORKSPACE.md)."""
+"""Imports go one way, and nothing happens at import (WORKSPACE.md)."""
 
 import ast
 import subprocess
@@ -121,6 +121,17 @@ def test_layers_losses_and_systems_are_free_of_tensorflow():
     for path in paths:
         imported = list(_imports(ast.parse(path.read_text())))
         assert not [i for i in imported if i.startswith("tensorflow")], path
+
+
+def test_rooms_are_small():
+    """At most 25 files and 5,000 lines in a folder."""
+    rooms = {}
+    for package in ("polar", "mgtl_tf", "experiments", "benchmarks"):
+        for path in (ROOT / package).rglob("*.py"):
+            rooms.setdefault(path.parent, []).append(path)
+    for room, paths in rooms.items():
+        lines = sum(len(path.read_text().splitlines()) for path in paths)
+        assert len(paths) <= 25 and lines <= 5000, (room, len(paths), lines)
 
 
 def test_mains_are_short():
