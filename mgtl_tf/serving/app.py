@@ -4,6 +4,7 @@ GET  /                    the page
 POST /                    the page with the answer about an upload
 POST /locate              the same answer as experiments.locate's JSON
 GET  /health              whether it is up, and what it serves
+GET  /openapi.json        what /locate takes and answers, for programs
 GET  /positions           of the places, for the map
 GET  /places/ROW.jpg      a place's aerial image
 """
@@ -24,18 +25,15 @@ from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import turns
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.serving.addresses import told
 from mgtl_tf.serving.decoding import PROCESSES, Decoded, Decoders
-from mgtl_tf.serving.guard import Guard
-from mgtl_tf.serving.hosts import Hosts, client_of
+from mgtl_tf.serving.guard import Guard, Hosts, client_of
 from mgtl_tf.serving.images import MOST_PIXELS
-from mgtl_tf.serving.limits import Limits, Refused
-from mgtl_tf.serving.page import Page
-from mgtl_tf.serving.places_map import PlacesMap
-from mgtl_tf.serving.question import Question, parse_question
-from mgtl_tf.serving.turns import Turns
+from mgtl_tf.serving.limits import Limits, Refused, WorkQueue
+from mgtl_tf.serving.openapi import openapi_document
+from mgtl_tf.serving.page import Page, PlacesMap
+from mgtl_tf.serving.request_fields import RequestFields, parse_fields
 from mgtl_tf.serving.uploads import Body, Upload, receive
-from mgtl_tf.serving.view import Pictures, result_view
+from mgtl_tf.serving.view import Pictures, answer_json, result_view
 from mgtl_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -84,6 +82,7 @@ def create_app(
             Route("/", site.page, methods=["POST"]),
             Route("/locate", site.locate, methods=["POST"]),
             Route("/health", site.health),
+            Route("/openapi.json", site.openapi),
             Route("/positions", site.positions),
             Route("/places/{row}.jpg", site.picture),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
@@ -103,9 +102,11 @@ class _Site:
     def __init__(self, localizer: Localizer, limits: Limits):
         self._localizer = localizer
         self._limits = limits
-        self._turns = Turns(limits.places, limits.share, limits.model_seconds)
+        self._queue = WorkQueue(
+            limits.places, limits.share, limits.model_seconds
+        )
         # Pictures come in dozens, and have places of their own.
-        self._decoding = Turns(
+        self._decoding = WorkQueue(
             _PICTURE_PLACES,
             _PICTURE_PLACES // 2,
             limits.queue_seconds,
@@ -113,7 +114,7 @@ class _Site:
         )
         self._pictures = Pictures(Decoders(limits))
         details = localizer.encoder.details
-        self._turns_of_one = turns(details)
+        self._rotations = turns(details)
         self._map = PlacesMap.of(localizer.index.coordinates)
         self._page = Page(localizer, limits, self._map)
 
@@ -142,7 +143,7 @@ class _Site:
 
     async def locate(self, request: Request) -> Response:
         def plain(answer: _Answer) -> list[dict[str, Any]]:
-            return [told(answer[0], self._localizer.index)]
+            return [answer_json(answer[0], self._localizer.index)]
 
         try:
             return _json(await self._ask(request, plain))
@@ -155,9 +156,12 @@ class _Site:
                 "status": "ok",
                 "places": len(self._localizer.index.places),
                 "model_hash": self._localizer.encoder.model_hash,
-                "requests": self._turns.taken,
+                "requests": self._queue.taken,
             }
         )
+
+    async def openapi(self, request: Request) -> Response:
+        return _json(openapi_document())
 
     async def positions(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -185,18 +189,18 @@ class _Site:
     async def _ask(
         self, request: Request, show: Callable[[_Answer], Result]
     ) -> Result:
-        """Receives an upload and has it worked on in its turn."""
+        """Receives an upload, decodes and locates it, each in its queue."""
         body, who = Body(request, self._limits), _client(request)
         try:
-            with self._turns.place(who):
+            with self._queue.place(who):
                 upload = await receive(body)
                 until = time.monotonic() + self._limits.model_seconds
-                question = parse_question(upload.fields)
+                fields = parse_fields(upload.fields)
                 decoded = await self._decoding.run(
-                    lambda: self._decoded(upload, question), who
+                    lambda: self._decoded(upload, fields), who
                 )
-                answer = await self._turns.run(
-                    lambda: self._answer(upload, question, decoded), who, until
+                answer = await self._queue.run(
+                    lambda: self._answer(upload, fields, decoded), who, until
                 )
                 return await self._decoding.run(lambda: show(answer), who)
         except Refused as error:
@@ -205,35 +209,35 @@ class _Site:
                 await body.drain()
             raise
 
-    def _decoded(self, upload: Upload, question: Question) -> Decoded:
+    def _decoded(self, upload: Upload, fields: RequestFields) -> Decoded:
         # All turns together take no more memory than one image may.
-        turned = self._turns_of_one if question.unknown_heading else 1
+        turned = self._rotations if fields.unknown_heading else 1
         return self._pictures.decoders.decode(
             upload.image,
             MOST_PIXELS // max(turned, _MODEL_PART),
-            believe=not question.unknown_heading,
+            believe=not fields.unknown_heading,
         )
 
     def _answer(
-        self, upload: Upload, question: Question, decoded: Decoded
+        self, upload: Upload, fields: RequestFields, decoded: Decoded
     ) -> _Answer:
         try:
             located = self._localizer.locate(
                 decoded.pixels,
-                question.top_k,
-                question.near,
-                question.radius,
-                question.unknown_heading,
+                fields.top_k,
+                fields.near,
+                fields.radius,
+                fields.unknown_heading,
             )
         except (UserError, UnreadableImage) as error:
             # Here the command's flags are fields.
             raise Refused(422, str(error).replace("--", "")) from error
-        told = dataclasses.replace(
+        located = dataclasses.replace(
             located,
             image=Path(upload.name or "panorama"),
             heading_read=decoded.heading,
         )
-        return told, decoded.pixels
+        return located, decoded.pixels
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -34,23 +34,23 @@ READY = b"."
 """What is written when the first request may come."""
 
 
-def answer_requests(asked: BinaryIO, told: BinaryIO) -> None:
+def answer_requests(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answers requests until there are no more.
 
     Args:
-        asked: where they come from.
-        told: where answers go.
+        requests: where they come from.
+        answers: where they go.
     """
-    while head := asked.read(REQUEST.size):
+    while head := requests.read(REQUEST.size):
         length, most, believe, memory, seconds = REQUEST.unpack(head)
-        content = asked.read(length)
+        content = requests.read(length)
         _limit_memory(memory)
         _limit_time(seconds)
         answer, data = _answer(content, most, believe)
         _limit_time(0)
-        told.write(answer)
-        told.write(data)
-        told.flush()
+        answers.write(answer)
+        answers.write(data)
+        answers.flush()
 
 
 def _answer(
@@ -84,7 +84,7 @@ def _limit_memory(more: int) -> None:
     try:
         used = resident_bytes("VmSize")
     except OSError:
-        return  # A system that tells no process what it uses.
+        return  # Not Linux.
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     least = used + more if most < 0 else min(used + more, most)
     resource.setrlimit(resource.RLIMIT_AS, (least, most))
@@ -95,13 +95,13 @@ def _main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     cv2.setNumThreads(1)
-    with os.fdopen(0, "rb") as asked, os.fdopen(1, "wb") as told:
-        told.write(READY)
-        told.flush()
-        # Decoders complain of what is uploaded; senders are told, not this
-        # machine's screen.
+    with os.fdopen(0, "rb") as requests, os.fdopen(1, "wb") as answers:
+        answers.write(READY)
+        answers.flush()
+        # Decoders' complaints about uploads are for their senders, not for
+        # this machine's screen.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-        answer_requests(asked, told)
+        answer_requests(requests, answers)
 
 
 if __name__ == "__main__":

@@ -51,9 +51,9 @@ class Decoder:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        self._asked = cast(BinaryIO, self._process.stdin)
-        self._told = cast(BinaryIO, self._process.stdout)
-        if self._told.read(1) != READY:
+        self._requests = cast(BinaryIO, self._process.stdin)
+        self._answers = cast(BinaryIO, self._process.stdout)
+        if self._answers.read(1) != READY:
             self._ended()
             raise OSError("the process that decodes images does not start")
 
@@ -78,9 +78,9 @@ class Decoder:
         bounds = limits.decode_bytes, limits.decode_seconds
         head = REQUEST.pack(len(content), most, believe, *bounds)
         try:
-            self._asked.write(head)
-            self._asked.write(content)
-            self._asked.flush()
+            self._requests.write(head)
+            self._requests.write(content)
+            self._requests.flush()
             return self._answer(most)
         except (BrokenPipeError, EOFError):
             if -self._ended() in (signal.SIGALRM, signal.SIGPROF):
@@ -103,12 +103,12 @@ class Decoder:
             raise EOFError
         pixels = np.empty((height, width, 3), np.uint8)
         self._fill(pixels.data.cast("B"))
-        told = None if math.isnan(heading) else heading
-        return Decoded(pixels, told)
+        believed = None if math.isnan(heading) else heading
+        return Decoded(pixels, believed)
 
     def _fill(self, memory: memoryview) -> None:
         while memory:
-            count = self._told.readinto(memory)  # type: ignore[attr-defined]
+            count = self._answers.readinto(memory)  # type: ignore[attr-defined]
             if not count:
                 raise EOFError
             memory = memory[count:]
@@ -120,9 +120,9 @@ class Decoder:
         except subprocess.TimeoutExpired:
             self._process.kill()
             status = self._process.wait()
-        self._told.close()
+        self._answers.close()
         try:
-            self._asked.close()
+            self._requests.close()
         except BrokenPipeError:
             pass  # With what was not sent to it any longer.
         return status

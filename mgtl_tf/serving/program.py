@@ -10,7 +10,7 @@ import numpy as np
 
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.app import create_app
-from mgtl_tf.serving.hosts import Hosts, allowed_names
+from mgtl_tf.serving.guard import Hosts, allowed_names
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import bind, require_libraries, serve
 

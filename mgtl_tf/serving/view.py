@@ -1,4 +1,4 @@
-"""An answer as the page shows it: words, figures and pictures."""
+"""An answer as the page shows it, and as JSON with addresses of the images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.datasets.preprocess import read_file
-from mgtl_tf.retrieval.answer_formats import presumed
+from mgtl_tf.retrieval.answer_formats import plain, presumed
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.serving.decoding import Decoders
@@ -17,6 +17,22 @@ from mgtl_tf.serving.limits import Refused
 from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
 from polar.panorama_notes import turned_to_north
+
+
+def picture_address(row: int) -> str:
+    """Of a place's aerial image, as `app.create_app` routes it."""
+    return f"/places/{row}.jpg"
+
+
+def answer_json(located: Located, index: Index) -> dict[str, Any]:
+    """An answer as experiments.locate's JSON has it, images by address."""
+    content = plain(located)
+    for answer, found in zip(content["answers"], located.answers, strict=True):
+        # By the place's own id; the one in it may be spelled otherwise.
+        row = index.row(found.place.id)
+        answer["image"] = None if row is None else picture_address(row)
+    return content
+
 
 # The paper's own input shape: a quarter of the compass is 308 columns.
 _STRIP = (224, 1232)

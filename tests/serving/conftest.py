@@ -17,9 +17,8 @@ from benchmarks import bad_images
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.app import create_app
-from mgtl_tf.serving.impatience import Patience, impatient_protocol
 from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.server import bind
+from mgtl_tf.serving.server import ConnectionLimits, bind, limited_protocol
 from mgtl_tf.utils.errors import UserError
 
 LIMITS = Limits(
@@ -162,7 +161,7 @@ def page(served_paper):
 def served_paper(tmp_path_factory):
     localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
     app = create_app(localizer, limits=LIMITS)
-    protocol = impatient_protocol(Patience(1, 15, 40, 20))
+    protocol = limited_protocol(ConnectionLimits(1, 15, 40, 20))
     config = uvicorn.Config(
         app, http=protocol, lifespan="off", log_config=None, ws="none"
     )

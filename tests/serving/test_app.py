@@ -21,8 +21,7 @@ from starlette.formparsers import MultiPartParser
 
 from benchmarks import bad_images
 from mgtl_tf.retrieval.answer_formats import as_json
-from mgtl_tf.serving.limits import Refused
-from mgtl_tf.serving.turns import Turns
+from mgtl_tf.serving.limits import Refused, WorkQueue
 from polar.image_files import decode
 from polar.png_files import as_png
 
@@ -500,7 +499,7 @@ def test_names_that_are_not_utf_8(page):
 
 def test_a_client_leaves_places_to_others():
     """Three places; whoever has two must let the others in."""
-    turns = Turns(3, 2, 1.0)
+    turns = WorkQueue(3, 2, 1.0)
     with turns.place("a"), turns.place("a"):
         with (
             pytest.raises(Refused, match="of yours") as error,
@@ -519,7 +518,7 @@ def test_one_client_s_work_leaves_a_worker_to_others():
     """What takes long for one is not waited for by another."""
 
     async def both():
-        turns = Turns(9, 9, 0.2, workers=2)
+        turns = WorkQueue(9, 9, 0.2, workers=2)
         end = threading.Event()
         first = asyncio.create_task(turns.run(lambda: end.wait(20), "a"))
         await asyncio.sleep(0)
@@ -547,6 +546,17 @@ def test_the_page_loads_nothing_from_elsewhere(page):
     # The browser test sees that Leaflet, which names its site, asks nobody.
     for name in ("leaflet.js", "leaflet.css", "LICENSE"):
         assert page.ask(path=f"/static/vendor/leaflet/{name}")[0] == 200
+
+
+def test_the_openapi_document_names_all_fields(page):
+    """A field beside the image that it names is taken; others are refused."""
+    status, headers, content = page.ask(path="/openapi.json")
+    assert status == 200 and headers["content-type"] == "application/json"
+    locate = json.loads(content)["paths"]["/locate"]["post"]
+    names = [one["name"] for one in locate["parameters"]]
+    form = locate["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert [*form["properties"]] == ["image", *names]
+    assert page.locate(page.sound, f"?{'=&'.join(names)}=")[0] == 200
 
 
 def test_positions_and_pictures_are_the_gallery_s(page):

@@ -99,7 +99,7 @@ def test_memory_is_bounded(decoders):
 def test_it_ends_with_the_server():
     alone = Decoders(LIMITS, 1)
     decoder = alone._next()
-    decoder._asked.close()
+    decoder._requests.close()
     assert decoder._process.wait(20) == 0
 
 

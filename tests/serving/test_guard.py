@@ -8,8 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.responses import PlainTextResponse
 
-from mgtl_tf.serving.guard import HEADERS, Guard
-from mgtl_tf.serving.hosts import Hosts
+from mgtl_tf.serving.guard import HEADERS, Guard, Hosts
 
 
 def raw(page, request, source="127.0.0.1"):

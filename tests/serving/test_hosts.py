@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.serving.hosts import (
+from mgtl_tf.serving.guard import (
     Hosts,
     allowed_names,
     client_of,

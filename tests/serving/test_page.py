@@ -1,11 +1,33 @@
-"""How wide a gallery's images are drawn, and by what right."""
+"""The map of the page, and how much ground images show."""
+
+from __future__ import annotations
 
 import numpy as np
 import pytest
 
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.serving.ground_extent import GroundExtent
+from mgtl_tf.serving import page
+from mgtl_tf.serving.page import GroundExtent, PlacesMap
+
+
+@pytest.mark.parametrize(
+    ("count", "step"), [(1, 1), (10, 1), (11, 2), (20, 2), (21, 3)]
+)
+def test_a_large_gallery_is_thinned_evenly(count, step, monkeypatch):
+    monkeypatch.setattr(page, "MOST_POINTS", 10)
+    rows = np.arange(count)
+    places = np.stack([rows / 7, -rows / 3], axis=1)
+    places[3:4] = np.nan
+    found = PlacesMap.of(places)
+    assert found.step == step
+    assert found.known == count - (count > 3)
+    positions = np.frombuffer(found.content, "<f8").reshape(-1, 2)
+    assert len(positions) <= 10
+    for i, position in enumerate(positions):
+        row = i * step
+        expected = (np.nan, np.nan) if row == 3 else (row / 7, -row / 3)
+        np.testing.assert_array_equal(position, expected)
 
 
 def gallery(folder, latitudes, made_of=None):

@@ -5,25 +5,28 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mgtl_tf.serving.limits import Refused
-from mgtl_tf.serving.question import Question, parse_question
+from mgtl_tf.serving.request_fields import RequestFields, parse_fields
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, Question(5, None, None)),
-        ({"top_k": "", "near": " ", "radius": ""}, Question(5, None, None)),
-        ({"top_k": "50"}, Question(50, None, None)),
-        ({"unknown_heading": "on"}, Question(unknown_heading=True)),
-        ({"unknown_heading": "False"}, Question()),
+        ({}, RequestFields(5, None, None)),
+        (
+            {"top_k": "", "near": " ", "radius": ""},
+            RequestFields(5, None, None),
+        ),
+        ({"top_k": "50"}, RequestFields(50, None, None)),
+        ({"unknown_heading": "on"}, RequestFields(unknown_heading=True)),
+        ({"unknown_heading": "False"}, RequestFields()),
         (
             {"near": " -33.5 , 151 ", "radius": "1000.0"},
-            Question(5, (-33.5, 151.0), 1000.0),
+            RequestFields(5, (-33.5, 151.0), 1000.0),
         ),
     ],
 )
 def test_questions(fields, expected):
-    assert parse_question(fields) == expected
+    assert parse_fields(fields) == expected
 
 
 @pytest.mark.parametrize(
@@ -47,7 +50,7 @@ def test_questions(fields, expected):
 )
 def test_wrong_fields_are_named(fields, said):
     with pytest.raises(Refused) as error:
-        parse_question(fields)
+        parse_fields(fields)
     assert error.value.status == 400
     assert said in error.value.reason and len(error.value.reason) < 120
 
@@ -83,7 +86,7 @@ def test_a_number_is_digits(text):
         {"near": "1,2", "radius": text if text != "05" else "5e0"},
     ):
         with pytest.raises(Refused) as error:
-            parse_question(fields)
+            parse_fields(fields)
         assert error.value.reason.isprintable()
 
 
@@ -93,13 +96,13 @@ def test_so_is_a_position(text):
         if near in ("05,0", "0,05"):
             continue
         with pytest.raises(Refused, match="^near="):
-            parse_question({"near": near, "radius": "5"})
+            parse_fields({"near": near, "radius": "5"})
 
 
 def test_an_unknown_field_is_refused():
     """Whoever writes topk=10 is not to get five places in silence."""
     with pytest.raises(Refused, match="topk: no such field; give top_k") as e:
-        parse_question({"topk": "10"})
+        parse_fields({"topk": "10"})
     assert e.value.status == 400
 
 
@@ -121,7 +124,7 @@ NUMBERS = st.one_of(st.integers(), st.floats()).map(str)
 )
 def test_any_text_is_a_question_or_refused(fields):
     try:
-        found = parse_question(fields)
+        found = parse_fields(fields)
     except Refused as error:
         assert error.status == 400
         return
@@ -139,6 +142,6 @@ def test_any_text_is_a_question_or_refused(fields):
 def test_what_people_mean_is_taken(count, latitude, longitude):
     near = f"{latitude:.7f}, {longitude:.7f}"
     fields = {"top_k": str(count), "near": near, "radius": f"{count / 8}"}
-    found = parse_question(fields)
+    found = parse_fields(fields)
     assert (found.top_k, found.radius) == (count, count / 8)
     assert found.near == (round(latitude, 7), round(longitude, 7))

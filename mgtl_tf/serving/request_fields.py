@@ -1,0 +1,102 @@
+"""The fields of a request beside its image: how many places, where, heading.
+
+Each is read once, from text that can mean one thing only: digits of ASCII,
+and for a position its sign. int(), float() and pydantic take far more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mgtl_tf.serving.limits import Refused
+from polar.text import shown
+
+_DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,16})?"
+_NO = ("off", "no", "false", "0")
+
+
+@dataclass(frozen=True)
+class RequestFields:
+    """The fields of a form or address, checked.
+
+    Attributes:
+        top_k: how many places are asked for.
+        near: (latitude, longitude) in degrees around which to look, or None.
+        radius: metres around `near`, or None.
+        unknown_heading: whether north may be anywhere in the panorama.
+    """
+
+    top_k: int = 5
+    near: tuple[float, float] | None = None
+    radius: float | None = None
+    unknown_heading: bool = False
+
+
+def _position(text: str) -> tuple[float, float] | None:
+    latitude, longitude = map(float, text.split(","))
+    inside = abs(latitude) <= 90 and abs(longitude) <= 180
+    return (latitude, longitude) if inside else None
+
+
+# By field: the pattern of its text, its value (None: refused) and, for errors
+# and the OpenAPI document, what it may be.
+_FIELDS: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "top_k": ("[1-9]|[1-4][0-9]|50", int, "a whole number from 1 to 50"),
+    "near": (
+        f" *{_DEGREES} *, *{_DEGREES} *",
+        _position,
+        "latitude,longitude in degrees, as 46.948,7.447",
+    ),
+    "radius": (
+        r"[0-9]{1,9}(\.[0-9]{1,9})?",
+        lambda text: float(text) or None,
+        "metres in digits, more than 0, as 500",
+    ),
+    # A browser sends "on" for a box that is ticked.
+    "unknown_heading": (
+        "(?i:on|yes|true|1|off|no|false|0)",
+        lambda text: text.lower() not in _NO,
+        "yes or no",
+    ),
+}
+
+
+def parse_fields(fields: Mapping[str, str]) -> RequestFields:
+    """The fields of a request; those left empty are as not there.
+
+    Raises:
+        Refused: 400, naming field, value and remedy.
+    """
+    for name in fields:
+        if name not in _FIELDS:
+            known = ", ".join(_FIELDS)
+            raise Refused(
+                400, f"{shown(name[:40])}: no such field; give {known}"
+            )
+    values = {
+        name: _value(name, text)
+        for name, text in fields.items()
+        if text.strip(" ")
+    }
+    if ("near" in values) != ("radius" in values):
+        raise Refused(400, "near and radius go together: give both or neither")
+    return RequestFields(**values)
+
+
+def _value(name: str, text: str) -> Any:
+    pattern, convert, wanted = _FIELDS[name]
+    value = convert(text) if re.fullmatch(pattern, text) else None
+    if value is None:
+        raise Refused(400, f"{name}={shown(text[:40])}: give {wanted}")
+    return value
+
+
+def field_schemas() -> dict[str, dict[str, str]]:
+    """The JSON schema of each field's text."""
+    return {
+        name: {"type": "string", "description": wanted}
+        for name, (_, _, wanted) in _FIELDS.items()
+    }
