@@ -1,10 +1,10 @@
-"""What a trained MGTL looks at: attention, knowledge and steps, as a page.
+"""Attention and generated knowledge of a trained MGTL, as a page.
 
     python -m experiments.look --run_dir=runs/first
 
-Writes look.html (open it in a browser), its pictures and look.json: whether
-the generated knowledge approaches the true one, beside controls; what the
-attention of every step and head rests on; recall when stopping early.
+Writes look.html (open it in a browser), its pictures and look.json: how near
+the generated knowledge is to the true one, beside controls; the attention of
+every step and head; recall when stopping early.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 
 
 def main(argv: list[str]) -> int:
-    """Reads the flags, looks, says where the page is."""
+    """Reads the flags, writes the page, prints its path."""
     if len(argv) > 1:
         raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
     load_tensorflow()

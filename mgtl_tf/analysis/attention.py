@@ -1,15 +1,15 @@
-"""What attention rests on: how focused it is, on what, and how far away.
+"""Statistics of attention: how focused it is, on what, and how far away.
 
-Attention over T azimuths is focused by log(T) - H nats, H its mean entropy:
-0 where it averages over all azimuths, log(T) where each token looks at one.
-That focus is the sum of three parts, none of them negative, because each
-mean of distributions has more entropy than they have:
+The focus of attention over T azimuths is log(T) - H nats, H its mean entropy:
+0 where it averages over all azimuths, log(T) where each query attends to one.
+It is the sum of three parts, none of them negative, because a mean of
+distributions has at least their mean entropy:
 
-    log(T) - H(mean over places and tokens)     some azimuths draw everybody,
-    H(that mean) - mean_t H(mean over places)   the asking azimuth decides,
-    mean_t H(mean over places) - H              the image decides.
+    fixed:  log(T) - H(mean over places and queries)    the same for all,
+    query:  H(that mean) - mean_t H(mean over places)   the query's azimuth,
+    image:  mean_t H(mean over places) - H              the image.
 
-Only the last part is looking; the others are the same for every image.
+Only the last part depends on what the image shows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FOCUS_PARTS = ("fixed", "asking", "image")
+FOCUS_PARTS = ("fixed", "query", "image")
 """Parts of the focus, in the order above."""
 
 
@@ -59,16 +59,16 @@ def entropy(shares: np.ndarray) -> np.ndarray:
 
 
 def focus(mean_map: np.ndarray, mean_entropy: np.ndarray) -> dict[str, float]:
-    """How focused a head's attention is, and what decides it.
+    """How focused a head's attention is, and what determines it.
 
     Args:
         mean_map: float [T, T'], the mean attention over places.
         mean_entropy: the mean over places and tokens, nats.
 
     Returns:
-        "entropy" in nats; "azimuths", its exponential: over how many of T'
-        the attention is as good as spread; "focus" = 1 - entropy / log(T')
-        and its parts "fixed", "asking" and "image", which sum to it.
+        "entropy" in nats; "azimuths", its exponential: the effective
+        number of azimuths, of T', that are attended to; "focus" =
+        1 - entropy / log(T') and its parts "fixed", "query" and "image", which sum to it.
     """
     even = np.log(mean_map.shape[-1])
     levels = [
@@ -105,7 +105,7 @@ def offsets(mean_map: np.ndarray) -> np.ndarray:
 
 
 def direction(profile: np.ndarray) -> dict[str, float]:
-    """Where attention lies relative to the token that asks.
+    """Where attention lies relative to the query's azimuth.
 
     Args:
         profile: float [T], of `offsets`.

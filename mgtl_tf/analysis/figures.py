@@ -1,4 +1,4 @@
-"""Traces to figures: everything that look.json holds."""
+"""Figures of a traced model: everything that look.json holds."""
 
 from __future__ import annotations
 
@@ -30,6 +30,11 @@ GENERATED = {
 """Knowledge to (the view that it is generated from, the one it should equal):
 L_S and L_G of Eq. 3."""
 
+COLLAPSED = 1e-4
+"""Tokens of which a smaller share differs between places are the same."""
+
+_TIMES_CHANCE = 10.0
+
 Traces = Mapping[str, ViewTraces]
 
 
@@ -42,13 +47,13 @@ def look_figures(
         traces: of `trace_places`.
         generates: whether the model generates knowledge (CMI); without, it
             attends to its own tokens.
-        seed: decides which other place each place is held against.
+        seed: decides which other place each place is compared with.
 
     Returns:
         "places" N, "steps" L, "heads", "azimuths" T, "chance" (r@1 of blind
         guessing); lists of one entry a step: "recall" (stopping there, by
         direction), "views" (the ground tokens against the satellite's),
-        "shared_light" (of `_shared_light`),
+        "view_agreement" (of `_view_agreement`),
         "knowledge" (by `GENERATED`; empty without CMI), "variation" and
         "attention" (by view; the latter with a list of heads). NaN is None.
 
@@ -67,7 +72,7 @@ def look_figures(
         "chance": 1 / count,
         "even_attention": even_direction(azimuths),
         "recall": _recalls(traces),
-        "shared_light": _shared_light(traces, others),
+        "view_agreement": _view_agreement(traces, others),
         "views": [
             _comparison(
                 ground.get("tokens", step),
@@ -105,18 +110,22 @@ def _recalls(traces: Traces) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def _shared_light(traces: Traces, others: np.ndarray) -> list[dict[str, float]]:
+def _view_agreement(
+    traces: Traces, others: np.ndarray
+) -> list[dict[str, float]]:
     """Whether both views of a place attend to the same azimuths.
 
-    "own" is the mean over places of the cosine of both views' attention over
-    azimuths, after the mean over places is taken from each; "other" the same
-    with another place's aerial image, which should be 0.
+    "own" is the mean over places of the centred cosine of both views'
+    attention over azimuths; "other" the same with another place's aerial
+    image, which should be 0.
     """
     ground, satellite = traces["ground"], traces["satellite"]
     found = []
     for step in range(ground.steps):
         compared = likeness(
-            ground.get("light", step), satellite.get("light", step), others
+            ground.get("azimuth_attention", step),
+            satellite.get("azimuth_attention", step),
+            others,
         )
         found.append(
             {
@@ -171,6 +180,24 @@ def _attention(maps: np.ndarray, entropies: np.ndarray) -> list[dict[str, Any]]:
             }
         )
     return steps
+
+
+def warning_of(figures: Mapping[str, Any]) -> str:
+    """Why the figures say little; empty for a sound model."""
+    smallest = min(min(steps) for steps in figures["variation"].values())
+    first = figures["recall"]["ground_to_satellite"][-1]["r@1"]
+    if smallest < COLLAPSED:
+        return (
+            "The model has collapsed: at some step its tokens are the same for"
+            f" all places (only {100 * smallest:.4f} % of their mean square"
+            " differs)."
+        )
+    if first < _TIMES_CHANCE * figures["chance"]:
+        return (
+            f"The model is barely trained: r@1 is {100 * first:.2f} %, chance"
+            f" {100 * figures['chance']:.2f} %."
+        )
+    return ""
 
 
 def _without_nan(value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""How like two sets of tokens are, place by place, and beside controls.
+"""Similarity of two sets of tokens, place by place, with controls.
 
-Tokens that are near to everything say nothing. So every figure of true pairs
-stands beside the same figure of other pairs, and beside what a constant
-guess would reach.
+Every figure of true pairs comes with the same figure of other pairs, and with
+that of a constant prediction: similarity alone proves nothing where tokens of
+all places have much in common.
 """
 
 from __future__ import annotations

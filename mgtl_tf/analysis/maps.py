@@ -1,4 +1,4 @@
-"""Attention as pictures: mean maps, and single places over their images."""
+"""Attention as pictures: mean maps, and attention over single images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAP_COLORS = "viridis"
 _STRIP_COLORS = "magma"
 _FRAME_COLOR = "#cbd5e1"
 _DOTS_PER_INCH = 110
-# What gets no attention is dimmed to this share of its light.
+# What gets no attention is dimmed to this share of its brightness.
 _DIMMEST = 0.3
 
 
@@ -71,11 +71,11 @@ def draw_maps(maps: np.ndarray, path: Path) -> None:
 
 
 def draw_example(example: Example, path: Path) -> None:
-    """A place's images, brighter where attention rests; strips below.
+    """A place's images, brighter where attention is high; strips below.
 
-    Each view has its image under the light of the last step's attention, a
-    strip a step of the attention that all its tokens pay on the mean, and
-    the same of the token that looks north alone.
+    Each view has its image weighted by the last step's attention, a strip a
+    step of the mean attention over all queries, and the same of the query
+    in the north alone.
 
     Args:
         example: the place.
@@ -92,42 +92,43 @@ def draw_example(example: Example, path: Path) -> None:
     for number, (view, name) in enumerate(views.items()):
         maps = example.attention[view].mean(axis=1)  # [L, T, T'], all heads
         strips = {
-            "all azimuths ask": maps.mean(axis=1),
-            "the north asks": maps[:, maps.shape[1] // 2],
+            "all queries": maps.mean(axis=1),
+            "query: north": maps[:, maps.shape[1] // 2],
         }
         top, *below = rows[3 * number : 3 * number + 3]
-        light = strips["all azimuths ask"][-1]
-        _show_lit(top, example.images[view], light)
-        _text(top.set_title, f"{name}, lit by step {steps}", loc="left")
+        weights = strips["all queries"][-1]
+        _show_image(top, weighted(example.images[view], weights))
+        _text(top.set_title, f"{name}, attention of step {steps}", loc="left")
         for axis, (title, strip) in zip(below, strips.items(), strict=True):
             _show_strip(axis, strip, title)
         _compass(below[-1], maps.shape[-1])
     save_figure(figure, path, "jpeg", pil_kwargs={"quality": 88})
 
 
-def lit(image: np.ndarray, light: np.ndarray) -> np.ndarray:
+def weighted(image: np.ndarray, attention: np.ndarray) -> np.ndarray:
     """An image dimmed where there is little attention.
 
     Args:
         image: RGB uint8 [H, W, 3].
-        light: float [T], attention over azimuths; its largest share keeps
-            the image's own light, none leaves 0.3 of it.
+        attention: float [T], over azimuths; its largest share keeps the
+            image's brightness, none leaves 0.3 of it.
 
     Returns:
         RGB uint8 [H, W, 3].
     """
-    width = image.shape[1]
-    centres = (np.arange(len(light)) + 0.5) * width / len(light)
-    # Round: the first azimuth follows the last.
+    width, count = image.shape[1], len(attention)
+    centres = (np.arange(count) + 0.5) * width / count
+    # Circular: the first azimuth follows the last.
     columns = np.interp(
-        np.arange(width) + 0.5, centres, light, period=float(width)
+        np.arange(width) + 0.5, centres, attention, period=float(width)
     )
-    share = _DIMMEST + (1 - _DIMMEST) * columns / max(light.max(), 1e-12)
+    largest = max(attention.max(), 1e-12)
+    share = _DIMMEST + (1 - _DIMMEST) * columns / largest
     return np.round(image * share[None, :, None]).astype(np.uint8)
 
 
-def _show_lit(axis: Axes, image: np.ndarray, light: np.ndarray) -> None:
-    axis.imshow(lit(image, light), aspect="auto", interpolation="antialiased")
+def _show_image(axis: Axes, image: np.ndarray) -> None:
+    axis.imshow(image, aspect="auto", interpolation="antialiased")
     axis.set_xticks([])
     axis.set_yticks([])
     _frame(axis)
@@ -162,7 +163,7 @@ def _show_strip(axis: Axes, strip: np.ndarray, title: str) -> None:
 
 
 def _panel(axis: Axes, size: int, is_lowest: bool, is_first: bool) -> None:
-    """Compass letters: down who asks, across what is seen."""
+    """Compass letters: queries down, keys across."""
     places = _edges(size)
     axis.set_xticks(places if is_lowest else [], _COMPASS if is_lowest else [])
     axis.set_yticks(places if is_first else [], _COMPASS if is_first else [])

@@ -1,39 +1,36 @@
-"""The page about what a model looks at, its pictures and look.json."""
+"""The page about a model's attention, its pictures and look.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.analysis import curves, reading
+from mgtl_tf.analysis import curves, tables
+from mgtl_tf.analysis.figures import warning_of
 from mgtl_tf.analysis.maps import Example, draw_example, draw_maps
-from mgtl_tf.analysis.tables import (
-    Table,
-    approach_table,
-    attention_table,
-    rank_table,
-    recall_table,
-)
 from mgtl_tf.retrieval.report.rendering import render
 from mgtl_tf.utils.atomic_folders import atomic_folder
+from mgtl_tf.utils.atomic_io import atomic_write
 
 PAGE = "look.html"
 """The page's file name; its pictures stand beside it."""
 
 FIGURES = "look.json"
-"""Beside the page: facts, figures and readings."""
+"""Beside the page: facts and figures."""
 
 _TEMPLATES = Path(__file__).parent / "templates"
+_VIEWS = {"ground": "Panorama", "satellite": "Aerial image"}
 
 
 @dataclass(frozen=True)
 class LookData:
-    """All that the page tells.
+    """What the page shows.
 
     Args:
         facts: names to values: run, data, checkpoint, command, machine, ...
@@ -49,24 +46,13 @@ class LookData:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture of the page: file, title, caption."""
-
-    file: str
-    title: str
-    text: str
-
-
-@dataclass(frozen=True)
 class Section:
-    """A question, what one should see, what is seen, and the evidence."""
+    """A heading, what the figures mean, pictures (file, caption), a table."""
 
     title: str
     explanation: str
-    expected: str
-    seen: str
-    pictures: Sequence[Picture]
-    table: Table | None = None
+    pictures: Sequence[tuple[str, str]]
+    table: tables.Lines
     wide: bool = False
 
 
@@ -75,7 +61,7 @@ def write_look(output_dir: Path | str, data: LookData) -> Path:
 
     Args:
         output_dir: a new or empty folder, or an older one of this kind.
-        data: what it tells.
+        data: what the page shows.
 
     Returns:
         The page's path.
@@ -84,130 +70,94 @@ def write_look(output_dir: Path | str, data: LookData) -> Path:
         UserError: where the folder holds something else.
     """
     with atomic_folder(output_dir, PAGE) as folder:
+        figures = data.figures
         sections = [
-            _approach(folder, data),
-            _place(folder, data),
+            _similarity(folder, figures),
             _attention(folder, data),
             _examples(folder, data),
-            _stopping(folder, data),
+            _stopping(folder, figures),
         ]
-        warning = reading.warning(data.figures)
-        found = {
-            "facts": dict(data.facts),
-            "warning": warning,
-            "readings": {s.title: s.seen for s in sections if s.seen},
-            "figures": data.figures,
-        }
+        found = {"facts": dict(data.facts), "figures": figures}
         (folder / FIGURES).write_text(json.dumps(found, indent=1) + "\n")
         page = render(
             _TEMPLATES,
             PAGE,
-            headline=_headline(data.figures),
-            warning=warning,
-            sections=[s for s in sections if s.pictures],
+            title="Attention and knowledge of a trained MGTL",
+            warning=warning_of(figures),
+            sections=[section for section in sections if section.pictures],
             facts=data.facts,
-            figures_file=FIGURES,
+            links=[FIGURES],
         )
         (folder / PAGE).write_text(page, encoding="utf-8")
     return Path(output_dir) / PAGE
 
 
-def _headline(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
-    last = figures["recall"]["ground_to_satellite"][-1]
-    views = figures["attention"].values()
-    spread = np.mean([step["azimuths"] for v in views for step in v])
-    tiles = [
-        (f"{100 * last['r@1']:.1f} %", "r@1 after the last step"),
-        (f"{figures['places']:,}", "places looked at"),
-        (f"{figures['steps']}", f"steps of {figures['heads']} heads"),
-        (
-            f"{spread:.1f} of {figures['azimuths']}",
-            "azimuths that attention is as good as spread over",
-        ),
+def write_study_page(
+    folder: Path, runs: Mapping[Path, Mapping[str, Any]]
+) -> Path:
+    """Writes the page that links the pages of several runs.
+
+    Args:
+        folder: where it stands; the links are relative to it.
+        runs: each run's page to its figures.
+
+    Returns:
+        The page's path.
+    """
+    lines = [
+        tables.run_line(page.parents[2].name, figures)
+        for page, figures in runs.items()
     ]
-    knowledge = figures["knowledge"].get("satellite_from_ground")
-    if knowledge and knowledge[-1]["normalized_mse"] is not None:
-        value = f"{knowledge[-1]['normalized_mse']:.2f}"
-        text = "error of L_S at the last step; a constant guess has 1"
-        tiles.insert(1, (value, text))
-    return tiles
+    section = Section("Runs", _RUNS, [], lines, wide=True)
+    page = render(
+        _TEMPLATES,
+        PAGE,
+        title="Attention and knowledge of a study's runs",
+        warning="",
+        sections=[section],
+        facts={},
+        links=[Path(os.path.relpath(page, folder)).as_posix() for page in runs],
+    )
+    atomic_write(folder / PAGE, page)
+    return folder / PAGE
 
 
-def _approach(folder: Path, data: LookData) -> Section:
-    pictures = [
-        _curve(folder, data, curves.draw_likeness, "likeness.svg", *_LIKENESS)
+def _similarity(folder: Path, figures: Mapping[str, Any]) -> Section:
+    drawn = [
+        (curves.draw_similarities, "similarity.svg", _SIMILARITY),
+        (curves.draw_ranks, "rank.svg", _RANK),
     ]
-    if data.figures["knowledge"]:
-        pictures.insert(
-            0, _curve(folder, data, curves.draw_errors, "error.svg", *_ERROR)
+    if figures["knowledge"]:
+        drawn.insert(0, (curves.draw_errors, "error.svg", _ERROR))
+    for draw, file, _ in drawn:
+        draw(figures, folder / file)
+    lines = [
+        {**similarity, **rank}
+        for similarity, rank in zip(
+            tables.similarity_table(figures),
+            tables.rank_table(figures),
+            strict=True,
         )
-    return Section(
-        "Does generated knowledge approach the true one?",
-        "At each step, CMI generates from one view what the other view's"
-        " tokens should be: L_S from the panorama should equal the aerial"
-        " image's normalised tokens F_S, L_G from the aerial image the"
-        " panorama's F_G (Eq. 3, 8). Likeness alone proves nothing, because"
-        " tokens of all places have much in common; so each figure stands"
-        " beside the same one of another, random place, and beside a constant"
-        " guess: the mean tokens of all places.",
-        "errors well below 1 that fall from step to step, far below the error"
-        " against another place's tokens; cosines that rise above those of"
-        " the two views' own tokens. (The paper expects the quality of the"
-        " knowledge to become harder to keep at late steps.)",
-        reading.approach(data.figures),
-        pictures,
-        approach_table(data.figures),
-    )
-
-
-def _place(folder: Path, data: LookData) -> Section:
-    return Section(
-        "Is it knowledge of this very place?",
-        "The hardest control: among the true tokens of all"
-        f" {data.figures['places']:,} places, do those of the knowledge's own"
-        " place lie nearest (by cosine)? Ties count against the model. The"
-        " third line does the same with the tokens themselves, which cost no"
-        " generating.",
-        "generated knowledge finds its own place more often than the other"
-        " view's plain tokens do, and more often from step to step.",
-        reading.knows_place(data.figures),
-        [_curve(folder, data, curves.draw_ranks, "rank.svg", *_RANK)],
-        rank_table(data.figures),
-    )
+    ]
+    pictures = [(file, caption) for _, file, caption in drawn]
+    return Section("Generated knowledge", _KNOWLEDGE, pictures, lines)
 
 
 def _attention(folder: Path, data: LookData) -> Section:
-    pictures = []
-    for view, name in (("ground", "Panorama"), ("satellite", "Aerial image")):
-        file = f"maps-{view}.svg"
-        draw_maps(data.maps[view], folder / file)
-        pictures.append(Picture(file, f"{name}: mean maps.", _MAPS))
-    for view, name in (("ground", "Panorama"), ("satellite", "Aerial image")):
-        steps = data.figures["attention"][view]
-        for draw, stem, text in (
-            (curves.draw_focus, "focus", _FOCUS),
-            (curves.draw_offsets, "offsets", _OFFSETS),
-        ):
-            file = f"{stem}-{view}.svg"
-            draw(steps, folder / file)
-            pictures.append(Picture(file, f"{name}: {stem}.", text))
-    pictures.append(
-        _curve(folder, data, curves.draw_shared_light, "shared.svg", *_SHARED)
-    )
-    return Section(
-        "What does attention rest on?",
-        "In each step, every azimuth of a view asks, and gets a mean of the"
-        " knowledge at all azimuths, weighted by attention (Eq. 4). Focus is"
-        " 0 % where the weights are even and 100 % where each token looks at"
-        " one azimuth alone. It has three parts, which add up: some azimuths"
-        " draw every token of every place; the asking azimuth decides; the"
-        " image decides. Only the last is looking at something.",
-        "attention that depends on the image, a large third part; heads that"
-        " differ; and both views of a place attending to the same azimuths.",
-        reading.attends(data.figures),
-        pictures,
-        attention_table(data.figures),
-    )
+    figures = data.figures
+    pictures: list[tuple[str, str]] = []
+    for view, name in _VIEWS.items():
+        steps = figures["attention"][view]
+        files = [f"{stem}-{view}.svg" for stem in ("maps", "focus", "offsets")]
+        draw_maps(data.maps[view], folder / files[0])
+        curves.draw_focus(steps, folder / files[1])
+        curves.draw_offsets(steps, folder / files[2])
+        captions = (f"{name}: {text}" for text in (_MAPS, _FOCUS, _OFFSETS))
+        pictures += zip(files, captions, strict=True)
+    curves.draw_agreement(figures, folder / "agreement.svg")
+    pictures.append(("agreement.svg", _AGREEMENT))
+    lines = tables.attention_table(figures)
+    return Section("Attention", _ATTENTION, pictures, lines)
 
 
 def _examples(folder: Path, data: LookData) -> Section:
@@ -216,86 +166,62 @@ def _examples(folder: Path, data: LookData) -> Section:
         file = f"example-{number}.jpg"
         draw_example(example, folder / file)
         text = (
-            f"Its aerial image came at rank {example.rank:,} of"
+            f"Place {example.id}: rank {example.rank:,} of"
             f" {data.figures['places']:,}."
         )
-        pictures.append(Picture(file, f"Place {example.id}.", text))
-    return Section(
-        "Single places, from the best found to the worst",
-        "Both views as the network sees them, each brighter where the last"
-        " step's attention rests (the mean over heads and asking azimuths),"
-        " over strips of every step. North is the middle, south both edges. A"
-        " token sees more of the image than its own azimuth, so light marks a"
-        " direction, not an object's outline.",
-        "light that falls on what tells places apart in both views: streets,"
-        " corners, single buildings; and on the same azimuths in both.",
-        "",
-        pictures,
-        wide=True,
-    )
+        pictures.append((file, text))
+    return Section("Single places", _EXAMPLES, pictures, [], wide=True)
 
 
-def _stopping(folder: Path, data: LookData) -> Section:
-    return Section(
-        "Is every step needed?",
-        "The descriptor when the recurrence stops after each step, through"
-        " the same final norm. It was trained for the last step alone, so an"
-        " early stop is at a disadvantage, and a network trained with fewer"
-        " steps (Table 4) may do better than this one stopped early.",
-        "recall that rises with every step.",
-        reading.stopping(data.figures),
-        [_curve(folder, data, curves.draw_recalls, "recall.svg", *_RECALL)],
-        recall_table(data.figures),
-    )
+def _stopping(folder: Path, figures: Mapping[str, Any]) -> Section:
+    curves.draw_recalls(figures, folder / "recall.svg")
+    pictures = [("recall.svg", "Recall when stopping early.")]
+    lines = tables.recall_table(figures)
+    return Section("Recall by recurrent step", _STOPPING, pictures, lines)
 
 
-def _curve(
-    folder: Path,
-    data: LookData,
-    draw: Callable[[Mapping[str, Any], Path], None],
-    file: str,
-    title: str,
-    text: str,
-) -> Picture:
-    draw(data.figures, folder / file)
-    return Picture(file, title, text)
-
-
+_KNOWLEDGE = (
+    "At each step, CMI generates from one view what the other view's tokens"
+    " should be: L_S from the panorama should equal the aerial image's"
+    " normalised tokens F_S, L_G from the aerial image the panorama's F_G (Eq."
+    " 3, 8). Each figure comes with the same one of another, random place, and"
+    " with that of the two views' own tokens, with nothing generated."
+)
 _ERROR = (
-    "Error of the knowledge.",
-    "Mean squared error as a multiple of the error of always guessing the"
-    " mean place: 1 knows nothing of the place, 0 all. Dotted: against the"
-    " tokens of another place.",
+    "Mean squared error as a multiple of that of a constant prediction, the"
+    " mean tokens of all places: 1 knows nothing of the place, 0 all."
 )
-_LIKENESS = (
-    "Likeness of tokens.",
-    "Cosines of a place's tokens after what all places share is taken away."
-    " Dotted: another place's, which should lie at 0.",
-)
+_SIMILARITY = "Cosines after the mean over places is subtracted."
 _RANK = (
-    "Own place found first.",
-    "How often the tokens of the own place are the nearest of all.",
+    "How often the tokens of the own place are the nearest of all by cosine;"
+    " ties count against the model."
 )
-_MAPS = (
-    "Down: the azimuth that asks; across: where it looks; the mean over all"
-    " places. A bright diagonal looks at itself, bright columns are azimuths"
-    " that draw everybody, one colour is an even mean."
+_ATTENTION = (
+    "At each step, every azimuth of a view attends to the knowledge at all"
+    " azimuths (Eq. 4). Focus is 0 % where attention is uniform and 100 % where"
+    " each query attends to one azimuth. Its three parts add up: fixed, the"
+    " same for all queries and places; query, by the query's azimuth; image, by"
+    " what the image shows."
 )
-_FOCUS = (
-    "The mean over heads, and a dash for each head. Green is the part that"
-    " differs between images."
+_MAPS = "mean attention over all places; queries down, keys across."
+_FOCUS = "focus, the mean over heads, and a dash for each head."
+_OFFSETS = "attention by offset from the query's azimuth; 1 is uniform."
+_AGREEMENT = (
+    "Similarity of the two views' attention over azimuths, after the mean over"
+    " places is subtracted."
 )
-_OFFSETS = (
-    "How far from the asking azimuth attention falls; level at 1 means"
-    " everywhere alike."
+_EXAMPLES = (
+    "Both views as the network sees them, from the best ranked place to the"
+    " worst, brighter where the last step's attention is high (the mean over"
+    " heads and queries), over strips of every step. North is the middle."
 )
-_SHARED = (
-    "Both views together.",
-    "How alike the two views' attention over azimuths is, after what all"
-    " places share is taken away. Well above the"
-    " dotted line: both look in the same directions.",
+_STOPPING = (
+    "Recall of the descriptor when the recurrence stops after each step,"
+    " through the same final norm. The model was trained for the last step"
+    " alone; one trained with fewer steps (Table 4) is another model."
 )
-_RECALL = (
-    "Recall when stopping early.",
-    "Both directions, among the same places.",
+_RUNS = (
+    "One line a run; values of several steps stand in their order. L_S is what"
+    " a panorama generates for the aerial image, F_G and F_S are the two views'"
+    " own tokens."
 )

@@ -1,141 +1,123 @@
-"""The page's figures as text, one line a step."""
+"""The page's figures as tables, one line a step."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mgtl_tf.analysis.attention import FOCUS_PARTS
-
 Figures = Mapping[str, Any]
+Lines = list[dict[str, str]]
+"""Column name to cell."""
 
-_SYMBOLS = {
+_COMPARED = {
     "satellite_from_ground": "L_S, F_S",
     "ground_from_satellite": "L_G, F_G",
 }
-_VIEWS = "F_G, F_S"
+_SIMILARITY = {
+    "cosine": "cosine: own place",
+    "other_cosine": "cosine: another",
+    "centred_cosine": "centred: own",
+    "other_centred_cosine": "centred: another",
+    "mse": "MSE",
+    "normalized_mse": "MSE / constant: own",
+    "other_normalized_mse": "MSE / constant: another",
+}
+_ATTENTION = {
+    "focus": "focus, %",
+    "fixed": "fixed",
+    "query": "query",
+    "image": "image",
+    "own": "own azimuth, %",
+    "neighbours": "neighbours, %",
+}
 
 
-@dataclass(frozen=True)
-class Table:
-    """Heads, and rows of as many cells."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def approach_table(figures: Figures) -> Table:
+def similarity_table(figures: Figures) -> Lines:
     """Cosines and errors of every compared pair of tokens."""
-    heads = [
-        "compared",
-        "step",
-        "cosine: own place",
-        "another",
-        "without what is shared: own",
-        "another",
-        "MSE",
-        "/ constant guess: own",
-        "another",
+    return [
+        {"compared": name, "step": f"{number}"}
+        | {head: _number(step[key]) for key, head in _SIMILARITY.items()}
+        for name, number, step in _compared(figures)
     ]
-    names = (
-        "cosine",
-        "other_cosine",
-        "centred_cosine",
-        "other_centred_cosine",
-        "mse",
-        "normalized_mse",
-        "other_normalized_mse",
-    )
-    rows = [
-        [symbols, f"{number}", *(_number(step[name], 3) for name in names)]
-        for symbols, number, step in _compared(figures)
-    ]
-    return Table(heads, rows)
 
 
-def rank_table(figures: Figures) -> Table:
+def rank_table(figures: Figures) -> Lines:
     """How often tokens find their own place's, in per cent, and ranks."""
-    heads = ["finds", "step", "r@1", "r@5", "r@10", "median rank"]
-    rows = []
-    for symbols, number, step in _compared(figures):
-        recall = step["recall"]
-        rows.append([symbols, f"{number}", *_recall_cells(recall)])
-    return Table(heads, rows)
+    return [
+        {"finds": name, "step": f"{number}"} | _recalls(step["recall"])
+        for name, number, step in _compared(figures)
+    ]
 
 
-def attention_table(figures: Figures) -> Table:
+def attention_table(figures: Figures) -> Lines:
     """Focus and direction of both views, the mean over heads."""
-    heads = [
-        "view",
-        "step",
-        "spread over azimuths",
-        "focus, %",
-        "fixed",
-        "asking",
-        "image",
-        "own azimuth, %",
-        "neighbours, %",
-        "mean offset, degrees",
+    uniform = {"azimuths": figures["azimuths"]} | figures["even_attention"]
+    lines = [{"view": "uniform", "step": ""} | _attention(uniform)]
+    return lines + [
+        {"view": view, "step": f"{number}"} | _attention(step)
+        for view, steps in figures["attention"].items()
+        for number, step in enumerate(steps, 1)
     ]
-    even = figures["even_attention"]
-    rows = [
-        [
-            "even",
-            "",
-            f"{figures['azimuths']:.1f}",
-            *["0.0"] * 4,
-            *_direction_cells(even),
-        ]
-    ]
-    for view, steps in figures["attention"].items():
-        for number, step in enumerate(steps, 1):
-            shares = [step["focus"], *(step[part] for part in FOCUS_PARTS)]
-            rows.append(
-                [
-                    view,
-                    f"{number}",
-                    f"{step['azimuths']:.1f}",
-                    *(f"{100 * share:.1f}" for share in shares),
-                    *_direction_cells(step),
-                ]
-            )
-    return Table(heads, rows)
 
 
-def recall_table(figures: Figures) -> Table:
+def recall_table(figures: Figures) -> Lines:
     """Recall when stopping after each step, in per cent, both ways."""
-    heads = ["direction", "after step", "r@1", "r@5", "r@10", "median rank"]
-    rows = [
-        [way.replace("_", " "), f"{number}", *_recall_cells(step)]
+    return [
+        {"direction": way.replace("_", " "), "after step": f"{number}"}
+        | _recalls(step)
         for way, steps in figures["recall"].items()
         for number, step in enumerate(steps, 1)
     ]
-    return Table(heads, rows)
 
 
-def _compared(figures: Figures) -> list[tuple[str, int, Figures]]:
-    """(what is compared, step from 1, its figures)."""
-    named = {
-        **{_SYMBOLS[name]: s for name, s in figures["knowledge"].items()},
-        _VIEWS: figures["views"],
+def run_line(name: str, figures: Figures) -> dict[str, str]:
+    """A run's main figures; values by step, separated by blanks."""
+    generated = figures["knowledge"].get("satellite_from_ground", [])
+    views = [step for own in figures["attention"].values() for step in own]
+    azimuths = sum(step["azimuths"] for step in views) / len(views)
+    first = figures["recall"]["ground_to_satellite"]
+    return {
+        "run": name,
+        "r@1, %, stopping after step 1, 2, ...": _percents(first),
+        "MSE of L_S / constant": " ".join(
+            _number(step["normalized_mse"]) for step in generated
+        ),
+        "L_S finds F_S, r@1, %": _percents(s["recall"] for s in generated),
+        "F_G finds F_S, r@1, %": _percents(
+            step["recall"] for step in figures["views"]
+        ),
+        "azimuths attended to": f"{azimuths:.1f} of {figures['azimuths']}",
     }
-    return [
-        (symbols, number, step)
-        for symbols, steps in named.items()
-        for number, step in enumerate(steps, 1)
-    ]
 
 
-def _recall_cells(recall: Figures) -> list[str]:
-    shares = [f"{100 * recall[key]:.1f}" for key in ("r@1", "r@5", "r@10")]
-    return [*shares, f"{recall['median_rank']:,.0f}"]
+def _compared(figures: Figures) -> Iterator[tuple[str, int, Figures]]:
+    """(what is compared, step from 1, its figures)."""
+    named = {_COMPARED[k]: steps for k, steps in figures["knowledge"].items()}
+    for name, steps in {**named, "F_G, F_S": figures["views"]}.items():
+        for number, step in enumerate(steps, 1):
+            yield name, number, step
 
 
-def _direction_cells(figures: Figures) -> list[str]:
-    shares = [f"{100 * figures[key]:.1f}" for key in ("own", "neighbours")]
-    return [*shares, f"{figures['offset_degrees']:.0f}"]
+def _recalls(recall: Figures) -> dict[str, str]:
+    shares = {k: f"{100 * recall[k]:.1f}" for k in ("r@1", "r@5", "r@10")}
+    return {**shares, "median rank": f"{recall['median_rank']:,.0f}"}
 
 
-def _number(value: float | None, digits: int) -> str:
-    return "–" if value is None else f"{value:.{digits}f}"
+def _attention(step: Figures) -> dict[str, str]:
+    shares = {
+        head: f"{100 * step.get(key, 0.0):.1f}"
+        for key, head in _ATTENTION.items()
+    }
+    return {
+        "azimuths attended to": f"{step['azimuths']:.1f}",
+        **shares,
+        "mean offset, degrees": f"{step['offset_degrees']:.0f}",
+    }
+
+
+def _percents(recalls: Any) -> str:
+    return " ".join(f"{100 * recall['r@1']:.1f}" for recall in recalls)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"

@@ -1,4 +1,4 @@
-"""Places through the model, step by step: what the measures are taken of."""
+"""The tensors of every recurrent step, for many places."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.sources import VIEWS, PairSource
 from mgtl_tf.utils.gathered_rows import GatheredRows
 
-KEPT = ("tokens", "knowledge", "descriptor", "light")
-"""What is kept of every place; "light" is the attention that each azimuth gets,
-the mean over heads and asking azimuths [T']. Of the rest, totals alone."""
+KEPT = ("tokens", "knowledge", "descriptor", "azimuth_attention")
+"""What is kept of every place; "azimuth_attention" is the attention that each
+azimuth receives, the mean over heads and queries [T']. Of the rest, totals
+alone."""
 
 
 class ViewTraces:
@@ -40,10 +41,9 @@ class ViewTraces:
         """Takes in a batch of `model.trace`, without its padding."""
         self.steps = len(steps)
         for number, step in enumerate(steps):
-            light = step["attention"].mean(axis=(1, 2))  # [n, T']
-            for name, value in {**step, "light": light}.items():
-                if name not in KEPT:
-                    continue
+            received = step["attention"].mean(axis=(1, 2))  # [n, T']
+            for name in KEPT:
+                value = received if name == "azimuth_attention" else step[name]
                 self._shapes[name] = value.shape[1:]
                 rows = self._rows.setdefault(
                     (number, name), GatheredRows(self._batches)
@@ -87,7 +87,7 @@ def trace_places(
     batches: Collection[dict[str, Any]],
     progress: Callable[[int], Any] | None = None,
 ) -> dict[str, ViewTraces]:
-    """What every step of both views takes and gives, of all places.
+    """Tokens, knowledge, descriptors and attention of every step and view.
 
     Of the paper's network and 1,000 places this holds 1.1 GB.
 

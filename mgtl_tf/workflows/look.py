@@ -1,4 +1,4 @@
-"""What a trained run looks at: a page from its folder."""
+"""Attention and knowledge of a trained run: a page from its folder."""
 
 from __future__ import annotations
 
@@ -13,8 +13,13 @@ import numpy as np
 
 from mgtl_tf.analysis.figures import Traces, look_figures
 from mgtl_tf.analysis.maps import Example
-from mgtl_tf.analysis.page import FIGURES, PAGE, LookData, write_look
-from mgtl_tf.analysis.study_page import Looked, write_study_page
+from mgtl_tf.analysis.page import (
+    FIGURES,
+    PAGE,
+    LookData,
+    write_look,
+    write_study_page,
+)
 from mgtl_tf.analysis.traces import ChosenRows, attention_of, trace_places
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
@@ -86,7 +91,7 @@ def look_at_run(
 
 
 def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
-    """Looks at several finished runs, and writes the page that links them.
+    """`look_at_run` of several runs, and the page that links them.
 
     Args:
         run_dirs: of MGTL with steps, one or more; each gets its own page.
@@ -100,19 +105,19 @@ def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
     """
     if not run_dirs:
         raise UserError(
-            "--look: no finished run of w/ CMI, w/o CMI or Naive; ask for"
-            " --table=2 or --table=4"
+            "no finished run of w/ CMI, w/o CMI or Naive to look at: these are"
+            " rows of Tables 2 and 4"
         )
-    looked = []
+    runs = {}
     for run_dir in run_dirs:
         page = look_at_run(run_dir)
         found = read_json(page.parent / FIGURES, dict[str, Any], "look again")
-        looked.append(Looked(run_dir.name, page, found))
-    return write_study_page(tables_dir, looked)
+        runs[page] = found["figures"]
+    return write_study_page(tables_dir, runs)
 
 
 def require_steps(run_dir: Path | str) -> None:
-    """Refuses a run that has no recurrent steps to look at.
+    """Raises an error for a run that has no recurrent steps.
 
     Raises:
         UserError: for such a run, or a folder that is none.
@@ -122,9 +127,8 @@ def require_steps(run_dir: Path | str) -> None:
         row = config.system
         row = "VGG16 only" if row == "mgtl" else f"system {row}"
         raise UserError(
-            f"--run_dir={run_dir}: is a run of {row}, which has no recurrent"
-            " steps to look at; give one of MGTL with --recurrent_steps of 1"
-            " or more"
+            f"{run_dir}: is a run of {row}, which has no recurrent steps to"
+            " look at; give one of MGTL with recurrent_steps of 1 or more"
         )
 
 
@@ -140,8 +144,8 @@ def _places(
     distinct = first_rows(aerial_images(pairs))
     if len(distinct) < 2:
         raise UserError(
-            f"--split={split}: one place alone cannot be told from others;"
-            " give a split of two aerial images or more"
+            f"{split} split: holds a single place; at least two are needed to"
+            " compare with"
         )
     name = split if data_dir is None else f"{config.data.dataset}-{split}"
     source = open_source(config, pairs, Path(run_dir) / "cache" / name)

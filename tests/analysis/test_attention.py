@@ -55,12 +55,12 @@ def test_totals_do_not_depend_on_the_batches():
     ("attention", "part"),
     [
         (np.eye(T)[np.zeros((5, T), int)], "fixed"),  # all look north
-        (np.eye(T)[np.tile(np.arange(T), (5, 1))], "asking"),  # at themselves
+        (np.eye(T)[np.tile(np.arange(T), (5, 1))], "query"),  # at themselves
         # Each place has a column of its own, whoever asks.
         (np.eye(T)[np.repeat(np.arange(T)[:, None], T, axis=1)], "image"),
     ],
 )
-def test_focus_is_told_apart(attention, part):
+def test_parts_of_the_focus(attention, part):
     found = _focus(attention)
     assert found["focus"] == pytest.approx(1)
     assert found[part] == pytest.approx(1)
@@ -70,7 +70,7 @@ def test_focus_is_told_apart(attention, part):
 def test_even_attention_has_no_focus():
     found = _focus(np.full((4, T, T), 1 / T))
     assert found["azimuths"] == pytest.approx(T)
-    for name in ("focus", "fixed", "asking", "image"):
+    for name in ("focus", "fixed", "query", "image"):
         assert found[name] == pytest.approx(0, abs=1e-9)
 
 
@@ -79,7 +79,7 @@ def test_even_attention_has_no_focus():
 def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
     attention = _attention(seed, 4, 1, 1, sharpness=sharpness)[:, 0, 0]
     found = _focus(attention)
-    parts = [found[name] for name in ("fixed", "asking", "image")]
+    parts = [found[name] for name in ("fixed", "query", "image")]
     assert min(parts) > -1e-9
     mean = scipy.stats.entropy(attention, axis=-1).mean()
     assert sum(parts) == pytest.approx(1 - mean / np.log(T), abs=1e-9)

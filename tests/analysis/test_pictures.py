@@ -3,30 +3,30 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.analysis.maps import Example, draw_example, draw_maps, lit
+from mgtl_tf.analysis.maps import Example, draw_example, draw_maps, weighted
 from mgtl_tf.datasets.preprocess import read_image
 
 
-def test_light_falls_where_attention_is():
+def test_images_are_bright_where_attention_is():
     image = np.full((6, 80, 3), 200, np.uint8)
     light = np.zeros(8)
     light[5] = 0.5
-    shown = lit(image, light)[..., 0]
+    shown = weighted(image, light)[..., 0]
     # Azimuth 5 of 8 covers columns 50 to 59, its middle is at 55.
     assert shown[0, 54:56].min() > 185
     assert shown[:, :44].max() == shown[:, 66:].max() == 60
     assert (shown == shown[:1]).all()
 
 
-def test_light_goes_round():
+def test_attention_is_circular():
     image = np.full((2, 80, 3), 200, np.uint8)
     light = np.zeros(8)
     light[0] = 1.0
-    row = lit(image, light)[0, :, 0].astype(int)
+    row = weighted(image, light)[0, :, 0].astype(int)
     # 5.5 of 10 columns away, on either side; one is across the cut.
     assert [row[79], row[10]] == pytest.approx([123] * 2, abs=1)
-    assert (lit(image, np.full(8, 0.125)) == 200).all()
-    assert (lit(image, np.zeros(8)) == 60).all()
+    assert (weighted(image, np.full(8, 0.125)) == 200).all()
+    assert (weighted(image, np.zeros(8)) == 60).all()
 
 
 def test_pictures_of_any_number_of_steps_and_heads(tmp_path):
@@ -44,7 +44,7 @@ def test_pictures_of_any_number_of_steps_and_heads(tmp_path):
     draw_example(Example("a$b$", 3, images, views), tmp_path / "one.jpg")
     picture = read_image(tmp_path / "one.jpg").mean(axis=2)
     height, width = picture.shape
-    # The lit panorama: brightest right of the middle.
+    # The weighted panorama: brightest right of the middle.
     panorama = picture[round(0.06 * height) : round(0.12 * height)]
     columns = panorama.mean(axis=0)[round(0.1 * width) : round(0.8 * width)]
     assert columns.argmax() > 0.5 * len(columns) and columns.max() > 150
