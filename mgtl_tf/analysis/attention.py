@@ -67,8 +67,9 @@ def focus(mean_map: np.ndarray, mean_entropy: np.ndarray) -> dict[str, float]:
 
     Returns:
         "entropy" in nats; "azimuths", its exponential: the effective
-        number of azimuths, of T', that are attended to; "focus" =
-        1 - entropy / log(T') and its parts "fixed", "query" and "image", which sum to it.
+        number of azimuths, of T', that are attended to; "focus", that is
+        1 - entropy / log(T'), and its parts "fixed", "query" and "image",
+        which sum to it.
     """
     even = np.log(mean_map.shape[-1])
     levels = [
