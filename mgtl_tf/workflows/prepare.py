@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS
-from mgtl_tf.datasets.decoded_cache.cache import file_of, fill_caches
+from mgtl_tf.datasets.decoded_cache.builder import CacheContents
+from mgtl_tf.datasets.decoded_cache.cache import build_caches, file_of
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.filling import Filled
 from mgtl_tf.datasets.decoded_cache.prepared import SPLITS
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.preprocess import read_file
@@ -91,7 +91,7 @@ def prepare(
     notes = list(dataset.notes)
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
-    found = fill_caches(caches, settings, workers, verify=verify)
+    found = build_caches(caches, settings, workers, verify=verify)
     for split, pairs in splits.items():
         folder = output_dir / split
         filled = found[folder]
@@ -119,7 +119,7 @@ def _make_folder(output_dir: Path) -> None:
 
 
 def _problems(
-    split: str, pairs: Sequence[Pair], filled: Filled, folder: Path
+    split: str, pairs: Sequence[Pair], filled: CacheContents, folder: Path
 ) -> Iterator[Problem]:
     """What came to light while decoding, by row."""
     found = [(row, v, why, ERROR) for row, v, why in filled.left_out()]
@@ -135,7 +135,7 @@ def _problems(
         pair = pairs[row]
         path = str(file_of(pair, view))
         yield Problem(path, split, pair.row, reason, pair.id, severity)
-    for block in filled.spoilt:
+    for block in filled.corrupt:
         first = block * BLOCK_ROWS
         last = min(first + BLOCK_ROWS, len(pairs)) - 1
         yield Problem(
@@ -147,7 +147,7 @@ def _problems(
         )
 
 
-def _sizes(split: str, dataset: str, filled: Filled) -> Iterator[str]:
+def _sizes(split: str, dataset: str, filled: CacheContents) -> Iterator[str]:
     """Lines about images that are not of the published size."""
     for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
         for size, count in sorted(_counts(filled, view).items()):
@@ -158,7 +158,7 @@ def _sizes(split: str, dataset: str, filled: Filled) -> Iterator[str]:
                 )
 
 
-def _counts(filled: Filled, view: str) -> Counter[str]:
+def _counts(filled: CacheContents, view: str) -> Counter[str]:
     """How many images there are of each size."""
     counts: Counter[str] = Counter()
     for record in filled.records:
@@ -167,7 +167,7 @@ def _counts(filled: Filled, view: str) -> Counter[str]:
 
 
 def _odd_sizes(
-    split: str, dataset: str, pairs: Sequence[Pair], filled: Filled
+    split: str, dataset: str, pairs: Sequence[Pair], filled: CacheContents
 ) -> Iterator[Problem]:
     """The images of another size, where most are of the published one."""
     for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():

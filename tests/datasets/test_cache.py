@@ -12,7 +12,7 @@ from PIL import Image
 
 from mgtl_tf.datasets.decoded_cache.cache import build_cache, fill_cache
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.guard import alone
+from mgtl_tf.datasets.decoded_cache.guard import cache_lock
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource
@@ -196,9 +196,9 @@ def test_verify_finds_one_changed_bit(pairs, tmp_path):
     data = bytearray(before["satellite.npy"])
     data[-1] ^= 4
     (folder / "satellite.npy").write_bytes(data)
-    assert fill_cache(pairs, SETTINGS, folder, ONE).spoilt == ()
+    assert fill_cache(pairs, SETTINGS, folder, ONE).corrupt == ()
     filled = fill_cache(pairs, SETTINGS, folder, ONE, verify=True)
-    assert filled.spoilt == (2,) and filled.made == 1
+    assert filled.corrupt == (2,) and filled.made == 1
     assert _bytes(folder) == before
 
 
@@ -274,7 +274,7 @@ def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
 
 def test_two_at_a_time_are_refused(pairs, tmp_path):
     _build(pairs, tmp_path / "c")
-    with alone(tmp_path / "c"):
+    with cache_lock(tmp_path / "c"):
         with pytest.raises(UserError, match="another process is making"):
             _build(pairs, tmp_path / "c")
     assert _same(_build(pairs, tmp_path / "c"), pairs)

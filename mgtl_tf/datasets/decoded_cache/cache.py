@@ -1,7 +1,7 @@
 """The decoded cache: every pair's network inputs, decoded once.
 
 Blocks of rows are made in parallel, straight into the two array files, and
-count once their checksums are recorded (cache_filling.py, cache_files.py). A
+count once their checksums are recorded (builder.py, files.py). A
 kill loses the blocks that were being made; a file that changes costs the
 block it is in.
 """
@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS, Block
+from mgtl_tf.datasets.decoded_cache.builder import CacheBuilder, CacheContents
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.filling import Filled, Filling
 from mgtl_tf.datasets.decoded_cache.guard import (
-    alone,
+    cache_lock,
     common_folder,
     require_cache_or_nothing,
     require_room,
@@ -82,20 +82,20 @@ def fill_cache(
     workers: Workers,
     replace: bool = False,
     verify: bool = False,
-) -> Filled:
-    """`fill_caches` of a single one."""
+) -> CacheContents:
+    """`build_caches` of a single one."""
     folder = Path(folder)
-    filled = fill_caches({folder: pairs}, settings, workers, replace, verify)
+    filled = build_caches({folder: pairs}, settings, workers, replace, verify)
     return filled[folder]
 
 
-def fill_caches(
+def build_caches(
     caches: Mapping[Path, Sequence[Pair]],
     settings: CacheSettings,
     workers: Workers,
     replace: bool = False,
     verify: bool = False,
-) -> dict[Path, Filled]:
+) -> dict[Path, CacheContents]:
     """Makes what caches lack of their pairs; unusable ones are left out.
 
     All are made together: processes start once, and none waits while the
@@ -127,7 +127,7 @@ def fill_caches(
                 if (blocks := _blocks(folder, settings, pairs))
             }
             missing = [b for f in begun.values() for b in f.missing]
-            done = sum(filling.done for filling in begun.values())
+            done = sum(builder.done for builder in begun.values())
             for folder, number, record in workers.make(missing, done):
                 begun[folder].add(number, record)
             return {folder: f.finish() for folder, f in begun.items()}
@@ -143,17 +143,17 @@ def _begun(
     replace: bool,
     verify: bool,
     stack: contextlib.ExitStack,
-) -> Filling:
+) -> CacheBuilder:
     """A cache that is this process's alone until the stack is closed."""
     first = blocks[0]
     with naming_write_errors(first.folder):
         first.folder.mkdir(parents=True, exist_ok=True)
-        stack.enter_context(alone(first.folder))
+        stack.enter_context(cache_lock(first.folder))
         state = state_of(first.folder, first.settings, replace)
-        filling = Filling(blocks, state, workers, verify)
-        stack.callback(filling.close)
-        filling.begin()
-    return filling
+        builder = CacheBuilder(blocks, state, workers, verify)
+        stack.callback(builder.close)
+        builder.begin()
+    return builder
 
 
 def _blocks(

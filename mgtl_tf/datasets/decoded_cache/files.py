@@ -20,10 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.datasets.decoded_cache.early_sync import EarlySync
 from mgtl_tf.datasets.preprocess import SAMPLING_RULE
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
 
@@ -35,7 +33,7 @@ FILES = frozenset(
 """All names that a cache folder may hold, but for hidden ones."""
 
 _VERSION = 2
-_SEAL = ',\n"crc32": '
+CHECKSUM_KEY = ',\n"crc32": '
 
 Record = dict[str, Any]
 """Of a block: `rows` ([id, ground's, aerial's size and time] each), `crc32`
@@ -155,7 +153,7 @@ def _read_unfinished(path: Path) -> CacheState:
 def _unsealed(path: Path) -> str:
     """A manifest's text; refused where its own checksum differs."""
     text = read_bytes(path, _LARGEST).decode(errors="replace")
-    body, found, seal = text.rpartition(_SEAL)
+    body, found, seal = text.rpartition(CHECKSUM_KEY)
     if not found or seal != f"{zlib.crc32(body.encode())}}}\n":
         raise UnfitFileError("has other bytes than were written")
     return text
@@ -166,62 +164,6 @@ def _as_record(block: _Block) -> Record:
     record = json.loads(json.dumps(dataclasses.asdict(block)))
     record.pop("block", None)
     return record
-
-
-class Journal:
-    """The growing list of a cache's finished blocks.
-
-    Args:
-        folder: of the cache.
-        settings: of the cache.
-        blocks: what is finished already; from here on nothing else counts.
-    """
-
-    def __init__(
-        self, folder: Path, settings: CacheSettings, blocks: dict[int, Record]
-    ):
-        self.folder = folder
-        self.settings = settings
-        self.blocks = dict(blocks)
-        lines = [json.dumps(settings.as_json())]
-        lines += [_line(number, blocks[number]) for number in sorted(blocks)]
-        path = folder / UNFINISHED_JSONL
-        atomic_write(path, "\n".join(lines) + "\n")
-        (folder / MANIFEST_JSON).unlink(missing_ok=True)
-        self._file = path.open("a")
-        self._arrays = EarlySync([folder / f"{view}.npy" for view in VIEWS])
-
-    def append(self, number: int, record: Record) -> None:
-        """Counts a block as finished; its pixels must have been written."""
-        self.blocks[number] = record
-        self._file.write(_line(number, record) + "\n")
-        self._file.flush()
-        rows = len(VIEWS) * len(record["rows"])
-        self._arrays.grew(rows * self.settings.row_bytes)
-
-    def finish(self) -> None:
-        """Puts the manifest in the journal's place.
-
-        Raises:
-            UserError, OSError: where the disk does not take it.
-        """
-        self._arrays.finish()
-        head = json.dumps(self.settings.as_json(), indent=1)
-        blocks = [json.dumps(self.blocks[n]) for n in sorted(self.blocks)]
-        text = f'{{"settings": {head},\n"blocks": [\n'
-        text += ",\n".join(blocks) + "\n]"
-        text += f"{_SEAL}{zlib.crc32(text.encode())}}}\n"
-        atomic_write(self.folder / MANIFEST_JSON, text)
-        (self.folder / UNFINISHED_JSONL).unlink()
-
-    def close(self) -> None:
-        """Leaves the journal as it is."""
-        self._file.close()
-        self._arrays.close()
-
-
-def _line(number: int, record: Record) -> str:
-    return json.dumps({"block": number, **record})
 
 
 def size_arrays(folder: Path, count: int, settings: CacheSettings) -> None:

@@ -68,7 +68,7 @@ def common_folder(folders: Iterable[Path]) -> Path:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def cache_lock(folder: Path) -> Iterator[None]:
     """Keeps other processes from filling the folder meanwhile.
 
     Args:

@@ -32,7 +32,7 @@ class Workers:
     processes: int | None = None
     progress: bool = True
 
-    def spoilt(
+    def corrupt(
         self, blocks: Sequence[Block], records: Mapping[int, Record]
     ) -> list[int]:
         """Numbers of recorded blocks whose bytes are not what they were."""
@@ -51,7 +51,7 @@ class Workers:
                 wrong += [] if same else [number]
         return sorted(wrong)
 
-    def mended(
+    def repaired(
         self, blocks: Sequence[Block], records: Mapping[int, Record]
     ) -> list[int]:
         """Numbers of recorded blocks of whose left out files one is better."""

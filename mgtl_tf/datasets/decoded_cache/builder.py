@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS, Block, fingerprint
 from mgtl_tf.datasets.decoded_cache.files import (
     CacheState,
-    Journal,
     Record,
     size_arrays,
 )
+from mgtl_tf.datasets.decoded_cache.journal import Journal
 from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.utils.atomic_io import naming_write_errors
 
 
 @dataclass(frozen=True)
-class Filled:
+class CacheContents:
     """What `fill_cache` leaves behind.
 
     Attributes:
         records: of every block, in order.
         made: how many blocks were made by this call.
-        spoilt: blocks of a finished cache whose bytes had changed.
+        corrupt: blocks of a finished cache whose bytes had changed.
     """
 
     records: tuple[Record, ...]
     made: int = 0
-    spoilt: tuple[int, ...] = ()
+    corrupt: tuple[int, ...] = ()
 
     def left_out(self) -> Iterator[tuple[int, str, str]]:
         """Row, view and reason of every file that could not be used."""
@@ -44,7 +44,7 @@ class Filled:
                 yield number * BLOCK_ROWS + row, view, reason
 
 
-class Filling:
+class CacheBuilder:
     """A cache's journal, kept while blocks are made.
 
     Args:
@@ -70,17 +70,17 @@ class Filling:
         self.folder = blocks[0].folder
         self._blocks = blocks
         self._kept = _current(blocks, state)
-        self._spoilt: list[int] = []
-        for number in workers.mended(blocks, self._kept):
+        self._corrupt: list[int] = []
+        for number in workers.repaired(blocks, self._kept):
             del self._kept[number]
         finished = state is not None and state.finished
         # A machine that lost its power may have lost what an unfinished
         # cache's journal counts; a finished one was brought to the disk.
         if verify or not finished:
-            spoilt = workers.spoilt(blocks, self._kept)
-            for number in spoilt:
+            corrupt = workers.corrupt(blocks, self._kept)
+            for number in corrupt:
                 del self._kept[number]
-            self._spoilt = spoilt if finished else []
+            self._corrupt = corrupt if finished else []
         self.missing = [b for b in blocks if b.number not in self._kept]
         self._journal: Journal | None = None
         self._whole = (
@@ -120,7 +120,7 @@ class Filling:
         with naming_write_errors(self.folder):
             self._journal.append(number, record)
 
-    def finish(self) -> Filled:
+    def finish(self) -> CacheContents:
         """Makes it a whole cache, once nothing is missing.
 
         Raises:
@@ -131,10 +131,10 @@ class Filling:
             with naming_write_errors(self.folder):
                 self._journal.finish()
             records = self._journal.blocks
-        return Filled(
+        return CacheContents(
             tuple(records[block.number] for block in self._blocks),
             len(self.missing),
-            tuple(self._spoilt),
+            tuple(self._corrupt),
         )
 
     def close(self) -> None:

@@ -2,14 +2,14 @@
 
 import pytest
 
-from mgtl_tf.datasets.decoded_cache import early_sync
-from mgtl_tf.datasets.decoded_cache.early_sync import EarlySync
+from mgtl_tf.datasets.decoded_cache import journal
+from mgtl_tf.datasets.decoded_cache.journal import BackgroundSync
 
 
 def test_every_so_many_bytes_and_at_the_end(monkeypatch):
     synced = []
-    monkeypatch.setattr(early_sync, "sync", synced.append)
-    files = EarlySync(["a", "b"], every=10)
+    monkeypatch.setattr(journal, "sync", synced.append)
+    files = BackgroundSync(["a", "b"], every=10)
     for count, expected in ((9, 0), (1, 2), (9, 2), (12, 4)):
         files.grew(count)
         if files._running is not None:
@@ -29,8 +29,8 @@ def test_a_failure_in_the_background_is_told_later(monkeypatch, then):
         if failures:
             raise failures.pop()
 
-    monkeypatch.setattr(early_sync, "sync", fail_once)
-    files = EarlySync(["a"], every=10)
+    monkeypatch.setattr(journal, "sync", fail_once)
+    files = BackgroundSync(["a"], every=10)
     files.grew(10)
     files._running.exception()
     with pytest.raises(OSError, match="Input/output error"):
