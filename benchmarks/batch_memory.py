@@ -61,7 +61,7 @@ def peaks(folder: Path, sizes: list[int]) -> list[int]:
     encoder = Encoder(folder)
     noise = np.random.default_rng(0).integers(0, 255, (_SIDE, _SIDE, 3))
     smooth = cv2.GaussianBlur(noise.astype(np.uint8), (0, 0), 3)
-    image = cv2.imencode(".jpg", smooth)[1].tobytes()
+    image = encoder.satellite_input(smooth)
     found = []
     for size in sizes:
         for _ in range(2):

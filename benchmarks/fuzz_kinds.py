@@ -55,6 +55,7 @@ from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
 from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.prepare import prepare
+from polar.image_files import read_image
 
 Reader = Callable[[], Any]
 JSON: list[Change] = [crafted_json] * len(BYTES) + BYTES
@@ -273,11 +274,12 @@ def _engine(root: Path) -> Reader:
 
 
 def _model(root: Path) -> Reader:
-    image = (root / f"ground/{_IDS[0]}.png").read_bytes()
+    image = read_image(root / f"ground/{_IDS[0]}.png")
 
     def read() -> Any:
         encoder = Encoder(root / "export")
-        found = encoder.encode_ground([image]).round(5).tolist()
+        inputs = encoder.ground_input(image)
+        found = encoder.encode_ground([inputs]).round(5).tolist()
         return encoder.model_hash, found
 
     return read

@@ -20,7 +20,7 @@ import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from absl import flags
@@ -56,17 +56,18 @@ class Remembering:
         self.details, self.dimension = encoder.details, encoder.dimension
         self.model_hash = encoder.model_hash
         self._encoder = encoder
-        self._known: dict[Any, np.ndarray] = {}
+        self._known: dict[bytes, np.ndarray] = {}
+        self.ground_input = encoder.ground_input
 
-    def encode_ground(self, images: Sequence[Any]) -> np.ndarray:
+    def encode_ground(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """As of `encoder.Encoder`."""
-        new = [
-            image for image in dict.fromkeys(images) if image not in self._known
-        ]
+        keys = [image.tobytes() for image in images]
+        by_key = dict(zip(keys, images, strict=True))
+        new = [key for key in by_key if key not in self._known]
         if new:
-            found = self._encoder.encode_ground(new)
+            found = self._encoder.encode_ground([by_key[key] for key in new])
             self._known.update(zip(new, found, strict=True))
-        return np.stack([self._known[image] for image in images])
+        return np.stack([self._known[key] for key in keys])
 
 
 class Town:

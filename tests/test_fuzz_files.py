@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import fuzz_files, fuzz_kinds
 from benchmarks.watched import outcome_of
+from tests.retrieval.identity_inputs import IdentityInputs
 
 _LIGHT = (
     "index.json",
@@ -29,12 +30,12 @@ _LIGHT = (
 _KINDS = [kind for kind in fuzz_kinds.KINDS if kind.name in _LIGHT]
 
 
-class _Encoder:
+class _Encoder(IdentityInputs):
     model_hash = "f" * 64
     dimension = 8
 
     def encode_satellite(self, images):
-        rows = [np.frombuffer(i[-8:], np.uint8) + 1.0 for i in images]
+        rows = [image.ravel()[:8] + 1.0 for image in images]
         return np.float32(rows)
 
 

@@ -2,7 +2,8 @@
 
 Image bytes go in, descriptors come out: decoding, cropping, resizing and
 the polar transform are part of the graph, so that no client can get the
-preprocessing wrong.
+preprocessing wrong. Two further signatures take network inputs, for this
+package's own programs, which decode strictly and preprocess with OpenCV.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ def export_model(
 
     `encode_ground` and `encode_satellite` each map `image_bytes`, string
     [B], to `descriptor`, float32 [B, D]; batches of any size, images of any
-    sizes, each decoded and preprocessed by itself.
+    sizes, each decoded and preprocessed by itself. `encode_ground_pixels`
+    and `encode_satellite_pixels` map `pixels`, uint8 RGB [B, H, W, 3] (what
+    `datasets.preprocess` makes), to the same.
 
     Args:
         model: of `build_model(run_config.model)`; in float32 where there
@@ -109,6 +112,8 @@ def _write_saved_model(
     signatures = {
         "encode_ground": module.encode_ground,
         "encode_satellite": module.encode_satellite,
+        "encode_ground_pixels": module.encode_ground_pixels,
+        "encode_satellite_pixels": module.encode_satellite_pixels,
     }
     with plain_path(folder) as plain, as_os_errors():
         tf.saved_model.save(module, str(plain), signatures)
@@ -148,13 +153,17 @@ class _Encoders(tf.Module):
         def satellite(image_bytes):
             return satellite_image(image_bytes, size)
 
-        self.encode_ground = _signature(ground, model.encode_ground, size)
-        self.encode_satellite = _signature(
+        self.encode_ground_pixels = _from_pixels(model.encode_ground, size)
+        self.encode_satellite_pixels = _from_pixels(
+            model.encode_satellite, size
+        )
+        self.encode_ground = _from_bytes(ground, model.encode_ground, size)
+        self.encode_satellite = _from_bytes(
             satellite, model.encode_satellite, size
         )
 
 
-def _signature(preprocess, encode, image_size):
+def _from_bytes(preprocess, encode, image_size):
     """A tf.function from image_bytes [B] to {"descriptor": [B, D]}."""
     image = tf.TensorSpec((*image_size, 3), tf.float32)
 
@@ -170,11 +179,27 @@ def _signature(preprocess, encode, image_size):
             fn_output_signature=image,
             parallel_iterations=_PARALLEL_IMAGES,
         )
-        # TensorFlow's convolutions refuse a batch of none: a black image
-        # stands in for it, and its descriptor is left out.
-        count = tf.size(image_bytes)
-        spare = tf.zeros((tf.maximum(1 - count, 0), *image_size, 3))
-        descriptors = encode(tf.concat([images, spare], axis=0))[:count]
-        return {"descriptor": tf.cast(descriptors, tf.float32)}
+        return _descriptors(encode, images)
 
     return encode_bytes
+
+
+def _from_pixels(encode, image_size):
+    """A tf.function from pixels [B, H, W, 3] to {"descriptor": [B, D]}."""
+    pixels = tf.TensorSpec((None, *image_size, 3), tf.uint8, "pixels")
+
+    @tf.function(input_signature=[pixels], autograph=False)
+    def encode_pixels(pixels):
+        return _descriptors(encode, tf.cast(pixels, tf.float32))
+
+    return encode_pixels
+
+
+def _descriptors(encode, images):
+    """The model's answer, of a batch of none as well."""
+    # TensorFlow's convolutions refuse a batch of none: a black image stands
+    # in for it, and its descriptor is left out.
+    count = tf.shape(images)[0]
+    spare = tf.zeros((tf.maximum(1 - count, 0), *images.shape[1:]))
+    descriptors = encode(tf.concat([images, spare], axis=0))[:count]
+    return {"descriptor": tf.cast(descriptors, tf.float32)}

@@ -1,30 +1,34 @@
-"""An exported model, opened for use: image bytes to descriptors."""
+"""An exported model, opened for use: checked pixels to descriptors."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from mgtl_tf.datasets import preprocess
 from mgtl_tf.export.model_folder import read_details, require_whole_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import first_line
 from mgtl_tf.utils.plain_path import plain_path
 from mgtl_tf.utils.tf_setup import load_tensorflow
 
+_GROUND = "encode_ground_pixels"
+_SATELLITE = "encode_satellite_pixels"
+
 
 class UnreadableImage(Exception):
-    """Bytes that the model can't take; the message says why, in a phrase."""
+    """An image that the model can't take; the message says why, in a phrase."""
 
 
 class Encoder:
-    """The two signatures of a SavedModel that experiments.export wrote.
+    """The signatures of a SavedModel that take network inputs.
 
-    The model's own decoder knows no EXIF, CMYK, TIFF or heading, and takes
-    damaged files: give it what `png_files.as_png` makes of checked pixels.
+    Files are decoded strictly by `polar.image_files` and preprocessed by
+    OpenCV, as in training and evaluation: `ground_input` and
+    `satellite_input`, which any thread may call.
 
     Args:
         folder: of the SavedModel.
@@ -36,8 +40,9 @@ class Encoder:
         details: model.json, as a dict.
 
     Raises:
-        UserError: where the folder is missing, incomplete or broken, or
-            holds files that its model.json was not written for.
+        UserError: where the folder is missing, incomplete or broken, holds
+            files that its model.json was not written for, or is an export of
+            an earlier version.
     """
 
     def __init__(self, folder: Path | str):
@@ -45,44 +50,67 @@ class Encoder:
         self.details = read_details(self.folder)
         self.model_hash: str = self.details["model_hash"]
         self.dimension: int = self.details["dimension"]
+        self._image_size = tuple(self.details["image_size"])
+        self._ground_crop = tuple(self.details["ground_crop"])
         require_whole_model(self.folder)
         self._signatures = _load(self.folder)
 
     @property
     def preprocessing(self) -> dict[str, Any]:
         """How the model sees an image: what model.json says of it."""
-        names = ("image_size", "ground_crop")
-        return {n: self.details[n] for n in names if n in self.details}
+        return {n: self.details[n] for n in ("image_size", "ground_crop")}
 
-    def encode_ground(self, images: Sequence[bytes]) -> np.ndarray:
-        """Descriptors of panoramas: B encoded images to float32 [B, D].
+    def ground_input(self, pixels: np.ndarray) -> np.ndarray:
+        """A panorama, RGB uint8 [h, w, 3], as network input [H, W, 3].
 
         Raises:
-            UnreadableImage: where one of them is no whole image.
+            UnreadableImage: where the model can't take it.
+        """
+        return _prepared(
+            preprocess.ground_input, pixels, self._image_size, self._ground_crop
+        )
+
+    def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
+        """A north-up aerial image, RGB uint8 [s, s, 3], polar-transformed.
+
+        Raises:
+            UnreadableImage: where it is not square.
+        """
+        return _prepared(preprocess.satellite_input, pixels, self._image_size)
+
+    def encode_ground(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Descriptors of panoramas, float32 [B, D].
+
+        Args:
+            images: B results of `ground_input`.
+
+        Raises:
             UserError: where a descriptor is not finite.
             MemoryError: where they are too many for the memory.
         """
-        return self._encode("encode_ground", images)
+        return self._encode(_GROUND, images)
 
-    def encode_satellite(self, images: Sequence[bytes]) -> np.ndarray:
-        """Descriptors of square, north-up aerial images, float32 [B, D].
+    def encode_satellite(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Descriptors of aerial images, float32 [B, D].
+
+        Args:
+            images: B results of `satellite_input`.
 
         Raises:
-            UnreadableImage: where one of them is no whole square image.
             UserError: where a descriptor is not finite.
             MemoryError: where they are too many for the memory.
         """
-        return self._encode("encode_satellite", images)
+        return self._encode(_SATELLITE, images)
 
-    def _encode(self, signature: str, images: Sequence[bytes]) -> np.ndarray:
+    def _encode(
+        self, signature: str, images: Sequence[np.ndarray]
+    ) -> np.ndarray:
         import tensorflow as tf
 
         try:
             answer = self._signatures[signature](
-                image_bytes=tf.constant(list(images), tf.string)
+                pixels=tf.constant(np.stack(images))
             )
-        except tf.errors.InvalidArgumentError as error:
-            raise UnreadableImage(_reason(str(error))) from error
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(f"{len(images)} images at once") from error
         found = answer["descriptor"].numpy()
@@ -94,24 +122,31 @@ class Encoder:
         return found
 
 
+def _prepared(function: Any, *arguments: Any) -> np.ndarray:
+    try:
+        return function(*arguments)
+    except UserError as error:
+        raise UnreadableImage(str(error)) from error
+
+
 def _load(folder: Path) -> Any:
-    # Only now, so that wrong paths are told without the seconds it takes.
+    # Only now: wrong paths are reported without the seconds that this takes.
     load_tensorflow()
     import tensorflow as tf
 
     try:
         with plain_path(folder) as plain:
             signatures = tf.saved_model.load(str(plain)).signatures
-        return {n: signatures[n] for n in ("encode_ground", "encode_satellite")}
-    # TensorFlow tells broken files by many types, bare ones among them.
+    # TensorFlow reports broken files by many types, bare ones among them.
     except Exception as error:
         raise UserError(
             f"--model={folder}: can't be loaded ({first_line(error)}); export"
             " again"
         ) from error
-
-
-def _reason(text: str) -> str:
-    """TensorFlow's long message as a phrase."""
-    found = re.search(r"an aerial image must be square[^\]]*", text)
-    return found[0] if found else "not a whole JPEG or PNG image"
+    for name in (_GROUND, _SATELLITE):
+        if name not in signatures:
+            raise UserError(
+                f"--model={folder}: written by an earlier version, without the"
+                f" signature {name}; export again"
+            )
+    return signatures

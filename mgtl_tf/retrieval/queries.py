@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -14,22 +15,26 @@ from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import turned
 from mgtl_tf.retrieval.query_images import image_name, query_panorama
 from mgtl_tf.utils.errors import UserError
-from polar.png_files import as_png
+from mgtl_tf.utils.prefetch import prefetched
 
 BATCH_SIZE = 16
 """Panoramas encoded together."""
 
+# Each may hold an image of the most pixels that are read.
+_THREADS = min(2, os.cpu_count() or 1)
+
 Unreadable = Callable[[Path, str], None]
-"""Is told a query that cannot be read, and why."""
+"""Called with a query that cannot be read, and why."""
 
 
 class GroundEncoder(Protocol):
     """What queries need of `encoder.Encoder`."""
 
-    dimension: int
+    def ground_input(self, pixels: np.ndarray) -> np.ndarray:
+        """RGB uint8 [h, w, 3] to a network input."""
 
-    def encode_ground(self, images: Sequence[bytes]) -> np.ndarray:
-        """Encoded images to descriptors [B, D]."""
+    def encode_ground(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Network inputs to descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,12 @@ class Query:
     """A panorama.
 
     Attributes:
-        number: from 1, among its fellows.
+        number: from 1, in the order of the images.
         name: what it is called.
         image: as of `query_images.query_panorama`.
         true_row: its place's row in the gallery, where that is known.
-        heading_read: degrees that its file says its centre looks to, by
-            which it was turned; None where it says nothing.
+        heading_read: degrees from north of its centre column as its file
+            says, by which it was turned; None where it says nothing.
     """
 
     number: int
@@ -52,17 +57,28 @@ class Query:
     heading_read: float | None = None
 
 
-def query_batches(
+def encoded_queries(
+    encoder: GroundEncoder,
     images: Iterable[Any],
     true_rows: Iterable[int | None],
-    size: int = BATCH_SIZE,
-) -> Iterator[list[Query]]:
-    """Queries in batches, in order.
+    unreadable: Unreadable,
+    rotations: int = 1,
+) -> Iterator[tuple[list[Query], np.ndarray]]:
+    """Descriptors of queries, in batches and in order.
+
+    The next images are decoded and preprocessed while a batch is encoded.
 
     Args:
+        encoder: computes them.
         images: as of `query_images.query_panorama`.
         true_rows: one each.
-        size: of a batch, at most.
+        unreadable: called with each that cannot be read.
+        rotations: T; where above 1, each panorama is also rotated
+            (`headings.turned`).
+
+    Yields:
+        b readable queries and their descriptors, float32
+        [b, D], or [b, T, D].
     """
     queries = (
         Query(number, image_name(image, number), image, row)
@@ -70,68 +86,41 @@ def query_batches(
             zip(images, true_rows, strict=False), start=1
         )
     )
-    while batch := list(islice(queries, size)):
-        yield batch
+    size = max(1, BATCH_SIZE // rotations)
+    prepared = prefetched(
+        lambda query: _prepared(encoder, query, rotations),
+        queries,
+        _THREADS,
+        size,
+    )
+    while batch := list(islice(prepared, size)):
+        kept = []
+        for query, inputs in batch:
+            if isinstance(inputs, UnreadableImage):
+                unreadable(query.name, str(inputs))
+            else:
+                kept.append((query, inputs))
+        if kept:
+            flat = [image for _, inputs in kept for image in inputs]
+            rows = encoder.encode_ground(flat)
+            if rotations > 1:
+                rows = rows.reshape(len(kept), rotations, -1)
+            yield [query for query, _ in kept], rows
 
 
-def encode_queries(
-    encoder: GroundEncoder,
-    queries: Iterable[Query],
-    unreadable: Unreadable,
-    turns: int = 1,
-) -> tuple[list[Query], np.ndarray]:
-    """Descriptors of a batch.
-
-    Args:
-        encoder: gives them.
-        queries: b of them.
-        unreadable: is told each that cannot be read.
-        turns: T; where above 1, each panorama is also turned
-            (`headings.turned`).
-
-    Returns:
-        The others, and their descriptors, float32 [b', D], or [b', T, D].
-    """
-    kept, contents = [], []
-    for query in queries:
-        try:
-            seen = query_panorama(query.image, turns > 1)
-            views = turned(seen.pixels, turns) if turns > 1 else [seen.pixels]
-            # The model decodes files: it is given just these pixels.
-            contents.append([as_png(view) for view in views])
-            kept.append(replace(query, heading_read=seen.heading))
-        except UnreadableImage as error:
-            unreadable(query.name, str(error))
-    kept, rows = _encode(encoder, kept, contents, unreadable)
-    return kept, rows if turns > 1 else rows[:, 0]
-
-
-def _encode(
-    encoder: GroundEncoder,
-    queries: list[Query],
-    contents: list[list[bytes]],
-    unreadable: Unreadable,
-) -> tuple[list[Query], np.ndarray]:
-    """Those that the network takes, and descriptors [b', T, D]."""
-    empty = np.empty((0, 1, encoder.dimension), np.float32)
-    if not queries:
-        return [], empty
+def _prepared(
+    encoder: GroundEncoder, query: Query, rotations: int
+) -> tuple[Query, list[np.ndarray] | UnreadableImage]:
+    """A query's T network inputs, or why there are none."""
     try:
-        flat = [image for images in contents for image in images]
-        rows = encoder.encode_ground(flat)
-        return queries, rows.reshape(len(queries), -1, encoder.dimension)
+        seen = query_panorama(query.image, rotations > 1)
+        views = [seen.pixels]
+        if rotations > 1:
+            views = turned(seen.pixels, rotations)
+        inputs = [encoder.ground_input(view) for view in views]
     except UnreadableImage as error:
-        if len(queries) == 1:
-            unreadable(queries[0].name, str(error))
-            return [], empty
-    # Only one by one is it known which of a batch was refused.
-    parts = [
-        _encode(encoder, [query], [content], unreadable)
-        for query, content in zip(queries, contents, strict=True)
-    ]
-    parts = [part for part in parts if part[0]] or [([], empty)]
-    kept = [query for part, _ in parts for query in part]
-    return kept, np.concatenate([rows for _, rows in parts])
+        return query, error
+    return replace(query, heading_read=seen.heading), inputs
 
 
 def refuse(name: Path, reason: str) -> None:

@@ -16,11 +16,9 @@ from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.headings import best_turns, turns
 from mgtl_tf.retrieval.queries import (
-    BATCH_SIZE,
     Query,
     Unreadable,
-    encode_queries,
-    query_batches,
+    encoded_queries,
     refuse,
 )
 from mgtl_tf.utils.errors import UserError
@@ -92,16 +90,14 @@ class Searcher:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
         top_k = max(top_k, CANDIDATES)
         count = turns(self.encoder.details) if unknown_heading else 1
-        size = max(1, BATCH_SIZE // count)
-        for batch in query_batches(images, map(self._row, truths), size):
+        start = time.perf_counter()
+        for kept, descriptors in encoded_queries(
+            self.encoder, images, map(self._row, truths), unreadable, count
+        ):
+            found = self._search(descriptors, top_k, rows)
+            seconds = (time.perf_counter() - start) / len(kept)
+            yield Searched(kept, *found, seconds)
             start = time.perf_counter()
-            kept, descriptors = encode_queries(
-                self.encoder, batch, unreadable, count
-            )
-            if kept:
-                found = self._search(descriptors, top_k, rows)
-                seconds = (time.perf_counter() - start) / len(kept)
-                yield Searched(kept, *found, seconds)
 
     def _search(
         self, descriptors: np.ndarray, top_k: int, rows: np.ndarray | None

@@ -17,7 +17,9 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
 from mgtl_tf.export import export_model, model_hash
+from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.errors import UserError
+from polar.image_files import read_image
 from tests.tiny_runs import ONE_STEP
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
@@ -157,6 +159,44 @@ def test_a_batch_of_none_has_no_descriptors(exported):
     for name in ("encode_ground", "encode_satellite"):
         answer = signatures[name](image_bytes=tf.zeros([0], tf.string))
         assert answer["descriptor"].shape == (0, 480)
+        pixels = tf.zeros([0, *SIZE, 3], tf.uint8)
+        answer = signatures[f"{name}_pixels"](pixels=pixels)
+        assert answer["descriptor"].shape == (0, 480)
+
+
+def test_encoder_preprocesses_as_training_does(exported, model, tmp_path):
+    encoder = Encoder(exported)
+    ground = photograph(tmp_path / "a.jpg", 129, 511, 2)
+    aerial = photograph(tmp_path / "b.png", 61, 61, 5)
+    inputs = encoder.ground_input(read_image(ground))
+    expected = load_ground(ground, SIZE, (0.25, 0.75))
+    np.testing.assert_array_equal(inputs, expected)
+    np.testing.assert_allclose(
+        encoder.encode_ground([inputs]),
+        model.encode_ground(np.float32([expected])),
+        atol=1e-5,
+    )
+    inputs = encoder.satellite_input(read_image(aerial))
+    expected = load_satellite(aerial, SIZE)
+    np.testing.assert_array_equal(inputs, expected)
+    np.testing.assert_allclose(
+        encoder.encode_satellite([inputs]),
+        model.encode_satellite(np.float32([expected])),
+        atol=1e-5,
+    )
+    with pytest.raises(UnreadableImage, match="must be square"):
+        encoder.satellite_input(np.zeros((50, 70, 3), np.uint8))
+
+
+def test_an_export_without_pixel_signatures_is_refused(
+    exported, tmp_path, monkeypatch
+):
+    class Earlier:
+        signatures = {"encode_ground": None, "encode_satellite": None}
+
+    monkeypatch.setattr(tf.saved_model, "load", lambda _: Earlier)
+    with pytest.raises(UserError, match="earlier version.*export again"):
+        Encoder(exported)
 
 
 def test_wrong_bytes_are_refused_with_a_reason(exported, tmp_path):

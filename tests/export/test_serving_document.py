@@ -189,7 +189,12 @@ def test_a_request_by_rest(place, there, server):
 
 def test_there_is_no_signature_by_default(place):
     signatures = tf.saved_model.load(str(place / "export")).signatures
-    assert set(signatures) == {"encode_ground", "encode_satellite"}
+    assert set(signatures) == {
+        "encode_ground",
+        "encode_satellite",
+        "encode_ground_pixels",
+        "encode_satellite_pixels",
+    }
 
 
 def test_a_request_by_grpc(place, there):

@@ -17,6 +17,8 @@ from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
 from mgtl_tf.workflows.locate import Circumstances, _warnings
+from polar.image_files import read_image
+from tests.retrieval.identity_inputs import IdentityInputs
 
 COUNT = 80
 # One place every 100 m to the north.
@@ -24,17 +26,14 @@ STEP = 100 / 111_200
 HEADER = ["id", "ground", "aerial", "latitude", "longitude"]
 
 
-class PixelEncoder:
+class PixelEncoder(IdentityInputs):
     """The descriptor is the picture."""
 
     model_hash = "e" * 64
     dimension = 48
 
     def encode_ground(self, images):
-        rows = []
-        for data in images:
-            pixels = cv2.imdecode(np.frombuffer(data, np.uint8), 1)
-            rows.append(pixels.ravel() - 127.5)
+        rows = [image.ravel() - 127.5 for image in images]
         return np.float32([row / np.linalg.norm(row) for row in rows])
 
     encode_satellite = encode_ground
@@ -81,7 +80,7 @@ def test_the_gallery_holds_each_image_once_by_all_ids(folder):
     assert index.places[7].coordinates is None
     assert index.places[3].image == folder / "tiles/3.tif"
     descriptors = PixelEncoder().encode_satellite(
-        [(folder / "tiles/3.tif").read_bytes()]
+        [read_image(folder / "tiles/3.tif")]
     )
     np.testing.assert_array_equal(index.descriptors[3], descriptors[0])
 

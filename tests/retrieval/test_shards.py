@@ -26,10 +26,11 @@ from mgtl_tf.retrieval.galleries.sources import (
     ShardSource,
 )
 from mgtl_tf.utils.errors import UserError
+from tests.retrieval.identity_inputs import IdentityInputs
 from tests.retrieval.wide_images import widths, write_wide
 
 
-class SizeEncoder:
+class SizeEncoder(IdentityInputs):
     model_hash = "a" * 64
     dimension = 5
 

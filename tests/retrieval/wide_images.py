@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 
-from polar.image_files import decode
 from polar.png_files import as_png
 
 
@@ -13,6 +12,6 @@ def write_wide(path: Path, width: int) -> None:
     path.write_bytes(as_png(np.zeros((1, width, 3), np.uint8)))
 
 
-def widths(images: list[bytes]) -> list[int]:
+def widths(images: list[np.ndarray]) -> list[int]:
     """Of what an encoder is given."""
-    return [decode(image).shape[1] for image in images]
+    return [image.shape[1] for image in images]

@@ -18,21 +18,22 @@ from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.sequence import trial as drive_trial
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
-from polar.image_files import decode
+from polar.image_files import read_image
+from tests.retrieval.identity_inputs import IdentityInputs
 
 COUNT = 150
 # One place every 10 m to the north: a degree has 111.2 km here.
 STEP = 10 / 111_200
 
 
-class PixelEncoder:
+class PixelEncoder(IdentityInputs):
     """The descriptor is the picture."""
 
     model_hash = "e" * 64
     dimension = 48
 
     def encode_ground(self, images):
-        rows = [decode(image).ravel() - 127.5 for image in images]
+        rows = [image.ravel() - 127.5 for image in images]
         return np.float32([row / np.linalg.norm(row) for row in rows])
 
     encode_satellite = encode_ground
@@ -80,7 +81,7 @@ def brute_force(folder, metres):
     """Whether each first answer lies within so many metres."""
     encoder = PixelEncoder()
     views = [
-        encoder.encode_ground([f.read_bytes() for f in sorted(part.iterdir())])
+        encoder.encode_ground([read_image(f) for f in sorted(part.iterdir())])
         for part in (folder / "ground", folder / "aerial")
     ]
     first = (views[0] @ views[1].T).argmax(axis=1)
@@ -121,7 +122,7 @@ def test_queries_are_also_tried_without_their_places(folder, localizer):
     """Against all similarities at once, with what is near struck out."""
     files = known_queries(folder / "ground")[::-1]
     encoder, index = localizer.encoder, localizer.index
-    views = encoder.encode_ground([f.image.read_bytes() for f in files])
+    views = encoder.encode_ground([read_image(f.image) for f in files])
     similarities = views @ index.descriptors.T
     own = np.array([index.row(file.place) for file in files])
     north = np.arange(COUNT) * 10.0

@@ -2,7 +2,6 @@
 
 import re
 
-import cv2
 import numpy as np
 import pytest
 from absl import flags
@@ -17,13 +16,14 @@ from mgtl_tf.workflows.engines import (
     build_gallery_engine,
     require_gallery_engine,
 )
+from tests.retrieval.identity_inputs import IdentityInputs
 from tests.tiny_runs import write_image
 
 pytest.importorskip("faiss")
 FLAGS = ["engine", "backend", "uri", "training_gallery", "output_dir"]
 
 
-class FirstPixelEncoder:
+class FirstPixelEncoder(IdentityInputs):
     """A random unit vector, seeded with the color of a picture."""
 
     dimension = 16
@@ -33,9 +33,8 @@ class FirstPixelEncoder:
 
     def encode_satellite(self, images):
         rows = []
-        for data in images:
-            color = cv2.imdecode(np.frombuffer(data, np.uint8), 1)[0, 0]
-            row = np.random.default_rng(color).standard_normal(16)
+        for image in images:
+            row = np.random.default_rng(image[0, 0]).standard_normal(16)
             rows.append(row / np.linalg.norm(row))
         return np.stack(rows).astype(np.float32)
 

@@ -90,7 +90,8 @@ def test_index_holds_the_readable_and_lists_the_others(built):
     assert len(left_out) == 2
     assert left_out[0].endswith("005.jpg: is cut off (JPEG)")
     assert left_out[1].endswith(
-        "006.jpg: an aerial image must be square, not 80 x 90"
+        "006.jpg: 90 x 80 pixels; an aerial image must be square, with its"
+        " camera in the centre"
     )
     assert "Traceback" not in index.stderr
 

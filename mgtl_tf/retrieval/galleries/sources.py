@@ -11,10 +11,14 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_image
-from polar.png_files import as_png
+
+# Each may hold an image of the most pixels that are read.
+_MOST_THREADS = 4
 
 
 class LeftOut(Exception):
@@ -28,14 +32,18 @@ class NoData(LeftOut):
 class ImageSource(Protocol):
     """N candidates for a gallery, in an order that never changes."""
 
+    @property
+    def threads(self) -> int:
+        """How many threads may call `load` at the same time."""
+
     def __len__(self) -> int:
         """N."""
 
     def place(self, number: int, folder: Path) -> Place:
         """One of them; `folder` is the index's, where crops are kept."""
 
-    def load(self, number: int, folder: Path) -> bytes:
-        """Its encoded image; what is cut is also written into the folder.
+    def load(self, number: int, folder: Path) -> np.ndarray:
+        """Its pixels, RGB uint8 [h, w, 3]; a crop is also written as a file.
 
         Raises:
             LeftOut: where there is none.
@@ -59,6 +67,8 @@ class FileSource:
         places: in the order of the index.
     """
 
+    threads = min(_MOST_THREADS, os.cpu_count() or 1)
+
     def __init__(self, places: Sequence[Place]):
         self._places = places
         self._stats = [_stat(place.image) for place in places]
@@ -70,11 +80,10 @@ class FileSource:
         """See `ImageSource`."""
         return self._places[number]
 
-    def load(self, number: int, folder: Path) -> bytes:
+    def load(self, number: int, folder: Path) -> np.ndarray:
         """See `ImageSource`."""
         try:
-            # The model decodes files: it is given just the checked pixels.
-            return as_png(read_image(self._places[number].image))
+            return read_image(self._places[number].image)
         except OSError as error:
             raise LeftOut(error.strerror or str(error)) from error
         except ValueError as error:
@@ -130,6 +139,7 @@ class JoinedSource:
     def __init__(self, sources: Sequence[ImageSource]):
         self._sources = sources
         self._ends = list(accumulate(len(source) for source in sources))
+        self.threads = min(source.threads for source in sources)
 
     def __len__(self) -> int:
         return self._ends[-1]
@@ -145,7 +155,7 @@ class JoinedSource:
         source, own = self._find(number)
         return source.place(own, folder)
 
-    def load(self, number: int, folder: Path) -> bytes:
+    def load(self, number: int, folder: Path) -> np.ndarray:
         """See `ImageSource`."""
         source, own = self._find(number)
         return source.load(own, folder)
@@ -220,6 +230,7 @@ class ShardSource:
             number * len(source) // shard.of
             for number in (shard.number - 1, shard.number)
         )
+        self.threads = source.threads
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -228,7 +239,7 @@ class ShardSource:
         """See `ImageSource`."""
         return self._source.place(self._start + number, folder)
 
-    def load(self, number: int, folder: Path) -> bytes:
+    def load(self, number: int, folder: Path) -> np.ndarray:
         """See `ImageSource`."""
         return self._source.load(self._start + number, folder)
 

@@ -16,6 +16,7 @@ from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.map import Map, Sheets
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import degree_metres, move
+from polar.image_files import decode
 
 MOST_CROPS = 20_000_000
 """Of one map; what else is likely is a slip in a flag."""
@@ -132,7 +133,7 @@ _FILES_A_FOLDER = 1000
 class CropSource:
     """Overlapping aerial crops, each written as JPEG where the index is.
 
-    What is embedded are the bytes that are written. Crops on which the map
+    What is embedded is what the written file holds. Crops on which the map
     lacks data for too large a share are left out; a smaller one is filled.
 
     Args:
@@ -142,6 +143,8 @@ class CropSource:
     Attributes:
         centres: latitude and longitude of the crops, degrees, [M, 2].
     """
+
+    threads = 1  # GDAL's data sets are not shared by threads.
 
     def __init__(self, sheets: Sheets, settings: CropSettings):
         self._sheets = sheets
@@ -160,7 +163,7 @@ class CropSource:
         image = folder / CROPS / self._sheets.name / part / f"{name}.jpg"
         return Place(name, image, (latitude, longitude))
 
-    def load(self, number: int, folder: Path) -> bytes:
+    def load(self, number: int, folder: Path) -> np.ndarray:
         """See `sources.ImageSource`."""
         place = self.place(number, folder)
         latitude, longitude = self.centres[number].tolist()
@@ -174,7 +177,7 @@ class CropSource:
         )[1].tobytes()
         os.makedirs(place.image.parent, exist_ok=True)
         place.image.write_bytes(content)
-        return content
+        return decode(content)
 
     def describe(self) -> dict[str, Any]:
         """See `sources.ImageSource`."""

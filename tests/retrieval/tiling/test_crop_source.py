@@ -20,6 +20,7 @@ from mgtl_tf.retrieval.tiling.finding import find_images
 from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
+from tests.retrieval.identity_inputs import IdentityInputs
 from tests.retrieval.tiling.maps import own_coordinates, write_map
 from tests.retrieval.tiling.test_slippy import write_tiles
 
@@ -27,7 +28,7 @@ SETTINGS = CropSettings(20.0, 0.5, 14.0, 0.01)
 UTM = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
 
 
-class MeanEncoder:
+class MeanEncoder(IdentityInputs):
     """The mean colour of what was written as JPEG."""
 
     model_hash = "c" * 64
@@ -41,11 +42,7 @@ class MeanEncoder:
             self.left -= 1
             if self.left < 0:
                 raise KeyboardInterrupt
-        pixels = [
-            cv2.imdecode(np.frombuffer(i, np.uint8), cv2.IMREAD_COLOR_RGB)
-            for i in images
-        ]
-        return np.float32([p.mean(axis=(0, 1)) for p in pixels])
+        return np.float32([image.mean(axis=(0, 1)) for image in images])
 
 
 @pytest.fixture

@@ -1,0 +1,42 @@
+"""Work done ahead of its use, by threads."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def prefetched(
+    function: Callable[[Item], Result],
+    items: Iterable[Item],
+    threads: int,
+    ahead: int,
+) -> Iterator[Result]:
+    """`map(function, items)` with results computed before they are asked for.
+
+    Args:
+        function: called in any of the threads; what it raises is raised here.
+        items: iterated in the caller's thread.
+        threads: how many calls run at the same time.
+        ahead: how many results are computed or kept in advance, at most.
+
+    Yields:
+        The results, in the order of the items.
+    """
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > ahead:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
