@@ -43,7 +43,7 @@ _SIDE = 750
 
 def export(preset: str, folder: Path) -> None:
     """A preset's network with random weights, exported."""
-    from mgtl_tf.export import export_model
+    from mgtl_tf.export.saved_model import export_model
     from mgtl_tf.models import build_model
     from mgtl_tf.presets import load_preset
 

@@ -30,7 +30,7 @@ from mgtl_tf.datasets.cvusa import read_cvusa
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
 from mgtl_tf.datasets.decoded_cache.work import Workers
-from mgtl_tf.export import export_model
+from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
 from mgtl_tf.models.pretrained_vit import _plan

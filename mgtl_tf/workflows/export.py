@@ -11,9 +11,9 @@ import numpy as np
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess import read_image, read_panorama
 from mgtl_tf.datasets.readers import read_dataset
-from mgtl_tf.export import export_model
 from mgtl_tf.export.formats import SAVED_MODEL, require_formats
 from mgtl_tf.export.model_folder import read_details
+from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_folders import require_replaceable

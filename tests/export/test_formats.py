@@ -15,7 +15,7 @@ from mgtl_tf import build_model
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.config.systems import SYSTEMS as REGISTERED
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
-from mgtl_tf.export import export_model, formats
+from mgtl_tf.export import formats
 from mgtl_tf.export.agreement import BOUND, made_images
 from mgtl_tf.export.formats import (
     FORMATS,
@@ -23,6 +23,7 @@ from mgtl_tf.export.formats import (
     require_formats,
     write_formats,
 )
+from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.utils.errors import UserError
 
 SIZE = (16, 40)

@@ -15,7 +15,7 @@ import pytest
 
 from benchmarks import served_page, upload_kinds
 from mgtl_tf.config import DataConfig, ModelConfig, RunConfig
-from mgtl_tf.export import export_model
+from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import Circumstances, locate_images

@@ -14,8 +14,8 @@ import pytest
 import mgtl_tf
 from mgtl_tf.config import RunConfig, TrainConfig
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite, read_image
-from mgtl_tf.export import export_model
 from mgtl_tf.export.model_folder import write_details
+from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
