@@ -15,6 +15,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery, verify_gallery
 from mgtl_tf.workflows.locate import locate_images
+from polar.image_files import read_image
 from tests.retrieval.tiling.maps import write_map
 from tests.tiny_runs import ONE_STEP, write_image, write_run
 
@@ -63,10 +64,11 @@ def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
         "ground_crop": [0.0, 1.0],
     }
     encoder = Encoder(exported)
-    rows = [
-        encoder.encode_satellite([place.image.read_bytes()])[0]
+    inputs = [
+        encoder.satellite_input(read_image(place.image))
         for place in index.places[:3]
     ]
+    rows = encoder.encode_satellite(inputs)
     np.testing.assert_allclose(index.descriptors[:3], rows, atol=1e-5)
     told = locate_images(*arguments[::2], [panorama], output_format="json")
     (answer,) = json.loads(told.text)
@@ -82,4 +84,4 @@ def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
 
     encoder._signatures["encode_satellite"] = full
     with pytest.raises(MemoryError):
-        encoder.encode_satellite([b"", b""])
+        encoder.encode_satellite(inputs[:2])
