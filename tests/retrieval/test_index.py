@@ -149,7 +149,7 @@ def test_an_interrupt_leaves_the_older_index(tmp_path, places):
 
 def test_refuses_a_folder_with_other_files(tmp_path, places):
     for target in (tmp_path / "images", places[0].image):
-        with pytest.raises(UserError, match="--output_dir"):
+        with pytest.raises(UserError, match="; name a "):
             build_index(CountingEncoder(), places, target, 3, False)
     assert len(list((tmp_path / "images").iterdir())) == 7
 

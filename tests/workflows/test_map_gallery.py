@@ -82,6 +82,6 @@ def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
     def full(**_):
         raise tf.errors.ResourceExhaustedError(None, None, "no room")
 
-    encoder._signatures["encode_satellite"] = full
+    encoder._signatures = {"encode_satellite_pixels": full}
     with pytest.raises(MemoryError):
         encoder.encode_satellite(inputs[:2])
