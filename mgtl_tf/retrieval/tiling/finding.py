@@ -111,7 +111,7 @@ def require_depth(maps: Sequence[RasterMap]) -> None:
         try:
             require_bright(max(m.bands.brightest or 0 for m in unsaid))
         except ValueError as error:
-            raise UserError(f"--images={unsaid[0].path}: {error}") from error
+            raise UserError(f"{unsaid[0].path}: {error}") from error
 
 
 def sheet_files(folder: Path) -> list[Path]:
@@ -134,7 +134,7 @@ def sheet_files(folder: Path) -> list[Path]:
         other = next(path for path in files if not found[path])
         open_raster(other).close()  # Or it says why it is damaged.
         raise UserError(
-            f"--images={folder}: {sheets[0].name} has a position and"
+            f"{folder}: {sheets[0].name} has a position and"
             f" {other.name} has none; give a folder of map sheets or one of"
             " images"
         )
@@ -236,13 +236,13 @@ def _cut(
         sheets = open_map(path, settings, tile_rows)
         if (other := seen.setdefault(sheets.name, path)) is not path:
             raise UserError(
-                f"--images: {other} and {path} are both called {sheets.name!r},"
+                f"{other} and {path} are both called {sheets.name!r},"
                 " which begins their crops' ids; rename one"
             )
         source = CropSource(sheets, settings)
         if not len(source):
             raise UserError(
-                f"--images={path}: no crop of {settings.crop_metres:g} m fits"
+                f"{path}: no crop of {settings.crop_metres:g} m fits"
                 " on this map; give a smaller --crop_metres (a file that is a"
                 " single aerial image: list it in a CSV file)"
             )

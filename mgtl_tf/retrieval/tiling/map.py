@@ -106,7 +106,7 @@ def require_tiles_extra(path: object) -> Any:
         import rasterio
     except ImportError as error:
         raise UserError(
-            f"--images={path}: cutting a map needs rasterio; give pip install"
+            f"{path}: cutting a map needs rasterio; give pip install"
             " -e '.[tiles]'"
         ) from error
     return rasterio
@@ -201,7 +201,7 @@ def _bounds(area: Map) -> tuple[float, float, float, float]:
         # A map in degrees has its poles along its edges.
         if 0 < column < area.width and 0 < row < area.height:
             raise UserError(
-                f"--images: the map {area.name!r} holds a pole, around which"
+                f"the map {area.name!r} holds a pole, around which"
                 " there is no north; cut it off with gdal_translate -projwin"
             )
     degrees = area.to_degrees(outline(area.width, area.height))

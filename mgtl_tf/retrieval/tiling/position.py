@@ -62,7 +62,7 @@ class Position:
         self._middle = self._system_x(np.array(size) / 2)
         if not np.isfinite(self.to_degrees(np.array(size) / 2)).all():
             raise UserError(
-                f"--images={path}: lies outside of what its coordinate system"
+                f"{path}: lies outside of what its coordinate system"
                 f" {system.name!r} covers; {_REMEDY}"
             )
 
@@ -140,20 +140,20 @@ def _require_affine(path: Path, dataset: Any) -> None:
     if has_other_position(dataset):
         kind = "ground control points" if dataset.gcps[0] else "RPCs"
         raise UserError(
-            f"--images={path}: has {kind} only, no affine transform; make one"
+            f"{path}: has {kind} only, no affine transform; make one"
             " with gdalwarp"
         )
     if not has_transform(dataset):
         raise UserError(
-            f"--images={path}: has no position (coordinate system and affine"
+            f"{path}: has no position (coordinate system and affine"
             " transform); give it one with gdal_translate or gdalwarp"
         )
     a, b, _, d, e, _ = tuple(dataset.transform)[:6]
     if not abs(a * e - b * d) > 0:
-        raise UserError(f"--images={path}: its affine transform is singular")
+        raise UserError(f"{path}: its affine transform is singular")
     if not _system_text(path, dataset):
         raise UserError(
-            f"--images={path}: has no coordinate system, so that nobody knows"
+            f"{path}: has no coordinate system, so that nobody knows"
             " where it lies; give it one with gdal_edit.py -a_srs EPSG:CODE (or"
             " a .prj file beside it)"
         )
@@ -165,20 +165,19 @@ def _earth_system(path: Path, text: str) -> pyproj.CRS:
         system = pyproj.CRS.from_user_input(text)
     except CRSError as error:
         raise UserError(
-            f"--images={path}: its coordinate system is not understood;"
-            f" {_REMEDY}"
+            f"{path}: its coordinate system is not understood; {_REMEDY}"
         ) from error
     base = system.source_crs if system.is_bound else system
     if base is None or not (base.is_geographic or base.is_projected):
         raise UserError(
-            f"--images={path}: its coordinate system {system.name!r}"
+            f"{path}: its coordinate system {system.name!r}"
             f" ({system.type_name}) is not tied to the Earth; give the one that"
             " it is in with gdal_edit.py -a_srs EPSG:CODE"
         )
     axis = base.ellipsoid.semi_major_metre if base.ellipsoid else 0.0
     if abs(axis / WGS84.a - 1) > _SAME_BODY:
         raise UserError(
-            f"--images={path}: its coordinate system {system.name!r} is of"
+            f"{path}: its coordinate system {system.name!r} is of"
             f" another body than the Earth (radius {axis / 1000:,.0f} km)"
         )
     return system
@@ -189,8 +188,7 @@ def _transformer(path: Path, source: Any, target: Any) -> pyproj.Transformer:
         return pyproj.Transformer.from_crs(source, target, always_xy=True)
     except ProjError as error:
         raise UserError(
-            f"--images={path}: no way from its coordinate system to WGS 84;"
-            f" {_REMEDY}"
+            f"{path}: no way from its coordinate system to WGS 84; {_REMEDY}"
         ) from error
 
 

@@ -140,12 +140,12 @@ def open_raster(path: Path) -> Any:
         text = reason(error)
         if found := re.search(r"missing codec (?:of code )?(\w+)", text):
             raise MissingCodecError(
-                f"--images={path}: is compressed with {found[1]}, which the"
+                f"{path}: is compressed with {found[1]}, which the"
                 " installed GDAL cannot read; write it anew, where that can be"
                 " read, with gdal_translate -co COMPRESS=DEFLATE"
             ) from error
         raise UserError(
-            f"--images={path}: cannot be opened as a map ({text})"
+            f"{path}: cannot be opened as a map ({text})"
         ) from error
 
 
@@ -182,7 +182,7 @@ def _errors() -> Any:
 def _require_one(path: Path, dataset: Any) -> None:
     if len(dataset.subdatasets) > 1:
         raise UserError(
-            f"--images={path}: holds {len(dataset.subdatasets)} pages or"
+            f"{path}: holds {len(dataset.subdatasets)} pages or"
             " layers; give each as a file of its own (gdal_translate -sds)"
         )
 
@@ -191,6 +191,4 @@ def _bands(path: Path, dataset: Any) -> RasterBands:
     try:
         return RasterBands(path, dataset)
     except _errors() as error:
-        raise UserError(
-            f"--images={path}: is damaged ({reason(error)})"
-        ) from error
+        raise UserError(f"{path}: is damaged ({reason(error)})") from error

@@ -193,14 +193,14 @@ def _colors(path: Path, dataset: Any, names: list[str]) -> list[int]:
             )
         return rest[:3] if kind_of_grey(len(rest)) == "rgb" else rest[:1]
     except ValueError as error:
-        raise UserError(f"--images={path}: {error}; {_REMEDY}") from error
+        raise UserError(f"{path}: {error}; {_REMEDY}") from error
 
 
 def _bits(path: Path, dataset: Any, bands: list[int]) -> int:
     kinds = {dataset.dtypes[band - 1] for band in bands}
     if len(kinds) > 1 or not kinds <= _BITS.keys():
         raise UserError(
-            f"--images={path}: bands of {', '.join(sorted(kinds))}, whose"
+            f"{path}: bands of {', '.join(sorted(kinds))}, whose"
             " colours nobody knows; convert it with gdal_translate -ot Byte"
             " -scale LEAST GREATEST 0 255"
         )
@@ -226,7 +226,7 @@ def _palette(path: Path, dataset: Any, names: list[str]) -> np.ndarray | None:
         entries = dataset.colormap(1)
     except ValueError as error:
         raise UserError(
-            f"--images={path}: its palette is missing; convert it with"
+            f"{path}: its palette is missing; convert it with"
             " gdal_translate -expand rgb"
         ) from error
     table = np.zeros((max(entries) + 2, 4), np.uint8)

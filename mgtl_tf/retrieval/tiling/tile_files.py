@@ -182,7 +182,7 @@ def _better(one: Path, two: Path, scheme: TileScheme) -> tuple[Path, Path]:
 
     if rank(one) == rank(two):
         raise UserError(
-            f"--images: {one} and {two.name} are the same tile; remove one kind"
+            f"{one} and {two.name} are the same tile; remove one kind"
         )
     return (one, two) if rank(one) > rank(two) else (two, one)
 

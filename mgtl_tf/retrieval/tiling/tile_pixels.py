@@ -61,7 +61,7 @@ class TilePixels:
         if not sides:
             folder = self._files[tiles[0]].parent.parent
             raise UserError(
-                f"--images={folder}: none of {len(tiles)} tiles of zoom"
+                f"{folder}: none of {len(tiles)} tiles of zoom"
                 f" {folder.name} is a whole square image: {reason}"
             )
         return sides.most_common(1)[0][0]

@@ -63,7 +63,7 @@ def require_sources(path: Path) -> None:
         source = path.parent / name if relative else Path(name)
         if not source.exists():
             raise UserError(
-                f"--images={path}: its source {source} is missing; put it there"
+                f"{path}: its source {source} is missing; put it there"
                 " or make the .vrt anew with gdalbuildvrt"
             )
 
