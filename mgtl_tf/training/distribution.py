@@ -53,7 +53,9 @@ class Distribution:
         self.name = name
         self.workers, self.worker = 1, 0
         if name == "multi_worker":
-            self.workers, self.worker = _place(os.environ.get("TF_CONFIG"))
+            self.workers, self.worker = _parse_tf_config(
+                os.environ.get("TF_CONFIG")
+            )
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
         elif name == "mirrored":
             self.strategy = tf.distribute.MirroredStrategy(_devices())
@@ -73,7 +75,7 @@ class Distribution:
         return self.strategy.scope()
 
     def check_batch(self, batch_size: int, micro_batch: int) -> None:
-        """Raises UserError unless replicas and pieces divide the batch."""
+        """Raises UserError unless replicas and micro-batches divide it."""
         if batch_size % self.replicas:
             raise UserError(
                 f"--batch_size={batch_size}: must be a multiple of the"
@@ -131,7 +133,7 @@ class Distribution:
             ) from error
 
 
-def own_rows(
+def replica_rows(
     batch: dict[str, Any], distribution: Distribution
 ) -> dict[str, Any]:
     """In a replica: its share of its worker's rows of every view."""
@@ -146,8 +148,8 @@ def own_rows(
 
 
 @contextmanager
-def own_randomness(model: keras.Model) -> Iterator[None]:
-    """In a replica: a context in which dropout draws other numbers.
+def replica_seeds(model: keras.Model) -> Iterator[None]:
+    """In a replica: a context with random seeds of its own for dropout.
 
     Replicas hold copies of the same random states; without this each would
     drop the same units of its part of the batch.
@@ -176,7 +178,7 @@ def _apart(context, state):
 def gathered(values: tf.Tensor) -> tf.Tensor:
     """In a replica: the rows [b, D] of all replicas in order, [B, D].
 
-    No gradient passes: each replica carries the slope at its own rows back.
+    No gradient passes: each replica backpropagates from its own rows.
     """
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync
@@ -186,7 +188,7 @@ def gathered(values: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(rows, (replicas * values.shape[0], values.shape[1]))
 
 
-def share_of(values: tf.Tensor) -> tf.Tensor:
+def replica_slice(values: tf.Tensor) -> tf.Tensor:
     """In a replica: its own rows of what `gathered` gave."""
     context = tf.distribute.get_replica_context()
     replicas = context.num_replicas_in_sync
@@ -241,7 +243,7 @@ class _TfConfig:
     task: _Task
 
 
-def _place(text: str | None) -> tuple[int, int]:
+def _parse_tf_config(text: str | None) -> tuple[int, int]:
     """How many workers TF_CONFIG names, and which of them this is."""
     remedy = (
         'give every worker {"cluster": {"worker": ["host:port", ...]},'

@@ -14,8 +14,8 @@ import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.pace import duration_text
-from mgtl_tf.training.retrieval_loss import LOSS_NAMES
+from mgtl_tf.training.meter import duration_text
+from mgtl_tf.training.step import LOSS_NAMES
 from mgtl_tf.utils.atomic_io import atomic_write, unwritable
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged, read_bytes

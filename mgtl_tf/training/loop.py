@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,19 +26,56 @@ from mgtl_tf.training.logs import (
     bar_figures,
     evaluation_line,
 )
-from mgtl_tf.training.meter import Meter
-from mgtl_tf.training.pace import seconds_left
+from mgtl_tf.training.meter import Meter, seconds_left
+from mgtl_tf.training.optimizers import learning_rate
 from mgtl_tf.training.profile import StepProfile
-from mgtl_tf.training.schedule import learning_rate
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 
 Batches = Callable[[Progress], Iterable[dict[str, Any]]]
-Evaluation = dict[str, Any]
+Result = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Evaluation:
+    """How the model is evaluated.
+
+    Attributes:
+        measure: the validation result, a dictionary ready for JSON with
+            `["ground_to_satellite"]["r@1"]`; None without validation data.
+        averaged: a context in which the model holds averaged weights, and
+            that yields whether it does; evaluations and best checkpoints are
+            made inside it, and without validation data the averages are kept
+            as best.
+    """
+
+    measure: Callable[[], Result] | None = None
+    averaged: Callable[[], AbstractContextManager[bool | None]] = (
+        contextlib.nullcontext
+    )
+
+
+@dataclass(frozen=True)
+class Callbacks:
+    """What the loop reports to, and what may interrupt it.
+
+    Attributes:
+        log: gets all records.
+        stop_requested, save_requested: called after every step.
+        profile: records steps.
+        progress_bar: whether one is shown.
+    """
+
+    log: MetricsLog | SilentLog
+    stop_requested: Callable[[], bool] = lambda: False
+    save_requested: Callable[[], bool] = lambda: False
+    profile: StepProfile = field(default_factory=lambda: StepProfile("", 0))
+    progress_bar: bool = True
+
+
+@dataclass(frozen=True)
 class TrainingLoop:
-    """Trains until the config's end, or until asked to stop.
+    """Trains until the config's end, or until a stop is requested.
 
     Args:
         config: lengths, intervals, learning rate.
@@ -45,49 +83,18 @@ class TrainingLoop:
         step: the inner step.
         batches: the rest of the epoch at a `Progress`; may set
             `progress.neighbours`.
-        evaluate: the validation result, a dictionary ready for JSON with
-            `["ground_to_satellite"]["r@1"]`; None where there is nothing to
-            evaluate on.
-        checkpoints, log: where state and figures go.
-        stop_requested: asked after every step.
-        shows: whether there is a progress bar.
-        averaged: a context in which the model holds averaged weights, and
-            that says whether it does; evaluations and best checkpoints are
-            made inside it, and where there is nothing to evaluate on, what
-            would be evaluated is kept as best.
-        profile: records steps; None records nothing.
-        save_requested: asked after every step, for a checkpoint at once.
+        checkpoints: where state is saved.
+        callbacks: log, interrupts, profile, progress bar.
+        evaluation: how the model is evaluated.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        steps_per_epoch: int,
-        step: TrainStep,
-        batches: Batches,
-        evaluate: Callable[[], Evaluation] | None,
-        checkpoints: Checkpoints,
-        log: MetricsLog | SilentLog,
-        stop_requested: Callable[[], bool] = lambda: False,
-        shows: bool = True,
-        averaged: Callable[
-            [], AbstractContextManager[bool | None]
-        ] = contextlib.nullcontext,
-        profile: StepProfile | None = None,
-        save_requested: Callable[[], bool] = lambda: False,
-    ):
-        self.config = config
-        self.steps_per_epoch = steps_per_epoch
-        self.step = step
-        self.batches = batches
-        self.evaluate = evaluate
-        self.checkpoints = checkpoints
-        self.log = log
-        self.stop_requested = stop_requested
-        self.shows = shows
-        self.averaged = averaged
-        self.profile = profile or StepProfile("", 0)
-        self.save_requested = save_requested
+    config: TrainConfig
+    steps_per_epoch: int
+    step: TrainStep
+    batches: Batches
+    checkpoints: Checkpoints
+    callbacks: Callbacks
+    evaluation: Evaluation = Evaluation()
 
     @property
     def total_steps(self) -> int:
@@ -106,9 +113,8 @@ class TrainingLoop:
             UserError: at a log line whose loss is not finite; no checkpoint
                 holds such a step.
         """
-        self._saved = time.monotonic()
         meter = Meter(self.config.batch_size)
-        with self._bar(progress) as bar, self.profile:
+        with self._bar(progress) as bar, self.callbacks.profile:
             while progress.step < self.total_steps:
                 if not self._epoch(progress, meter, bar):
                     self._save(progress, meter, bar)
@@ -122,15 +128,15 @@ class TrainingLoop:
             unit="step",
             desc="train",
             dynamic_ncols=True,
-            disable=not self.shows,
+            disable=not self.callbacks.progress_bar,
         )
 
     def _epoch(self, progress: Progress, meter: Meter, bar: tqdm) -> bool:
         """The rest of an epoch; False where a stop was asked for."""
-        if self.stop_requested():
+        if self.callbacks.stop_requested():
             return False
         for batch in meter.watch(self.batches(progress)):
-            with self.profile.step(progress.step):
+            with self.callbacks.profile.step(progress.step):
                 meter.add(self.step(batch, self._learning_rate(progress.step)))
             progress.step += 1
             progress.epoch_step += 1
@@ -139,7 +145,7 @@ class TrainingLoop:
                 self._report(progress, meter, bar)
             if progress.step >= self.total_steps:
                 break
-            if self.stop_requested():
+            if self.callbacks.stop_requested():
                 return False
             self._save_if_due(progress, meter, bar)
         if progress.epoch_step >= self.steps_per_epoch:
@@ -164,7 +170,7 @@ class TrainingLoop:
                 " --clip_norm, or use --dtype_policy=float32"
             )
         progress.seconds += seconds
-        self.log.write(
+        self.callbacks.log.write(
             "train",
             progress.step,
             {
@@ -184,9 +190,9 @@ class TrainingLoop:
         early = progress.step < 0.1 * self.total_steps
         if not early and values["negative_distance"] < 0.01:
             logging.warning(
-                "step %d: descriptors collapse (mean squared distance of wrong"
-                " pairs %.5f, of true pairs %.5f): a low generative loss"
-                " means nothing now",
+                "step %d: descriptors collapse (mean squared distance of"
+                " negative pairs %.5f, of positive pairs %.5f): a low"
+                " generative loss means nothing now",
                 progress.step,
                 values["negative_distance"],
                 values["positive_distance"],
@@ -199,9 +205,9 @@ class TrainingLoop:
         if not (finished or due):
             return
         self._report(progress, meter, bar)
-        with self.averaged() as averaged:
-            if self.evaluate is not None:
-                self._evaluate(self.evaluate, progress, meter, bar)
+        with self.evaluation.averaged() as averaged:
+            if self.evaluation.measure is not None:
+                self._evaluate(self.evaluation.measure, progress, meter, bar)
             elif averaged:
                 self.checkpoints.save_best(progress)
         self._save(progress, meter, bar)
@@ -209,13 +215,13 @@ class TrainingLoop:
 
     def _evaluate(
         self,
-        evaluate: Callable[[], Evaluation],
+        measure: Callable[[], Result],
         progress: Progress,
         meter: Meter,
         bar: tqdm,
     ) -> None:
         began = time.monotonic()
-        result = evaluate()
+        result = measure()
         seconds = time.monotonic() - began
         progress.evaluated = progress.step
         recall = result["ground_to_satellite"]["r@1"]
@@ -226,7 +232,7 @@ class TrainingLoop:
             self.checkpoints.save_best(progress)
         own = {"epoch": progress.epoch, "seconds": progress.seconds}
         own |= {"best": progress.best, "evaluation_seconds": seconds}
-        self.log.write("evaluation", progress.step, {**own, **result})
+        self.callbacks.log.write("evaluation", progress.step, {**own, **result})
         left = seconds_left(
             self.config,
             self.steps_per_epoch,
@@ -239,8 +245,8 @@ class TrainingLoop:
 
     def _save_if_due(self, progress: Progress, meter: Meter, bar: tqdm) -> None:
         config = self.config
-        asked = self.save_requested()
-        late = time.monotonic() - self._saved > 60 * config.checkpoint_minutes
+        asked = self.callbacks.save_requested()
+        late = time.monotonic() - meter.saved > 60 * config.checkpoint_minutes
         steps = config.checkpoint_steps
         if asked or late or (steps and progress.step % steps == 0):
             self._save(progress, meter, bar)
@@ -252,7 +258,7 @@ class TrainingLoop:
         # seconds of a resumed run are those of all its steps.
         self._report(progress, meter, bar)
         self.checkpoints.save_last(progress)
-        self._saved = time.monotonic()
+        meter.saved = time.monotonic()
 
 
 def epoch_generator(seed: int, epoch: int) -> np.random.Generator:

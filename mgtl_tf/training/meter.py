@@ -1,12 +1,15 @@
-"""Means of a few steps' scalars, and where their time went."""
+"""Means of a few steps' scalars, rates, and the time that is left."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
+
+from mgtl_tf.config import TrainConfig
 
 
 class Meter:
@@ -14,6 +17,9 @@ class Meter:
 
     Args:
         batch_size: pairs a step, for pairs per second.
+
+    Attributes:
+        saved: `time.monotonic()` of the last checkpoint.
     """
 
     def __init__(self, batch_size: int):
@@ -21,6 +27,7 @@ class Meter:
         self._all_steps = 0
         self._all_seconds = 0.0
         self._all_waited = 0.0
+        self.saved = time.monotonic()
         self.skip()
 
     def skip(self) -> None:
@@ -77,3 +84,34 @@ class Meter:
         self._all_waited += self._waited
         self.skip()
         return means, seconds
+
+
+def seconds_left(
+    config: TrainConfig,
+    steps_per_epoch: int,
+    steps_left: int,
+    seconds_per_step: float,
+    evaluation_seconds: float,
+) -> float:
+    """Seconds until the end of a run, its evaluations included.
+
+    Args:
+        config: how often is evaluated.
+        steps_per_epoch: whole batches in an epoch.
+        steps_left: from an evaluation just made to the end.
+        seconds_per_step: of training until now.
+        evaluation_seconds: what the last evaluation took.
+    """
+    # The end is evaluated whether or not it ends an epoch that is due.
+    between = config.evaluate_every * steps_per_epoch or max(steps_left, 1)
+    evaluations = math.ceil(steps_left / between)
+    return steps_left * seconds_per_step + evaluations * evaluation_seconds
+
+
+def duration_text(seconds: float) -> str:
+    """Seconds in the unit that is read best: "50 s", "12 min", "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    if seconds < 100 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

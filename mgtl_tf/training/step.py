@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import ops
@@ -13,12 +16,30 @@ from mgtl_tf.training.distribution import (
     Distribution,
     gathered,
     mean_of_replicas,
-    own_randomness,
-    own_rows,
-    share_of,
+    replica_rows,
+    replica_seeds,
+    replica_slice,
 )
-from mgtl_tf.training.gradients import gradients_at_once, gradients_in_pieces
-from mgtl_tf.training.retrieval_loss import LOSS_NAMES, retrieval_loss
+from mgtl_tf.training.gradient_caching import cached_gradients
+
+LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
+"""A config's `loss` to the name that it is logged under."""
+
+
+def retrieval_loss(
+    config: TrainConfig,
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The config's loss of descriptors in `losses`, and its settings."""
+    if config.loss == "info_nce":
+        return losses.info_nce_loss, {
+            "temperature": config.temperature,
+            "label_smoothing": config.label_smoothing,
+        }
+    return losses.soft_margin_triplet_loss, {
+        "gamma": config.gamma,
+        "hard_negatives_per_query": config.hard_negatives_per_query or None,
+        "distance": config.distance,
+    }
 
 
 class TrainStep:
@@ -42,7 +63,7 @@ class TrainStep:
         scalars, float32, of the global batch: "loss", its parts
         "triplet_loss" (or "info_nce_loss") and "generative_loss", and
         "positive_distance" and "negative_distance", the mean squared
-        distances (0..4) of true and of wrong pairs.
+        distances (0..4) of positive and of negative pairs.
     """
 
     def __init__(
@@ -55,6 +76,7 @@ class TrainStep:
         self.model = model
         self.optimizer = optimizer
         self.config = config
+        self._retrieval_loss, self._retrieval_options = retrieval_loss(config)
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
         with self.distribution.scope():
@@ -94,52 +116,83 @@ class TrainStep:
             over replicas is the gradient of the global batch's loss, and
             the class's scalars.
         """
-        views = own_rows(batch, self.distribution)
-        # Batches may be uint8, which no system need know how to reckon in.
+        views = replica_rows(batch, self.distribution)
+        # Batches may be uint8.
         views = {v: tf.cast(views[v], tf.float32) for v in VIEWS}
-        figures = {}
+        micro = self.config.micro_batch
+        whole = not micro or micro >= views["ground"].shape[0]
+        if whole and self.distribution.replicas == 1:
+            return self._plain_gradients(views, batch["negatives"])
+        with replica_seeds(self.model):
+            return self._cached_gradients(views, batch["negatives"], micro)
 
-        def slopes(ground, satellite):
-            slopes, values = self._contrast(
-                ground, satellite, batch["negatives"]
+    def _plain_gradients(self, views, negatives):
+        """Of the whole batch on one device: a tape over Eq. 9."""
+        with tf.GradientTape() as tape:
+            outputs = self.model(views, training=True)
+            loss = losses.total_loss(
+                outputs,
+                negatives,
+                self.config.generative_weight,
+                self.config.stop_gradient_targets,
+                self._retrieval_loss,
+                **self._retrieval_options,
             )
-            figures.update(values)
-            return slopes
+            scaled = self._scaled(loss)
+        gradients = tape.gradient(scaled, self.model.trainable_variables)
+        descriptors = outputs["ground"], outputs["satellite"]
+        retrieval = self._retrieval(*descriptors, negatives)
+        figures = self._figures(
+            retrieval, self._generative(outputs), *descriptors, negatives
+        )
+        return gradients, figures
+
+    def _cached_gradients(self, views, negatives, micro):
+        """Of micro-batches, or of one replica's rows of the global batch."""
+        found = {}
+
+        def descriptor_gradients(ground, satellite):
+            ground, satellite = gathered(ground), gathered(satellite)
+            found["descriptors"] = ground, satellite
+            with tf.GradientTape() as tape:
+                tape.watch([ground, satellite])
+                found["loss"] = self._retrieval(ground, satellite, negatives)
+                scaled = self._scaled(found["loss"])
+            gradients = tape.gradient(scaled, [ground, satellite])
+            return [replica_slice(g) for g in gradients]
 
         # A mean over pairs: each replica adds its part of it (Eq. 9).
         weight = self._scaled(self.config.generative_weight)
         weight /= self.distribution.replicas
-        arguments = self.model, views, slopes, self._generative, weight
-        piece = self.config.micro_batch
-        with own_randomness(self.model):
-            if piece and piece < views["ground"].shape[0]:
-                gradients, generative = gradients_in_pieces(*arguments, piece)
-            else:
-                gradients, generative = gradients_at_once(*arguments)
-        generative = mean_of_replicas(generative)
-        loss = (
-            figures[LOSS_NAMES[self.config.loss]]
-            + self.config.generative_weight * generative
+        gradients, generative = cached_gradients(
+            self.model,
+            views,
+            descriptor_gradients,
+            self._generative,
+            weight,
+            micro or views["ground"].shape[0],
         )
-        return gradients, {
+        figures = self._figures(
+            found["loss"],
+            mean_of_replicas(generative),
+            *found["descriptors"],
+            negatives,
+        )
+        return gradients, figures
+
+    def _figures(self, retrieval, generative, ground, satellite, negatives):
+        loss = retrieval + self.config.generative_weight * generative
+        return {
             "loss": loss,
-            **figures,
+            LOSS_NAMES[self.config.loss]: retrieval,
+            **_distances(ground, satellite, negatives),
             "generative_loss": generative,
         }
 
-    def _contrast(self, ground, satellite, negatives):
-        """Slopes of the global loss at this replica's descriptors."""
-        ground = gathered(ground)
-        satellite = gathered(satellite)
-        with tf.GradientTape() as tape:
-            tape.watch([ground, satellite])
-            name, loss = retrieval_loss(
-                ground, satellite, negatives, self.config
-            )
-            scaled = self._scaled(loss)
-        slopes = tape.gradient(scaled, [ground, satellite])
-        figures = {name: loss, **_distances(ground, satellite, negatives)}
-        return [share_of(s) for s in slopes], figures
+    def _retrieval(self, ground, satellite, negatives):
+        return self._retrieval_loss(
+            ground, satellite, negatives=negatives, **self._retrieval_options
+        )
 
     def _generative(self, outputs):
         return losses.generative_loss(
@@ -170,12 +223,12 @@ class TrainStep:
 
 
 def _distances(ground, satellite, negatives):
-    """Mean squared distance of true pairs and of allowed wrong pairs."""
+    """Mean squared distance of positive and of negative pairs."""
     similarity = ops.matmul(ground, ops.transpose(satellite))
     distances = 2.0 - 2.0 * similarity  # [B, B]
-    wrong = ops.cast(negatives, "float32")
+    negative = ops.cast(negatives, "float32")
     return {
         "positive_distance": ops.mean(ops.diagonal(distances)),
-        "negative_distance": ops.sum(distances * wrong)
-        / ops.maximum(ops.sum(wrong), 1.0),
+        "negative_distance": ops.sum(distances * negative)
+        / ops.maximum(ops.sum(negative), 1.0),
     }

@@ -24,10 +24,10 @@ from mgtl_tf.reproduction.runs import Run, Versions, is_finished, sign
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.training.environment import read_environment
-from mgtl_tf.training.pace import duration_text
+from mgtl_tf.training.meter import duration_text
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.prepare import prepare
-from mgtl_tf.workflows.settle import claimed
+from mgtl_tf.workflows.resume import locked_run
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
 
@@ -97,7 +97,7 @@ def finish(
         len(environments),
     )
     for run in missing:
-        with claimed(run.folder):
+        with locked_run(run.folder):
             sign(run, versions)
     require_all(run_all(missing, environments, progress_log(len(missing))))
 

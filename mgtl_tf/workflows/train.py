@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +23,16 @@ from mgtl_tf.training.checkpoint import (
 )
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import MetricsLog, SilentLog
-from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.loop import Callbacks, Evaluation, TrainingLoop
 from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
 from mgtl_tf.training.profile import StepProfile
-from mgtl_tf.training.save_signal import SaveSignal
+from mgtl_tf.training.signals import SaveSignal, StopSignals
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.training.stops import StopSignals
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import open_source, read_data
 from mgtl_tf.workflows.order import EpochOrder
-from mgtl_tf.workflows.restore import restore
+from mgtl_tf.workflows.resume import locked_run, resolve_run_config, restore
 from mgtl_tf.workflows.run_report import write_run_report
-from mgtl_tf.workflows.settle import claimed, settle_config
 from mgtl_tf.workflows.validation import Validation
 
 _FEWEST_PAIRS = 2
@@ -70,8 +69,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
             config.train.batch_size, config.train.micro_batch
         )
         dataset = _read(config)
-        with claimed(run_dir, distribution.is_chief):
-            config = settle_config(config, run_dir, distribution.is_chief)
+        with locked_run(run_dir, distribution.is_chief):
+            config = resolve_run_config(config, run_dir, distribution.is_chief)
             with distribution.naming_lost_workers():
                 finished = _train(config, run_dir, dataset, distribution, saves)
             if finished and distribution.is_chief:
@@ -123,16 +122,18 @@ def _train(
         optimizer = make_optimizer(config.train, model.trainable_variables)
     kind = Checkpoints if distribution.is_chief else UnsavedCheckpoints
     checkpoints = kind(run_dir, model, optimizer, config.train.keep_checkpoints)
-    loop, progress = _prepare(
-        config, run_dir, dataset, checkpoints, distribution
-    )
-    loop.save_requested = saves.taken
-    with StopSignals() as signals:
-        loop.stop_requested = lambda: distribution.any_worker(
-            signals.requested()
+    with StopSignals() as stops:
+        requests = {
+            "save_requested": saves.taken,
+            "stop_requested": lambda: distribution.any_worker(
+                stops.requested()
+            ),
+        }
+        loop, progress = _prepare(
+            config, run_dir, dataset, checkpoints, distribution, requests
         )
         finished = _run(loop, progress)
-    loop.log.close()
+    loop.callbacks.log.close()
     return finished
 
 
@@ -154,6 +155,7 @@ def _prepare(
     dataset: Dataset,
     checkpoints: Checkpoints,
     distribution: Distribution,
+    requests: dict[str, Callable[[], bool]],
 ) -> tuple[TrainingLoop, Progress]:
     model, chief = checkpoints.model, distribution.is_chief
     step = TrainStep(model, checkpoints.optimizer, config.train, distribution)
@@ -165,23 +167,25 @@ def _prepare(
         if chief
         else SilentLog()
     )
+    validation = None
+    if chief:
+        validation = _validation(
+            config, run_dir, dataset, checkpoints, log, progress
+        )
+    averaged = functools.partial(
+        averaged_weights, checkpoints.optimizer, model.trainable_variables
+    )
+    profile = StepProfile(
+        run_dir / "tensorboard", config.train.profile_steps if chief else 0
+    )
     loop = TrainingLoop(
         config.train,
         len(source) // config.train.batch_size,
         step,
         EpochOrder(config, model, source, dataset.train, distribution),
-        _validation(config, run_dir, dataset, checkpoints, log, progress)
-        if chief
-        else None,
         checkpoints,
-        log,
-        shows=chief,
-        averaged=functools.partial(
-            averaged_weights, checkpoints.optimizer, model.trainable_variables
-        ),
-        profile=StepProfile(
-            run_dir / "tensorboard", config.train.profile_steps if chief else 0
-        ),
+        Callbacks(log, profile=profile, progress_bar=chief, **requests),
+        Evaluation(validation, averaged),
     )
     return loop, progress
 

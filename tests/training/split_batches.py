@@ -17,7 +17,7 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.distribution import Distribution, gathered, own_randomness
+from mgtl_tf.training.distribution import Distribution, gathered, replica_seeds
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 
@@ -112,7 +112,7 @@ def dropout_of_replicas(distribution, config):
     @tf.function(autograph=False)
     def both():
         def replica():
-            with own_randomness(model):
+            with replica_seeds(model):
                 return gathered(model(views, training=True)["ground"])
 
         return distribution.strategy.run(replica)

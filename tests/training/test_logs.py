@@ -11,10 +11,8 @@ import tensorflow as tf
 
 from mgtl_tf.training import environment
 from mgtl_tf.training.logs import MetricsLog, bar_figures, read_metrics
-from mgtl_tf.training.meter import Meter
-from mgtl_tf.training.pace import duration_text
-from mgtl_tf.training.save_signal import SaveSignal
-from mgtl_tf.training.stops import StopSignals
+from mgtl_tf.training.meter import Meter, duration_text
+from mgtl_tf.training.signals import SaveSignal, StopSignals
 
 
 def test_records_come_back_in_order(tmp_path):

@@ -9,7 +9,7 @@ import pytest
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.checkpoint import Progress
-from mgtl_tf.training.loop import TrainingLoop
+from mgtl_tf.training.loop import Callbacks, Evaluation, TrainingLoop
 from mgtl_tf.utils.errors import UserError
 
 
@@ -48,10 +48,15 @@ def loop(steps_per_epoch, loss=lambda step: 1.0, evaluate=None, **config):
         steps_per_epoch,
         step,
         lambda progress: range(progress.epoch_step, steps_per_epoch),
-        evaluate,
         Saved(),
-        Log(),
+        Callbacks(Log()),
+        Evaluation(evaluate),
     )
+
+
+def with_callbacks(trained, **callbacks):
+    callbacks = dataclasses.replace(trained.callbacks, **callbacks)
+    return dataclasses.replace(trained, callbacks=callbacks)
 
 
 def recalls(*values):
@@ -66,10 +71,12 @@ def test_steps_between_log_lines_are_counted_at_evaluations():
     trained = loop(3, evaluate=recalls(0.5, 0.5), epochs=2, log_every=2)
     progress = Progress()
     assert trained.run(progress)
-    assert trained.log.steps("train") == [2, 3, 4, 6]
-    epochs = [v["epoch"] for kind, _, v in trained.log if kind == "train"]
+    assert trained.callbacks.log.steps("train") == [2, 3, 4, 6]
+    epochs = [
+        v["epoch"] for kind, _, v in trained.callbacks.log if kind == "train"
+    ]
     assert epochs == [0, 0, 1, 1]
-    assert trained.log.steps("evaluation") == [3, 6]
+    assert trained.callbacks.log.steps("evaluation") == [3, 6]
     assert trained.checkpoints.last == [(3, 1, 0), (6, 2, 0)]
     assert progress.seconds > 0
 
@@ -99,15 +106,17 @@ def test_a_loss_that_is_not_finite_is_never_saved(minutes):
 def test_a_stop_saves_and_begins_no_epoch():
     asked = iter([False, False, False, True])
     trained = loop(2, epochs=3, log_every=10)
-    trained.stop_requested = lambda: next(asked)
     begun = []
     batches = trained.batches
-    trained.batches = lambda p: begun.append(p.epoch) or batches(p)
+    trained = dataclasses.replace(
+        with_callbacks(trained, stop_requested=lambda: next(asked)),
+        batches=lambda p: begun.append(p.epoch) or batches(p),
+    )
     progress = Progress()
     assert not trained.run(progress)
     assert begun == [0]
     assert trained.checkpoints.last[-1] == (2, 1, 0)
-    trained.stop_requested = lambda: False
+    trained = with_callbacks(trained, stop_requested=lambda: False)
     assert trained.run(progress)
     assert (progress.step, begun) == (6, [0, 1, 2])
 
@@ -121,14 +130,19 @@ def test_checkpoints_come_by_steps_too():
 def test_a_checkpoint_asked_for_is_written_and_training_goes_on():
     asked = iter([False, True, False, False, False])
     trained = loop(3, epochs=2, evaluate_every=0)
-    trained.save_requested = lambda: next(asked)
+    trained = with_callbacks(trained, save_requested=lambda: next(asked))
     assert trained.run(Progress())
     assert trained.checkpoints.last == [(2, 0, 2), (6, 2, 0)]
 
 
 def test_an_evaluation_is_known_to_the_checkpoint_after_it():
-    trained = loop(2, evaluate=recalls(0.5, 0.5), epochs=4, evaluate_every=2)
-    trained.config = dataclasses.replace(trained.config, checkpoint_steps=1)
+    trained = loop(
+        2,
+        evaluate=recalls(0.5, 0.5),
+        epochs=4,
+        evaluate_every=2,
+        checkpoint_steps=1,
+    )
     seen = []
     trained.checkpoints.save_last = lambda p: seen.append((p.step, p.evaluated))
     trained.run(Progress())
@@ -140,7 +154,7 @@ def test_max_steps_cuts_an_epoch():
     trained = loop(4, evaluate=recalls(1.0), epochs=9, max_steps=3)
     assert trained.run(Progress())
     assert trained.checkpoints.last == [(3, 0, 3)]
-    assert trained.log.steps("evaluation") == [3]
+    assert trained.callbacks.log.steps("evaluation") == [3]
 
 
 def test_every_evaluation_gets_a_line(capsys, monkeypatch):
@@ -155,7 +169,9 @@ def test_every_evaluation_gets_a_line(capsys, monkeypatch):
     found = recalls(0.5, 0.25, 0.75)
     trained = loop(5, evaluate=lambda: later(30, found()), epochs=3)
     step = trained.step
-    trained.step = lambda *args: later(2, step(*args))
+    trained = dataclasses.replace(
+        trained, step=lambda *args: later(2, step(*args))
+    )
     assert trained.run(Progress())
     lines = [x for x in capsys.readouterr().out.splitlines() if "r@1" in x]
     assert [x.strip() for x in lines] == [
@@ -166,7 +182,11 @@ def test_every_evaluation_gets_a_line(capsys, monkeypatch):
         "step 15: r@1 75.00 % of 1, best 75.00 %, trained 30 s,"
         " finished, input wait 0.0 %",
     ]
-    best = [v["best"] for kind, _, v in trained.log if kind == "evaluation"]
+    best = [
+        v["best"]
+        for kind, _, v in trained.callbacks.log
+        if kind == "evaluation"
+    ]
     assert best == [0.5, 0.5, 0.75]
 
 
@@ -177,7 +197,7 @@ def averaging(trained, events, ready=True):
         yield ready
         events.append("out")
 
-    trained.averaged = averaged
+    evaluation = dataclasses.replace(trained.evaluation, averaged=averaged)
     for name in ("best", "last"):
         save = getattr(trained.checkpoints, f"save_{name}")
         setattr(
@@ -187,6 +207,7 @@ def averaging(trained, events, ready=True):
                 events.append(name) or save(progress)
             ),
         )
+    return dataclasses.replace(trained, evaluation=evaluation)
 
 
 def test_averages_are_evaluated_and_kept_and_the_weights_trained():
@@ -195,7 +216,7 @@ def test_averages_are_evaluated_and_kept_and_the_weights_trained():
     trained = loop(
         1, evaluate=lambda: events.append("evaluate") or found(), epochs=2
     )
-    averaging(trained, events)
+    trained = averaging(trained, events)
     assert trained.run(Progress())
     first = ["in", "evaluate", "best", "out", "last"]
     assert events == [*first, *(e for e in first if e != "best")]
@@ -205,7 +226,7 @@ def test_averages_are_evaluated_and_kept_and_the_weights_trained():
 def test_averages_are_kept_where_nothing_is_evaluated(ready):
     events = []
     trained = loop(2, epochs=1)
-    averaging(trained, events, ready)
+    trained = averaging(trained, events, ready)
     assert trained.run(Progress())
     kept = ["best"] if ready else []
     assert events == ["in", *kept, "out", "last"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.retrieval_loss import retrieval_loss
+from mgtl_tf.training.step import LOSS_NAMES, retrieval_loss
 
 # Four places at right angles: true pairs at distance 0, wrong ones at 2.
 EYE = np.eye(4, dtype="float32")
@@ -12,8 +12,10 @@ ALL = ~np.eye(4, dtype=bool)
 
 
 def found(negatives=ALL, **fields):
-    name, value = retrieval_loss(EYE, EYE, negatives, TrainConfig(**fields))
-    return name, float(value)
+    config = TrainConfig(**fields)
+    loss, options = retrieval_loss(config)
+    value = loss(EYE, EYE, negatives=negatives, **options)
+    return LOSS_NAMES[config.loss], float(value)
 
 
 def test_the_paper_is_the_triplet():

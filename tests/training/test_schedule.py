@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.training.schedule import learning_rate
+from mgtl_tf.training.optimizers import learning_rate
 
 
 @given(step=st.integers(0, 10_000))

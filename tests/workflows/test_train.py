@@ -124,7 +124,7 @@ def test_dropout_and_jitter_go_on_where_they_were(tmp_path, monkeypatch):
     asked = iter([False] * 5 + [True])
     with monkeypatch.context() as patch:
         patch.setattr(
-            "mgtl_tf.training.stops.StopSignals.requested",
+            "mgtl_tf.training.signals.StopSignals.requested",
             lambda self: next(asked),
         )
         assert not train(config, tmp_path / "parts")

@@ -12,7 +12,7 @@ from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.training.checkpoint import Checkpoints, Progress
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.restore import restore
+from mgtl_tf.workflows.resume import restore
 
 SMALL = RunConfig().replace(
     image_size=(8, 16),
