@@ -50,7 +50,7 @@ from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.places import find_places
 from mgtl_tf.retrieval.galleries.unfinished import Unfinished
 from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
 from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
@@ -198,7 +198,7 @@ def _make_gallery(
     index = load_index(root / "gallery")
     sure = Confidence(float(random.uniform(20, 30)))
     figures = (25.0, index.model_hash, fingerprint(index), 9, 0.5, 0.1)
-    drive, errors = DriveModel(20.0, outside_share=0.1), {"inside": 0.01}
+    drive, errors = SequenceModel(20.0, outside_share=0.1), {"inside": 0.01}
     fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, drive, errors)
     save_calibration(fitted, index.folder)
     growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)

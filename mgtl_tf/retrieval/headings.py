@@ -1,4 +1,4 @@
-"""Panoramas whose north is unknown: every turn of them is tried.
+"""Panoramas whose north is unknown: every rotation is searched.
 
 As in DSM (Shi et al. 2020) the heading is the turn under which a place
 answers best. There the features are turned; here the image is, because these
@@ -22,7 +22,7 @@ UNTRAINED = (
 """A warning."""
 
 
-def turns(details: Mapping[str, Any]) -> int:
+def rotations(details: Mapping[str, Any]) -> int:
     """T, the azimuth positions of a model's descriptors.
 
     Args:
@@ -32,13 +32,13 @@ def turns(details: Mapping[str, Any]) -> int:
     return max(1, math.ceil(model["image_size"][1] / 2 ** model["poolings"]))
 
 
-def trained_for_turns(details: Mapping[str, Any]) -> bool:
+def trained_with_rotations(details: Mapping[str, Any]) -> bool:
     """Whether training turned its views, so that no azimuth was special."""
     return bool(details["config"]["data"].get("roll_and_mirror", False))
 
 
-def turned(pixels: np.ndarray, count: int) -> list[np.ndarray]:
-    """A panorama turned by each of T equal parts of a whole turn.
+def rotated(pixels: np.ndarray, count: int) -> list[np.ndarray]:
+    """A panorama rotated by each of T equal parts of 360 degrees.
 
     Args:
         pixels: RGB uint8 [h, w, 3].
@@ -51,10 +51,10 @@ def turned(pixels: np.ndarray, count: int) -> list[np.ndarray]:
     return [turned_to_north(pixels, t * 360 / count) for t in range(count)]
 
 
-def best_turns(
+def best_rotations(
     rows: np.ndarray, similarities: np.ndarray, top_k: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The places that answer best under any turn, each under its best.
+    """The most similar places over all rotations, each by its best.
 
     A place among the K best under its best turn is among the K best answers
     of that turn, so these are exact.

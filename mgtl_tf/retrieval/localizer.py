@@ -15,7 +15,7 @@ from mgtl_tf.retrieval.galleries.gallery import Index, load_index
 from mgtl_tf.retrieval.prior import Prior
 from mgtl_tf.retrieval.queries import Unreadable, refuse
 from mgtl_tf.retrieval.searching import Searched, Searcher
-from mgtl_tf.retrieval.sequence.localizer import REACH, Follower
+from mgtl_tf.retrieval.sequence.localizer import REACH, SequenceLocalizer
 from mgtl_tf.utils.errors import UserError
 
 _NO_HEADING = "it is calibrated for panoramas whose north is known"
@@ -151,7 +151,7 @@ class Localizer(Searcher):
     ) -> list[Located]:
         """Where each frame of one drive was taken, those before considered.
 
-        See `drive.py`; the gallery must be calibrated.
+        See `sequence/bayes_filter.py`; the gallery must be calibrated.
 
         Args:
             images: the frames, in order, north in their centre columns.
@@ -172,7 +172,7 @@ class Localizer(Searcher):
         """
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
-        follow = Follower(
+        follow = SequenceLocalizer(
             self, self._calibrated(), metres_per_frame, Prior.of(near, radius)
         )
         found: list[Located] = []

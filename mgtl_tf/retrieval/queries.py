@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.headings import turned
+from mgtl_tf.retrieval.headings import rotated
 from mgtl_tf.retrieval.query_images import image_name, query_panorama
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.prefetch import prefetched
@@ -74,7 +74,7 @@ def encoded_queries(
         true_rows: one each.
         unreadable: called with each that cannot be read.
         rotations: T; where above 1, each panorama is also rotated
-            (`headings.turned`).
+            (`headings.rotated`).
 
     Yields:
         b readable queries and their descriptors, float32
@@ -116,7 +116,7 @@ def _prepared(
         seen = query_panorama(query.image, rotations > 1)
         views = [seen.pixels]
         if rotations > 1:
-            views = turned(seen.pixels, rotations)
+            views = rotated(seen.pixels, rotations)
         inputs = [encoder.ground_input(view) for view in views]
     except UnreadableImage as error:
         return query, error

@@ -14,7 +14,7 @@ from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.headings import best_turns, turns
+from mgtl_tf.retrieval.headings import best_rotations, rotations
 from mgtl_tf.retrieval.queries import (
     Query,
     Unreadable,
@@ -89,7 +89,7 @@ class Searcher:
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
         top_k = max(top_k, CANDIDATES)
-        count = turns(self.encoder.details) if unknown_heading else 1
+        count = rotations(self.encoder.details) if unknown_heading else 1
         start = time.perf_counter()
         for kept, descriptors in encoded_queries(
             self.encoder, images, map(self._row, truths), unreadable, count
@@ -107,7 +107,7 @@ class Searcher:
             found = self._nearest(descriptors, top_k, rows)
             return descriptors, *found, None
         answers = [
-            best_turns(*self._nearest(turned, top_k, rows), top_k)
+            best_rotations(*self._nearest(turned, top_k, rows), top_k)
             for turned in descriptors
         ]
         found, similarities, headings = zip(*answers, strict=True)

@@ -23,7 +23,7 @@ import numpy as np
 
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.headings import turns
+from mgtl_tf.retrieval.headings import rotations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.decoding import PROCESSES, Decoded, Decoders
 from mgtl_tf.serving.guard import Guard, Hosts, client_of
@@ -114,7 +114,7 @@ class _Site:
         )
         self._pictures = Pictures(Decoders(limits))
         details = localizer.encoder.details
-        self._rotations = turns(details)
+        self._rotations = rotations(details)
         self._map = PlacesMap.of(localizer.index.coordinates)
         self._page = Page(localizer, limits, self._map)
 

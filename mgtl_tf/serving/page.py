@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.headings import trained_for_turns
+from mgtl_tf.retrieval.headings import trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.tiling.crop_settings import trained_on
 from mgtl_tf.serving.limits import Limits
@@ -136,7 +136,7 @@ class Page:
             "known": places.known,
             "step": places.step,
             "extent": GroundExtent.of(localizer.index, details),
-            "trained_for_turns": trained_for_turns(details),
+            "trained_with_rotations": trained_with_rotations(details),
         }
         self._template = _template()
 

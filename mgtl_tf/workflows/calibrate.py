@@ -9,27 +9,31 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.calibration.evidence import (
-    AWAY,
-    Evidence,
-    Trials,
-    Witness,
+from mgtl_tf.retrieval.calibration.cross_validation import (
+    CrossValidation,
+    cross_validate,
+    summary,
 )
 from mgtl_tf.retrieval.calibration.fit import fit
+from mgtl_tf.retrieval.calibration.query_results import (
+    AWAY,
+    CalibrationSet,
+    QueryResults,
+    ResultCollector,
+)
 from mgtl_tf.retrieval.calibration.reliability_chart import draw_reliability
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
     fingerprint,
     save_calibration,
 )
-from mgtl_tf.retrieval.calibration.trial import Trial, summary, try_out
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import QueryFile, known_queries
-from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.retrieval.sequence.fit import fit_drive
-from mgtl_tf.retrieval.sequence.trial import Frames, choose_caution
+from mgtl_tf.retrieval.sequence.validation import Frames, choose_caution
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 
@@ -54,7 +58,7 @@ class Calibrated:
     """
 
     calibration: Calibration
-    trial: Trial
+    trial: CrossValidation
     files: list[Path]
     left_out: list[str]
 
@@ -122,17 +126,17 @@ def calibrate(
     """
     placed, where, left_out = _placed(files, localizer, known)
     index = localizer.index
-    witness = Witness(index, where, metres, outside_share > 0)
-    trials = _tried(localizer, placed, witness, left_out)
-    if witness.unjudged:
+    collector = ResultCollector(index, where, metres, outside_share > 0)
+    trials = _tried(localizer, placed, collector, left_out)
+    if collector.unjudged:
         left_out.append(
-            f"{witness.unjudged} queries: their first answer has no position,"
+            f"{collector.unjudged} queries: their first answer has no position,"
             " so whether it is right cannot be judged"
         )
     _require_both(trials.inside, metres)
     _require_outside(trials, metres, outside_share)
-    positions = earth_centred(*where[witness.kept].T)
-    trial = try_out(trials, positions, metres, outside_share)
+    positions = earth_centred(*where[collector.kept].T)
+    trial = cross_validate(trials, positions, metres, outside_share)
     calibration = Calibration(
         fit(trials, outside_share),
         float(metres),
@@ -144,7 +148,7 @@ def calibrate(
         float(outside_share),
         trial.inside.error,
         None if trial.outside is None else trial.outside.error,
-        *_on_drives(localizer, trials, witness, where, metres, outside_share),
+        *_on_drives(localizer, trials, collector, where, metres, outside_share),
     )
     draw_reliability(trial, metres, index.folder / _CHART)
     written = save_calibration(calibration, index.folder)
@@ -154,20 +158,20 @@ def calibrate(
 
 def _on_drives(
     localizer: Localizer,
-    trials: Trials,
-    witness: Witness,
+    trials: CalibrationSet,
+    collector: ResultCollector,
     where: np.ndarray,
     metres: float,
     outside_share: float,
-) -> tuple[DriveModel, dict[str, float]]:
+) -> tuple[SequenceModel, dict[str, float]]:
     """What frames tell of drives, and the errors on drives of queries."""
-    views = np.array(witness.views)
+    views = np.array(collector.views)
     index = localizer.index
     return choose_caution(
         fit_drive(trials, views, outside_share),
         index.descriptors,
         index.coordinates,
-        Frames(views, where[witness.kept[: len(views)]]),
+        Frames(views, where[collector.kept[: len(views)]]),
         metres,
     )
 
@@ -211,23 +215,23 @@ def _position(
 def _tried(
     localizer: Localizer,
     files: Sequence[QueryFile],
-    witness: Witness,
+    collector: ResultCollector,
     left_out: list[str],
-) -> Trials:
+) -> CalibrationSet:
     """What the gallery has for the queries, where they could be read."""
     order = {file.image: number for number, file in enumerate(files)}
     bar = tqdm(files, "calibrate", unit="image", leave=False)
     for batch in localizer.search(
         (file.image for file in bar),
-        witness.top_k,
+        collector.top_k,
         unreadable=lambda path, why: left_out.append(f"{path}: {why}"),
     ):
         numbers = [order[query.name] for query in batch.queries]
-        witness.note(batch, numbers)
-    return witness.trials
+        collector.note(batch, numbers)
+    return collector.trials
 
 
-def _require_both(evidence: Evidence, metres: float) -> None:
+def _require_both(evidence: QueryResults, metres: float) -> None:
     right = int(evidence.right.sum())
     wrong = len(evidence) - right
     if len(evidence) < _FEWEST_QUERIES or min(right, wrong) < _FEWEST:
@@ -239,7 +243,9 @@ def _require_both(evidence: Evidence, metres: float) -> None:
         )
 
 
-def _require_outside(trials: Trials, metres: float, share: float) -> None:
+def _require_outside(
+    trials: CalibrationSet, metres: float, share: float
+) -> None:
     count = len(trials.outside)
     if share > 0 and count < _FEWEST_QUERIES:
         raise UserError(

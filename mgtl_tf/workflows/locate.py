@@ -13,7 +13,7 @@ from tqdm import tqdm
 from mgtl_tf.retrieval.answer_formats import FORMATS, PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.galleries.places import place_id
-from mgtl_tf.retrieval.headings import UNTRAINED, trained_for_turns
+from mgtl_tf.retrieval.headings import UNTRAINED, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import query_files
 from mgtl_tf.retrieval.report.pictures import draw_located, require_picture_name
@@ -143,7 +143,7 @@ def locate_images(
 
 
 def _warnings(circumstances: Circumstances, localizer: Localizer) -> list[str]:
-    trained = trained_for_turns(localizer.encoder.details)
+    trained = trained_with_rotations(localizer.encoder.details)
     lines = []
     if circumstances.unknown_heading and not trained:
         lines.append(UNTRAINED)

@@ -16,7 +16,7 @@ from mgtl_tf.retrieval.calibration.stored import (
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 
@@ -44,7 +44,7 @@ def calibration(tmp_path):
         0.1,
         0.0345,
         0.25,
-        DriveModel(29.5, -1.0, 0.5, 4.0, 2.5, 0.9, 0.1),
+        SequenceModel(29.5, -1.0, 0.5, 4.0, 2.5, 0.9, 0.1),
         {"inside": 0.01, "outside": 0.02, "passing": 0.03},
     )
 

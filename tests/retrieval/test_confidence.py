@@ -7,8 +7,11 @@ from hypothesis import strategies as st
 from scipy.stats import vonmises_fisher
 
 from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
-from mgtl_tf.retrieval.calibration.evidence import Evidence, Trials
 from mgtl_tf.retrieval.calibration.fit import fit, held_out
+from mgtl_tf.retrieval.calibration.query_results import (
+    CalibrationSet,
+    QueryResults,
+)
 from mgtl_tf.retrieval.calibration.reliability import reliability
 
 SIDE = 24
@@ -23,7 +26,7 @@ def town(seed, concentration):
     ones look alike.
 
     Returns:
-        Evidence of the 50 best, positions [Q, 3], and the exact probability
+        QueryResults of the 50 best, positions [Q, 3], and the exact probability
         that the first answer is right, [Q].
     """
     random = np.random.default_rng(seed)
@@ -39,17 +42,17 @@ def town(seed, concentration):
     weights = np.exp(concentration * (queries @ look.T - 1))
     exact = (weights * close).sum(axis=1) / weights.sum(axis=1)
     positions = np.concatenate([grid, np.zeros((len(grid), 1))], axis=1)
-    return Evidence(best, near, right), positions, exact
+    return QueryResults(best, near, right), positions, exact
 
 
 def strangers(seed):
-    """Evidence of queries that are no place's of the town of this seed."""
+    """QueryResults of queries that are no place's of the town of this seed."""
     random = np.random.default_rng(seed)
     grid, look = places(random)
     queries = random.normal(size=look.shape)
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     best, near, _ = answers(queries, grid, look)
-    return Evidence(best, near, np.zeros(len(grid), bool))
+    return QueryResults(best, near, np.zeros(len(grid), bool))
 
 
 def places(random):
@@ -101,7 +104,7 @@ def test_extreme_similarities_stay_probabilities():
 @pytest.mark.parametrize("concentration", [20.0, 60.0])
 def test_finds_the_noise_that_was_put_in(concentration):
     evidence, _, exact = town(0, concentration)
-    confidence = fit(Trials.of(evidence))
+    confidence = fit(CalibrationSet.of(evidence))
     effective = confidence.sharpness * confidence.slope
     assert effective == pytest.approx(concentration, rel=0.35)
     told = confidence(evidence.similarities, evidence.near)
@@ -111,11 +114,11 @@ def test_finds_the_noise_that_was_put_in(concentration):
 def test_keeps_its_word_on_unseen_places_and_in_another_town():
     evidence, positions, _ = town(1, 40.0)
     assert 0.3 < evidence.right.mean() < 0.9
-    told = held_out(Trials.of(evidence), positions, METRES)[0]
+    told = held_out(CalibrationSet.of(evidence), positions, METRES)[0]
     assert np.isfinite(told).all()
     assert reliability(told, evidence.right).error < 0.05
     other, _, _ = town(2, 40.0)
-    told = fit(Trials.of(evidence))(other.similarities, other.near)
+    told = fit(CalibrationSet.of(evidence))(other.similarities, other.near)
     assert reliability(told, other.right).error < 0.06
     # A model that ignores the similarities would do worse than this one.
     likelihood = np.where(other.right, told, 1 - told)
@@ -129,13 +132,13 @@ def test_held_out_places_are_not_seen():
     evidence, positions, _ = town(3, 40.0)
     # Stretched, so that strips of the map lie across its second axis.
     positions = positions * [1.0, 3.0, 1.0]
-    told = held_out(Trials.of(evidence), positions, METRES)[0]
+    told = held_out(CalibrationSet.of(evidence), positions, METRES)[0]
     order = np.argsort(positions[:, 1], kind="stable")
     strip = order[: len(order) // 5 - SIDE]
     right = evidence.right.copy()
     right[strip] = ~right[strip]
-    lied = Evidence(evidence.similarities, evidence.near, right)
-    told_then = held_out(Trials.of(lied), positions, METRES)[0]
+    lied = QueryResults(evidence.similarities, evidence.near, right)
+    told_then = held_out(CalibrationSet.of(lied), positions, METRES)[0]
     np.testing.assert_array_equal(told_then[strip], told[strip])
     others = np.setdiff1d(np.arange(len(right)), order[: len(order) // 5])
     assert (told_then[others] != told[others]).mean() > 0.9
@@ -146,7 +149,7 @@ def test_few_queries_change_little():
     similarities = np.tile([0.9, 0.6, 0.5], (10, 1))
     near = np.tile([True, False, False], (10, 1))
     right = np.arange(10) > 0
-    confidence = fit(Trials.of(Evidence(similarities, near, right)))
+    confidence = fit(CalibrationSet.of(QueryResults(similarities, near, right)))
     told = confidence(similarities, near)
     assert np.all((told > 0.75) & (told <= 1 - 1 / 12))
 
@@ -195,8 +198,8 @@ def test_weights_count_as_copies_do():
 def test_queries_from_outside_are_expected(share):
     """Of a mix in the shares that were said, confidences keep their word."""
     inside, outside = town(4, 60.0)[0], strangers(4)
-    trials = Trials(inside, outside, np.arange(len(outside)))
-    confidence, before = fit(trials, share), fit(Trials.of(inside))
+    trials = CalibrationSet(inside, outside, np.arange(len(outside)))
+    confidence, before = fit(trials, share), fit(CalibrationSet.of(inside))
     assert confidence.sharpness == before.sharpness
     told = [
         np.concatenate([f(e.similarities, e.near) for e in (inside, outside)])
@@ -212,18 +215,18 @@ def test_queries_from_outside_are_expected(share):
 
 def test_a_share_of_none_is_the_fit_to_insiders():
     inside, outside = town(4, 60.0)[0], strangers(4)
-    trials = Trials(inside, outside, np.arange(len(outside)))
-    assert fit(trials, 0.0) == fit(Trials.of(inside))
+    trials = CalibrationSet(inside, outside, np.arange(len(outside)))
+    assert fit(trials, 0.0) == fit(CalibrationSet.of(inside))
 
 
 def test_a_copy_of_each_query_outside_counts_by_its_share():
     """Half of all wrong, whatever they look like: half the odds remain."""
     similarities = np.tile([0.9, 0.6, 0.5], (400, 1))
     near = np.tile([True, False, False], (400, 1))
-    inside = Evidence(similarities, near, np.arange(400) >= 100)
-    outside = Evidence(similarities, near, np.zeros(400, bool))
+    inside = QueryResults(similarities, near, np.arange(400) >= 100)
+    outside = QueryResults(similarities, near, np.zeros(400, bool))
     for share in (0.0, 0.2, 0.5):
-        confidence = fit(Trials(inside, outside, np.arange(400)), share)
+        confidence = fit(CalibrationSet(inside, outside, np.arange(400)), share)
         told = confidence(similarities[:1], near[:1])
         assert told == pytest.approx([0.75 * (1 - share)], abs=0.01)
 
@@ -231,9 +234,9 @@ def test_a_copy_of_each_query_outside_counts_by_its_share():
 def test_parts_of_trials_keep_pairs_together():
     queries = np.array([0, 2, 3])  # The second was not asked outside.
     yes, no = np.ones(4, bool), np.zeros(3, bool)
-    inside = Evidence(np.arange(4.0)[:, None], yes[:, None], yes)
-    outside = Evidence(10.0 + queries[:, None], yes[:3, None], no)
-    part = Trials(inside, outside, queries).part(np.array([3, 1, 2]))
+    inside = QueryResults(np.arange(4.0)[:, None], yes[:, None], yes)
+    outside = QueryResults(10.0 + queries[:, None], yes[:3, None], no)
+    part = CalibrationSet(inside, outside, queries).part(np.array([3, 1, 2]))
     assert part.inside.similarities.ravel().tolist() == [3, 1, 2]
     paired = part.inside.similarities[part.queries] + 10
     np.testing.assert_array_equal(part.outside.similarities, paired)

@@ -11,8 +11,8 @@ from pyproj import Geod
 from mgtl_tf.retrieval.sequence.bayes_filter import (
     EDGE,
     SWITCH,
-    Drive,
-    DriveModel,
+    BayesFilter,
+    SequenceModel,
 )
 from mgtl_tf.retrieval.sequence.motion import ASTRAY, Motion
 from mgtl_tf.utils.errors import UserError
@@ -50,7 +50,7 @@ DIFFERENT = np.eye(64)
 
 def plain_drive(motion, sharpness):
     """Of a gallery that has all places."""
-    return Drive(motion, DriveModel(sharpness))
+    return BayesFilter(motion, SequenceModel(sharpness))
 
 
 def see_all(drive, similarities):
@@ -208,9 +208,9 @@ def outside_oracle(coordinates, metres, frames, model):
 def test_elsewhere_against_the_dense_chain():
     coordinates = grid(4, 6)
     random = np.random.default_rng(4)
-    model = DriveModel(5.0, caution=0.5, outside_share=0.2)
+    model = SequenceModel(5.0, caution=0.5, outside_share=0.2)
     frames = [(random.uniform(-1, 1, 24), random.normal()) for _ in range(9)]
-    drive = Drive(Motion(coordinates, 9.0), model)
+    drive = BayesFilter(Motion(coordinates, 9.0), model)
     for number, (line, ratio) in enumerate(frames):
         rows = np.argsort(-line, kind="stable")
         drive.see(number, DIFFERENT[number], rows, line[rows], ratio)
@@ -223,11 +223,11 @@ def test_a_standing_car_is_one_frame():
     """Ten pictures of one view, noise and all, are told as the first is."""
     coordinates = grid(3, 5)
     random = np.random.default_rng(5)
-    model = DriveModel(30.0, same_view=0.9, outside_share=0.1, caution=2.0)
+    model = SequenceModel(30.0, same_view=0.9, outside_share=0.1, caution=2.0)
     view = np.eye(32)[0]
     line = random.uniform(0, 0.8, 15)
     rows = np.argsort(-line, kind="stable")
-    drive = Drive(Motion(coordinates, 10.0), model)
+    drive = BayesFilter(Motion(coordinates, 10.0), model)
     first = drive.see(1, view, rows, line[rows], 1.0).copy()
     outside = drive.outside
     for number in range(2, 12):
@@ -238,8 +238,8 @@ def test_a_standing_car_is_one_frame():
     np.testing.assert_array_equal(drive.belief, first)
     assert drive.outside == outside
     # It stood for 11 frames; it may have moved as far when it looks different.
-    other = DriveModel(30.0, outside_share=0.1, caution=2.0)
-    gap = Drive(Motion(coordinates, 10.0), other)
+    other = SequenceModel(30.0, outside_share=0.1, caution=2.0)
+    gap = BayesFilter(Motion(coordinates, 10.0), other)
     for seen, number in ((drive, 12), (gap, 12)):
         if seen is gap:
             gap.see(1, view, rows, line[rows], 1.0)
@@ -249,8 +249,8 @@ def test_a_standing_car_is_one_frame():
 
 def test_frames_that_look_like_elsewhere_end_there_and_come_back():
     coordinates = grid(5, 8)
-    model = DriveModel(20.0, outside_share=0.1, caution=1.0)
-    drive = Drive(Motion(coordinates, 10.0), model)
+    model = SequenceModel(20.0, outside_share=0.1, caution=1.0)
+    drive = BayesFilter(Motion(coordinates, 10.0), model)
     rows = np.arange(40)
     inside = np.where(rows == 3, 0.9, 0.4)
     order = np.argsort(-inside, kind="stable")
@@ -275,8 +275,8 @@ def test_frames_that_look_like_elsewhere_end_there_and_come_back():
     st.sampled_from([0.0, 0.1, 0.99]),
 )
 def test_the_belief_stays_one(frames, share):
-    model = DriveModel(1e4, outside_share=share, caution=5.0)
-    drive = Drive(Motion(grid(1, 5), 10.0), model)
+    model = SequenceModel(1e4, outside_share=share, caution=5.0)
+    drive = BayesFilter(Motion(grid(1, 5), 10.0), model)
     for number, (best, ratio) in enumerate(frames):
         line = np.array([best, 0.2, 0.1, 0.0, -1.0])
         rows = np.argsort(-line, kind="stable")

@@ -14,10 +14,10 @@ from mgtl_tf.retrieval.answer_formats import as_table, plain
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.headings import (
-    best_turns,
-    trained_for_turns,
-    turned,
-    turns,
+    best_rotations,
+    rotated,
+    rotations,
+    trained_with_rotations,
 )
 from mgtl_tf.retrieval.localizer import Localizer
 from tests.retrieval.identity_inputs import IdentityInputs
@@ -63,12 +63,12 @@ def localizer(tmp_path):
 
 
 def test_how_many_turns():
-    assert turns(details()) == 10
+    assert rotations(details()) == 10
     paper = {"image_size": [112, 616], "poolings": 5}
-    assert turns({"config": {"model": paper}}) == 20
-    assert trained_for_turns(details(roll_and_mirror=True))
-    assert not trained_for_turns(details(roll_and_mirror=False))
-    assert not trained_for_turns(details())
+    assert rotations({"config": {"model": paper}}) == 20
+    assert trained_with_rotations(details(roll_and_mirror=True))
+    assert not trained_with_rotations(details(roll_and_mirror=False))
+    assert not trained_with_rotations(details())
 
 
 def test_north_comes_back_to_the_centre_column():
@@ -76,13 +76,13 @@ def test_north_comes_back_to_the_centre_column():
     image = np.zeros((2, WIDTH, 3), np.uint8)
     # North is then a quarter turn to the left of the centre.
     image[:, WIDTH // 4] = 255
-    east = turned(image, 4)[1]
+    east = rotated(image, 4)[1]
     assert east[0, :, 0].argmax() == WIDTH // 2
 
 
 def test_turns_are_all_of_a_panorama():
     image = panorama(0)
-    parts = turned(image, TURNS)
+    parts = rotated(image, TURNS)
     assert len(parts) == TURNS
     np.testing.assert_array_equal(parts[0], image)
     assert len({part.tobytes() for part in parts}) == TURNS
@@ -93,7 +93,7 @@ def test_best_turns_by_brute_force():
     similarities = random.normal(size=(TURNS, 30))
     order = np.argsort(-similarities, axis=1)[:, :6]
     best = np.take_along_axis(similarities, order, axis=1)
-    rows, found, headings = best_turns(order, best, 6)
+    rows, found, headings = best_rotations(order, best, 6)
     highest = similarities.max(axis=0)
     assert rows.tolist() == np.argsort(-highest)[:6].tolist()
     np.testing.assert_array_equal(found, highest[rows])

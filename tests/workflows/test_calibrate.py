@@ -9,13 +9,13 @@ import pytest
 
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
-from mgtl_tf.retrieval.calibration.evidence import Witness
+from mgtl_tf.retrieval.calibration.query_results import ResultCollector
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.sequence import trial as drive_trial
+from mgtl_tf.retrieval.sequence import validation
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
 from polar.image_files import read_image
@@ -66,8 +66,8 @@ def folder(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def few_trials(monkeypatch):
     """Drives are tried once, not with every caution."""
-    monkeypatch.setattr(drive_trial, "_CAUTIONS", (2.0,))
-    monkeypatch.setattr(drive_trial, "_DRIVES", 20)
+    monkeypatch.setattr(validation, "_CAUTIONS", (2.0,))
+    monkeypatch.setattr(validation, "_DRIVES", 20)
 
 
 @pytest.fixture
@@ -128,11 +128,11 @@ def test_queries_are_also_tried_without_their_places(folder, localizer):
     north = np.arange(COUNT) * 10.0
     apart = np.abs(north[own][:, None] - north[None])
     where = index.coordinates[own]
-    witness = Witness(index, where, 25.0, outside=True)
-    for batch in localizer.search([f.image for f in files], witness.top_k):
-        witness.note(batch, [query.number - 1 for query in batch.queries])
-    trials = witness.trials
-    assert witness.kept == trials.queries.tolist() == list(range(COUNT))
+    collector = ResultCollector(index, where, 25.0, outside=True)
+    for batch in localizer.search([f.image for f in files], collector.top_k):
+        collector.note(batch, [query.number - 1 for query in batch.queries])
+    trials = collector.trials
+    assert collector.kept == trials.queries.tolist() == list(range(COUNT))
     for found, struck in ((trials.inside, -1), (trials.outside, 50.5)):
         left = np.where(apart <= struck, -np.inf, similarities)
         rows = np.argsort(-left, axis=1)[:, :50]
@@ -173,7 +173,7 @@ def test_a_share_from_outside_is_expected_and_told(folder, localizer):
     text = str(done)
     assert "30 % of them taken without their places" in text
     assert "as if the gallery had none within 50 m" in text
-    assert f"fit with --outside_share=0: {held.unsuspecting.error:.4f}" in text
+    assert f"fit with --outside_share=0: {held.closed_set.error:.4f}" in text
     assert f"outside alone: {held.outside.error:.4f}" in text
 
 

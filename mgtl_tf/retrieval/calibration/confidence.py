@@ -12,7 +12,7 @@ with those beyond: a rival next door does no harm, one far away does. What
 the softmax gets wrong is corrected as Platt (1999) did, by a logistic
 regression on z and the first similarity. Both are low where the gallery lacks
 the query's place: no answer is like it, and none stands out. All four numbers
-are fitted on queries whose place is known (`calibration_fit.py`).
+are fitted on queries whose place is known (`fit.py`).
 """
 
 from __future__ import annotations

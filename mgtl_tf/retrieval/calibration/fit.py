@@ -8,7 +8,10 @@ from scipy.spatial import cKDTree
 from scipy.special import expit
 
 from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
-from mgtl_tf.retrieval.calibration.evidence import Evidence, Trials
+from mgtl_tf.retrieval.calibration.query_results import (
+    CalibrationSet,
+    QueryResults,
+)
 
 FOLDS = 5
 """Parts of the map, each predicted from the others."""
@@ -19,7 +22,7 @@ _SHARPNESS = (1.0, 1e4)
 _STRAYING = 3.0
 
 
-def fit(trials: Trials, outside_share: float = 0.0) -> Confidence:
+def fit(trials: CalibrationSet, outside_share: float = 0.0) -> Confidence:
     """The confidence under which the trials are the most probable.
 
     First the sharpness alone, by the queries inside the gallery, whose
@@ -59,12 +62,14 @@ def fit(trials: Trials, outside_share: float = 0.0) -> Confidence:
     )
 
 
-def _mixed(trials: Trials, outside_share: float) -> tuple[Evidence, np.ndarray]:
+def _mixed(
+    trials: CalibrationSet, outside_share: float
+) -> tuple[QueryResults, np.ndarray]:
     """Queries inside and outside, and how much each counts; Q in all."""
     inside, outside = trials.inside, trials.outside
     if not outside_share:
         return inside, np.ones(len(inside))
-    return Evidence.joined([inside, outside]), mixed_weights(
+    return QueryResults.joined([inside, outside]), mixed_weights(
         len(inside), len(outside), outside_share
     )
 
@@ -85,7 +90,7 @@ def mixed_weights(
     return np.repeat([1 - outside_share, each], [inside, outside])
 
 
-def _fit_sharpness(evidence: Evidence) -> float:
+def _fit_sharpness(evidence: QueryResults) -> float:
     shares = np.ones(len(evidence))
 
     def loss(logarithm: float) -> float:
@@ -117,7 +122,7 @@ def _sum_of_losses(
 
 
 def held_out(
-    trials: Trials,
+    trials: CalibrationSet,
     positions: np.ndarray,
     metres: float,
     outside_share: float = 0.0,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.retrieval.calibration.cross_validation import CrossValidation
 from mgtl_tf.retrieval.calibration.reliability import Reliability
-from mgtl_tf.retrieval.calibration.trial import Trial
 from mgtl_tf.retrieval.report.chart_style import (
     COLORS,
     QUIET_COLOR,
@@ -17,7 +17,7 @@ from mgtl_tf.retrieval.report.chart_style import (
 )
 
 
-def draw_reliability(trial: Trial, metres: float, path: Path) -> None:
+def draw_reliability(trial: CrossValidation, metres: float, path: Path) -> None:
     """Told confidence against the share of right answers, with the ideal.
 
     Args:

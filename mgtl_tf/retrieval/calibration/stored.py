@@ -18,7 +18,7 @@ from pydantic import Field
 
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, Confidence
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.geodesy import geodesic_metres
 from mgtl_tf.utils.json_files import read_json, sealed_text
@@ -59,7 +59,7 @@ class Calibration:
             told on average. None where none was tried.
         drive: what the frames of a drive tell.
         drive_errors: expected calibration error of made drives' frames, by
-            `drive_trial.KINDS`; empty where none could be made.
+            `validation.KINDS`; empty where none could be made.
     """
 
     confidence: Confidence
@@ -72,7 +72,7 @@ class Calibration:
     outside_share: Share
     inside_error: Share
     outside_error: Share | None
-    drive: DriveModel
+    drive: SequenceModel
     drive_errors: dict[str, Share]
 
     def judge(

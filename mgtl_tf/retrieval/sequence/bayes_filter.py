@@ -24,12 +24,12 @@ Likelihood of a frame at place j against elsewhere, in nats,
     g_j = r + log N + log softmax_j(b s) - c,
 
 with its similarities s to all places. r is the log ratio of how often frames
-of known place and frames from elsewhere look so (`drive_fit.py`); so under a
+of known place and frames from elsewhere look so (`fit.py`); so under a
 uniform belief the whole gallery has exp(r) against 1. c, `caution`, is 0 for
 the first frame. Later ones are not independent of it: what makes one frame
 resemble a wrong place makes the next one, a few metres on, resemble that
 place's neighbour. c is how much each of them must bring before it speaks for
-the gallery; calibration chooses it on drives (`drive_trial.py`).
+the gallery; calibration chooses it on drives (`validation.py`).
 
 A frame that looks like one of the last three that counted is another picture
 of the same view, as of a standing car: it brings nothing and the belief stays
@@ -63,7 +63,7 @@ _MOST_MOVES = 300
 
 
 @dataclass(frozen=True)
-class DriveModel:
+class SequenceModel:
     """What a gallery's calibration tells of drives.
 
     Args:
@@ -85,7 +85,7 @@ class DriveModel:
     outside_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
-class Drive:
+class BayesFilter:
     """The belief about where the camera is, frame after frame.
 
     Args:
@@ -101,7 +101,10 @@ class Drive:
     """
 
     def __init__(
-        self, motion: Motion, model: DriveModel, start: np.ndarray | None = None
+        self,
+        motion: Motion,
+        model: SequenceModel,
+        start: np.ndarray | None = None,
     ):
         self._motion, self._model = motion, model
         inside = motion.uniform() if start is None else start

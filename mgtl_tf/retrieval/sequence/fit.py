@@ -7,9 +7,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from mgtl_tf.retrieval.calibration.confidence import log_odds
-from mgtl_tf.retrieval.calibration.evidence import Trials
 from mgtl_tf.retrieval.calibration.fit import fit
-from mgtl_tf.retrieval.sequence.bayes_filter import DriveModel
+from mgtl_tf.retrieval.calibration.query_results import CalibrationSet
+from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 
 MOST_RATIO = 8.0
 """Nats; no single frame says more."""
@@ -20,8 +20,8 @@ _LEAST_ALIKE, _MOST_ALIKE = 0.5, 0.9999
 
 
 def fit_drive(
-    trials: Trials, views: np.ndarray, outside_share: float
-) -> DriveModel:
+    trials: CalibrationSet, views: np.ndarray, outside_share: float
+) -> SequenceModel:
     """The model of a drive's frames, before its caution is chosen.
 
     The log ratio r is a logistic regression of "the gallery has its place" on
@@ -37,7 +37,7 @@ def fit_drive(
     weights = (0.0, 0.0, 0.0)
     if outside_share:
         weights = _ratio(trials, sharpness)
-    return DriveModel(
+    return SequenceModel(
         sharpness,
         *weights,
         same_view=same_view(views),
@@ -46,7 +46,7 @@ def fit_drive(
 
 
 def log_ratio(
-    model: DriveModel, similarities: np.ndarray, near: np.ndarray
+    model: SequenceModel, similarities: np.ndarray, near: np.ndarray
 ) -> np.ndarray:
     """r of each frame, nats, float64 [Q].
 
@@ -79,7 +79,9 @@ def same_view(views: np.ndarray) -> float:
     return float(np.clip(nearest, _LEAST_ALIKE, _MOST_ALIKE))
 
 
-def _ratio(trials: Trials, sharpness: float) -> tuple[float, float, float]:
+def _ratio(
+    trials: CalibrationSet, sharpness: float
+) -> tuple[float, float, float]:
     kinds = (trials.inside, trials.outside)
     features = [
         np.stack(

@@ -1,4 +1,4 @@
-"""The frames of a drive, answered one after the other."""
+"""Localizing the frames of a sequence, one after the other."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.stored import Calibration, near_first
 from mgtl_tf.retrieval.prior import Prior
 from mgtl_tf.retrieval.searching import Searched, Searcher
-from mgtl_tf.retrieval.sequence.bayes_filter import Drive
+from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter
 from mgtl_tf.retrieval.sequence.fit import log_ratio
 from mgtl_tf.retrieval.sequence.motion import Motion
-from mgtl_tf.retrieval.sequence.trial import SURE, VIEWS, is_told
+from mgtl_tf.retrieval.sequence.validation import SURE, VIEWS, is_told
 from mgtl_tf.utils.geodesy import geodesic_metres
 
 REACH = 1000
@@ -46,8 +46,8 @@ UNDECIDED = (
 )
 
 
-class Follower:
-    """Answers frames by the belief that all frames so far leave.
+class SequenceLocalizer:
+    """Localizes each frame by the posterior given all frames so far.
 
     Args:
         searcher: the gallery.
@@ -75,7 +75,7 @@ class Follower:
             belief = np.zeros(len(self._coordinates))
             rows = start.rows(self._coordinates)
             belief[rows] = 1 / len(rows)
-        self._drive = Drive(motion, calibration.drive, belief)
+        self._drive = BayesFilter(motion, calibration.drive, belief)
 
     def __call__(self, batch: Searched, top_k: int) -> list[Located]:
         """The answers of a batch of frames, in order."""

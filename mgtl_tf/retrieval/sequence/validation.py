@@ -16,10 +16,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
-from mgtl_tf.retrieval.calibration.evidence import AWAY
+from mgtl_tf.retrieval.calibration.query_results import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability
 from mgtl_tf.retrieval.calibration.stored import near_first
-from mgtl_tf.retrieval.sequence.bayes_filter import Drive, DriveModel
+from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter, SequenceModel
 from mgtl_tf.retrieval.sequence.fit import log_ratio
 from mgtl_tf.retrieval.sequence.motion import LEAST, Motion
 from mgtl_tf.utils.geodesy import earth_centred
@@ -68,16 +68,16 @@ class Frames:
 
 
 def choose_caution(
-    model: DriveModel,
+    model: SequenceModel,
     gallery: np.ndarray,
     coordinates: np.ndarray,
     frames: Frames,
     metres: float,
-) -> tuple[DriveModel, dict[str, float]]:
+) -> tuple[SequenceModel, dict[str, float]]:
     """The model with the caution under which the worst kind errs least.
 
     Args:
-        model: of `drive_fit.fit_drive`.
+        model: of `fit.fit_drive`.
         gallery: descriptors of the places, float32 [N, D].
         coordinates: theirs, degrees [N, 2], NaN where unknown.
         frames: queries.
@@ -172,7 +172,7 @@ def _scenes(
 
 
 def _errors(
-    model: DriveModel, scenes: Sequence[_Scene], metres: float
+    model: SequenceModel, scenes: Sequence[_Scene], metres: float
 ) -> dict[str, float]:
     """The expected calibration error of each kind that has frames."""
     told: dict[str, list[tuple[float, bool]]] = {kind: [] for kind in KINDS}
@@ -186,12 +186,12 @@ def _errors(
 
 
 def _driven(
-    model: DriveModel, scene: _Scene, metres: float
+    model: SequenceModel, scene: _Scene, metres: float
 ) -> Iterator[tuple[float, bool]]:
     """Told and right of every frame of which a confidence is told."""
     sorted_ones = np.take_along_axis(scene.similarities, scene.rows, axis=1)
     ratios = log_ratio(model, sorted_ones[:, :CANDIDATES], scene.near)
-    drive = Drive(scene.motion, model)
+    drive = BayesFilter(scene.motion, model)
     for frame, view in enumerate(scene.views):
         belief = drive.see(
             frame, view, scene.rows[frame], sorted_ones[frame], ratios[frame]

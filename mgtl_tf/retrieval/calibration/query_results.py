@@ -1,4 +1,4 @@
-"""What queries of known place got: what a confidence is fitted to.
+"""Search results of queries of known place: the calibration set.
 
 Each is asked twice. Once the whole gallery answers, which holds its place;
 once only what lies away from where it was taken, as if the gallery had no
@@ -26,12 +26,12 @@ that shall not hold it. Those just beyond R look too much like its own."""
 
 
 MOST_VIEWS = 4_000
-"""Queries of which descriptors are kept, to be strung to drives."""
+"""Queries of which descriptors are kept, for simulated drives."""
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What queries of known place got.
+class QueryResults:
+    """Search results of queries whose place is known.
 
     Attributes:
         similarities: of the K best answers, float [Q, K], highest first;
@@ -48,14 +48,14 @@ class Evidence:
         """How many queries, Q."""
         return len(self.right)
 
-    def part(self, queries: np.ndarray) -> Evidence:
+    def part(self, queries: np.ndarray) -> QueryResults:
         """Those of some queries, bool or int [q]."""
-        return Evidence(
+        return QueryResults(
             self.similarities[queries], self.near[queries], self.right[queries]
         )
 
     @classmethod
-    def joined(cls, parts: Sequence[Evidence]) -> Evidence:
+    def joined(cls, parts: Sequence[QueryResults]) -> QueryResults:
         """All of several, of one K; none of no part."""
         if not parts:
             none = np.empty((0, 1))
@@ -68,8 +68,8 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Trials:
-    """The same queries, inside and outside the gallery.
+class CalibrationSet:
+    """The same queries with a closed and with an open set.
 
     Attributes:
         inside: what the whole gallery answered, of Q queries.
@@ -78,29 +78,29 @@ class Trials:
         queries: which of the Q these are, int [q].
     """
 
-    inside: Evidence
-    outside: Evidence
+    inside: QueryResults
+    outside: QueryResults
     queries: np.ndarray
 
-    def part(self, queries: np.ndarray) -> Trials:
+    def part(self, queries: np.ndarray) -> CalibrationSet:
         """Those of some queries, int [q]."""
         chosen = np.flatnonzero(np.isin(self.queries, queries))
         order = {query: number for number, query in enumerate(queries.tolist())}
         numbers = [order[query] for query in self.queries[chosen].tolist()]
-        return Trials(
+        return CalibrationSet(
             self.inside.part(queries),
             self.outside.part(chosen),
             np.array(numbers, np.int64),
         )
 
     @classmethod
-    def of(cls, inside: Evidence) -> Trials:
+    def of(cls, inside: QueryResults) -> CalibrationSet:
         """Of queries that were asked only once."""
         return cls(inside, inside.part(np.arange(0)), np.arange(0))
 
 
-class Witness:
-    """Takes down what a gallery answers.
+class ResultCollector:
+    """Collects what a gallery answers.
 
     Args:
         index: the gallery.
@@ -123,8 +123,8 @@ class Witness:
         self._where = where
         self._metres = metres
         self._own = self._own_rows(AWAY * metres) if outside else None
-        self._inside: list[Evidence] = []
-        self._outside: list[Evidence] = []
+        self._inside: list[QueryResults] = []
+        self._outside: list[QueryResults] = []
         self._asked_twice: list[int] = []
         self.kept: list[int] = []
         self.unjudged = 0
@@ -133,16 +133,16 @@ class Witness:
         self.top_k = CANDIDATES + most
 
     @property
-    def trials(self) -> Trials:
-        """All that was taken down."""
-        return Trials(
-            Evidence.joined(self._inside),
-            Evidence.joined(self._outside),
+    def trials(self) -> CalibrationSet:
+        """All results so far."""
+        return CalibrationSet(
+            QueryResults.joined(self._inside),
+            QueryResults.joined(self._outside),
             np.array(self._asked_twice, np.int64),
         )
 
     def note(self, batch: Searched, numbers: Sequence[int]) -> None:
-        """Takes down a batch.
+        """Adds a batch.
 
         Args:
             batch: `top_k` answers to each query, or all there are.
@@ -178,12 +178,12 @@ class Witness:
 
     def _evidence(
         self, number: int, rows: np.ndarray, similarities: np.ndarray
-    ) -> Evidence:
+    ) -> QueryResults:
         """Of one query, [1, K]; row -1 is no place."""
         candidates = self._coordinates[rows]
         candidates[rows < 0] = np.nan
         apart = geodesic_metres(self._where[number], candidates[:1])[0]
-        return Evidence(
+        return QueryResults(
             similarities[None],
             near_first(candidates[None], self._metres),
             np.array([apart <= self._metres]),

@@ -1,4 +1,4 @@
-"""How a calibration does on places that its fit had not seen, in words."""
+"""Calibration measured on held-out places, and its summary as text."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mgtl_tf.retrieval.calibration.evidence import AWAY, Trials
 from mgtl_tf.retrieval.calibration.fit import FOLDS, held_out, mixed_weights
+from mgtl_tf.retrieval.calibration.query_results import AWAY, CalibrationSet
 from mgtl_tf.retrieval.calibration.reliability import Reliability, reliability
 from mgtl_tf.retrieval.calibration.stored import Calibration
 
 
 @dataclass(frozen=True)
-class Trial:
-    """What held-out queries were told, and what was right.
+class CrossValidation:
+    """Calibration on held-out parts of the map.
 
     Attributes:
         inside: of queries whose place the gallery has.
         outside: of the same without their places; None where not tried.
         mixed: of both, in the shares that the fit expects.
-        unsuspecting: of those inside, by a fit that expects no others.
+        closed_set: of those inside, by a fit that assumes a closed set.
     """
 
     inside: Reliability
     outside: Reliability | None
     mixed: Reliability
-    unsuspecting: Reliability
+    closed_set: Reliability
 
 
-def try_out(
-    trials: Trials,
+def cross_validate(
+    trials: CalibrationSet,
     positions: np.ndarray,
     metres: float,
     outside_share: float,
-) -> Trial:
+) -> CrossValidation:
     """Tries fits on parts of the map that they had not seen.
 
     Args:
         trials, positions, metres, outside_share: as of `held_out`.
     """
     right = trials.inside.right
-    unsuspecting = reliability(held_out(trials, positions, metres)[0], right)
+    closed_set = reliability(held_out(trials, positions, metres)[0], right)
     if not outside_share:
-        return Trial(unsuspecting, None, unsuspecting, unsuspecting)
+        return CrossValidation(closed_set, None, closed_set, closed_set)
     told_inside, told_outside = held_out(
         trials, positions, metres, outside_share
     )
@@ -55,15 +55,15 @@ def try_out(
             len(told_inside), len(told_outside), outside_share
         ),
     )
-    return Trial(
+    return CrossValidation(
         reliability(told_inside, right),
         reliability(told_outside, trials.outside.right),
         mixed,
-        unsuspecting,
+        closed_set,
     )
 
 
-def summary(calibration: Calibration, trial: Trial) -> list[str]:
+def summary(calibration: Calibration, trial: CrossValidation) -> list[str]:
     """The mixed queries' table, and the errors of each kind."""
     lines = [
         f"confidence that the first answer lies within"
@@ -101,10 +101,10 @@ def _on_drives(errors: Mapping[str, float]) -> str:
     return f"error of --sequence, drives made of the queries: {kinds}"
 
 
-def _by_kind(trial: Trial) -> list[str]:
+def _by_kind(trial: CrossValidation) -> list[str]:
     if trial.outside is None:
         return []
-    inside, before = trial.inside, trial.unsuspecting
+    inside, before = trial.inside, trial.closed_set
     mean, share = _mean(inside), np.average(inside.right, weights=inside.counts)
     return [
         f"  of queries inside alone: {inside.error:.4f} (told"
