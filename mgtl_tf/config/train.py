@@ -92,11 +92,11 @@ class TrainConfig:
     )
     mining_start: int = setting(
         -1,
-        "epoch (from 0) from which on batches hold each other's nearest wrong"
-        " places; negative: never (R18)",
+        "epoch (from 0) from which on batches hold each other's hard"
+        " negatives; below 0: never (R18)",
     )
     mining_every: int = setting(
-        4, "epochs between recomputations of the nearest wrong places"
+        4, "epochs between recomputations of the hard negatives"
     )
     mining_by_position_until: int = setting(
         0,
@@ -104,7 +104,7 @@ class TrainConfig:
         " the map, where their positions are known; 0: never",
     )
     mining_neighbours: int = setting(
-        32, "how many nearest wrong places of each place batches draw from"
+        32, "how many hard negatives of each place batches draw from"
     )
     backbone_weights: str = setting(
         "imagenet",

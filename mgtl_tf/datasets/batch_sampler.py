@@ -1,10 +1,10 @@
-"""Which places share a batch: shuffled, or with their nearest wrong ones.
+"""Which places share a batch: shuffled, or with their hard negatives.
 
 Plain NumPy on row numbers: nothing here reads an image. In-batch losses see
-only the wrong places of their own batch, so composing batches of places that
+only the negatives of their own batch, so composing batches of places that
 the current model confuses gives every place its globally hard negatives
-(R18). Which places are near each other, wrong_places.py and
-map_neighbours.py say.
+(R18). Which places are near each other, hard_negatives.py and
+position_neighbours.py say.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def mined_batches(
     randomness: float = 0.5,
     group_size: int | None = None,
 ) -> np.ndarray:
-    """Each place once, beside its nearest wrong places where they are left.
+    """Each place once, beside its hard negatives where they are left.
 
     A group grows from a random place: again and again the free place that
     the group's members name most, and most highly, comes in, until the group

@@ -69,7 +69,7 @@ def read_rows(
             column or names one twice, or broken quotes.
     """
     where = where or str(path)
-    # A wrong byte becomes a name that no file has, and is told so.
+    # A wrong byte becomes a name that no file has, and is reported so.
     with _opened(path, where) as file:
         reader = csv.reader(file)
         try:
@@ -122,7 +122,7 @@ def headless_rows(
     Raises:
         UserError: for a file that cannot be read.
     """
-    # A wrong byte becomes a name that no file has, and is told so.
+    # A wrong byte becomes a name that no file has, and is reported so.
     with _opened(path, where or str(path)) as file:
         for number, line in enumerate(file, start=1):
             yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
@@ -177,12 +177,12 @@ def _require_columns(
 def _no_degrees(
     texts: Sequence[str], values: tuple[float, float] | None = None
 ) -> str:
-    told = f"{','.join(text[:40] for text in texts)!r}"
-    told += " is no latitude and longitude in degrees"
+    message = f"{','.join(text[:40] for text in texts)!r}"
+    message += " is no latitude and longitude in degrees"
     if any("," in text for text in texts):
-        return told + "; write a decimal point, not a comma"
+        return message + "; write a decimal point, not a comma"
     if not all(texts):
-        return told + "; give both, or neither"
+        return message + "; give both, or neither"
     if values and 90 < abs(values[0]) <= 180 and abs(values[1]) <= 90:
-        return told + "; latitude comes first (swapped?)"
-    return told
+        return message + "; latitude comes first (swapped?)"
+    return message

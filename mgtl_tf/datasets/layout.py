@@ -1,4 +1,4 @@
-"""Finding a data set's folder, and what lies in the wrong place of it."""
+"""Finding a data set's folder, and files of it that lie in another place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether there is any wrong place to learn from (R15)."""
+"""Whether a data set holds any negatives to learn from (R15)."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def require_negatives(
     count = len(images)
     if (images == images[0]).all():
         raise UserError(
-            f"--data_dir={data_dir}: all {count:,} training pairs share one"
-            " aerial image, so there is no wrong place to learn from; give"
+            f"{data_dir}: all {count:,} training pairs share one"
+            " aerial image, so there are no negatives to learn from; give"
             " pairs of two aerial images or more"
         )
     if positions is None:
@@ -45,9 +45,9 @@ def require_negatives(
             return
         farthest = max(farthest, float(apart[wrong].max(initial=0)))
     raise UserError(
-        f"--same_place_metres={same_place_metres:g}: all {count:,} training"
+        f"same_place_metres={same_place_metres:g}: all {count:,} training"
         f" places of {data_dir} lie nearer to each other ({farthest:,.1f} m at"
-        " most), so there is no wrong place to learn from; give a smaller"
+        " most), so there are no negatives to learn from; give a smaller"
         " radius, or 0: then only a pair's own aerial image is right"
     )
 

@@ -1,4 +1,4 @@
-"""The wrong places that lie nearest on the map.
+"""Hard negatives by position: the places nearest on the map (R18).
 
 Before a model tells places apart, near places are the likeliest to look
 alike: the same streets, roofs and light. No descriptor is needed.
@@ -49,8 +49,8 @@ def nearest_places(
         known = np.flatnonzero(np.isfinite(where).all(axis=1))
     if where is None or len(known) < 2:
         raise UserError(
-            "--mining_by_position_until: fewer than two training pairs tell"
-            " their position; give 0"
+            "mining_by_position_until must be 0: fewer than two training"
+            " pairs have a position"
         )
     find = nearest_by_coordinates if metres is None else nearest_on_map
     own = None if images is None else images[known]

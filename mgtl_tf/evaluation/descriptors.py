@@ -269,9 +269,9 @@ def _remarks(result: Result) -> list[str]:
         ]
     missing = result.get("left_out", {})
     if any(missing.values()):
-        told = [f"{n:,} {split}" for split, n in missing.items() if n]
+        parts = [f"{n:,} {split}" for split, n in missing.items() if n]
         lines.append(
-            f"partial: {' and '.join(told)} pairs are left out; these are not"
+            f"partial: {' and '.join(parts)} pairs are left out; these are not"
             " figures of the whole data set"
         )
     unknown = count - result.get("with_position", 0)
@@ -279,7 +279,7 @@ def _remarks(result: Result) -> list[str]:
         have = "has" if unknown == 1 else "have"
         lines.append(
             f"{unknown:,} of {count:,} panoramas {have} no position: what is"
-            f" within metres is told of the other {count - unknown:,}"
+            f" within metres is measured on the other {count - unknown:,}"
         )
     return lines
 

@@ -93,9 +93,9 @@ def image_positions(
         float64 [N, P], NaN in rows that are unknown.
     """
     where = np.full((count, places.shape[1]), np.nan)
-    told = np.flatnonzero(known(places))[::-1]
+    rows = np.flatnonzero(known(places))[::-1]
     # Of several writes to one image the last one stays.
-    where[images[told]] = places[told]
+    where[images[rows]] = places[rows]
     return where
 
 

@@ -72,7 +72,7 @@ class EpochOrder:
         Raises:
             UserError: where places are to be mined by positions that the
                 pairs do not tell, or by descriptors that are not finite, or
-                where no batch of the first epoch holds a wrong place.
+                where no batch of the first epoch holds a negative.
         """
         if progress.epoch_step == 0:
             self._renew_neighbours(progress)
@@ -106,16 +106,16 @@ class EpochOrder:
         lacking = without_negatives(
             batches, self.images, self.positions, metres
         )
-        told = (
+        message = (
             f"{lacking:,} of {len(batches):,} batches hold only places of one"
             f" aerial image or nearer to each other than"
-            f" --same_place_metres={metres:g}, so they teach nothing; a larger"
-            " --batch_size or a smaller radius leaves fewer of them"
+            f" same_place_metres={metres:g}, so they teach nothing; a larger"
+            " batch_size or a smaller radius leaves fewer of them"
         )
         if lacking == len(batches):
-            raise UserError(told)
+            raise UserError(message)
         if lacking:
-            logging.warning(told)
+            logging.warning(message)
 
     def _renew_neighbours(self, progress: Progress) -> None:
         """What the epoch that begins composes its batches from."""
@@ -131,7 +131,7 @@ class EpochOrder:
             progress.neighbours = self._for_all(self._near_for_model)
 
     def _for_all(self, mine: Callable[[], np.ndarray]) -> np.ndarray:
-        """The chief's nearest wrong places, on every worker.
+        """The chief's hard negatives, on every worker.
 
         Machines round differently, and all must compose the same batches.
         """

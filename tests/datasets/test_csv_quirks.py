@@ -1,4 +1,4 @@
-"""Own data as people and spreadsheets write it: taken, or told in one line."""
+"""Own data as spreadsheets write it: read, or refused in one line."""
 
 import pytest
 

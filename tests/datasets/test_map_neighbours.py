@@ -90,7 +90,7 @@ def test_pairs_tell_metres_or_degrees():
     assert by_metres.tolist() == [[2], [2], [1]]
     assert by_degrees.tolist() == [[1], [0], [0]]
     for partly in (nothing, [metres[0], None, None]):
-        with pytest.raises(UserError, match="--mining_by_position_until"):
+        with pytest.raises(UserError, match="mining_by_position_until"):
             nearest_places(pairs(partly, nothing), 25.0, 1)
 
 

@@ -1,4 +1,4 @@
-"""Whether there is a wrong place at all, and in which batches."""
+"""Whether there are any negatives, and in which batches."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ NAN = np.nan
     ("images", "line", "radius", "said"),
     [
         ([0, 1], [0, 25], 25, None),
-        ([0, 1], [0, 24], 25, "--same_place_metres=25: .*24.0 m at most"),
+        ([0, 1], [0, 24], 25, "same_place_metres=25: .*24.0 m at most"),
         ([0, 1], [0, NAN], 25, None),
         ([0, 0], [0, 90], 25, "share one aerial image"),
         ([0, 0], [NAN, NAN], 0, "share one aerial image"),
@@ -64,5 +64,5 @@ def epoch(line):
 def test_an_epoch_says_how_many_batches_teach_nothing(caplog):
     epoch([0] * 23 + [90])
     assert "11 of 12 batches hold only places of one aerial" in caplog.text
-    with pytest.raises(UserError, match="2 of 2 batches .* --batch_size"):
+    with pytest.raises(UserError, match="2 of 2 batches .* batch_size"):
         epoch([0, 0, 0, 0])

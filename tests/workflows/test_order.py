@@ -104,9 +104,9 @@ def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
     assert np.median(spans) < 25  # by chance about 155
 
 
-def test_pairs_without_positions_are_told():
+def test_pairs_without_positions_are_refused():
     config = RunConfig().replace(batch_size=2, mining_by_position_until=1)
     pairs = [order.Pair(str(i), "g", f"a{i}") for i in range(4)]
     batches = EpochOrder(config, None, range(4), pairs)
-    with pytest.raises(UserError, match="tell their position; give 0"):
+    with pytest.raises(UserError, match="must be 0: fewer than two"):
         batches(Progress())

@@ -87,7 +87,7 @@ def test_two_panoramas_of_an_aerial_image_one_without_a_position(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"same_place_metres": 1e6}, r"--same_place_metres=1e\+06: all 6 .*"),
+        ({"same_place_metres": 1e6}, r"same_place_metres=1e\+06: all 6 .*"),
         ({"same_place_metres": 600.0}, r"\(555\.\d m at most\)"),
         ({"batch_size": 7}, "give at most --batch_size=6$"),
     ],

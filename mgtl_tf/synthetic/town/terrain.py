@@ -13,8 +13,8 @@ STEP_METRES = 4.0
 def generator(*address: int) -> np.random.Generator:
     """The generator of one thing, e.g. (seed, map, place, view).
 
-    Whoever draws from it disturbs nobody else, so the order of work and
-    the number of processes can't change a picture.
+    Each thing draws from its own, so neither the order of work nor the
+    number of processes changes a picture.
     """
     return np.random.Generator(np.random.SFC64(list(address)))
 
