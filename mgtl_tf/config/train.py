@@ -61,7 +61,7 @@ class TrainConfig:
     ema_momentum: float = setting(
         0.0,
         "evaluate, keep as best and export the weights' exponential moving"
-        " average of this momentum, such as 0.999 (shorter at the start);"
+        " average of this momentum, such as 0.999;"
         " training goes on with the weights themselves; 0: off",
     )
     loss: str = setting(
