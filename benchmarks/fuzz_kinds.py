@@ -209,7 +209,7 @@ def _make_gallery(
 
 def _make_weights(root: Path, seed: int) -> None:
     found: dict[str, Any] = {}
-    network = next(iter(build_model(L2LTR).networks.values()))
+    network = build_model(L2LTR).ground
     for variable, name in _plan(network):
         shape = tuple(variable.shape)
         shape = (1, 17, shape[-1]) if name.endswith("pos_embedding") else shape

@@ -75,7 +75,7 @@ def _imports(tree):
             yield from (f"{node.module}.{a.name}" for a in node.names)
 
 
-FILES = [p for p in _files() if _module(p) != "mgtl_tf"]
+FILES = [p for p in _files() if _module(p) not in ("mgtl_tf", "experiments")]
 IDS = [_module(p) for p in FILES]
 
 
@@ -100,7 +100,8 @@ def test_nothing_happens_at_import(path):
 
 
 def test_light_modules_do_not_load_tensorflow():
-    lines = [f"import {module}" for module in LIGHT]
+    """In programs (`experiments`): --help, prepare and what they start."""
+    lines = [f"import {module}" for module in ["experiments", *LIGHT]]
     lines += ["import sys", "print('tensorflow' in sys.modules)"]
     lines += ["print('keras' in sys.modules)"]
     result = subprocess.run(

@@ -53,16 +53,17 @@ class ModalityIndependentFeatures(keras.layers.Layer):
 
     def build(self, input_shape):
         """Builds both branches and the shared map for [B, H, W, 3]."""
-        self.branches = {view: self._branch(view) for view in VIEWS}
-        for branch in self.branches.values():
-            branch.build(input_shape)
+        self.ground = self._branch("ground")
+        self.ground.build(input_shape)
+        self.satellite = self._branch("satellite")
+        self.satellite.build(input_shape)
         if self.channels is None:
             self.compact = None
             return
         self.compact = keras.layers.Dense(
             self.channels, name="compact", dtype=self.dtype_policy
         )
-        features = self.branches["ground"].compute_output_shape(input_shape)
+        features = self.ground.compute_output_shape(input_shape)
         self.compact.build((features[0], features[2], features[3]))
 
     def _branch(self, view):
@@ -78,13 +79,14 @@ class ModalityIndependentFeatures(keras.layers.Layer):
 
     def call(self, images, view="ground", training=None):
         """Tokens [B, T, C] of one view's images [B, H, W, 3]."""
-        features = self.branches[view](images, training=training)
+        branch = self.ground if view == "ground" else self.satellite
+        features = branch(images, training=training)
         tokens = ops.mean(features, axis=1)  # [B, h, w, C'] -> [B, T, C']
         return tokens if self.compact is None else self.compact(tokens)
 
     def compute_output_shape(self, input_shape):
         """[B, T, C] for [B, H, W, 3], of either view."""
-        features = self.branches["ground"].compute_output_shape(input_shape)
+        features = self.ground.compute_output_shape(input_shape)
         return (features[0], features[2], self.channels or features[3])
 
     def get_config(self):

@@ -44,3 +44,7 @@ class PositionalEncoding(keras.layers.Layer):
     def call(self, tokens):
         """Tokens with their position's encoding added."""
         return tokens + ops.cast(self._table, tokens.dtype)
+
+    def compute_output_shape(self, input_shape):
+        """Unchanged."""
+        return input_shape

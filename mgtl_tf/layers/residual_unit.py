@@ -55,23 +55,26 @@ class ResidualUnit(keras.layers.Layer):
     def build(self, input_shape):
         """Makes the convolutions and norms for [B, h, w, C]."""
         out = EXPANSION * self.width
-        plan = ((self.width, 1, 1), (self.width, 3, self.stride), (out, 1, 1))
-        self.convolutions, self.norms = [], []
         shape = tuple(input_shape)
-        for place, (width, kernel, stride) in enumerate(plan, 1):
-            conv = self._convolution(f"conv{place}", width, kernel, stride)
-            conv.build(shape)
-            shape = conv.compute_output_shape(shape)
-            norm = group_norm(width, GROUPS, f"gn{place}")
-            norm.build(shape)
-            self.convolutions.append(conv)
-            self.norms.append(norm)
+        inner = (*self.compute_output_shape(shape)[:-1], self.width)
+        self.conv1 = self._convolution("conv1", self.width, 1, 1)
+        self.norm1 = group_norm(self.width, GROUPS, "gn1")
+        self.conv2 = self._convolution("conv2", self.width, 3, self.stride)
+        self.norm2 = group_norm(self.width, GROUPS, "gn2")
+        self.conv3 = self._convolution("conv3", out, 1, 1)
+        self.norm3 = group_norm(out, GROUPS, "gn3")
+        self.conv1.build(shape)
+        self.norm1.build((*shape[:-1], self.width))
+        self.conv2.build((*shape[:-1], self.width))
+        self.norm2.build(inner)
+        self.conv3.build(inner)
+        self.norm3.build((*inner[:-1], out))
         self.shortcut, self.shortcut_norm = None, None
         if input_shape[-1] != out or self.stride != 1:
             self.shortcut = self._convolution("conv_proj", out, 1, self.stride)
             self.shortcut.build(input_shape)
             self.shortcut_norm = group_norm(out, out, "gn_proj")
-            self.shortcut_norm.build(shape)
+            self.shortcut_norm.build((*inner[:-1], out))
 
     def _convolution(self, name, width, kernel, stride):
         return StandardizedConv2D(
@@ -80,11 +83,9 @@ class ResidualUnit(keras.layers.Layer):
 
     def call(self, features):
         """The unit's output."""
-        hidden = features
-        for place, conv in enumerate(self.convolutions):
-            hidden = self._normed(self.norms[place], conv(hidden))
-            if place < 2:
-                hidden = ops.relu(hidden)
+        hidden = ops.relu(self._normed(self.norm1, self.conv1(features)))
+        hidden = ops.relu(self._normed(self.norm2, self.conv2(hidden)))
+        hidden = self._normed(self.norm3, self.conv3(hidden))
         kept = features
         if self.shortcut is not None:
             kept = self._normed(self.shortcut_norm, self.shortcut(features))

@@ -8,8 +8,8 @@ from keras import ops
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
+from mgtl_tf.models.cross_view_model import TwoBranchModel
 from mgtl_tf.models.pretrained_vit import load_vit_weights
-from mgtl_tf.models.two_views import TwoViewModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -19,7 +19,7 @@ class LayerToLayerNetwork(keras.layers.Layer):
     Args:
         channels: C of a token.
         heads: of every block.
-        blocks: how many.
+        depth: how many blocks.
         mlp_ratio: hidden width of the MLPs, in multiples of C.
         stem_units: residual units of the stem's three stages.
         width_multiplier: of the stem.
@@ -38,7 +38,7 @@ class LayerToLayerNetwork(keras.layers.Layer):
         self,
         channels=768,
         heads=12,
-        blocks=12,
+        depth=12,
         mlp_ratio=4,
         stem_units=(3, 4, 9),
         width_multiplier=1.0,
@@ -48,15 +48,13 @@ class LayerToLayerNetwork(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.channels = channels
+        self.heads = heads
+        self.depth = depth
+        self.mlp_ratio = mlp_ratio
         self.stem_units = tuple(stem_units)
         self.width_multiplier = width_multiplier
-        self.count = blocks
-        self.block_arguments = {
-            "heads": heads,
-            "mlp_ratio": mlp_ratio,
-            "dropout": dropout,
-            "residual_init": residual_init,
-        }
+        self.dropout = dropout
+        self.residual_init = residual_init
 
     def build(self, input_shape):
         """Builds stem, embedding, blocks and norm for [B, H, W, 3]."""
@@ -72,16 +70,19 @@ class LayerToLayerNetwork(keras.layers.Layer):
         self.embedding.build(features)
         self.grid = tuple(features[1:3])
         tokens = (features[0], self.grid[0] * self.grid[1], self.channels)
-        self.placed = ClassToken(
-            self.block_arguments["dropout"], name="class_token", **common
-        )
+        self.placed = ClassToken(self.dropout, name="class_token", **common)
         self.placed.build(tokens)
         tokens = self.placed.compute_output_shape(tokens)
         self.blocks = [
             LayerToLayerBlock(
-                **self.block_arguments, name=f"block_{place}", **common
+                self.heads,
+                self.mlp_ratio,
+                self.dropout,
+                self.residual_init,
+                name=f"block_{place}",
+                **common,
             )
-            for place in range(self.count)
+            for place in range(self.depth)
         ]
         for block in self.blocks:
             block.build(tokens, tokens)
@@ -112,22 +113,32 @@ class LayerToLayerNetwork(keras.layers.Layer):
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            **self.block_arguments,
             "channels": self.channels,
-            "blocks": self.count,
+            "heads": self.heads,
+            "depth": self.depth,
+            "mlp_ratio": self.mlp_ratio,
             "stem_units": self.stem_units,
             "width_multiplier": self.width_multiplier,
+            "dropout": self.dropout,
+            "residual_init": self.residual_init,
         }
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class LayerToLayerTransformer(TwoViewModel):
+class LayerToLayerTransformer(TwoBranchModel):
     """L2LTR: two networks of their own weights.
 
     Published: 128 x 512 images, C = 768, 12 heads, 12 blocks, stem (3, 4, 9):
     195,909,248 parameters, descriptors of 768 numbers. What it takes and
-    gives: see TwoViewModel.
+    gives: see TwoBranchModel.
     """
+
+    system = "l2ltr"
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.ground = self._network("ground")
+        self.satellite = self._network("satellite")
 
     def _network(self, view):
         config = self.config
@@ -150,4 +161,4 @@ class LayerToLayerTransformer(TwoViewModel):
         Raises:
             UserError: where the file does not fit.
         """
-        load_vit_weights(list(self.networks.values()), source)
+        load_vit_weights([self.ground, self.satellite], source)

@@ -10,16 +10,92 @@ from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
 from mgtl_tf.layers.modality_independent_features import (
-    VIEWS,
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
-from mgtl_tf.models.configured_model import ConfiguredModel
-from mgtl_tf.models.two_views import unit_vectors
+from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class MutualGenerativeTransformer(ConfiguredModel):
+class RecurrentStep(keras.layers.Layer):
+    """One step of one view: LN, CMI and GKST (Eq. 3 to 6).
+
+    Args:
+        knowledge: "cmi", "none" (attention reads the tokens themselves) or
+            "conv" (local generators).
+        heads, ffn, mlp_ratio, residual_init: of
+            KnowledgeSupportedTransformer; `mlp_ratio` of CMI too.
+
+    Call arguments:
+        tokens: [B, T, C].
+
+    Output:
+        the enhanced tokens, the normalised tokens, and the knowledge that
+        attention read, all [B, T, C].
+    """
+
+    def __init__(
+        self,
+        knowledge="cmi",
+        heads=6,
+        ffn="mlp",
+        mlp_ratio=4,
+        residual_init="glorot",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.knowledge = knowledge
+        self.heads = heads
+        self.ffn = ffn
+        self.mlp_ratio = mlp_ratio
+        self.residual_init = residual_init
+        common = {"dtype": self.dtype_policy}
+        self.norm = keras.layers.LayerNormalization(
+            epsilon=1e-6, name="norm", **common
+        )
+        self.generator = None
+        if knowledge != "none":
+            self.generator = CrossModalInteraction(
+                mlp_ratio, local=knowledge == "conv", name="cmi", **common
+            )
+        self.transformer = KnowledgeSupportedTransformer(
+            heads, ffn, mlp_ratio, residual_init, name="gkst", **common
+        )
+
+    def build(self, input_shape):
+        """Builds the three layers for [B, T, C]."""
+        self.norm.build(input_shape)
+        if self.generator is not None:
+            self.generator.build(input_shape)
+        self.transformer.build(input_shape, input_shape)
+
+    def call(self, tokens):
+        """(tokens, normalised tokens, knowledge)."""
+        normalized = self.norm(tokens)
+        knowledge = normalized
+        if self.generator is not None:
+            knowledge = self.generator(normalized)  # Eq. 3
+        enhanced = self.transformer(normalized, knowledge)  # Eq. 4 to 6
+        return enhanced, normalized, knowledge
+
+    def compute_output_shape(self, input_shape):
+        """Three times the input's."""
+        return input_shape, input_shape, input_shape
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {
+            **super().get_config(),
+            "knowledge": self.knowledge,
+            "heads": self.heads,
+            "ffn": self.ffn,
+            "mlp_ratio": self.mlp_ratio,
+            "residual_init": self.residual_init,
+        }
+
+
+@keras.saving.register_keras_serializable("mgtl_tf")
+class MutualGenerativeTransformer(CrossViewModel):
     """The whole network of section 2.2 (R1 to R12).
 
     Per view: tokens F* = MIFE(I) (Eq. 1), F^ = F* + PE (Eq. 2); then L steps
@@ -31,6 +107,7 @@ class MutualGenerativeTransformer(ConfiguredModel):
 
     Args:
         config: `ModelConfig`; `recurrent_steps=0` is the backbone alone.
+        **kwargs: as of CrossViewModel.
 
     Call arguments:
         inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
@@ -43,8 +120,9 @@ class MutualGenerativeTransformer(ConfiguredModel):
         and the tokens it should equal (Eq. 8), empty without CMI.
     """
 
-    def __init__(self, config: ModelConfig, **kwargs):
+    def __init__(self, config: ModelConfig | None = None, **kwargs):
         super().__init__(config, **kwargs)
+        config = self.config
         self.features = ModalityIndependentFeatures(
             config.channels if config.recurrent_steps else None,
             config.width_multiplier,
@@ -58,41 +136,40 @@ class MutualGenerativeTransformer(ConfiguredModel):
         self.encoding = PositionalEncoding(
             name="encoding", dtype=self.dtype_policy
         )
-        steps = range(config.recurrent_steps)
-        # Views by steps: every step of a view has layers of its own (R10).
-        self.norms = {v: [self._norm(v, i) for i in steps] for v in VIEWS}
-        self.generators = {v: [self._cmi(v, i) for i in steps] for v in VIEWS}
-        self.transformers = {
-            v: [self._gkst(v, i) for i in steps] for v in VIEWS
-        }
+        # Every step of a view has layers of its own (R10).
+        self.ground_steps = self._recurrent_steps("ground")
+        self.satellite_steps = self._recurrent_steps("satellite")
         # "VGG16 only" has no norm: only the backbones are counted (R11b).
-        final = VIEWS if config.recurrent_steps else ()
-        self.final_norms = {v: self._norm(v, "final") for v in final}
+        self.ground_norm, self.satellite_norm = None, None
+        if config.recurrent_steps:
+            self.ground_norm = self._final_norm("ground")
+            self.satellite_norm = self._final_norm("satellite")
 
-    def _norm(self, view, step):
+    def _recurrent_steps(self, view):
+        config = self.config
+        return [
+            RecurrentStep(
+                config.knowledge,
+                config.heads,
+                config.ffn,
+                config.mlp_ratio,
+                config.residual_init,
+                name=f"{view}_step_{number}",
+                dtype=self.dtype_policy,
+            )
+            for number in range(config.recurrent_steps)
+        ]
+
+    def _final_norm(self, view):
         return keras.layers.LayerNormalization(
-            epsilon=1e-6, name=f"{view}_norm_{step}", dtype=self.dtype_policy
+            epsilon=1e-6, name=f"{view}_norm", dtype=self.dtype_policy
         )
 
-    def _cmi(self, view, step):
-        if self.config.knowledge == "none":
-            return None
-        return CrossModalInteraction(
-            self.config.mlp_ratio,
-            local=self.config.knowledge == "conv",
-            name=f"{view}_cmi_{step}",
-            dtype=self.dtype_policy,
-        )
-
-    def _gkst(self, view, step):
-        return KnowledgeSupportedTransformer(
-            self.config.heads,
-            self.config.ffn,
-            self.config.mlp_ratio,
-            self.config.residual_init,
-            name=f"{view}_gkst_{step}",
-            dtype=self.dtype_policy,
-        )
+    def _layers_of(self, view):
+        """The steps and the final norm of a view."""
+        if view == "ground":
+            return self.ground_steps, self.ground_norm
+        return self.satellite_steps, self.satellite_norm
 
     def build(self, input_shape):
         """Builds every layer; no image is needed."""
@@ -102,94 +179,83 @@ class MutualGenerativeTransformer(ConfiguredModel):
             return
         tokens = self.features.compute_output_shape(image)
         self.encoding.build(tokens)
-        for view in VIEWS:
-            for norm, generator, transformer in self._steps(view):
-                norm.build(tokens)
-                if generator is not None:
-                    generator.build(tokens)
-                transformer.build(tokens, tokens)
-            self.final_norms[view].build(tokens)
-
-    def _steps(self, view):
-        return zip(
-            self.norms[view],
-            self.generators[view],
-            self.transformers[view],
-            strict=True,
-        )
+        for layer in (
+            *self.ground_steps,
+            self.ground_norm,
+            *self.satellite_steps,
+            self.satellite_norm,
+        ):
+            layer.build(tokens)
 
     @property
     def backbones(self):
         """Both VGG16Features, which pretrained weights may start."""
-        return [self.features.branches[view] for view in VIEWS]
+        return [self.features.ground, self.features.satellite]
 
     @property
     def parts(self):
         """Names to layers, for counts by part (Table 2)."""
-        branches = self.features.branches
-        shared = [self.features.compact] if self.features.compact else []
-        return {
-            **{f"{v} backbone (MIFE)": [branches[v]] for v in VIEWS},
-            "shared map (MIFE)": shared,
-            **{f"{v} CMI": [g for g in self.generators[v] if g] for v in VIEWS},
-            **{f"{v} GKST": self.transformers[v] for v in VIEWS},
-            **{
-                f"{v} norms": [*self.norms[v], *self._final_norm(v)]
-                for v in VIEWS
-            },
+        compact = self.features.compact
+        found = {
+            "ground backbone (MIFE)": [self.features.ground],
+            "satellite backbone (MIFE)": [self.features.satellite],
+            "shared map (MIFE)": [compact] if compact else [],
         }
-
-    def _final_norm(self, view):
-        return [self.final_norms[view]] if self.final_norms else []
-
-    def encode_ground(self, images):
-        """Descriptors of panoramas: [B, H, W, 3] RGB 0..255 to [B, D]."""
-        return self._encode(images, "ground", training=False)[0]
-
-    def encode_satellite(self, images):
-        """Descriptors of polar-transformed satellite images, [B, D]."""
-        return self._encode(images, "satellite", training=False)[0]
+        for view in ("ground", "satellite"):
+            steps, norm = self._layers_of(view)
+            found[f"{view} CMI"] = [s.generator for s in steps if s.generator]
+            found[f"{view} GKST"] = [s.transformer for s in steps]
+            found[f"{view} norms"] = [s.norm for s in steps]
+            found[f"{view} norms"] += [norm] if norm else []
+        return found
 
     def call(self, inputs, training=None):
         """Both descriptors, and what the generative loss compares."""
-        ground, ground_tokens, satellite_knowledge = self._encode(
+        ground, ground_tokens, satellite_knowledge = self._forward(
             inputs["ground"], "ground", training
         )
-        satellite, satellite_tokens, ground_knowledge = self._encode(
+        satellite, satellite_tokens, ground_knowledge = self._forward(
             inputs["satellite"], "satellite", training
         )
-        generates = bool(satellite_knowledge)
+        generates = self.config.knowledge != "none"
         return {
             "ground": ground,
             "satellite": satellite,
-            "generated": ground_knowledge + satellite_knowledge,
-            "targets": (ground_tokens + satellite_tokens if generates else []),
+            "generated": (
+                ground_knowledge + satellite_knowledge if generates else []
+            ),
+            "targets": ground_tokens + satellite_tokens if generates else [],
         }
 
-    def _encode(self, images, view, training):
-        """Descriptor, normalised tokens and knowledge of every step."""
+    def _encode(self, images, view):
+        return self._forward(images, view, training=False)[0]
+
+    def _forward(self, images, view, training):
+        """Descriptor, and normalised tokens and knowledge of every step."""
         tokens = self.features(images, view=view, training=training)
         if not self.config.recurrent_steps:
             return unit_vectors(tokens), [], []
-        steps = list(self._walk(self.encoding(tokens), view))  # Eq. 2
-        inputs = [normalized for normalized, _, _ in steps]
-        generates = self.config.knowledge != "none"
-        knowledge = [source for _, source, _ in steps] if generates else []
-        return self._stop(steps[-1][2], view), inputs, knowledge
+        tokens = self.encoding(tokens)  # Eq. 2
+        steps, norm = self._layers_of(view)
+        inputs, knowledge = [], []
+        for step in steps:
+            tokens, normalized, source = step(tokens)
+            inputs.append(normalized)
+            knowledge.append(source)
+        return unit_vectors(norm(tokens)), inputs, knowledge
 
-    def _walk(self, tokens, view):
-        """(normalised tokens, knowledge, tokens) of every step."""
-        for norm, generator, transformer in self._steps(view):
-            normalized = norm(tokens)
-            source = normalized
-            if generator is not None:
-                source = generator(normalized)  # Eq. 3
-            tokens = transformer(normalized, source)  # Eq. 4 to 6
-            yield normalized, source, tokens
-
-    def _stop(self, tokens, view):
-        """The descriptor [B, D] of the tokens [B, T, C] after a step."""
-        return unit_vectors(self.final_norms[view](tokens))
+    def compute_output_shape(self, input_shape):
+        """Of both descriptors, and of the lists of Eq. 8."""
+        tokens = self.features.compute_output_shape(input_shape["ground"])
+        steps = self.config.recurrent_steps
+        count = 2 * steps if self.config.knowledge != "none" else 0
+        descriptor = (tokens[0], tokens[1] * tokens[2])
+        return {
+            "ground": descriptor,
+            "satellite": descriptor,
+            "generated": [tokens] * count,
+            "targets": [tokens] * count,
+        }
 
     def trace(self, images, view):
         """What each recurrent step of a view takes and gives (Eq. 3 to 6).
@@ -205,23 +271,21 @@ class MutualGenerativeTransformer(ConfiguredModel):
             "attention", float32 [B, heads, T, T'] over that knowledge;
             "descriptor", unit vectors [B, D] when the recurrence stops there.
         """
-        features = self.features(images, view=view, training=False)
         if not self.config.recurrent_steps:
             return []
-        walked = self._walk(self.encoding(features), view)
+        features = self.features(images, view=view, training=False)
+        tokens = self.encoding(features)
+        steps, norm = self._layers_of(view)
         found = []
-        for transformer, step in zip(
-            self.transformers[view], walked, strict=True
-        ):
-            normalized, source, tokens = step
+        for step in steps:
+            tokens, normalized, source = step(tokens)
+            weights = step.transformer.attention_weights(normalized, source)
             found.append(
                 {
                     "tokens": normalized,
                     "knowledge": source,
-                    "attention": transformer.attention_weights(
-                        normalized, source
-                    ),
-                    "descriptor": self._stop(tokens, view),
+                    "attention": weights,
+                    "descriptor": unit_vectors(norm(tokens)),
                 }
             )
         return found

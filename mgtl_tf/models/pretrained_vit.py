@@ -71,10 +71,12 @@ def _plan(network: Any) -> Iterator[tuple[Any, str]]:
     yield from _norm(stem.root_norm, "gn_root")
     for unit in stem.stages:
         place = unit.name.replace("_", "/")  # block1/unit1
-        pairs = zip(unit.convolutions, unit.norms, strict=True)
-        for number, (convolution, norm) in enumerate(pairs, 1):
-            yield convolution.kernel, f"{place}/conv{number}/kernel"
-            yield from _norm(norm, f"{place}/gn{number}")
+        for number in (1, 2, 3):
+            kernel = getattr(unit, f"conv{number}").kernel
+            yield kernel, f"{place}/conv{number}/kernel"
+            yield from _norm(
+                getattr(unit, f"norm{number}"), f"{place}/gn{number}"
+            )
         if unit.shortcut is not None:
             yield unit.shortcut.kernel, f"{place}/conv_proj/kernel"
             yield from _norm(unit.shortcut_norm, f"{place}/gn_proj")

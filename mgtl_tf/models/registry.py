@@ -34,3 +34,9 @@ def build_model(
 def _system(name: str) -> type[keras.Model]:
     module, _, kind = SYSTEMS[name].rpartition(".")
     return getattr(importlib.import_module(module), kind)
+
+
+def import_systems() -> None:
+    """Imports every system and, with them, every layer: Keras knows them."""
+    for name in SYSTEMS:
+        _system(name)

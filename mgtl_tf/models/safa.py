@@ -6,7 +6,7 @@ import keras
 
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.vgg16 import VGG16Features
-from mgtl_tf.models.two_views import TwoViewModel
+from mgtl_tf.models.cross_view_model import TwoBranchModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -37,22 +37,26 @@ class SpatialAwareNetwork(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.backbone_arguments = {
-            "width_multiplier": width_multiplier,
-            "poolings": poolings,
-            "normalization": normalization,
-            "dropout": dropout,
-            "rematerialize": rematerialize,
-        }
         self.maps = maps
+        self.width_multiplier = width_multiplier
+        self.poolings = poolings
+        self.normalization = normalization
+        self.dropout = dropout
+        self.rematerialize = rematerialize
+        self.backbone = VGG16Features(
+            width_multiplier,
+            poolings,
+            normalization,
+            dropout,
+            rematerialize,
+            name="vgg16",
+            dtype=self.dtype_policy,
+        )
+        self.head = SpatialMaps(maps, name="maps", dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Builds backbone and head for [B, H, W, 3]."""
-        self.backbone = VGG16Features(
-            **self.backbone_arguments, name="vgg16", dtype=self.dtype_policy
-        )
         self.backbone.build(input_shape)
-        self.head = SpatialMaps(self.maps, name="maps", dtype=self.dtype_policy)
         self.head.build(self.backbone.compute_output_shape(input_shape))
 
     def call(self, images, training=None):
@@ -61,26 +65,36 @@ class SpatialAwareNetwork(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         """[B, M, C] for [B, H, W, 3]."""
-        features = VGG16Features(**self.backbone_arguments)
-        channels = features.compute_output_shape(input_shape)[-1]
-        return (input_shape[0], self.maps, channels)
+        features = self.backbone.compute_output_shape(input_shape)
+        return (input_shape[0], self.maps, features[-1])
 
     def get_config(self):
         """The constructor's arguments."""
         return {
             **super().get_config(),
-            **self.backbone_arguments,
             "maps": self.maps,
+            "width_multiplier": self.width_multiplier,
+            "poolings": self.poolings,
+            "normalization": self.normalization,
+            "dropout": self.dropout,
+            "rematerialize": self.rematerialize,
         }
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class SpatialAwareAggregation(TwoViewModel):
+class SpatialAwareAggregation(TwoBranchModel):
     """SAFA with `attention_maps` maps: two networks of their own weights.
 
     With 8 maps and 112 x 616 images 29,533,696 parameters and descriptors of
-    8 x 512 = 4,096 numbers. What it takes and gives: see TwoViewModel.
+    8 x 512 = 4,096 numbers. What it takes and gives: see TwoBranchModel.
     """
+
+    system = "safa"
+
+    def __init__(self, config=None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.ground = self._network("ground")
+        self.satellite = self._network("satellite")
 
     def _network(self, view):
         config = self.config
@@ -98,4 +112,4 @@ class SpatialAwareAggregation(TwoViewModel):
     @property
     def backbones(self):
         """Both VGG16Features, which pretrained weights may start."""
-        return [network.backbone for network in self.networks.values()]
+        return [self.ground.backbone, self.satellite.backbone]

@@ -36,7 +36,7 @@ def answer_of(
             [sys.executable, "-m", module, str(asked), str(made)],
             capture_output=True,
             text=True,
-            env={**os.environ, **(environment or {})},
+            env={**os.environ, "MGTL_TF_LAZY": "1", **(environment or {})},
         )
         if done.returncode or not made.is_file():
             said = done.stderr.strip().splitlines() or ["no message"]

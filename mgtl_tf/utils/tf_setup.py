@@ -1,4 +1,4 @@
-"""Importing TensorFlow without its start-up lines.
+"""Importing Keras and TensorFlow without their start-up lines.
 
 TensorFlow's libraries write to the process's stderr while they start,
 before any setting can reach them. A program whose failure is one line on
@@ -7,6 +7,7 @@ stderr loads TensorFlow through here.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -24,7 +25,8 @@ def share_cores_between_views() -> None:
 
     With few cores TensorFlow's default, all cores on one operation after
     the other, wastes much of them on small images. Must come before
-    TensorFlow is loaded; settings in the environment stay as they are.
+    TensorFlow looks for its devices, which reads these variables; settings
+    in the environment stay as they are.
     """
     cores = usable_cores()
     if 2 <= cores <= FEW_CORES:
@@ -32,15 +34,11 @@ def share_cores_between_views() -> None:
         os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(cores // 2))
 
 
-def load_tensorflow(devices: bool = True) -> None:
-    """Imports TensorFlow and looks for its devices, silently.
+def load_keras() -> None:
+    """Imports Keras and its backend silently; no device is looked for.
 
-    Args:
-        devices: whether devices are looked for; they must not be where
-            several workers compute together, as their servers start first.
-
-    TF_CPP_MIN_LOG_LEVEL=0 in the environment lets everything be seen. What
-    was held back is shown when the import fails.
+    TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. What was
+    held back is shown when the import fails.
 
     oneDNN's kernels are switched on: TensorFlow leaves them off on
     processors without AVX-512, where they train small images 1.5 times as
@@ -48,17 +46,28 @@ def load_tensorflow(devices: bool = True) -> None:
     """
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if os.environ["TF_CPP_MIN_LOG_LEVEL"] == "0":
-        return
     with _stderr_held_back():
-        import tensorflow as tf
+        importlib.import_module("keras")
 
-        if devices:
-            tf.config.list_logical_devices()
+
+def load_tensorflow(devices: bool = True) -> None:
+    """`load_keras`, and looks for TensorFlow's devices, silently.
+
+    Args:
+        devices: whether devices are looked for; they must not be where
+            several workers compute together, as their servers start first.
+    """
+    load_keras()
+    if devices:
+        with _stderr_held_back():
+            importlib.import_module("tensorflow").config.list_logical_devices()
 
 
 @contextmanager
 def _stderr_held_back() -> Iterator[None]:
+    if os.environ.get("TF_CPP_MIN_LOG_LEVEL") == "0":
+        yield
+        return
     # The descriptor itself, not sys.stderr: the lines come from C++.
     try:
         own = sys.stderr.fileno()

@@ -39,7 +39,7 @@ def test_parameters_as_published():
     perceptron = 768 * 3072 + 3072 + 3072 * 768 + 768
     block = 4 * (768 * 768 + 768) + 3 * 2 * 768 + perceptron
     assert block == 7_089_408
-    for network in model.networks.values():
+    for network in (model.ground, model.satellite):
         assert network.grid == (8, 32)
         assert network.stem.count_params() == 11_894_848
         assert network.embedding.count_params() == 787_200
@@ -180,11 +180,13 @@ def test_shortcut_is_normalised_channel_by_channel():
     """32 groups on the road, one a channel on the projection."""
     layer = ResidualUnit(width=64, stride=2)
     layer.build((None, 4, 6, 16))
-    assert [norm.groups for norm in layer.norms] == [32, 32, 32]
+    for norm in (layer.norm1, layer.norm2, layer.norm3):
+        assert norm.groups == 32
     assert layer.shortcut_norm.groups == 256
     image = np.float32(np.random.default_rng(1).normal(size=(1, 4, 6, 16)))
     hidden = image
-    for place, convolution in enumerate(layer.convolutions):
+    convolutions = (layer.conv1, layer.conv2, layer.conv3)
+    for place, convolution in enumerate(convolutions):
         hidden = np.asarray(convolution(hidden))[0]
         hidden = _grouped(hidden, 32)[None]
         hidden = np.maximum(hidden, 0) if place < 2 else hidden
@@ -209,7 +211,7 @@ def test_stem_scales_pixels_as_its_weights_expect():
 def test_network_from_tokens_to_descriptor():
     """Stem and embedding apart: the blocks' wiring, end to end."""
     model = mgtl_tf.build_model(SMALL)
-    network = model.networks["ground"]
+    network = model.ground
     for part in (network.placed, *network.blocks, network.norm):
         _randomise(part, seed=4)
     images = np.random.default_rng(1).uniform(0, 255, (2, 16, 48, 3))
@@ -288,7 +290,7 @@ def test_public_weights_start_both_views(tmp_path):
     file = _public_file(path)
     model = mgtl_tf.build_model(SMALL)
     model.start_from(str(path))
-    for network in model.networks.values():
+    for network in (model.ground, model.satellite):
         sizes = [v.numpy() for v in network.trainable_variables]
         # Nothing keeps its own start: every value is one of the file's.
         known = {x for value in file.values() for x in value.ravel().tolist()}
@@ -311,7 +313,7 @@ def test_public_weights_start_both_views(tmp_path):
         np.testing.assert_array_equal(attend.output_dense.kernel, out)
         unit = network.stem.stages[2]
         np.testing.assert_array_equal(
-            unit.convolutions[1].kernel, file["block2/unit2/conv2/kernel"]
+            unit.conv2.kernel, file["block2/unit2/conv2/kernel"]
         )
     positions = network.placed.positions.numpy()[0]
     table = file["Transformer/posembed_input/pos_embedding"][0]

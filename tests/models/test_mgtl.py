@@ -127,20 +127,6 @@ def test_turning_the_panorama_matters():
     assert np.abs(difference).max() > 1e-3
 
 
-def test_save_and_reload(tmp_path):
-    model = _tiny()
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.config == model.config
-    for a, b in zip(again.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_allclose(
-        again.encode_ground(_images(0)),
-        model.encode_ground(_images(0)),
-        atol=1e-6,
-    )
-
-
 def test_same_seed_same_weights():
     weights = []
     for _ in range(2):
@@ -194,10 +180,9 @@ def _trace_by_hand(model, images, view):
             angle = t / 10000 ** (k / channels)
             tokens[:, t, k] += np.sin(angle)
             tokens[:, t, k + 1] += np.cos(angle)
-    for step in range(model.config.recurrent_steps):
-        block = model.transformers[view][step]
-        generator = model.generators[view][step]
-        own = knowledge = _norm(tokens, model.norms[view][step])
+    for step in getattr(model, f"{view}_steps"):
+        block, generator = step.transformer, step.generator
+        own = knowledge = _norm(tokens, step.norm)
         if generator is not None:
             knowledge = _perceptron(own, generator.encoder)
             knowledge = _perceptron(knowledge, generator.decoder)
@@ -211,7 +196,8 @@ def _trace_by_hand(model, images, view):
         updated = _dense(joined, block.attention.output_dense) + own
         normalized = _norm(updated, block.norm)
         tokens = updated + _perceptron(normalized, block.mlp)
-        flat = _norm(tokens, model.final_norms[view]).reshape(len(tokens), -1)
+        flat = _norm(tokens, getattr(model, f"{view}_norm"))
+        flat = flat.reshape(len(tokens), -1)
         descriptor = flat / np.linalg.norm(flat, axis=1, keepdims=True)
         yield {
             "tokens": own,
