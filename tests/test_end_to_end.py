@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.training.logs import read_metrics
@@ -69,10 +70,13 @@ def run(world, tmp_path_factory):
     return folder, flags
 
 
-def _weights(run_dir, name="weights"):
-    path = max((run_dir / "checkpoints").glob("last-*")) / f"{name}.npz"
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+def _weights(run_dir, name="model"):
+    path = tf.train.latest_checkpoint(str(run_dir / "checkpoints/last"))
+    reader = tf.train.load_checkpoint(path)
+    names = reader.get_variable_to_shape_map()
+    found = {n: reader.get_tensor(n) for n in names if n.startswith(f"{name}/")}
+    assert found
+    return found
 
 
 def test_a_run_leaves_everything_it_promises(run):
@@ -130,7 +134,7 @@ def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode in (0, 130), errors[-2000:]
     program("train", *flags, f"--run_dir={target}")
-    for file in ("weights", "optimizer"):
+    for file in ("model", "optimizer"):
         expected, found = _weights(folder, file), _weights(target, file)
         assert expected.keys() == found.keys()
         for name in expected:

@@ -114,7 +114,7 @@ def test_death_is_named_and_all_go_on_to_what_one_process_reaches(
     flags += ["--strategy=multi_worker", f"--run_dir={tmp_path / 'two'}"]
 
     chief, other = start_two(*flags)
-    _wait_for(tmp_path / "two" / "checkpoints", "last-*", chief)
+    _wait_for(tmp_path / "two/checkpoints", "last/ckpt-*.json", chief)
     other.send_signal(signal.SIGKILL)
     (status, _, said), _ = finish([chief, other])
     last = [line for line in said.splitlines() if line.strip()][-1]
