@@ -9,7 +9,7 @@ import pytest
 from absl import flags
 
 LONGEST = [
-    "test_kill_and_resume",
+    "test_kills",
     "test_end_to_end",
     "test_several_workers",
     "test_split_batches",

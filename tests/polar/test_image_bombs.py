@@ -15,8 +15,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from benchmarks import bad_images
 from polar.image_files import MOST_BYTES, decode, read_image
+from tests.large import bad_images
 
 
 def chunk(name, body):

@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 import uvicorn
 
-from benchmarks import bad_images
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.app import create_app
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import ConnectionLimits, bind, limited_protocol
 from mgtl_tf.utils.errors import UserError
+from tests.large import bad_images
 
 LIMITS = Limits(
     upload_bytes=100_000,

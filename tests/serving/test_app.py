@@ -19,11 +19,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.formparsers import MultiPartParser
 
-from benchmarks import bad_images
 from mgtl_tf.retrieval.answer_formats import as_json
 from mgtl_tf.serving.limits import Refused, WorkQueue
 from polar.image_files import decode
 from polar.png_files import as_png
+from tests.large import bad_images
 
 BOUNDARY = "xyz"
 FORM = f"multipart/form-data; boundary={BOUNDARY}"

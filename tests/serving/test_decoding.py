@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks import bad_images
 from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.limits import Limits, Refused
+from tests.large import bad_images
 
 LIMITS = Limits(decode_seconds=20)
 

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from benchmarks import bad_images
 from mgtl_tf.serving.images import jpeg, uploaded_panorama
 from mgtl_tf.serving.limits import Refused
+from tests.large import bad_images
 
 
 def _file(kind, **options):

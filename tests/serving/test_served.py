@@ -13,12 +13,12 @@ import keras
 import numpy as np
 import pytest
 
-from benchmarks import served_page, upload_kinds
 from mgtl_tf.config import DataConfig, ModelConfig, RunConfig
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import Circumstances, locate_images
+from tests.large import served_page, upload_kinds
 
 CONFIG = RunConfig(
     model=ModelConfig(
@@ -144,7 +144,7 @@ SLOW = ("stalled", "endless", "largest blank", "slow scans")
 
 
 def test_bad_uploads_leave_it_as_it_was(folder, served):
-    """One of each kind; benchmarks/upload_kinds.py sends 500."""
+    """One of each kind; tests/large/test_uploads.py sends 500."""
     page, pid = served
     sound = (folder / "panorama.jpg").read_bytes()
     before, expected = (

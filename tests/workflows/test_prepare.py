@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import scipy.io
 
-from benchmarks import damaged_files, kill_and_prepare
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache import guard as cache_guard
 from mgtl_tf.datasets.decoded_cache import work as cache_work
@@ -28,6 +27,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import open_source, require_prepared
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
+from tests.large import damaged_world
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared/data/real_pairs"
@@ -76,16 +76,16 @@ def report(folder):
 def test_every_kind_of_damage_is_reported_and_the_rest_prepared(
     world, tmp_path
 ):
-    """The 2,000-pair form is benchmarks/damaged_files.py."""
-    pairs = damaged_files.copy_world(world, tmp_path / "w")
-    kinds = damaged_files.kinds()
+    """The 2,000-pair form is tests/large/test_damage.py."""
+    pairs = damaged_world.copy_world(world, tmp_path / "w")
+    kinds = damaged_world.kinds()
     assert len(kinds) >= 15
-    damaged = damaged_files.damage(pairs, 2 * len(kinds), random.Random(0))
+    damaged = damaged_world.damage(pairs, 2 * len(kinds), random.Random(0))
     prepared = prepare(tmp_path / "w", tmp_path / "p", SETTINGS, QUIET)
-    assert damaged_files.wrong_lines(prepared.report, damaged) == []
+    assert damaged_world.wrong_lines(prepared.report, damaged) == []
     cache, size = tmp_path / "p" / "train", SETTINGS.image_size
-    assert damaged_files.wrong_pixels(cache, pairs, damaged, size) == []
-    lost = 2 * (len(kinds) - len(damaged_files.CONVERTED))
+    assert damaged_world.wrong_pixels(cache, pairs, damaged, size) == []
+    lost = 2 * (len(kinds) - len(damaged_world.CONVERTED))
     assert prepared.left_out == lost
     # No training gets the zeros that stand in their place.
     for kind in ("empty", "truncated"):
@@ -96,20 +96,6 @@ def test_every_kind_of_damage_is_reported_and_the_rest_prepared(
         ]
         with pytest.raises(UserError, match=f"lacks pair {bad[0].id}, which"):
             open_prepared(tmp_path / "p", bad, SETTINGS)
-
-
-def test_killed_and_restarted_it_is_byte_identical(world, tmp_path):
-    """The 20-kill form is benchmarks/kill_and_prepare.py."""
-    flags = "--image_size=112,616", "--processes=2"
-    kill_and_prepare.start(world, tmp_path / "whole", *flags).wait()
-    whole = kill_and_prepare.content(tmp_path / "whole")
-    assert len(whole) == 7
-    for number, seconds in enumerate((0.0, 0.25)):
-        folder = tmp_path / f"killed{number}"
-        process = kill_and_prepare.start(world, folder, *flags)
-        kill_and_prepare.kill_once(process, folder, seconds)
-        kill_and_prepare.start(world, folder, *flags).wait()
-        assert kill_and_prepare.content(folder) == whole
 
 
 def test_program_twice_then_verified(world, tmp_path):

@@ -1,17 +1,24 @@
 """Files that are damaged or crafted: one line, or the sound file's answer.
 
-A few hundred changes of kinds that need no network; benchmarks/fuzz_files.py
-makes thousands, of every kind.
+    TRIES=5000 SEED=0 KINDS=.mat python -m pytest -s --run-large \
+        tests/large/test_fuzz_files.py
+
+By default a few hundred changes of kinds that need no network.
 """
 
+import os
 import signal
 
 import numpy as np
 import pytest
 
-from benchmarks import fuzz_files, fuzz_kinds
-from benchmarks.watched import outcome_of
+from tests.large import file_kinds, fuzz
+from tests.large.watched import Watched, outcome_of
 from tests.retrieval.identity_inputs import IdentityInputs
+
+TRIES = int(os.environ.get("TRIES", 5000))
+SEED = int(os.environ.get("SEED", 0))
+WORDS = os.environ.get("KINDS", "").split(",")
 
 _LIGHT = (
     "index.json",
@@ -27,7 +34,7 @@ _LIGHT = (
     "list of images",
     "list of queries",
 )
-_KINDS = [kind for kind in fuzz_kinds.KINDS if kind.name in _LIGHT]
+_KINDS = [kind for kind in file_kinds.KINDS if kind.name in _LIGHT]
 
 
 class _Encoder(IdentityInputs):
@@ -60,7 +67,7 @@ class _Here:
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     for seed, name in enumerate(("sound", "other")):
-        fuzz_kinds.make_light(folder / name, seed, _Encoder())
+        file_kinds.make_light(folder / name, seed, _Encoder())
     return folder
 
 
@@ -70,7 +77,24 @@ def test_every_light_kind_is_there():
 
 @pytest.mark.parametrize("kind", _KINDS, ids=lambda kind: kind.name)
 def test_changed_files_are_refused_or_answer_the_same(root, kind, capsys):
-    counts = fuzz_files.fuzz(kind, root, 25, 1, _Here)
+    counts = fuzz.fuzz(kind, root, 25, 1, _Here)
     bad = {"traceback", "hang", "wrong success", "long line"} & counts.keys()
     assert not bad, capsys.readouterr().out
     assert counts.total() == 25
+
+
+@pytest.mark.large
+def test_thousands_of_changes_of_every_kind(tmp_path, monkeypatch):
+    """A table counts what became of each kind; what should not be is listed."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    kinds = [k for k in file_kinds.KINDS if any(w in k.name for w in WORDS)]
+    weights = sum(kind.weight for kind in kinds)
+    fuzz.make_both(tmp_path)
+    rows = {}
+    for kind in kinds:
+        tries = max(1, round(TRIES * kind.weight / weights))
+        rows[kind.name] = fuzz.fuzz(
+            kind, tmp_path, tries, SEED, lambda begin: Watched(begin, 60.0)
+        )
+    print(fuzz.table(rows))
+    assert not any(counts[bad] for counts in rows.values() for bad in fuzz.BAD)

@@ -1,11 +1,4 @@
-"""Damages files of a world in many ways and sees whether `prepare` says so.
-
-    python -m benchmarks.damaged_files --world=FOLDER [--damaged=300]
-
-The world is copied, 300 of its images (as many of each kind) are damaged,
-and it is prepared. Every one must be reported with its own reason, nothing
-else may be, and every other pair must be as it is without the damage.
-"""
+"""Images of a world, damaged in many ways, and what must be said of them."""
 
 from __future__ import annotations
 
@@ -15,20 +8,15 @@ import random
 import re
 import shutil
 import struct
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from absl import app, flags
 from PIL import Image
 
-from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource
-from mgtl_tf.workflows.prepare import prepare
 
 Damage = Callable[[Path], object]
 
@@ -180,33 +168,3 @@ def copy_world(world: Path, folder: Path) -> list[Pair]:
     """A copy that may be damaged; its training pairs."""
     shutil.copytree(world, folder)
     return list(read_dataset("procedural", folder).train)
-
-
-def main(argv: list[str]) -> int:
-    """Prints what was wrong and the count of lines; 1 if anything was."""
-    del argv
-    size = (112, 616)
-    with tempfile.TemporaryDirectory() as name:
-        work = Path(name)
-        pairs = copy_world(Path(flags.FLAGS.world), work / "w")
-        chance = random.Random(flags.FLAGS.seed)
-        damaged = damage(pairs, flags.FLAGS.damaged, chance)
-        settings = CacheSettings("procedural", size, (0.0, 1.0))
-        prepared = prepare(work / "w", work / "p", settings, Workers())
-        wrong = wrong_lines(prepared.report, damaged)
-        wrong += wrong_pixels(work / "p" / "train", pairs, damaged, size)
-    print("\n".join(wrong))
-    print(
-        f"{len(damaged)} files damaged in {len(kinds())} ways:"
-        f" {len(prepared.problems)} reported, {prepared.left_out} pairs left"
-        f" out of {prepared.pairs}; {len(wrong)} things wrong"
-    )
-    return int(bool(wrong))
-
-
-if __name__ == "__main__":
-    # Here, as tests import several benchmarks whose flags share names.
-    flags.DEFINE_string("world", "", "of experiments.make_world")
-    flags.DEFINE_integer("damaged", 300, "files to damage", 1)
-    flags.DEFINE_integer("seed", 0, "decides which files")
-    app.run(main)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from benchmarks import bad_images
-from benchmarks.served_page import Address, Sent, form
 from mgtl_tf.serving.limits import Limits
+from tests.large import bad_images
+from tests.large.served_page import Address, Sent, form
 
 LIMITS = Limits()
 

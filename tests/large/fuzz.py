@@ -1,38 +1,26 @@
 """Damages and crafts every kind of file that the programs read.
 
-    python -m benchmarks.fuzz_files [--tries=5000] [--seed=0] [--kinds=.mat]
-
 Each changed file must be refused in one line, or, where it carries
 checksums, give the same answer as the sound one; it must never end in a
-traceback, hang, or take over 2 GB. A table counts what became of each kind;
-what should not be is listed, and the exit status is then 1.
+traceback, hang, or take over 2 GB.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import random
 import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from absl import app, flags
-
-from benchmarks.fuzz_kinds import KINDS, Kind, Reader, make
-from benchmarks.mutations import in_place_of
-from benchmarks.watched import Said, Watched
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError
+from tests.large.file_kinds import Kind, Reader, make
+from tests.large.mutations import in_place_of
+from tests.large.watched import Said
 
-_TRIES = flags.DEFINE_integer("tries", 5000, "of all kinds together", 1)
-_SEED = flags.DEFINE_integer("seed", 0, "of the changes")
-_KINDS = flags.DEFINE_list("kinds", [], "words in the kinds' names; all: none")
-
-_SECONDS = 60.0
 _BYTES = 2 * 10**9
 _LONGEST = 1500
 _REPLACED = 0.05
@@ -47,7 +35,7 @@ _COLUMNS = (
     "memory",
     "long line",
 )
-_BAD = set(_COLUMNS[3:])
+BAD = set(_COLUMNS[3:])
 
 
 class Asked(Protocol):
@@ -71,7 +59,7 @@ def fuzz(
 
     Args:
         kind: what is changed and how it is read.
-        root: holds folders `sound` and `other`, of `fuzz_kinds.make`.
+        root: holds folders `sound` and `other`, of `file_kinds.make`.
         tries: how many changes.
         seed: of the changes.
         start: begins a reader, here or in a process of its own.
@@ -95,7 +83,7 @@ def fuzz(
         what = _change(kind, path, root, rng)
         outcome, words = _outcome(kind, watched, wanted[1], path, root)
         counts[outcome] += 1
-        if outcome in _BAD:
+        if outcome in BAD:
             print(f"{kind.name} {number}: {outcome}: {what}: {words}"[-1500:])
     watched.close()
     return counts
@@ -173,7 +161,7 @@ def make_both(root: Path) -> None:
             raise RuntimeError("the sound files could not be made")
 
 
-def _table(rows: dict[str, Counter]) -> str:
+def table(rows: dict[str, Counter]) -> str:
     heads = ["kind", "tries", *_COLUMNS]
     lines = [" | ".join(heads), " | ".join("---" for _ in heads)]
     total = sum(rows.values(), Counter())
@@ -181,29 +169,3 @@ def _table(rows: dict[str, Counter]) -> str:
         cells = [name, counts.total(), *(counts[c] for c in _COLUMNS)]
         lines.append(" | ".join(map(str, cells)))
     return "\n".join(f"| {line} |" for line in lines)
-
-
-def main(argv: list[str]) -> int:
-    """Makes the files, changes them, prints the table."""
-    if argv[1:]:
-        raise app.UsageError(f"{argv[1]}: takes flags only")
-    os.environ["CUDA_VISIBLE_DEVICES"] = ""
-    words = _KINDS.value
-    kinds = [k for k in KINDS if not words or any(w in k.name for w in words)]
-    whole = sum(kind.weight for kind in kinds)
-    with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
-        make_both(root)
-        rows = {}
-        for kind in kinds:
-            tries = max(1, round(_TRIES.value * kind.weight / whole))
-            rows[kind.name] = fuzz(
-                kind, root, tries, _SEED.value, lambda b: Watched(b, _SECONDS)
-            )
-            print(f"{kind.name}: {dict(rows[kind.name])}", flush=True)
-    print(_table(rows))
-    return int(any(counts[c] for counts in rows.values() for c in _BAD))
-
-
-if __name__ == "__main__":
-    app.run(main)

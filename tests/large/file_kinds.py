@@ -15,14 +15,6 @@ import keras
 import numpy as np
 import scipy.io
 
-from benchmarks.mutations import (
-    BYTES,
-    TEXT,
-    Change,
-    crafted_json,
-    crafted_lines,
-    swapped,
-)
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.datasets.csv_list import read_csv
 from mgtl_tf.datasets.cvact import read_cvact
@@ -56,6 +48,14 @@ from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.prepare import prepare
 from polar.image_files import read_image
+from tests.large.mutations import (
+    BYTES,
+    TEXT,
+    Change,
+    crafted_json,
+    crafted_lines,
+    swapped,
+)
 
 Reader = Callable[[], Any]
 JSON: list[Change] = [crafted_json] * len(BYTES) + BYTES
@@ -120,7 +120,7 @@ def make(root: Path, seed: int) -> None:
     make_light(root, seed, Encoder(root / "export"))
     _make_weights(root, seed)
     build_engine(load_index(root / "gallery"), "float16", progress=False)
-    results = Path(__file__).parents[1] / "docs/results"
+    results = Path(__file__).parents[2] / "docs/results"
     shutil.copytree(results, root / "docs/results")
 
 

@@ -1,25 +1,38 @@
-"""How often damage that is seen in a picture is not seen by its reader.
+"""Damaged images: what `prepare` reports, and what its reader does not see.
 
-    python -m benchmarks.unseen_damage --images=FOLDER [--files=40]
+    DAMAGED=300 PAIRS=2000 FILES=40 SEED=0 python -m pytest -s --run-large \
+        tests/large/test_damage.py
 
-Files of a folder are written anew in each format, damaged in five ways, and
-read. Damage counts where more than 2 % of the pixels differ by more than 16
-levels in what is read. A single bit of a JPEG's entropy-coded data has no
-checksum: it may shift brightness, and every code still be a code.
+Damage counts where more than 2 % of the pixels differ by more than 16 levels
+in what is read. A single bit of a JPEG's entropy-coded data has no checksum:
+it may shift brightness, and every code still be a code.
 """
 
 from __future__ import annotations
 
 import io
+import os
+import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from absl import app, flags
+import pytest
 from PIL import Image
 
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.workflows.prepare import prepare
+from mgtl_tf.workflows.world import make_world
 from polar.image_files import decode, read_image
+from tests.large import damaged_world
+
+DAMAGED = int(os.environ.get("DAMAGED", 300))
+PAIRS = int(os.environ.get("PAIRS", 2000))
+FILES = int(os.environ.get("FILES", 40))
+EACH = 5
+SEED = int(os.environ.get("SEED", 0))
 
 Damage = Callable[[bytes, int, int, np.random.Generator], bytes]
 
@@ -99,12 +112,45 @@ def unseen(data: bytes, damaged: bytes) -> bool:
     return bool((np.abs(found - sound).max(axis=-1) > 16).mean() > 0.02)
 
 
-def main(argv: list[str]) -> None:
-    """Prints a line a format: how many of each damage went unseen."""
-    del argv
-    chance = np.random.default_rng(flags.FLAGS.seed)
-    paths = sorted(Path(flags.FLAGS.images).rglob("*.jpg"))
-    images = [read_image(path) for path in paths[: flags.FLAGS.files]]
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("damage") / "world"
+    settings = WorldSettings(
+        train_pairs=PAIRS,
+        val_pairs=20,
+        aerial_size=128,
+        ground_height=64,
+        ground_width=320,
+    )
+    make_world(settings, folder, os.cpu_count() or 1, progress=False)
+    return folder
+
+
+@pytest.mark.large
+def test_every_damaged_image_is_reported(world, tmp_path):
+    size = (112, 616)
+    pairs = damaged_world.copy_world(world, tmp_path / "w")
+    damaged = damaged_world.damage(pairs, DAMAGED, random.Random(SEED))
+    settings = CacheSettings("procedural", size, (0.0, 1.0))
+    done = prepare(tmp_path / "w", tmp_path / "p", settings, Workers())
+    wrong = damaged_world.wrong_lines(done.report, damaged)
+    cache = tmp_path / "p/train"
+    wrong += damaged_world.wrong_pixels(cache, pairs, damaged, size)
+    print(
+        f"\n{len(damaged)} files damaged in {len(damaged_world.kinds())} ways:"
+        f" {len(done.problems)} reported, {done.left_out} pairs left"
+        f" out of {done.pairs}; {len(wrong)} things wrong"
+    )
+    assert wrong == []
+
+
+@pytest.mark.large
+def test_damage_that_shows_is_seen(world):
+    """But for single bits of a JPEG, and two blocks of other bytes."""
+    chance = np.random.default_rng(SEED)
+    paths = sorted(world.rglob("streetview/**/*.jpg"))[:FILES]
+    images = [read_image(path) for path in paths]
+    totals = dict.fromkeys(DAMAGES, 0)
     for name, (kind, options) in FORMATS.items():
         counts = dict.fromkeys(DAMAGES, 0)
         for image in images:
@@ -112,18 +158,14 @@ def main(argv: list[str]) -> None:
             Image.fromarray(image).save(file, kind, **options)
             data = file.getvalue()
             for way, damage in DAMAGES.items():
-                for _ in range(flags.FLAGS.each):
+                for _ in range(EACH):
                     damaged = damage(data, *body(data), chance)
                     counts[way] += unseen(data, damaged)
-        told = ", ".join(f"{way} {count}" for way, count in counts.items())
-        total = len(images) * flags.FLAGS.each
-        print(f"{name}: unseen of {total}: {told}", flush=True)
-
-
-if __name__ == "__main__":
-    # Here, as tests import several benchmarks whose flags share names.
-    flags.DEFINE_string("images", None, "folder of JPEG files", required=True)
-    flags.DEFINE_integer("files", 40, "of the folder", 1)
-    flags.DEFINE_integer("each", 5, "tries a file and damage", 1)
-    flags.DEFINE_integer("seed", 0, "decides where files are damaged")
-    app.run(main)
+        shown = ", ".join(f"{way} {count}" for way, count in counts.items())
+        print(f"{name}: unseen of {len(images) * EACH}: {shown}", flush=True)
+        for way, count in counts.items():
+            totals[way] += count
+            assert way != "one bit" or "JPEG" in name or not count
+    tries = len(FORMATS) * len(images) * EACH
+    assert totals["zeros inside"] == totals["zeros to the end"] == 0
+    assert totals["cut, with its end"] + totals["512 other bytes"] < tries / 100
