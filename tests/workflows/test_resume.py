@@ -108,5 +108,5 @@ def test_what_cannot_be_started_from_is_one_line(data, tmp_path):
     start(tmp_path / "deeper", config=deeper).save_best(Progress(1))
     refused(
         SMALL.replace(init_from=str(tmp_path / "deeper")),
-        r"only in the file: model/ground_cmi_1/\S+ \(4",
+        r"only in the file: model/ground_step_1/cmi/\S+ \(4",
     )
