@@ -4,7 +4,7 @@ import cv2
 import keras
 import numpy as np
 
-from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.models import build_model
 from mgtl_tf.training.checkpoint import Checkpoints, Progress
 
@@ -16,6 +16,17 @@ ONE_STEP = ModelConfig(
     channels=24,
     heads=2,
     recurrent_steps=1,
+)
+
+# The smallest network that trains; what a test varies it replaces.
+TINY = RunConfig().replace(
+    image_size=(8, 16),
+    width_multiplier=1 / 64,
+    poolings=1,
+    channels=4,
+    heads=2,
+    recurrent_steps=0,
+    backbone_weights="none",
 )
 
 

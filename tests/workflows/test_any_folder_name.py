@@ -22,19 +22,12 @@ from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 from polar.convert import convert_folder
-from tests.tiny_runs import write_noisy_cvusa
+from tests.tiny_runs import TINY, write_noisy_cvusa
 
-SMALL = RunConfig().replace(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=0,
+SMALL = TINY.replace(
     batch_size=2,
     epochs=1,
     profile_steps=1,
-    backbone_weights="none",
 )
 UNICODE = "-[1] *?%41#\u00fc\U0001f30d'\"$HOME,;:~\\\n "
 BYTES = os.fsdecode(b"[latin]-\xfc")

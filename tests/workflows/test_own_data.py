@@ -16,20 +16,13 @@ from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.inputs import left_out, open_source, read_data
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
-from tests.tiny_runs import write_image
+from tests.tiny_runs import TINY, write_image
 
-SMALL = RunConfig().replace(
+SMALL = TINY.replace(
     dataset="csv",
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=0,
     batch_size=4,
     epochs=1,
     cache="none",
-    backbone_weights="none",
     retrieval_pictures=1,
     dtype_policy="float32",
 )

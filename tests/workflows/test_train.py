@@ -15,19 +15,14 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import order
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train
+from tests.tiny_runs import TINY
 
 SAME = dict.fromkeys(("r@1", "r@5", "r@10", "r@1%"), 0.5)
-SMALL = RunConfig().replace(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
+SMALL = TINY.replace(
     recurrent_steps=1,
     batch_size=2,
     epochs=1,
     cache="none",
-    backbone_weights="none",
 )
 
 

@@ -6,25 +6,18 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig
 from mgtl_tf.training.checkpoint import Checkpoints, Progress
 from mgtl_tf.training.logs import MetricsLog, read_metrics
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.train import train
 from tests.small_disk import fill
+from tests.tiny_runs import TINY
 
-SMALL = RunConfig().replace(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=0,
+SMALL = TINY.replace(
     batch_size=2,
     epochs=4,
     cache="none",
-    backbone_weights="none",
     checkpoint_steps=1,
     log_every=1,
     evaluate_every=0,
