@@ -2,7 +2,7 @@
 
     python -m experiments.look --run_dir=runs/first
 
-Writes look.html (open it in a browser), its pictures and look.json: how near
+Writes look.html (open it in a browser), its pictures and look.json: how close
 the generated knowledge is to the true one, beside controls; the attention of
 every step and head; recall when stopping early.
 """

@@ -72,9 +72,6 @@ _ANY_CODE = flags.DEFINE_bool(
 _COST = flags.DEFINE_bool(
     "cost", True, "measure parameters, multiply-adds, time and memory"
 )
-_LOOK = flags.DEFINE_bool(
-    "look", False, "pages about the attention of the rows with steps"
-)
 _PUBLISH = flags.DEFINE_bool(
     "publish", False, "write --docs_dir: results.md and results/"
 )
@@ -99,8 +96,6 @@ def main(argv: list[str]) -> int:
     tables.run_tables(request, _WORKERS.value)
     shown = tables.show_tables(request)
     print("\n\n".join(map(as_text, shown)))
-    if _LOOK.value:
-        tell_done(f"look: {tables.look_at_tables(request)}")
     if _PUBLISH.value:
         docs = Path(_DOCS_DIR.value)
         page = tables.publish_tables(request, shown, docs, _command())

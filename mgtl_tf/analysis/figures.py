@@ -8,31 +8,29 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf import metrics
-from mgtl_tf.analysis.attention import (
-    direction,
-    even_direction,
-    focus,
-    mean_of,
-    offsets,
-)
-from mgtl_tf.analysis.likeness import (
-    finds_own,
-    likeness,
+from mgtl_tf.analysis.attention import attention_figures
+from mgtl_tf.analysis.similarity import (
     other_places,
+    similarity,
+    token_recall,
     variation,
 )
 from mgtl_tf.analysis.traces import ViewTraces
+from mgtl_tf.datasets.sources import VIEWS
 
-GENERATED = {
-    "satellite_from_ground": ("ground", "satellite"),
-    "ground_from_satellite": ("satellite", "ground"),
+_Pair = tuple[tuple[str, str], tuple[str, str]]
+
+COMPARED: dict[str, _Pair] = {
+    "L_S, F_S": (("ground", "knowledge"), ("satellite", "tokens")),
+    "L_G, F_G": (("satellite", "knowledge"), ("ground", "tokens")),
+    "F_G, F_S": (("ground", "tokens"), ("satellite", "tokens")),
 }
-"""Knowledge to (the view that it is generated from, the one it should equal):
-L_S and L_G of Eq. 3."""
+"""Compared tokens: (view, name) of the found ones and of the true ones; L_S
+and L_G are generated (Eq. 3), the last line compares what both views have
+without generation."""
 
-COLLAPSED = 1e-4
-"""Tokens of which a smaller share differs between places are the same."""
-
+_VIEWS = "F_G, F_S"
+_COLLAPSED = 1e-4
 _TIMES_CHANCE = 10.0
 
 Traces = Mapping[str, ViewTraces]
@@ -47,163 +45,92 @@ def look_figures(
         traces: of `trace_places`.
         generates: whether the model generates knowledge (CMI); without, it
             attends to its own tokens.
-        seed: decides which other place each place is compared with.
+        seed: of the other place that each place is compared with.
 
     Returns:
-        "places" N, "steps" L, "heads", "azimuths" T, "chance" (r@1 of blind
-        guessing); lists of one entry a step: "recall" (stopping there, by
-        direction), "views" (the ground tokens against the satellite's),
-        "view_agreement" (of `_view_agreement`),
-        "knowledge" (by `GENERATED`; empty without CMI), "variation" and
-        "attention" (by view; the latter with a list of heads). NaN is None.
+        "places" N, "chance" (r@1 of blind guessing), and lists of one entry a
+        step, each with its "step" from 1: "similarity" (of "compared" tokens:
+        `similarity` and `token_recall`), "attention" (by "view":
+        `attention_figures`), "agreement" (centred cosine of both views'
+        attention over azimuths: "own", and "other" with another place's
+        aerial image), "recall" (stopping there, by "direction"; R20), and
+        "variation" (by "view").
 
     Raises:
         ValueError: for fewer than two places.
     """
-    ground = traces["ground"]
-    count = ground.attention.count
+    count = traces["ground"].count
     others = other_places(count, seed)
-    _, heads, azimuths, _ = ground.attention.maps.shape
-    found = {
+    steps = range(len(traces["ground"].maps))
+    compared = COMPARED if generates else {_VIEWS: COMPARED[_VIEWS]}
+    return {
         "places": count,
-        "steps": ground.steps,
-        "heads": heads,
-        "azimuths": azimuths,
         "chance": 1 / count,
-        "even_attention": even_direction(azimuths),
-        "recall": _recalls(traces),
-        "view_agreement": _view_agreement(traces, others),
-        "views": [
-            _comparison(
-                ground.get("tokens", step),
-                traces["satellite"].get("tokens", step),
-                others,
-            )
-            for step in range(ground.steps)
+        "similarity": [
+            {"compared": name, "step": step + 1}
+            | _compare(traces, pair, step, others)
+            for name, pair in compared.items()
+            for step in steps
         ],
-        "knowledge": _knowledge(traces, others) if generates else {},
-        "variation": {
-            view: [variation(own.get("tokens", s)) for s in range(own.steps)]
+        "attention": [
+            {"view": view} | step
             for view, own in traces.items()
-        },
-        "attention": {
-            view: _attention(own.attention.maps, own.attention.entropies)
-            for view, own in traces.items()
-        },
-    }
-    return _without_nan(found)
-
-
-def _recalls(traces: Traces) -> dict[str, list[dict[str, Any]]]:
-    """Recall of the descriptors of every step, both ways (R20)."""
-    ground, satellite = traces["ground"], traces["satellite"]
-    ways = {
-        "ground_to_satellite": (ground, satellite),
-        "satellite_to_ground": (satellite, ground),
-    }
-    return {
-        way: [
-            metrics.recall(a.get("descriptor", s), b.get("descriptor", s))
-            for s in range(a.steps)
-        ]
-        for way, (a, b) in ways.items()
-    }
-
-
-def _view_agreement(
-    traces: Traces, others: np.ndarray
-) -> list[dict[str, float]]:
-    """Whether both views of a place attend to the same azimuths.
-
-    "own" is the mean over places of the centred cosine of both views'
-    attention over azimuths; "other" the same with another place's aerial
-    image, which should be 0.
-    """
-    ground, satellite = traces["ground"], traces["satellite"]
-    found = []
-    for step in range(ground.steps):
-        compared = likeness(
-            ground.get("azimuth_attention", step),
-            satellite.get("azimuth_attention", step),
-            others,
-        )
-        found.append(
-            {
-                "own": compared["centred_cosine"],
-                "other": compared["other_centred_cosine"],
-            }
-        )
-    return found
-
-
-def _knowledge(
-    traces: Traces, others: np.ndarray
-) -> dict[str, list[dict[str, Any]]]:
-    return {
-        name: [
-            _comparison(
-                traces[source].get("knowledge", step),
-                traces[target].get("tokens", step),
-                others,
+            for step in attention_figures(own.maps, own.entropies)
+        ],
+        "agreement": [
+            {"step": step + 1} | _agreement(traces, step, others)
+            for step in steps
+        ],
+        "recall": [
+            {"direction": f"{queries} to {gallery}", "step": step + 1}
+            | metrics.recall(
+                traces[queries].arrays["descriptor"][step],
+                traces[gallery].arrays["descriptor"][step],
             )
-            for step in range(traces[source].steps)
-        ]
-        for name, (source, target) in GENERATED.items()
+            for queries, gallery in (VIEWS, VIEWS[::-1])
+            for step in steps
+        ],
+        "variation": [
+            {"view": view, "step": step, "share": variation(tokens)}
+            for view, own in traces.items()
+            for step, tokens in enumerate(own.arrays["tokens"], 1)
+        ],
     }
 
 
-def _comparison(
-    found: np.ndarray, truth: np.ndarray, others: np.ndarray
+def _compare(
+    traces: Traces, pair: _Pair, step: int, others: np.ndarray
 ) -> dict[str, Any]:
+    found, truth = (traces[view].arrays[name][step] for view, name in pair)
+    return {**similarity(found, truth, others), **token_recall(found, truth)}
+
+
+def _agreement(traces: Traces, step: int, others: np.ndarray) -> dict[str, Any]:
+    """Whether both views of a place attend to the same azimuths."""
+    ground, satellite = (
+        traces[view].arrays["azimuth_attention"][step] for view in VIEWS
+    )
+    found = similarity(ground, satellite, others)
     return {
-        **likeness(found, truth, others),
-        "recall": finds_own(found, truth),
+        "own": found["centred_cosine"],
+        "other": found["other_centred_cosine"],
     }
-
-
-def _attention(maps: np.ndarray, entropies: np.ndarray) -> list[dict[str, Any]]:
-    """One entry a step: the mean over heads, the profile, and each head."""
-    steps = []
-    for step_maps, step_entropies in zip(maps, entropies, strict=True):
-        profiles = offsets(step_maps)  # [heads, T]
-        heads = [
-            {**focus(own, nats), **direction(profile)}
-            for own, nats, profile in zip(
-                step_maps, step_entropies, profiles, strict=True
-            )
-        ]
-        steps.append(
-            {
-                **mean_of(heads),
-                "profile": [float(p) for p in profiles.mean(axis=0)],
-                "heads": heads,
-            }
-        )
-    return steps
 
 
 def warning_of(figures: Mapping[str, Any]) -> str:
     """Why the figures say little; empty for a sound model."""
-    smallest = min(min(steps) for steps in figures["variation"].values())
-    first = figures["recall"]["ground_to_satellite"][-1]["r@1"]
-    if smallest < COLLAPSED:
+    smallest = min(entry["share"] for entry in figures["variation"])
+    last = [r for r in figures["recall"] if r["direction"].startswith("ground")]
+    first, chance = last[-1]["r@1"], figures["chance"]
+    if smallest < _COLLAPSED:
         return (
             "The model has collapsed: at some step its tokens are the same for"
             f" all places (only {100 * smallest:.4f} % of their mean square"
             " differs)."
         )
-    if first < _TIMES_CHANCE * figures["chance"]:
+    if first < _TIMES_CHANCE * chance:
         return (
             f"The model is barely trained: r@1 is {100 * first:.2f} %, chance"
-            f" {100 * figures['chance']:.2f} %."
+            f" {100 * chance:.2f} %."
         )
     return ""
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no NaN."""
-    if isinstance(value, dict):
-        return {name: _without_nan(v) for name, v in value.items()}
-    if isinstance(value, list):
-        return [_without_nan(v) for v in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -2,89 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.analysis.attention import AttentionTotals
+from mgtl_tf.analysis.attention import entropy
 from mgtl_tf.datasets.pipeline import raising_user_errors
-from mgtl_tf.datasets.sources import VIEWS, PairSource
-from mgtl_tf.utils.gathered_rows import GatheredRows
+from mgtl_tf.datasets.sources import VIEWS
 
-KEPT = ("tokens", "knowledge", "descriptor", "azimuth_attention")
-"""What is kept of every place; "azimuth_attention" is the attention that each
-azimuth receives, the mean over heads and queries [T']. Of the rest, totals
-alone."""
+Trace = Callable[[Any, Any], dict[str, dict[str, tf.Tensor]]]
 
 
 class ViewTraces:
-    """One view's tokens, knowledge and descriptors of all places, by step.
+    """One view's tensors of N places, by step; attention only as means.
 
     Args:
-        batches: how many will be added.
+        places: N.
 
     Attributes:
-        attention: the totals over all places.
+        count: places added so far.
+        arrays: "tokens" and "knowledge", float32 [L, N, T, C]; "descriptor"
+            [L, N, D]; "azimuth_attention" [L, N, T'], the attention that each
+            azimuth receives, the mean over heads and queries.
     """
 
-    def __init__(self, batches: int):
-        self._batches = batches
-        self._rows: dict[tuple[int, str], GatheredRows] = {}
-        self._shapes: dict[str, tuple[int, ...]] = {}
-        self.attention = AttentionTotals()
-        self.steps = 0
+    def __init__(self, places: int):
+        self.places = places
+        self.count = 0
+        self.arrays: dict[str, np.ndarray] = {}
+        self._maps = np.zeros(())
+        self._entropies = np.zeros(())
 
-    def add(self, steps: list[dict[str, np.ndarray]]) -> None:
-        """Takes in a batch of `model.trace`, without its padding."""
-        self.steps = len(steps)
-        for number, step in enumerate(steps):
-            received = step["attention"].mean(axis=(1, 2))  # [n, T']
-            for name in KEPT:
-                value = received if name == "azimuth_attention" else step[name]
-                self._shapes[name] = value.shape[1:]
-                rows = self._rows.setdefault(
-                    (number, name), GatheredRows(self._batches)
-                )
-                rows.add(value.reshape(len(value), -1))
-        self.attention.add(np.stack([s["attention"] for s in steps], axis=1))
+    def add(self, batch: dict[str, np.ndarray]) -> None:
+        """Takes in n places: values of a tracer, [L, n, ...]."""
+        attention = batch["attention"]  # [L, n, heads, T, T']
+        kept = {k: v for k, v in batch.items() if k != "attention"}
+        kept["azimuth_attention"] = attention.mean(axis=(2, 3))
+        rows = slice(self.count, self.count + attention.shape[1])
+        for name, part in kept.items():
+            if name not in self.arrays:
+                shape = part.shape[0], self.places, *part.shape[2:]
+                self.arrays[name] = np.empty(shape, part.dtype)
+            self.arrays[name][:, rows] = part
+        self._maps = self._maps + attention.sum(axis=1, dtype=np.float64)
+        nats = entropy(attention).mean(axis=-1)  # [L, n, heads]
+        self._entropies = self._entropies + nats.sum(axis=1)
+        self.count = rows.stop
 
-    def get(self, name: str, step: int) -> np.ndarray:
-        """`KEPT` value of a step (from 0) of all places, [N, ...]."""
-        rows = self._rows[step, name].all()
-        return rows.reshape(len(rows), *self._shapes[name])
+    @property
+    def maps(self) -> np.ndarray:
+        """The mean attention, float64 [L, heads, T, T']."""
+        return self._maps / self.count
+
+    @property
+    def entropies(self) -> np.ndarray:
+        """The mean entropy of a token's attention, nats [L, heads]."""
+        return self._entropies / self.count
 
 
-class ChosenRows:
-    """A source of some rows of another source.
+def tracer(model: keras.Model) -> Trace:
+    """A function of ground and satellite images [n, H, W, 3] of an MGTL.
 
-    Args:
-        source: of all pairs.
-        rows: int [n], which.
+    It returns "ground" and "satellite" to "tokens", "knowledge", "descriptor"
+    and "attention" of `model.trace`, float32 [L, n, ...].
     """
 
-    def __init__(self, source: PairSource, rows: np.ndarray):
-        self.source = source
-        self.rows = rows
+    @tf.function(autograph=False)
+    def trace(ground, satellite):
+        found = {}
+        for view, images in zip(VIEWS, (ground, satellite), strict=True):
+            steps = model.trace(tf.cast(images, tf.float32), view)
+            found[view] = {
+                name: tf.stack([tf.cast(s[name], tf.float32) for s in steps])
+                for name in steps[0]
+            }
+        return found
 
-    def __len__(self) -> int:
-        """How many pairs there are, n."""
-        return len(self.rows)
-
-    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ground and polar satellite images of rows int [m] of the chosen.
-
-        Raises:
-            UserError: for a file that cannot be read.
-        """
-        return self.source.load(self.rows[rows])
+    return trace
 
 
 def trace_places(
     model: keras.Model,
-    batches: Collection[dict[str, Any]],
+    batches: Iterable[dict[str, Any]],
+    places: int,
     progress: Callable[[int], Any] | None = None,
 ) -> dict[str, ViewTraces]:
     """Tokens, knowledge, descriptors and attention of every step and view.
@@ -94,6 +97,7 @@ def trace_places(
     Args:
         model: an MGTL with at least one step.
         batches: of `eval_batches`.
+        places: N, how many are in them.
         progress: called with the number of places done since its last call.
 
     Returns:
@@ -102,51 +106,13 @@ def trace_places(
     Raises:
         UserError: for an image file that cannot be read.
     """
-    trace = _tracer(model)
-    found = {view: ViewTraces(len(batches)) for view in VIEWS}
+    trace = tracer(model)
+    found = {view: ViewTraces(places) for view in VIEWS}
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
-        for view, steps in trace(batch["ground"], batch["satellite"]).items():
-            found[view].add(
-                [
-                    {name: value.numpy()[valid] for name, value in step.items()}
-                    for step in steps
-                ]
-            )
+        traced = trace(batch["ground"], batch["satellite"])
+        for view, values in traced.items():
+            found[view].add({k: v.numpy()[:, valid] for k, v in values.items()})
         if progress is not None:
             progress(int(valid.sum()))
     return found
-
-
-def attention_of(
-    model: keras.Model, ground: np.ndarray, satellite: np.ndarray
-) -> dict[str, np.ndarray]:
-    """The attention of some places by themselves.
-
-    Args:
-        model: as of `trace_places`.
-        ground, satellite: RGB uint8 [n, H, W, 3].
-
-    Returns:
-        "ground" and "satellite" to float32 [n, L, heads, T, T'].
-    """
-    traced = _tracer(model)(tf.constant(ground), tf.constant(satellite))
-    return {
-        view: np.stack([step["attention"].numpy() for step in steps], axis=1)
-        for view, steps in traced.items()
-    }
-
-
-def _tracer(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
-    @tf.function(autograph=False)
-    def trace(ground, satellite):
-        views = dict(zip(VIEWS, (ground, satellite), strict=True))
-        return {
-            view: [
-                {name: tf.cast(v, tf.float32) for name, v in step.items()}
-                for step in model.trace(tf.cast(images, tf.float32), view)
-            ]
-            for view, images in views.items()
-        }
-
-    return trace

@@ -12,15 +12,9 @@ import keras
 import numpy as np
 
 from mgtl_tf.analysis.figures import Traces, look_figures
-from mgtl_tf.analysis.maps import Example
-from mgtl_tf.analysis.page import (
-    FIGURES,
-    PAGE,
-    LookData,
-    write_look,
-    write_study_page,
-)
-from mgtl_tf.analysis.traces import ChosenRows, attention_of, trace_places
+from mgtl_tf.analysis.page import PAGE, write_look
+from mgtl_tf.analysis.pictures import Example
+from mgtl_tf.analysis.traces import trace_places, tracer
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
 from mgtl_tf.datasets.records import Pair
@@ -32,12 +26,8 @@ from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.evaluate import on_data, read_split
 from mgtl_tf.workflows.inputs import open_source, pair_bar, validation_batches
-
-LOOK_DIR = "report/look"
-"""Where in a run folder the page stands, unless another is named."""
 
 
 def look_at_run(
@@ -68,60 +58,46 @@ def look_at_run(
         UserError: for a run without steps, or a run, data or folder that
             cannot be read or used.
     """
-    output_dir = Path(output_dir or Path(run_dir) / LOOK_DIR)
-    require_steps(run_dir)
+    output_dir = Path(output_dir or Path(run_dir) / "report" / "look")
+    _require_steps(run_dir)
     require_replaceable(output_dir, PAGE)
     trained, model = load_model(run_dir, checkpoint)
     config = on_data(trained, None, data_dir)
-    pairs, source = _places(config, run_dir, data_dir, split, places)
+    name = split if data_dir is None else f"{config.data.dataset}-{split}"
+    listed = read_split(config, split)
+    rows = _distinct_places(listed, split, places)
+    pairs = [listed[row] for row in rows]
+    cache = Path(run_dir) / "cache" / name
+    source = _Rows(open_source(config, listed, cache), rows)
     with pair_bar("look", len(pairs)) as bar:
         batches = validation_batches(config, source)
-        traces = trace_places(model, batches, bar.update)
-    last = traces["ground"].steps - 1
-    ground, satellite = (t.get("descriptor", last) for t in traces.values())
+        traces = trace_places(model, batches, len(pairs), bar.update)
+    ground, satellite = (v.arrays["descriptor"][-1] for v in traces.values())
     require_finite(ground, satellite, pairs)
-    facts = _facts(trained, config, run_dir, split, checkpoint)
-    data = LookData(
-        facts={**facts, "places": len(pairs)},
-        figures=look_figures(traces, config.model.knowledge != "none"),
-        maps={view: own.attention.maps for view, own in traces.items()},
-        examples=_examples(model, source, pairs, traces, examples),
+    looked_at = f"{config.data.data_dir}, {split} split, {len(pairs)} places"
+    return write_look(
+        output_dir,
+        _facts(trained, run_dir, looked_at, checkpoint),
+        look_figures(traces, config.model.knowledge != "none"),
+        {view: own.maps for view, own in traces.items()},
+        _examples(model, source, pairs, traces, examples),
     )
-    return write_look(output_dir, data)
 
 
-def look_at_runs(run_dirs: Sequence[Path], tables_dir: Path) -> Path:
-    """`look_at_run` of several runs, and the page that links them.
+class _Rows:
+    """Some rows of a source, int [n]."""
 
-    Args:
-        run_dirs: of MGTL with steps, one or more; each gets its own page.
-        tables_dir: gets look.html.
+    def __init__(self, source: PairSource, rows: np.ndarray):
+        self.source, self.rows = source, rows
 
-    Returns:
-        The page's path.
+    def __len__(self) -> int:
+        return len(self.rows)
 
-    Raises:
-        UserError: for no run at all, or as `look_at_run`.
-    """
-    if not run_dirs:
-        raise UserError(
-            "no finished run of w/ CMI, w/o CMI or Naive to look at: these are"
-            " rows of Tables 2 and 4"
-        )
-    runs = {}
-    for run_dir in run_dirs:
-        page = look_at_run(run_dir)
-        found = read_json(page.parent / FIGURES, dict[str, Any], "look again")
-        runs[page] = found["figures"]
-    return write_study_page(tables_dir, runs)
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        return self.source.load(self.rows[rows])
 
 
-def require_steps(run_dir: Path | str) -> None:
-    """Raises an error for a run that has no recurrent steps.
-
-    Raises:
-        UserError: for such a run, or a folder that is none.
-    """
+def _require_steps(run_dir: Path | str) -> None:
     config = RunConfig.load(run_dir).model
     if config.system != "mgtl" or not config.recurrent_steps:
         row = config.system
@@ -132,25 +108,17 @@ def require_steps(run_dir: Path | str) -> None:
         )
 
 
-def _places(
-    config: RunConfig,
-    run_dir: Path | str,
-    data_dir: str | None,
-    split: str,
-    places: int,
-) -> tuple[list[Pair], PairSource]:
-    """The chosen pairs and their pixels; of each aerial image one."""
-    pairs = read_split(config, split)
+def _distinct_places(
+    pairs: Sequence[Pair], split: str, places: int
+) -> np.ndarray:
+    """Rows of evenly spread pairs, one of each aerial image, int [n]."""
     distinct = first_rows(aerial_images(pairs))
     if len(distinct) < 2:
         raise UserError(
             f"{split} split: holds a single place; at least two are needed to"
             " compare with"
         )
-    name = split if data_dir is None else f"{config.data.dataset}-{split}"
-    source = open_source(config, pairs, Path(run_dir) / "cache" / name)
-    rows = distinct[fixed_rows(len(distinct), max(2, places))]
-    return [pairs[row] for row in rows], ChosenRows(source, rows)
+    return distinct[fixed_rows(len(distinct), max(2, places))]
 
 
 def _examples(
@@ -163,51 +131,42 @@ def _examples(
     """Places evenly spread over the order of their ranks."""
     if not count:
         return []
-    last = traces["ground"].steps - 1
-    views = {v: own.get("descriptor", last) for v, own in traces.items()}
-    place, _ = ranks(views["ground"], views["satellite"])
+    place, _ = ranks(*(v.arrays["descriptor"][-1] for v in traces.values()))
     order = np.argsort(place, kind="stable")
     rows = order[fixed_rows(len(order), count)]
-    images = dict(zip(views, source.load(rows), strict=True))
-    attention = attention_of(model, images["ground"], images["satellite"])
+    images = dict(zip(traces, source.load(rows), strict=True))
+    traced = tracer(model)(*images.values())
+    attention = {v: own["attention"].numpy() for v, own in traced.items()}
     return [
         Example(
             pairs[row].id,
             int(place[row]),
-            {view: images[view][i] for view in views},
-            {view: attention[view][i] for view in views},
+            {view: own[i] for view, own in images.items()},
+            {view: own[:, i] for view, own in attention.items()},
         )
         for i, row in enumerate(rows)
     ]
 
 
 def _facts(
-    trained: RunConfig,
-    config: RunConfig,
-    run_dir: Path | str,
-    split: str,
-    checkpoint: str,
+    trained: RunConfig, run_dir: Path | str, looked_at: str, checkpoint: str
 ) -> dict[str, Any]:
     """How the page came about; names to values."""
     there = (Path(run_dir) / "environment.json").is_file()
     machine = read_environment(run_dir) if there else {}
-    model, training = trained.model, trained.train
+    command = " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])
     return {
         "run": Path(run_dir).name,
         "trained on": f"{trained.data.dataset}, {trained.data.data_dir}",
-        "looked at": f"{config.data.data_dir}, {split} split",
+        "looked at": looked_at,
         "checkpoint": checkpoint,
-        "knowledge": model.knowledge,
-        "recurrent steps": model.recurrent_steps,
-        "residual_init": model.residual_init,
-        "generative_weight": training.generative_weight,
-        "seed": training.seed,
+        "knowledge": trained.model.knowledge,
+        "recurrent steps": trained.model.recurrent_steps,
+        "residual_init": trained.model.residual_init,
+        "generative_weight": trained.train.generative_weight,
+        "seed": trained.train.seed,
         "trained with": f"TensorFlow {machine.get('tensorflow', 'unknown')},"
         f" {machine.get('processor', 'unknown processor')}",
-        "command": "python -m experiments." + _command(),
+        "command": f"python -m experiments.{command}",
         "written": datetime.datetime.now().strftime("%Y-%m-%d %H:%M"),
     }
-
-
-def _command() -> str:
-    return " ".join([Path(sys.argv[0]).stem, *sys.argv[1:]])

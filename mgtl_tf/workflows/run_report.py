@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.records import Dataset, positions
 from mgtl_tf.evaluation import descriptors as evaluation
-from mgtl_tf.retrieval.report.report import ReportData, write_report
+from mgtl_tf.retrieval.report.report import Retrieval, write_report
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.logs import read_metrics
@@ -35,28 +34,22 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     """
     run_dir = Path(run_dir)
     config, model = load_model(run_dir, "best")
-    data = ReportData(
-        config=config,
-        environment=read_environment(run_dir),
-        records=read_metrics(run_dir),
-    )
-    pairs = dataset.validation
-    if pairs:
+    retrieval = None
+    if pairs := dataset.validation:
         source = open_source(config, pairs, run_dir / "cache" / "validation")
         with pair_bar("report", len(pairs)) as bar:
-            ground, satellite = evaluation.embed(
-                model, validation_batches(config, source), bar.update
-            )
+            batches = validation_batches(config, source)
+            ground, satellite = evaluation.embed(model, batches, bar.update)
         images = aerial_images(pairs)
-        data = dataclasses.replace(
-            data,
-            result=evaluation.evaluate(
-                ground, satellite, positions(pairs), images=images
-            )
-            | left_out(dataset),
-            ground=ground,
-            satellite=satellite,
-            pairs=pairs,
-            images=images,
+        result = evaluation.evaluate(
+            ground, satellite, positions(pairs), images=images
         )
-    return write_report(run_dir / "report", data)
+        result |= left_out(dataset)
+        retrieval = Retrieval(pairs, images, ground, satellite, result)
+    return write_report(
+        run_dir / "report",
+        config,
+        read_environment(run_dir),
+        read_metrics(run_dir),
+        retrieval,
+    )

@@ -38,11 +38,8 @@ from mgtl_tf.workflows.distractors import (
     distractor_table,
     measure_among_distractors,
 )
-from mgtl_tf.workflows.look import look_at_runs
 from mgtl_tf.workflows.study_runs import finish, ready_data, study_facts
 from polar.text import csv_text
-
-_LOOKED_AT = ("with_cmi", "without_cmi", "naive")
 
 
 @dataclass(frozen=True)
@@ -198,23 +195,6 @@ def _write(stem: Path, table: Table) -> None:
     if table.has_recall:
         draw_table(table, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.txt, .md, .csv and .svg are written", stem)
-
-
-def look_at_tables(request: TablesRequest) -> Path:
-    """Pages about the attention of the rows w/ CMI, w/o CMI and Naive.
-
-    Each finished run gets RUN/report/look/; STUDY/tables/look.html links
-    them, and is returned.
-
-    Raises:
-        UserError: where no such run is finished, or one cannot be read.
-    """
-    done = [
-        run.folder
-        for run in request.runs
-        if run.key in _LOOKED_AT and run.is_trained
-    ]
-    return look_at_runs(done, request.study.folder / "tables")
 
 
 def publish_tables(

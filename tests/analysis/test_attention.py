@@ -7,48 +7,36 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.analysis.attention import (
-    AttentionTotals,
-    direction,
-    entropy,
-    even_direction,
-    focus,
-    offsets,
-)
+from mgtl_tf.analysis.attention import direction, entropy, focus, offsets
+from mgtl_tf.analysis.traces import ViewTraces
 
 T = 8
 
 
-def _attention(seed, places=5, steps=2, heads=3, size=T, sharpness=2.0):
+def _attention(seed, places=5, steps=1, heads=1, size=T, sharpness=2.0):
     logits = np.random.default_rng(seed).normal(
-        scale=sharpness, size=(places, steps, heads, size, size)
+        scale=sharpness, size=(steps, places, heads, size, size)
     )
     return scipy.special.softmax(logits, axis=-1)
 
 
 def _focus(attention):
     """Of places' maps [n, T, T] of one head."""
-    totals = AttentionTotals()
-    totals.add(attention[:, None, None])
-    return focus(totals.maps[0, 0], totals.entropies[0, 0])
-
-
-def test_entropy_is_scipys():
-    attention = _attention(0)
-    expected = scipy.stats.entropy(attention, axis=-1)
-    np.testing.assert_allclose(entropy(attention), expected)
-    assert entropy(np.eye(3)).tolist() == [0, 0, 0]
+    traces = ViewTraces(len(attention))
+    traces.add({"attention": attention[None, :, None]})
+    return focus(traces.maps[0, 0], traces.entropies[0, 0])
 
 
 def test_totals_do_not_depend_on_the_batches():
-    attention = _attention(1)
-    totals = AttentionTotals()
-    for part in (attention[:2], attention[2:]):
-        totals.add(part.astype(np.float32))
-    assert totals.count == 5
-    np.testing.assert_allclose(totals.maps, attention.mean(0), atol=1e-6)
-    expected = scipy.stats.entropy(attention, axis=-1).mean((0, 3))
-    np.testing.assert_allclose(totals.entropies, expected, atol=1e-5)
+    attention = _attention(1, 5, 2, 3)
+    traces = ViewTraces(5)
+    for part in (attention[:, :2], attention[:, 2:]):
+        traces.add({"attention": part.astype(np.float32)})
+    assert traces.count == 5
+    np.testing.assert_allclose(traces.maps, attention.mean(1), atol=1e-6)
+    expected = scipy.stats.entropy(attention, axis=-1).mean((1, 3))
+    np.testing.assert_allclose(traces.entropies, expected, atol=1e-5)
+    assert entropy(np.eye(3)).tolist() == [0, 0, 0]
 
 
 @pytest.mark.parametrize(
@@ -56,28 +44,24 @@ def test_totals_do_not_depend_on_the_batches():
     [
         (np.eye(T)[np.zeros((5, T), int)], "fixed"),  # all look north
         (np.eye(T)[np.tile(np.arange(T), (5, 1))], "query"),  # at themselves
-        # Each place has a column of its own, whoever asks.
+        # Each place has a column of its own, whatever the query.
         (np.eye(T)[np.repeat(np.arange(T)[:, None], T, axis=1)], "image"),
+        (np.full((4, T, T), 1 / T), None),  # uniform
     ],
 )
 def test_parts_of_the_focus(attention, part):
     found = _focus(attention)
-    assert found["focus"] == pytest.approx(1)
-    assert found[part] == pytest.approx(1)
-    assert found["azimuths"] == pytest.approx(1)
-
-
-def test_even_attention_has_no_focus():
-    found = _focus(np.full((4, T, T), 1 / T))
-    assert found["azimuths"] == pytest.approx(T)
-    for name in ("focus", "fixed", "query", "image"):
-        assert found[name] == pytest.approx(0, abs=1e-9)
+    assert found.pop("azimuths") == pytest.approx(1 if part else T)
+    expected = dict.fromkeys(("focus", "fixed", "query", "image"), 0)
+    if part:
+        expected |= {"focus": 1, part: 1}
+    assert found == pytest.approx(expected, abs=1e-9)
 
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.floats(0, 6))
 def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
-    attention = _attention(seed, 4, 1, 1, sharpness=sharpness)[:, 0, 0]
+    attention = _attention(seed, 4, sharpness=sharpness)[0, :, 0]
     found = _focus(attention)
     parts = [found[name] for name in ("fixed", "query", "image")]
     assert min(parts) > -1e-9
@@ -88,7 +72,7 @@ def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
 
 @pytest.mark.parametrize("size", [7, 8])
 def test_offsets_by_loops(size):
-    own = _attention(2, 1, 1, 1, size)[0, 0, 0]
+    own = _attention(2, 1, size=size)[0, 0, 0]
     expected = np.zeros(size)
     for token in range(size):
         for k in range(size):
@@ -96,22 +80,22 @@ def test_offsets_by_loops(size):
     np.testing.assert_allclose(offsets(own), expected)
 
 
-def test_direction_of_attention_to_the_east():
-    east = np.roll(np.eye(T), 2, axis=1)  # token t looks at t + 2
-    profile = offsets(east)
-    assert profile[T // 2 + 2] == pytest.approx(1)
-    found = direction(profile)
-    assert found == pytest.approx(
-        {"own": 0, "neighbours": 0, "elsewhere": 1, "offset_degrees": 90}
+@pytest.mark.parametrize(
+    ("turned", "own", "neighbours", "degrees"),
+    [
+        (2, 0, 0, 90),  # token t attends to t + 2: east of it
+        # Across the cut in the south: the last azimuth's neighbour is the
+        # first.
+        (1, 0, 1, 45),
+        (None, 1 / T, 2 / T, 90),  # uniform
+    ],
+)
+def test_direction_of_attention(turned, own, neighbours, degrees):
+    uniform = np.full((T, T), 1 / T)
+    maps = uniform if turned is None else np.roll(np.eye(T), turned, axis=1)
+    profile = offsets(maps)
+    if turned is not None:
+        assert profile[T // 2 + turned] == pytest.approx(1)
+    assert direction(profile) == pytest.approx(
+        {"own": own, "neighbours": neighbours, "offset_degrees": degrees}
     )
-    # Across the cut in the south: the last azimuth's neighbour is the first.
-    beside = direction(offsets(np.roll(np.eye(T), 1, axis=1)))
-    assert beside["neighbours"] == pytest.approx(1)
-    assert beside["offset_degrees"] == pytest.approx(45)
-
-
-def test_even_direction_is_a_quarter_turn_away():
-    found = even_direction(20)
-    assert found["offset_degrees"] == pytest.approx(90)
-    assert found["own"] == pytest.approx(0.05)
-    assert found["neighbours"] == pytest.approx(0.1)

@@ -7,31 +7,7 @@ from mgtl_tf.analysis.figures import look_figures, warning_of
 from mgtl_tf.analysis.traces import ViewTraces
 
 PLACES, T, C = 60, 4, 6
-
-
-def traces(knowledge, tokens, attention):
-    """Views whose knowledge and tokens are functions of (view, step)."""
-    found = {}
-    for view in ("ground", "satellite"):
-        own = ViewTraces(1)
-        own.add(
-            [
-                {
-                    "tokens": tokens(view, step),
-                    "knowledge": knowledge(view, step),
-                    "descriptor": _unit(tokens(view, step)),
-                    "attention": attention(view),
-                }
-                for step in range(3)
-            ]
-        )
-        found[view] = own
-    return found
-
-
-def _unit(tokens):
-    flat = tokens.reshape(len(tokens), -1)
-    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+GENERATED = ("L_S, F_S", "L_G, F_G")
 
 
 def _noise(seed):
@@ -39,7 +15,12 @@ def _noise(seed):
     return random.normal(size=(PLACES, T, C)).astype("float32")
 
 
-def even(view):
+def _unit(tokens):
+    flat = tokens.reshape(len(tokens), -1)
+    return flat / np.linalg.norm(flat, axis=1, keepdims=True)
+
+
+def uniform(view):
     return np.full((PLACES, 2, T, T), 1 / T, np.float32)
 
 
@@ -71,28 +52,51 @@ def guess_of(errors):
     return knowledge
 
 
-def figures_of(knowledge, tokens=tokens_of, attention=even, generates=True):
-    return look_figures(traces(knowledge, tokens, attention), generates)
+def figures_of(knowledge, tokens=tokens_of, attention=uniform, generates=True):
+    """Of views whose knowledge and tokens are functions of (view, step)."""
+    traces = {}
+    for view in ("ground", "satellite"):
+        steps = [
+            {
+                "tokens": tokens(view, step),
+                "knowledge": knowledge(view, step),
+                "descriptor": _unit(tokens(view, step)),
+                "attention": attention(view),
+            }
+            for step in range(3)
+        ]
+        traces[view] = ViewTraces(PLACES)
+        traces[view].add(
+            {name: np.stack([s[name] for s in steps]) for name in steps[0]}
+        )
+    return look_figures(traces, generates)
+
+
+def compared(figures, name):
+    return [s for s in figures["similarity"] if s["compared"] == name]
 
 
 def test_errors_of_the_knowledge():
     errors = (1.0, 0.5, 0.1)
     found = figures_of(guess_of(errors))
+    views = compared(found, "F_G, F_S")
     # Tokens have a variance of two: errors are half their square.
-    for steps in found["knowledge"].values():
+    for name in GENERATED:
+        steps = compared(found, name)
+        assert [s["step"] for s in steps] == [1, 2, 3]
         assert [s["normalized_mse"] for s in steps] == pytest.approx(
             [e**2 / 2 for e in errors], rel=0.15
         )
-        for step, view in zip(steps, found["views"], strict=True):
-            assert step["recall"]["r@1"] > view["recall"]["r@1"]
+        for step, view in zip(steps, views, strict=True):
+            assert step["r@1"] > view["r@1"]
     assert warning_of(found) == ""
 
 
 def test_knowledge_of_nothing():
     found = figures_of(lambda view, step: np.zeros_like(PLACE))
-    for step in found["knowledge"]["satellite_from_ground"]:
+    for step in compared(found, "L_S, F_S"):
         assert step["normalized_mse"] > 0.98
-        assert step["recall"]["r@1"] == 0
+        assert step["r@1"] == 0
 
 
 def test_collapse_is_named():
@@ -101,10 +105,8 @@ def test_collapse_is_named():
     )
     assert "has collapsed" in warning_of(found)
     # NaN, which JSON lacks, is None.
-    assert found["knowledge"]["satellite_from_ground"][0]["normalized_mse"] is (
-        None
-    )
-    assert found["recall"]["ground_to_satellite"][-1]["r@1"] == 0
+    assert compared(found, "L_S, F_S")[0]["normalized_mse"] is None
+    assert [r["r@1"] for r in found["recall"]] == 6 * [0]
 
 
 def test_a_model_at_chance_is_named():
@@ -118,31 +120,36 @@ def test_a_model_at_chance_is_named():
 
 
 def test_without_cmi_nothing_is_generated():
-    assert figures_of(tokens_of, generates=False)["knowledge"] == {}
+    found = figures_of(tokens_of, generates=False)
+    assert len(found["similarity"]) == 3
+    assert len(compared(found, "F_G, F_S")) == 3
 
 
 @pytest.mark.parametrize(
     ("attention", "part", "own"),
-    [(even, None, 0.25), (at_itself, "query", 1.0), (by_image, "image", 0.25)],
+    [
+        (uniform, None, 0.25),
+        (at_itself, "query", 1.0),
+        (by_image, "image", 0.25),
+    ],
 )
 def test_what_determines_attention(attention, part, own):
-    found = figures_of(tokens_of, attention=attention)
-    for steps in found["attention"].values():
-        for step in steps:
-            parts = {n: step[n] for n in ("fixed", "query", "image")}
-            assert step["own"] == pytest.approx(own, abs=0.08)
-            if part is None:
-                assert step["focus"] == pytest.approx(0, abs=1e-6)
-            else:
-                assert max(parts, key=parts.get) == part
+    found = figures_of(tokens_of, attention=attention)["attention"]
+    assert len(found) == 6
+    for step in found:
+        parts = {n: step[n] for n in ("fixed", "query", "image")}
+        assert step["own"] == pytest.approx(own, abs=0.08)
+        if part is None:
+            assert step["focus"] == pytest.approx(0, abs=1e-6)
+        else:
+            assert max(parts, key=parts.get) == part
 
 
 def test_views_that_attend_to_the_same_azimuths():
     """Columns drawn at random for each place, the same in both views."""
-    together = figures_of(tokens_of, attention=by_image)
-    for step in together["view_agreement"]:
+    for step in figures_of(tokens_of, attention=by_image)["agreement"]:
         assert step["own"] == pytest.approx(1, abs=1e-5)
         assert abs(step["other"]) < 0.3
     # What all places share is not agreement.
-    expected = {"own": 0, "other": 0}
-    assert figures_of(tokens_of)["view_agreement"][0] == expected
+    expected = {"step": 1, "own": 0, "other": 0}
+    assert figures_of(tokens_of)["agreement"][0] == expected

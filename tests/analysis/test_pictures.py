@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.analysis.maps import Example, draw_example, draw_maps, weighted
+from mgtl_tf.analysis.pictures import Example, draw_example, draw_maps, weighted
 from mgtl_tf.datasets.preprocess import read_image
 
 
@@ -31,7 +31,7 @@ def test_attention_is_circular():
 
 def test_pictures_of_any_number_of_steps_and_heads(tmp_path):
     attention = np.full((1, 1, 5, 5), 0.2)
-    draw_maps(attention, tmp_path / "maps.svg")
+    draw_maps(tmp_path / "maps.svg", attention)
     text = (tmp_path / "maps.svg").read_text()
     assert text.count("<image") == 2  # one panel, and the scale
     images = {
@@ -41,7 +41,7 @@ def test_pictures_of_any_number_of_steps_and_heads(tmp_path):
     east = np.zeros((2, 3, 5, 5))
     east[..., 3] = 1  # all look at the fourth of five azimuths
     views = {"ground": east, "satellite": east[..., ::-1]}
-    draw_example(Example("a$b$", 3, images, views), tmp_path / "one.jpg")
+    draw_example(tmp_path / "one.jpg", Example("a$b$", 3, images, views))
     picture = read_image(tmp_path / "one.jpg").mean(axis=2)
     height, width = picture.shape
     # The weighted panorama: brightest right of the middle.

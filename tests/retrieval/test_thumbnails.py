@@ -9,7 +9,7 @@ TRUE, WRONG = [22, 163, 74], [203, 213, 225]
 
 
 class Source:
-    """Pixels that tell view and row: ground 10 + row, satellite 100 + row."""
+    """Pixels by view and row: ground 10 + row, satellite 100 + row."""
 
     def __init__(self, size):
         self.size = size
@@ -17,72 +17,55 @@ class Source:
 
     def load(self, rows):
         self.asked += rows.tolist()
-        shape = (len(rows), *self.size, 3)
-        flat = np.asarray(rows)[:, None, None, None]
-        blank = np.zeros(shape, np.uint8)
-        return blank + (10 + flat).astype("u1"), blank + (100 + flat).astype(
-            "u1"
-        )
+        blank = np.zeros((len(rows), *self.size, 3), np.uint8)
+        value = np.asarray(rows, np.uint8)[:, None, None, None]
+        return blank + 10 + value, blank + 100 + value
 
 
-def descriptors():
-    """Query i is nearest to place i, then to i - 1, i + 1, i - 2, ..."""
-    angles = np.arange(8) * 0.1
-    satellite = np.stack([np.cos(angles), np.sin(angles)], 1)
-    turned = angles - 0.01
-    ground = np.stack([np.cos(turned), np.sin(turned)], 1)
-    return ground.astype("float32"), satellite.astype("float32")
+# Query i is nearest to place i, then to i - 1, i + 1, i - 2, ...
+ANGLES = np.arange(8) * 0.1
+SATELLITE = np.stack([np.cos(ANGLES), np.sin(ANGLES)], 1).astype("f4")
+GROUND = np.stack([np.cos(ANGLES - 0.01), np.sin(ANGLES - 0.01)], 1).astype(
+    "f4"
+)
 
 
-def strips(picture, height):
-    """Colour of the frame and of the middle of every strip."""
-    parts = picture.reshape(6, height, *picture.shape[1:])
-    return [
-        (p[0, 0].tolist(), int(p[height // 2, p.shape[1] // 2, 0]))
-        for p in parts
-    ]
+def pictures(rows, ground=GROUND, satellite=SATELLITE, size=(4, 20)):
+    source = Source(size)
+    images = np.arange(len(satellite))
+    made = retrieval_thumbnails(
+        np.array(rows), ground, satellite, source, images
+    )
+    # Nothing is read twice.
+    assert sorted(source.asked) == sorted(set(source.asked))
+    return made
+
+
+def strips(picture):
+    """Colour of the frame and of the middle of every strip, 10 pixels high."""
+    parts = picture.reshape(6, 10, *picture.shape[1:])
+    return [(p[0, 0].tolist(), int(p[5, p.shape[1] // 2, 0])) for p in parts]
 
 
 def test_query_over_its_nearest_with_the_true_place_framed():
-    source = Source((4, 20))
-    ground, satellite = descriptors()
-    rows = np.array([3, 7])
-    pictures = retrieval_thumbnails(rows, ground, satellite, source)
-    assert pictures.dtype == np.uint8
-    assert pictures.shape == (2, 6 * 10, 26, 3)
-    query, *answers = strips(pictures[0], 10)
+    made = pictures([3, 7])
+    assert made.dtype == np.uint8
+    assert made.shape == (2, 6 * 10, 26, 3)
+    query, *answers = strips(made[0])
     assert query[1] == 13
     assert [value for _, value in answers] == [103, 102, 104, 101, 105]
     assert [color for color, _ in answers] == [TRUE, *[WRONG] * 4]
-    _, *answers = strips(pictures[1], 10)
+    _, *answers = strips(made[1])
     assert [value for _, value in answers] == [107, 106, 105, 104, 103]
-    # Nothing is read twice.
-    assert sorted(source.asked) == sorted(set(source.asked))
+    # A true place that is far is not shown.
+    (far,) = pictures([0], ground=GROUND[::-1])
+    assert [color for color, _ in strips(far)[1:]] == [WRONG] * 5
 
 
-def test_a_true_place_that_is_far_is_not_shown():
-    ground, satellite = descriptors()
-    pictures = retrieval_thumbnails(
-        np.array([0]), ground[::-1], satellite, Source((4, 20))
-    )
-    colors = [color for color, _ in strips(pictures[0], 10)[1:]]
-    assert colors == [WRONG] * 5
-
-
-def test_large_images_are_shown_small():
-    ground, satellite = descriptors()
-    pictures = retrieval_thumbnails(
-        np.array([0]), ground, satellite, Source((112, 616))
-    )
-    assert pictures.shape == (1, 6 * (58 + 6), 326, 3)
-
-
-def test_fewer_places_than_answers():
-    ground, satellite = (x[:2] for x in descriptors())
-    pictures = retrieval_thumbnails(
-        np.array([0]), ground, satellite, Source((4, 20))
-    )
-    assert pictures.shape == (1, 3 * 10, 26, 3)
+def test_large_images_and_small_galleries():
+    assert pictures([0], size=(112, 616)).shape == (1, 6 * (58 + 6), 326, 3)
+    few = pictures([0], GROUND[:2], SATELLITE[:2])
+    assert few.shape == (1, 3 * 10, 26, 3)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.work import Workers
-from mgtl_tf.retrieval.report.chart_style import save_figure
+from mgtl_tf.retrieval.report.charts import save_figure
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
@@ -149,9 +149,7 @@ def test_small_files_and_charts(disk):
     refused(lambda: atomic_write(folder / "a.json", "new"), r"disk/a\.json")
 
     figure = Figure()
-    refused(
-        lambda: save_figure(figure, folder / "a.svg", "svg"), r"disk/a\.svg"
-    )
+    refused(lambda: save_figure(figure, folder / "a.svg"), r"disk/a\.svg")
     assert state(folder) == before
 
 

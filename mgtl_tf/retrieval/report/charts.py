@@ -1,76 +1,148 @@
-"""The report's curves, as SVG files."""
+"""Charts and figures of all pages: one style, and files that are complete."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.report.chart_style import COLORS, new_chart, save_chart
+from mgtl_tf.utils.atomic_io import atomic_file
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-Records = Sequence[Mapping[str, Any]]
+COLORS = ("#2563eb", "#ea580c", "#16a34a", "#9333ea")
+"""Of lines, in order."""
 
+BASELINE: dict[str, Any] = {"color": "#94a3b8", "ls": "--"}
+"""Style of lines that others are compared with, such as chance."""
 
-def draw_losses(records: Records, path: Path) -> None:
-    """The loss and its parts over the steps, logarithmic."""
-    figure, axis = new_chart("loss", "step")
-    _lines(
-        axis,
-        _of_kind(records, "train"),
-        {
-            "loss": "total",
-            "triplet_loss": "triplet (places apart)",
-            "info_nce_loss": "InfoNCE (places apart)",
-            "generative_loss": "generative (knowledge), before its weight",
-        },
-    )
-    axis.set_yscale("log")
-    axis.yaxis.set_major_formatter("{x:g}")
-    axis.yaxis.set_minor_formatter("")
-    save_chart(figure, axis, path)
+TEXT_COLOR = "#475569"
+FRAME_COLOR = "#cbd5e1"
+_GRID_COLOR = "#e2e8f0"
 
-
-def draw_distances(records: Records, path: Path) -> None:
-    """Mean squared distance of true and of wrong pairs over the steps."""
-    figure, axis = new_chart("distance", "step")
-    _lines(
-        axis,
-        _of_kind(records, "train"),
-        {
-            "positive_distance": "view and its own place",
-            "negative_distance": "view and wrong places",
-        },
-    )
-    axis.set_ylim(bottom=0)
-    save_chart(figure, axis, path)
-
-
-def draw_rate(records: Records, path: Path) -> None:
-    """Pairs a second over the steps."""
-    figure, axis = new_chart("pairs a second", "step")
-    names = {"pairs_per_second": "training"}
-    _lines(axis, _of_kind(records, "train"), names)
-    axis.set_ylim(bottom=0)
-    save_chart(figure, axis, path)
+_STYLE: Any = {
+    "axes.edgecolor": _GRID_COLOR,
+    "axes.labelcolor": TEXT_COLOR,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlecolor": TEXT_COLOR,
+    "axes.titlesize": 10,
+    "grid.color": _GRID_COLOR,
+    "legend.fontsize": 8,
+    "legend.frameon": False,
+    "legend.labelcolor": TEXT_COLOR,
+    "lines.markersize": 3,
+    "savefig.dpi": 110,
+    # The same figures give the same bytes.
+    "svg.hashsalt": "mgtl_tf",
+    # A file's name may hold a $, which begins no formula here.
+    "text.parse_math": False,
+    "xtick.color": TEXT_COLOR,
+    "xtick.major.size": 0,
+    "xtick.minor.size": 0,
+    "ytick.color": TEXT_COLOR,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+}
 
 
-def draw_recalls(records: Records, path: Path) -> None:
-    """Validation recall over the steps, ground to satellite."""
-    figure, axis = new_chart("recall, %", "step")
-    evaluations = _of_kind(records, "evaluation")
-    steps = [record["step"] for record in evaluations]
-    for key, color in zip(("r@1", "r@5", "r@10"), COLORS, strict=False):
-        values = [
-            100 * record["ground_to_satellite"][key] for record in evaluations
-        ]
-        axis.plot(steps, values, color=color, marker="o", ms=3, label=key)
-    axis.set_ylim(0, 102)
-    save_chart(figure, axis, path)
+@contextmanager
+def new_figure(path: Path | str, width: float, height: float) -> Iterator[Any]:
+    """An empty Matplotlib figure, written to a file at the end of the block.
+
+    Args:
+        path: .svg, .jpg, .jpeg or .png.
+        width, height: in inches of 110 pixels.
+
+    Raises:
+        UserError: naming the file, where it cannot be written.
+    """
+    # Not at import: most programs draw nothing. Not pyplot, which would keep
+    # every figure and choose a display.
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure((width, height), layout="constrained")
+        yield figure
+        save_figure(figure, path)
+
+
+@contextmanager
+def chart(
+    path: Path | str, ylabel: str, xlabel: str, legend_below: bool = False
+) -> Iterator[Axes]:
+    """The axis of a new chart, written as SVG at the end of the block.
+
+    Args:
+        path: of the SVG file.
+        ylabel, xlabel: of the axis.
+        legend_below: whether the legend stands under the axis, where lines
+            leave it no room. A single line has none.
+
+    Raises:
+        UserError: naming the file, where it cannot be written.
+    """
+    with new_figure(path, 5.6, 3.3) as figure:
+        axis = figure.add_subplot(ylabel=ylabel, xlabel=xlabel)
+        axis.set_prop_cycle(color=COLORS)
+        axis.set_axisbelow(True)
+        axis.grid()
+        yield axis
+        if len(axis.get_legend_handles_labels()[0]) > 1:
+            if legend_below:
+                figure.legend(loc="outside lower center", ncols=2)
+            else:
+                axis.legend()
+
+
+def save_figure(figure: Figure, path: Path | str) -> None:
+    """Writes a figure; an older file stays until the new one is complete.
+
+    Raises:
+        UserError: naming the file, where it cannot be written.
+    """
+    kind = Path(path).suffix.lower().lstrip(".")
+    undated: Any = {"metadata": {"Date": None}} if kind == "svg" else {}
+    with atomic_file(path) as beside:
+        figure.savefig(beside, format=kind, **undated)
+
+
+def draw_over_steps(
+    path: Path,
+    records: Sequence[Mapping[str, Any]],
+    lines: Mapping[str, str],
+    ylabel: str,
+    log: bool = False,
+) -> None:
+    """Values of metrics.jsonl over the training steps.
+
+    Args:
+        path: of the SVG file.
+        records: lines of one kind, one or more.
+        lines: key of a record to label; keys that no record has, or of which
+            all values are zero (parts of the loss that are off), are left out.
+        ylabel: of the axis.
+        log: whether its scale is logarithmic.
+    """
+    steps = [record["step"] for record in records]
+    style = "o" if len(steps) == 1 else "-"
+    with chart(path, ylabel, "step") as axis:
+        for (key, label), color in zip(lines.items(), COLORS, strict=False):
+            values = [record.get(key, 0) for record in records]
+            if any(values):
+                axis.plot(steps, values, style, c=color, label=label)
+        if log:
+            axis.set_yscale("log")
+            axis.yaxis.set_major_formatter("{x:g}")
+            axis.yaxis.set_minor_formatter("")
+        else:
+            axis.set_ylim(bottom=0)
 
 
 def draw_recall_curve(
@@ -83,34 +155,15 @@ def draw_recall_curve(
         gallery_size: N.
         path: of the SVG file.
     """
-    figure, axis = new_chart("queries answered, %", "K, places looked at")
     ks = np.arange(1, gallery_size + 1)
-    for (name, values), color in zip(ranks.items(), COLORS, strict=False):
-        within = np.searchsorted(np.sort(values), ks, side="right")
-        share = 100 * within / len(values)
-        axis.step(ks, share, where="post", color=color, label=name)
-    chance = 100 * ks / gallery_size
-    axis.plot(ks, chance, color="#94a3b8", ls="--", label="blind guessing")
-    if gallery_size > 20:
-        axis.set_xscale("log")
-        axis.xaxis.set_major_formatter("{x:,.0f}")
-    axis.set_ylim(0, 102)
-    save_chart(figure, axis, path)
-
-
-def _of_kind(records: Records, kind: str) -> list[Mapping[str, Any]]:
-    return [record for record in records if record["kind"] == kind]
-
-
-def _lines(
-    axis: Axes, records: Sequence[Mapping[str, Any]], names: Mapping[str, str]
-) -> None:
-    """One line a key; a mark where there is a single record."""
-    steps = [record["step"] for record in records]
-    marker = "o" if len(steps) == 1 else ""
-    logged = {key: name for key, name in names.items() if key in records[0]}
-    for (key, name), color in zip(logged.items(), COLORS, strict=False):
-        values = [record[key] for record in records]
-        if not any(values):  # a loss part that this config has not
-            continue
-        axis.plot(steps, values, color=color, marker=marker, label=name)
+    with chart(path, "queries answered, %", "K, places looked at") as axis:
+        for name, values in ranks.items():
+            within = np.searchsorted(np.sort(values), ks, side="right")
+            share = 100 * within / len(values)
+            axis.step(ks, share, where="post", label=name)
+        axis.plot(ks, 100 * ks / gallery_size, **BASELINE, label="chance")
+        if gallery_size > 20:
+            axis.set_xscale("log")
+            axis.xaxis.set_major_formatter("{x:,.0f}")
+            axis.xaxis.set_minor_formatter("")
+        axis.set_ylim(0, 102)

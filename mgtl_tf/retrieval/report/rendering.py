@@ -11,21 +11,20 @@ TEMPLATES = Path(__file__).parent / "templates"
 """Holds style.css, which every page includes."""
 
 
-def render(folder: Path, name: str, **values: Any) -> str:
+def render(template: Path, **values: Any) -> str:
     """The text of a page, spelled so that UTF-8 takes it.
 
     Args:
-        folder: of the template; what it includes may lie in `TEMPLATES`.
-        name: of the template.
+        template: its file; what it includes lies beside it or in `TEMPLATES`.
         values: what it asks for; a missing one is an error.
     """
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([folder, TEMPLATES]),
+        loader=jinja2.FileSystemLoader([template.parent, TEMPLATES]),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return spelled(environment.get_template(name).render(**values))
+    return spelled(environment.get_template(template.name).render(**values))

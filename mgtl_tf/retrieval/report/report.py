@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.metrics import RightPairs, ranks
-from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.report import charts
-from mgtl_tf.retrieval.report.examples import choose_examples
+from mgtl_tf.retrieval.answers import Located, locate
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.report.charts import draw_over_steps, draw_recall_curve
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
 from mgtl_tf.retrieval.report.rendering import TEMPLATES, render
 from mgtl_tf.utils.atomic_folders import atomic_folder
@@ -25,206 +26,181 @@ from mgtl_tf.utils.atomic_folders import atomic_folder
 PAGE = "report.html"
 """The page's file name; its pictures stand beside it."""
 
-GROUND_TO_SATELLITE = "panorama to aerial image"
-SATELLITE_TO_GROUND = "aerial image to panorama"
+DIRECTIONS = {
+    "ground_to_satellite": "panorama to aerial image",
+    "satellite_to_ground": "aerial image to panorama",
+}
 
 RANKS = "ranks.npy"
 """int32 [2, N] beside the page: rank of every validation pair's own place,
 from 1, ties against (R20); panorama to aerial image, then the other way, where
 the pairs of one aerial image have its rank."""
 
+_ANSWERS = 5
 _SHEET_PAIRS = 3
+
+_TRAINING_CURVES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    (
+        "loss.svg",
+        "loss",
+        {
+            "loss": "total",
+            "triplet_loss": "triplet",
+            "info_nce_loss": "InfoNCE",
+            "generative_loss": "generative, before its weight",
+        },
+    ),
+    (
+        "distances.svg",
+        "distance",
+        {
+            "positive_distance": "positive pairs",
+            "negative_distance": "negative pairs",
+        },
+    ),
+    ("rate.svg", "pairs a second", {"pairs_per_second": "training"}),
+)
 
 
 @dataclass(frozen=True)
-class ReportData:
-    """All that a report tells.
+class Retrieval:
+    """A model's descriptors of the validation pairs and their evaluation.
 
     Args:
-        config: of the run.
-        environment: names to versions, hardware, command, ...
-        records: the lines of metrics.jsonl.
-        result: the evaluation of the descriptors below, with
-            "ground_to_satellite", "satellite_to_ground" and "gallery_size";
-            None where there are no validation pairs.
-        ground, satellite: descriptors of the pairs, float32 [N, D].
-        pairs: the validation pairs, in the order of the rows.
-        facts: further headline figures, name to text.
-        images: int [N], the number of each pair's aerial image; by default
-            no pairs share one.
+        pairs: in the order of the rows.
+        images: int [N], the number of each pair's aerial image.
+        ground, satellite: descriptors, float32 [N, D].
+        result: of `evaluation.descriptors.evaluate`.
     """
 
-    config: RunConfig
-    environment: Mapping[str, Any]
-    records: Sequence[Mapping[str, Any]]
-    result: Mapping[str, Any] | None = None
-    ground: np.ndarray | None = None
-    satellite: np.ndarray | None = None
-    pairs: Sequence[Pair] = ()
-    facts: Mapping[str, str] = field(default_factory=dict)
-    images: np.ndarray | None = None
+    pairs: Sequence[Pair]
+    images: np.ndarray
+    ground: np.ndarray
+    satellite: np.ndarray
+    result: Mapping[str, Any]
 
 
-def write_report(report_dir: Path | str, data: ReportData) -> Path:
+def write_report(
+    report_dir: Path | str,
+    config: RunConfig,
+    environment: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    retrieval: Retrieval | None = None,
+) -> Path:
     """Writes report.html and its pictures; nothing is loaded from elsewhere.
 
     Args:
         report_dir: a new or empty folder, or an older report.
-        data: what it tells; parts that are missing are left out.
+        config: of the run.
+        environment: names to versions, hardware, command, ...
+        records: the lines of metrics.jsonl.
+        retrieval: None where there are no validation pairs.
 
     Returns:
         The page's path.
 
     Raises:
-        UserError: for an image that can't be read; an older report stays.
+        UserError: for an image that cannot be read; an older report stays.
     """
+    now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
+    environment = {**environment, "seed": config.train.seed, "written": now}
     with atomic_folder(report_dir, PAGE) as folder:
+        _draw_training(folder, records)
+        examples = {}
+        if retrieval:
+            crop = config.data.ground_crop
+            examples = _draw_retrieval(folder, retrieval, crop)
         page = render(
-            TEMPLATES,
-            PAGE,
-            headline=_headline(data),
-            curves=_training_curves(folder, data.records),
-            result=data.result,
-            directions={
-                "ground_to_satellite": GROUND_TO_SATELLITE,
-                "satellite_to_ground": SATELLITE_TO_GROUND,
-            },
-            size=_gallery_size(data),
-            **_retrieval_pictures(folder, data),
+            TEMPLATES / PAGE,
+            headline=_headline(records, retrieval),
+            pictures={path.name for path in folder.iterdir()},
+            result=retrieval.result if retrieval else None,
+            directions=DIRECTIONS,
+            examples=examples,
             config={
-                part: _shown(fields)
-                for part, fields in dataclasses.asdict(data.config).items()
+                part: _as_text(fields)
+                for part, fields in dataclasses.asdict(config).items()
             },
-            differences=RunConfig().differences(data.config),
-            environment=_shown(_environment(data)),
+            differences=RunConfig().differences(config),
+            environment=_as_text(environment),
         )
         (folder / PAGE).write_text(page, encoding="utf-8")
     return Path(report_dir) / PAGE
 
 
-def _gallery_size(data: ReportData) -> int:
-    """How many distinct aerial images there are."""
-    if data.images is None:
-        return len(data.pairs)
-    return len(first_rows(data.images))
-
-
-def _headline(data: ReportData) -> list[tuple[str, str]]:
+def _headline(
+    records: Sequence[Mapping[str, Any]], retrieval: Retrieval | None
+) -> list[tuple[str, str]]:
     """(figure, what it is) of the tiles on top of the page."""
-    tiles = []
-    if data.result is not None:
-        recalls = data.result["ground_to_satellite"]
-        tiles = [
-            (f"{100 * recalls[key]:.1f} %", text)
-            for key, text in (
-                ("r@1", "of panoramas find their place at the first answer"),
-                ("r@5", "within the first five answers"),
-                ("r@10", "within the first ten"),
-                ("r@1%", "within the first 1 % of the gallery"),
-            )
-            if key in recalls
-        ]
-        size = _gallery_size(data)
-        tiles.append((f"{size:,}", "places to choose from"))
-        if size != len(data.pairs):
-            text = "panoramas asked; several show one aerial image"
-            tiles.append((f"{len(data.pairs):,}", text))
-        if missing := data.result.get("left_out", {}).get("validation", 0):
-            text = "validation pairs left out: figures of a part of the data"
-            tiles.append((f"{missing:,}", text))
-    training = [r for r in data.records if r["kind"] == "train"]
+    tiles = _retrieval_tiles(retrieval) if retrieval else []
+    training = [r for r in records if r["kind"] == "train"]
     if training:
         minutes = training[-1]["seconds"] / 60
         rate = float(np.median([r["pairs_per_second"] for r in training]))
         tiles.append((f"{minutes:.1f} min", "of training"))
         tiles.append((f"{rate:,.0f}", "pairs a second, median"))
-    return [*tiles, *((value, name) for name, value in data.facts.items())]
+    return tiles
 
 
-def _training_curves(
-    folder: Path, records: Sequence[Mapping[str, Any]]
-) -> list[dict[str, str]]:
-    """Draws the curves that the records allow; file, title, explanation."""
-    kinds = {record["kind"] for record in records}
-    drawn = []
-    for kind, draw, name, title, text in _CURVES:
-        if kind in kinds:
-            draw(records, folder / name)
-            drawn.append({"file": name, "title": title, "text": text})
-    return drawn
+def _retrieval_tiles(retrieval: Retrieval) -> list[tuple[str, str]]:
+    result, count = retrieval.result, len(retrieval.pairs)
+    recalls, size = result["ground_to_satellite"], result["gallery_size"]
+    tiles = [
+        (f"{100 * recalls[key]:.1f} %", text)
+        for key, text in (
+            ("r@1", "of panoramas find their place at the first answer"),
+            ("r@5", "within the first five answers"),
+            ("r@10", "within the first ten"),
+            ("r@1%", "within the first 1 % of the gallery"),
+        )
+        if key in recalls
+    ]
+    tiles.append((f"{size:,}", "places to choose from"))
+    if size != count:
+        text = "panoramas asked; several show one aerial image"
+        tiles.append((f"{count:,}", text))
+    if missing := result.get("left_out", {}).get("validation", 0):
+        text = "validation pairs left out: figures of a part of the data"
+        tiles.append((f"{missing:,}", text))
+    return tiles
 
 
-_CURVES = (
-    (
-        "train",
-        charts.draw_losses,
-        "loss.svg",
-        "What training makes small",
-        "The triplet or InfoNCE loss is small when a panorama is nearer to"
-        " its own aerial image than to others; the generative loss, when the"
-        " knowledge generated from one view resembles the other view.",
-    ),
-    (
-        "train",
-        charts.draw_distances,
-        "distances.svg",
-        "True and wrong pairs draw apart",
-        "Mean squared distance of descriptors. Both near zero would mean a"
-        " collapse: every image described alike.",
-    ),
-    (
-        "evaluation",
-        charts.draw_recalls,
-        "recalls.svg",
-        "Recall on the validation split",
-        "r@K: the share of panoramas whose true place is among the K most"
-        " similar. The best checkpoint is the one with the highest r@1.",
-    ),
-    (
-        "train",
-        charts.draw_rate,
-        "rate.svg",
-        "Speed",
-        "Pairs of images learnt from in a second.",
-    ),
-)
+def _draw_training(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Curves of what metrics.jsonl holds."""
+    if training := [r for r in records if r["kind"] == "train"]:
+        for name, ylabel, lines in _TRAINING_CURVES:
+            log = ylabel == "loss"
+            draw_over_steps(folder / name, training, lines, ylabel, log)
+    keys = ("r@1", "r@5", "r@10")
+    evaluations = [
+        {"step": r["step"]}
+        | {key: 100 * r["ground_to_satellite"][key] for key in keys}
+        for r in records
+        if r["kind"] == "evaluation"
+    ]
+    if evaluations:
+        lines = {key: key for key in keys}
+        draw_over_steps(folder / "recalls.svg", evaluations, lines, "recall, %")
 
 
-def _retrieval_pictures(folder: Path, data: ReportData) -> dict[str, Any]:
-    """Draws recall curve, examples and pair sheet; their files."""
-    if data.ground is None or data.satellite is None or not data.pairs:
-        return {"recall_curve": None, "examples": {}, "pair_sheet": None}
-    rows = np.arange(len(data.pairs))
-    images = rows if data.images is None else data.images
-    distinct = one_each(data.satellite, images)
-    forth, _ = ranks(data.ground, distinct, images)
-    back, _ = ranks(distinct, data.ground, RightPairs(images, rows))
-    both = np.stack([forth, back[images]]).astype(np.int32)
+def _draw_retrieval(
+    folder: Path, found: Retrieval, crop: tuple[float, float]
+) -> dict[str, list[dict[str, Any]]]:
+    """Draws recall curve, examples and pair sheet; the examples' files."""
+    rows = np.arange(len(found.pairs))
+    distinct = one_each(found.satellite, found.images)
+    forth, _ = ranks(found.ground, distinct, found.images)
+    back, _ = ranks(distinct, found.ground, RightPairs(found.images, rows))
+    both = np.stack([forth, back[found.images]]).astype(np.int32)
     np.save(folder / RANKS, both, allow_pickle=False)
-    charts.draw_recall_curve(
-        {GROUND_TO_SATELLITE: forth, SATELLITE_TO_GROUND: back},
+    draw_recall_curve(
+        dict(zip(DIRECTIONS.values(), (forth, back), strict=True)),
         len(distinct),
         folder / "recall_curve.svg",
     )
-    crop = data.config.data.ground_crop
-    draw_polar_pairs(data.pairs[:_SHEET_PAIRS], folder / "pairs.jpg", crop)
-    examples = choose_examples(
-        data.ground, data.satellite, data.pairs, forth, images=images
-    )
-    return {
-        "recall_curve": "recall_curve.svg",
-        "examples": _draw_examples(folder, examples, crop),
-        "pair_sheet": "pairs.jpg",
-    }
-
-
-def _draw_examples(
-    folder: Path,
-    examples: Mapping[str, Sequence[Located]],
-    crop: tuple[float, float],
-) -> dict[str, list[dict[str, Any]]]:
+    draw_polar_pairs(found.pairs[:_SHEET_PAIRS], folder / "pairs.jpg", crop)
     drawn: dict[str, list[dict[str, Any]]] = {}
-    for kind, queries in examples.items():
+    for kind, queries in choose_examples(found, forth).items():
         for number, query in enumerate(queries, 1):
             name = f"{kind}-{number}.jpg"
             draw_located(query, folder / name, crop)
@@ -234,14 +210,48 @@ def _draw_examples(
     return drawn
 
 
-def _environment(data: ReportData) -> dict[str, Any]:
-    now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
-    seed = data.config.train.seed
-    return {**data.environment, "seed": seed, "report written": now}
+def choose_examples(
+    found: Retrieval, ranks: np.ndarray, each: int = 2
+) -> dict[str, list[Located]]:
+    """Example queries and their answers; no query is shown twice.
+
+    Queries are ordered by the rank of their true place, then by how similar
+    it is. "best" are the first, "median" those in the middle, "worst" the
+    last.
+
+    Args:
+        found: the validation pairs and their descriptors.
+        ranks: int [N], of each query's true place, from 1.
+        each: how many of each kind, fewer where there are few pairs.
+    """
+    similarity = np.einsum("qd,qd->q", found.ground, found.satellite)
+    order = np.lexsort((-similarity, ranks))
+    middle = max(0, (len(order) - each) // 2)
+    chosen = {
+        "best": order[:each],
+        "worst": order[::-1][:each],
+        "median": order[middle : middle + each],
+    }
+    shown = [found.pairs[row] for row in first_rows(found.images)]
+    places = [Place(p.id, p.aerial, p.coordinates) for p in shown]
+    distinct = one_each(found.satellite, found.images)
+    index = Index(Path("."), places, distinct, "")
+    seen: set[int] = set()
+    examples = {}
+    for kind, candidates in chosen.items():
+        rows = [row for row in candidates.tolist() if row not in seen]
+        seen.update(rows)
+        examples[kind] = locate(
+            [found.pairs[row].ground for row in rows],
+            found.ground[rows],
+            index,
+            _ANSWERS,
+            [places[found.images[row]].id for row in rows],
+        )
+    return {kind: examples[kind] for kind in ("best", "median", "worst")}
 
 
-def _shown(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as a table shows them."""
+def _as_text(values: Mapping[str, Any]) -> dict[str, str]:
     return {
         name: ", ".join(map(str, value)) or "none"
         if isinstance(value, (list, tuple))

@@ -9,9 +9,7 @@ from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.retrieval.search import search
 
-ANSWERS = 5
-"""How many satellite images stand below a query."""
-
+_ANSWERS = 5
 _WIDTH = 320
 _BORDER = 3
 _TRUE_COLOR = (22, 163, 74)
@@ -29,9 +27,9 @@ def retrieval_thumbnails(
     ground: np.ndarray,
     satellite: np.ndarray,
     source: PairSource,
-    images: np.ndarray | None = None,
+    images: np.ndarray,
 ) -> np.ndarray:
-    """Each query panorama over its best polar satellite images.
+    """Each query panorama over its five best polar satellite images.
 
     All are what the network sees, one column an azimuth in all of them; the
     true place is framed green. It is not there where others are nearer.
@@ -41,7 +39,7 @@ def retrieval_thumbnails(
         ground, satellite: descriptors of all pairs, float32 [N, D].
         source: the pixels of these pairs.
         images: int [N], the number of each pair's aerial image; each stands
-            among the answers once. By default no pairs share one.
+            among the answers once.
 
     Returns:
         RGB uint8 [Q, height, width, 3]; at most 326 pixels wide.
@@ -49,21 +47,22 @@ def retrieval_thumbnails(
     Raises:
         UserError: for an image file that cannot be read.
     """
-    images = np.arange(len(satellite)) if images is None else images
-    first = first_rows(images)
     gallery = one_each(satellite, images)
-    found = first[search(ground[rows], gallery, ANSWERS)[0]]  # [Q, 5]
+    nearest, _ = search(ground[rows], gallery, _ANSWERS)
+    found = first_rows(images)[nearest]  # [Q, 5]
     # Every image is read once, also where it answers several queries.
     needed = np.unique(np.concatenate([rows, found.ravel()]))
-    place = {row: i for i, row in enumerate(needed.tolist())}
-    panoramas, polar_images = source.load(needed)
+    panoramas, aerials = (
+        dict(zip(needed.tolist(), pixels, strict=True))
+        for pixels in source.load(needed)
+    )
     pictures = []
     for row, answers in zip(rows.tolist(), found.tolist(), strict=True):
-        strips = [_framed(panoramas[place[row]], _QUERY_COLOR)]
+        strips = [_framed(panoramas[row], _QUERY_COLOR)]
         for answer in answers:
-            own = images[answer] == images[row]
-            color = _TRUE_COLOR if own else _WRONG_COLOR
-            strips.append(_framed(polar_images[place[answer]], color))
+            is_true = images[answer] == images[row]
+            color = _TRUE_COLOR if is_true else _WRONG_COLOR
+            strips.append(_framed(aerials[answer], color))
         pictures.append(np.concatenate(strips))
     return np.stack(pictures)
 
