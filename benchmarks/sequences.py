@@ -25,7 +25,7 @@ from typing import cast
 import numpy as np
 from absl import flags
 
-from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
+from mgtl_tf.retrieval.ann import ExactSearch
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.calibration.query_results import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability
@@ -107,7 +107,7 @@ def part(localizer: Localizer, kept: np.ndarray) -> Localizer:
         whole.model_hash,
         whole.preprocessing,
     )
-    found = Localizer(localizer.encoder, index, BlockSearch(index.descriptors))
+    found = Localizer(localizer.encoder, index, ExactSearch(index.descriptors))
     found.calibration = dataclasses.replace(
         calibration_of(localizer), places=fingerprint(index)
     )

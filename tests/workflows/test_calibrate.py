@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.ann import open_engine
-from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
+from mgtl_tf.retrieval.ann import ExactSearch, open_engine
 from mgtl_tf.retrieval.calibration.query_results import ResultCollector
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
@@ -266,7 +265,7 @@ def test_a_gallery_that_is_not_finite_is_one_line(folder, localizer):
     broken = np.array(index.descriptors)
     broken[7, 3] = np.nan
     index = dataclasses.replace(index, descriptors=broken)
-    asked = Localizer(localizer.encoder, index, BlockSearch(broken))
+    asked = Localizer(localizer.encoder, index, ExactSearch(broken))
     with pytest.raises(UserError, match="--gallery=.*not finite; build it"):
         asked.locate(folder / "ground/001.png")
 

@@ -1,5 +1,6 @@
 """Building engines of an index, by function and by program."""
 
+import json
 import re
 
 import numpy as np
@@ -86,8 +87,11 @@ def test_the_program_builds_what_locate_opens(tmp_path, program, capsys):
 def test_an_index_built_again_makes_engines_stale(tmp_path):
     folder = made(tmp_path)
     build_gallery_engine(folder, "float16", progress=False)
+    stored = json.loads((folder / "engines/float16/engine.json").read_text())
+    # Measured on queries that differ from their places.
+    assert stored["measured"]["exact_recall@1"] < 1
     made(tmp_path, count=121)
-    with pytest.raises(UserError, match="has none|other descriptors"):
+    with pytest.raises(UserError, match="has no engine|other descriptors"):
         open_engine(load_index(folder), "float16")
 
 
@@ -108,10 +112,10 @@ def test_training_gallery(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (("ivf", "faiss", None), "--engine=ivf: must be one of exact"),
-        (("exact", "faiss", "a.db"), "--uri=a.db: --backend=faiss takes none"),
-        (("exact", "milvus", None), "needs --uri"),
-        (("pca", "milvus", "a.db"), "--backend=milvus has exact, int8, hnsw"),
+        (("ivf", "faiss", None), "engine=ivf: must be one of exact"),
+        (("exact", "faiss", "a.db"), "uri=a.db: backend=faiss takes none"),
+        (("exact", "milvus", None), "needs uri"),
+        (("pca", "milvus", "a.db"), "backend=milvus has exact, int8, hnsw"),
     ],
 )
 def test_refused_before_anything_is_embedded(names, message):

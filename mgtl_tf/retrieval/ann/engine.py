@@ -1,4 +1,4 @@
-"""What every search engine answers, and re-ranking of its candidates."""
+"""The interface of all search engines, and exact search."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mgtl_tf.retrieval.search import search
 from mgtl_tf.utils.top_k import (
     ROUNDING,
     NotFiniteError,
@@ -17,16 +18,10 @@ from mgtl_tf.utils.top_k import (
 class SearchEngine(Protocol):
     """Finds the gallery rows that are most similar to a query.
 
-    Every engine answers with the same similarities: float32 cosines summed
-    in float64 from the gallery's own descriptors. Engines that are not exact
-    differ only in which rows they find, so a calibrated confidence and a
-    threshold hold for all of them.
-
-    Attributes:
-        name: of the engine, as --engine takes it.
+    All engines return the same similarities: float32 cosines of the gallery's
+    own descriptors, summed in float64. Approximate engines differ only in
+    which rows they find, so a calibrated confidence holds for all of them.
     """
-
-    name: str
 
     def search(
         self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
@@ -35,13 +30,12 @@ class SearchEngine(Protocol):
 
         Args:
             queries: unit vectors, float32 [Q, D].
-            top_k: how many; fewer where fewer rows may answer.
-            rows: the M rows that may answer, int64 [M] (a prior, such as
-                the places within a radius); None for all N.
+            top_k: K; fewer where the gallery, or `rows`, has fewer.
+            rows: the rows to search, int [M], always exactly; None for all.
 
         Returns:
-            rows: int64 [Q, K], K = min(top_k, M or N), most similar first,
-                equally similar ones in the order of the gallery.
+            rows: int64 [Q, K], most similar first, equally similar ones in
+                the order of the gallery.
             similarities: float32 [Q, K], -1..1.
 
         Raises:
@@ -50,43 +44,69 @@ class SearchEngine(Protocol):
         """
 
 
+class ExactSearch:
+    """Compares every descriptor, in blocks, where it lies on disk.
+
+    Args:
+        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
+    """
+
+    def __init__(self, descriptors: np.ndarray):
+        self._descriptors = descriptors
+
+    def search(
+        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `SearchEngine`."""
+        return search(queries, self._descriptors, top_k, rows)
+
+
 def rerank(
-    queries: np.ndarray,
-    gallery: np.ndarray,
-    candidates: np.ndarray,
-    top_k: int,
+    queries: np.ndarray, gallery: np.ndarray, found: np.ndarray, top_k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """The K most similar of each query's candidates, exactly.
 
     Args:
         queries: unit vectors, float32 [Q, D].
         gallery: unit vectors, float32 [N, D], may be memory-mapped.
-        candidates: its rows, int64 [Q, R], each at most once in a line; -1
-            where there is none. Every line must have K or more.
-        top_k: K.
+        found: candidates, int64 [Q, R], -1 where there is none; a query with
+            fewer than K is searched in the whole gallery.
+        top_k: K, at most N.
 
     Returns:
-        rows int64 [Q, K] and similarities float32 [Q, K]: most similar
-        first, equal ones in the order of the gallery.
+        as `SearchEngine.search`.
 
     Raises:
-        ValueError: where a query has fewer than K candidates.
         NotFiniteError: where a candidate is not finite.
     """
-    if np.count_nonzero(candidates >= 0, axis=1).min(initial=top_k) < top_k:
-        raise ValueError(f"candidates: a line holds fewer than {top_k}")
+    rows = np.empty((len(queries), top_k), np.int64)
+    similarities = np.empty((len(queries), top_k), np.float32)
+    enough = np.count_nonzero(found >= 0, axis=1) >= top_k
+    if enough.any():
+        rows[enough], similarities[enough] = _nearest(
+            queries[enough], gallery, found[enough], top_k
+        )
+    if not enough.all():
+        rows[~enough], similarities[~enough] = search(
+            queries[~enough], gallery, top_k
+        )
+    return rows, similarities
+
+
+def _nearest(
+    queries: np.ndarray, gallery: np.ndarray, found: np.ndarray, top_k: int
+) -> tuple[np.ndarray, np.ndarray]:
     query, row = [], []
-    for i, line in enumerate(candidates):
+    for i, candidates in enumerate(found):
         # In the file's order: neighbours are read together.
-        line = np.sort(line[line >= 0])
-        rough = gallery[line] @ queries[i]  # [r]
+        candidates = np.sort(candidates[candidates >= 0])
+        rough = gallery[candidates] @ queries[i]  # [r]
         if not np.isfinite(rough).all():
             raise NotFiniteError
-        kth = np.partition(rough, len(line) - top_k)[len(line) - top_k]
-        row.append(line[rough >= kth - ROUNDING])
+        kth = len(candidates) - top_k
+        near = rough >= np.partition(rough, kth)[kth] - ROUNDING
+        row.append(candidates[near])
         query.append(np.full(len(row[-1]), i))
-    if not row:
-        return np.empty((0, top_k), np.int64), np.empty((0, top_k), np.float32)
     of_query, rows = np.concatenate(query), np.concatenate(row)
     exact = exact_products(queries, gallery, of_query, rows)
     return first_k(of_query, rows, exact, top_k)

@@ -1,17 +1,16 @@
-"""An engine on disk: INDEX/engines/NAME, tied to its gallery."""
+"""An engine on disk: INDEX/engines/NAME, valid for one state of its gallery."""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.faiss_indexes import SearchSettings
+from mgtl_tf.retrieval.ann.faiss_search import SearchSettings
 from mgtl_tf.retrieval.galleries.checksums import (
     BlockChecksums,
     block_checksums,
@@ -24,21 +23,20 @@ from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import quoted
 
 FAISS_FILE = "index.faiss"
-"""What FAISS wrote."""
 
 _FORMAT = 3
 _CHECKED_ROWS = 1024
 
 
 @dataclass(frozen=True)
-class StoredEngine:
-    """What engine.json says.
+class EngineDetails:
+    """What engine.json holds.
 
     Attributes:
         engine: its name.
         gallery: `gallery_fingerprint` of the gallery that it was built of.
         files: checksums of what FAISS wrote.
-        settings: how much of it a search looks at.
+        settings: how much of it a search reads.
         measured: its recall beside exact search's.
         memory: bytes, in all and of each place.
     """
@@ -57,7 +55,7 @@ def engine_folder(index: Index, name: str) -> Path:
 
 
 def gallery_fingerprint(index: Index) -> dict[str, Any]:
-    """What tells this gallery from any other, and from its own past.
+    """Identifies a gallery and its state.
 
     The checksum of index.json, which holds those of all its files, and one
     of 1,024 descriptors as they are now.
@@ -74,18 +72,16 @@ def gallery_fingerprint(index: Index) -> dict[str, Any]:
     }
 
 
-def write_engine(
-    folder: Path, index: Index, details: Mapping[str, Any]
-) -> None:
-    """Writes engine.json beside index.faiss.
+def write_engine(folder: Path, index: Index, details: dict[str, Any]) -> None:
+    """Writes engine.json beside what FAISS wrote.
 
     Args:
-        folder: where index.faiss is already.
-        index: the gallery that it was built of.
-        details: what else engine.json says.
+        folder: of both.
+        index: the gallery.
+        details: the rest of `EngineDetails`.
 
     Raises:
-        UserError, OSError: where the disk does not take it.
+        UserError, OSError: where it cannot be written.
     """
     checksums = block_checksums(folder / FAISS_FILE)
     content = {
@@ -97,8 +93,8 @@ def write_engine(
     atomic_write(folder / ENGINE_JSON, sealed_text(content))
 
 
-def read_engine(index: Index, name: str) -> dict[str, Any]:
-    """What engine.json says, after its files were compared with it.
+def read_engine(index: Index, name: str) -> EngineDetails:
+    """What engine.json holds, after its files were compared with it.
 
     Raises:
         UserError: where the engine is missing, damaged, or of another
@@ -106,27 +102,29 @@ def read_engine(index: Index, name: str) -> dict[str, Any]:
     """
     folder = engine_folder(index, name)
     remedy = (
-        f"python -m experiments.index --output_dir={index.folder}"
+        f"build it: python -m experiments.index --output_dir={index.folder}"
         f" --engine={name}"
     )
     if not (folder / ENGINE_JSON).is_file():
+        raise UserError(f"{index.folder}: has no engine {name}; {remedy}")
+    details = read_json(
+        folder / ENGINE_JSON,
+        EngineDetails,
+        remedy,
+        sealed=True,
+        version=_FORMAT,
+    )
+    if details.gallery != gallery_fingerprint(index):
         raise UserError(
-            f"--engine={name}: --gallery={index.folder} has none; build it:"
-            f" {remedy}"
-        )
-    path, ending = folder / ENGINE_JSON, f"build it: {remedy}"
-    stored = read_json(path, StoredEngine, ending, sealed=True, version=_FORMAT)
-    if stored.gallery != gallery_fingerprint(index):
-        raise UserError(
-            f"{folder}: was built for other descriptors than"
-            f" --gallery={index.folder} has now; build it again: {remedy}"
+            f"{folder}: was built for other descriptors than {index.folder} has"
+            f" now; {remedy}"
         )
     path = folder / FAISS_FILE
-    recorded = stored.files.get(FAISS_FILE, BlockChecksums(0, ()))
+    recorded = details.files.get(FAISS_FILE, BlockChecksums(0, ()))
     wrong = check_blocks(path, recorded, everything=False)
-    if wrong or stored.engine != name:
-        wrong = (wrong or f"is of engine {quoted(stored.engine)}").replace(
-            INDEX_JSON, ENGINE_JSON
-        )
-        raise UserError(f"{path}: {wrong}; {ending}")
-    return dataclasses.asdict(stored)
+    if details.engine != name:
+        wrong = f"is of engine {quoted(details.engine)}"
+    if wrong:
+        wrong = wrong.replace(INDEX_JSON, ENGINE_JSON)
+        raise UserError(f"{path}: {wrong}; {remedy}")
+    return details

@@ -1,171 +1,209 @@
-"""Exact search by NumPy or FAISS, and approximate search by FAISS."""
+"""Approximate search by FAISS: which indexes, and how they are searched."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import logging
-from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from mgtl_tf.retrieval.ann.engine import rerank
-from mgtl_tf.retrieval.ann.faiss_indexes import FaissIndex, SearchSettings
 from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.top_k import ROUNDING, NotFiniteError
+from mgtl_tf.utils.top_k import NotFiniteError
 
-# FAISS is asked for so many more than K, to see all that rounding might have
-# kept out of them; a query with more than these equals takes the blocks.
-_SURPLUS = 32
-# Of an approximate index, so many candidates for each answer.
-_CANDIDATES = 4
+FAISS_ENGINES = ("float16", "int8", "pca", "ivfpq")
+"""Scalar quantization (IEEE half precision; 256 steps of each dimension's
+range), whitened principal components, and an inverted file of product
+quantization."""
+
+_COMPONENTS = 256
+# Numbers that share a 4-bit code.
+_CODED = 4
+_FEWEST_PLACES = 1000
+# k-means needs so many places for each of its centres.
+_PLACES_PER_LIST = 39
+_PCA_ROWS_PER_DIMENSION = 10
+# Added to each component's variance. Unit vectors of D numbers have 1 / D on
+# average; a component without any must not be blown up.
+_LEAST_VARIANCE = 1e-7
+# Candidates by codes for each that is compared by its components.
+_REFINED = 8.0
+# Candidates that are compared exactly for each answer.
+_RERANKED = 4
 
 
-def has_faiss() -> bool:
-    """Whether FAISS is installed."""
-    return importlib.util.find_spec("faiss") is not None
+@dataclass(frozen=True)
+class SearchSettings:
+    """How much of an index a search reads.
+
+    Attributes:
+        reranked: candidates that are compared exactly, of each query.
+        nprobe: inverted lists that are read; 0 without an inverted file.
+    """
+
+    reranked: int = 100
+    nprobe: int = 0
 
 
-def faiss_library(wanted_by: str) -> Any:
+def faiss_library(engine: str) -> Any:
     """The module `faiss`.
-
-    Args:
-        wanted_by: the flag and value that need it, for the error.
 
     Raises:
         UserError: where it is not installed.
     """
-    if not has_faiss():
-        raise UserError(f"{wanted_by}: needs FAISS; pip install -e '.[faiss]'")
-    # It tells at length which instructions it was built for.
+    if importlib.util.find_spec("faiss") is None:
+        raise UserError(
+            f"engine={engine}: needs FAISS; pip install -e '.[faiss]'"
+        )
+    # It logs at length which instructions it was built for.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     return importlib.import_module("faiss")
 
 
-class BlockSearch:
-    """Exact search in blocks of NumPy's own matrix product.
+def trained_index(engine: str, sample: np.ndarray, count: int) -> Any:
+    """An empty index of FAISS, trained.
 
-    Attributes:
-        name: "exact".
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
+    Whitening (`pca`) keeps the few directions in which all places differ
+    (season, light, the share of forest) from outweighing all others: Jégou
+    and Chum, "Negative evidences and co-occurences in image retrieval", ECCV
+    2012.
+
+    `ivfpq` rotates the principal components at random, so that all codes
+    carry alike, and stores their differences from the centres of k-means as
+    4-bit codes (Jégou, Douze and Schmid, "Product quantization for nearest
+    neighbor search", PAMI 2011; André et al., "Cache locality is not enough",
+    VLDB 2015), and in 8 bits to refine the order. Its metric is Euclidean:
+    an inner product would lose the cosine's order, as PCA moves the origin.
+
+    Args:
+        engine: of `FAISS_ENGINES`.
+        sample: descriptors to learn from, float32 [n, D].
+        count: N, rows that the index will hold.
+
+    Raises:
+        UserError: where the sample, or a descriptor, is too small.
     """
+    faiss = faiss_library(engine)
+    dimension, product = sample.shape[1], faiss.METRIC_INNER_PRODUCT
+    if engine == "pca":
+        # n rows span n - 1 directions around their mean.
+        components = min(_COMPONENTS, dimension, len(sample) - 1)
+        name = f"PCAW{components},L2norm,Flat"
+        index = faiss.index_factory(dimension, name, product)
+        pca = faiss.downcast_VectorTransform(index.chain.at(0))
+        # Its eigenvalues are sums over the sample, not means.
+        pca.epsilon = _LEAST_VARIANCE * len(sample)
+    elif engine == "ivfpq":
+        lists = _lists(count, len(sample))
+        components = _components(engine, dimension)
+        pca = faiss.PCAMatrix(dimension, components, 0, True)
+        pca.max_points_per_d = _PCA_ROWS_PER_DIMENSION
+        # By itself, so that "Refine" has the components, not all numbers.
+        name = f"IVF{lists},PQ{components // _CODED}x4fsr,Refine(SQ8)"
+        coded = faiss.index_factory(components, name, faiss.METRIC_L2)
+        index = faiss.IndexPreTransform(pca, coded)
+    else:
+        name = {"float16": "SQfp16", "int8": "SQ8"}[engine]
+        index = faiss.index_factory(dimension, name, product)
+    index.train(sample)
+    return index
 
-    name = "exact"
 
-    def __init__(self, descriptors: np.ndarray):
-        self.descriptors = descriptors
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The K most similar rows of each query; see `SearchEngine`."""
-        return search(queries, self.descriptors, top_k, rows)
-
-
-class FlatSearch:
-    """Exact search by FAISS, which reads the descriptors where they lie.
-
-    Nothing is copied: a gallery larger than memory is read from disk at
-    every search. Answers are those of `BlockSearch`, ties included.
-
-    Attributes:
-        name: "exact".
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
-    """
-
-    name = "exact"
-
-    def __init__(self, descriptors: np.ndarray):
-        self._faiss = faiss_library("--engine=exact")
-        self.descriptors = np.ascontiguousarray(descriptors, np.float32)
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The K most similar rows of each query; see `SearchEngine`."""
-        check_search(queries, self.descriptors, top_k)
-        if rows is not None or not len(queries):
-            return search(queries, self.descriptors, top_k, rows)
-        queries = np.ascontiguousarray(queries, np.float32)
-        count = len(self.descriptors)
-        top_k = min(top_k, count)
-        rough, found = self._faiss.knn(
-            queries,
-            self.descriptors,
-            min(count, top_k + _SURPLUS),
-            metric=self._faiss.METRIC_INNER_PRODUCT,
+def _lists(count: int, sampled: int) -> int:
+    """A power of two near 2 sqrt(N), with enough places to learn each."""
+    fewest = min(count, sampled)
+    if fewest < _FEWEST_PLACES:
+        raise UserError(
+            f"engine=ivfpq: needs {_FEWEST_PLACES:,} places or more, here are"
+            f" {fewest:,}; search so few with engine=exact"
         )
-        if not np.isfinite(rough).all() or (found < 0).any():
-            raise NotFiniteError
-        nearest, similarities = rerank(queries, self.descriptors, found, top_k)
-        unsure = rough[:, -1] >= rough[:, top_k - 1] - ROUNDING
-        if found.shape[1] < count and unsure.any():
-            nearest[unsure], similarities[unsure] = search(
-                queries[unsure], self.descriptors, top_k
-            )
-        return nearest, similarities
+    return 2 ** int(np.log2(min(2 * count**0.5, sampled / _PLACES_PER_LIST)))
 
 
-class ApproximateSearch:
-    """Finds candidates by a small index and compares them exactly.
+def _components(engine: str, dimension: int) -> int:
+    step = 2 * _CODED if engine == "ivfpq" else 1
+    if dimension < step:
+        raise UserError(
+            f"engine={engine}: descriptors of {dimension} numbers are too short"
+            f" for it (at least {step}); search with engine=exact"
+        )
+    return min(dimension, _COMPONENTS) // step * step
 
-    The similarities are therefore exact, and only the choice of rows is
-    approximate. A search within given rows compares all of these.
 
-    Attributes:
-        name: of the engine, as --engine takes it.
+def bytes_per_place(engine: str, dimension: int) -> int:
+    """Memory that a place of D numbers takes in an index."""
+    components = _components(engine, dimension)
+    return {
+        "float16": 2 * dimension,
+        "int8": dimension,
+        "pca": 4 * components,
+        # Codes of 4 bits, the row's number, the components in 8 bits.
+        "ivfpq": components // _CODED // 2 + 8 + components,
+    }[engine]
+
+
+def settings_to_try(engine: str, index: Any) -> list[SearchSettings]:
+    """Settings from fast to thorough."""
+    if engine == "pca":
+        return [SearchSettings(n) for n in (50, 100, 200, 400, 800)]
+    if engine != "ivfpq":
+        return [SearchSettings(50)]
+    lists = faiss_library(engine).extract_index_ivf(index).nlist
+    powers = [2**n for n in range(1, lists.bit_length())]
+    return [
+        *(SearchSettings(50, nprobe) for nprobe in powers or [1]),
+        SearchSettings(200, lists),
+        SearchSettings(800, lists),
+    ]
+
+
+class FaissSearch:
+    """Finds candidates by an index of FAISS and compares them exactly.
+
+    Args:
+        engine: of `FAISS_ENGINES`.
+        index: of FAISS, filled.
         descriptors: float32 [N, D] unit vectors, may be memory-mapped; only
             the candidates' are read.
-        settings: how much of the index a search looks at.
-        details: what engine.json says (settings, memory, measured recall).
+        settings: how much of the index a search reads.
     """
 
     def __init__(
         self,
-        kind: FaissIndex,
+        engine: str,
         index: Any,
         descriptors: np.ndarray,
         settings: SearchSettings,
-        details: Mapping[str, Any] | None = None,
     ):
-        self.name = kind.name
-        self.descriptors = descriptors
         self.settings = settings
-        self.details = dict(details or {})
-        self._kind, self._index = kind, index
+        self._index, self._descriptors = index, descriptors
+        self._parameters = None
+        if settings.nprobe:
+            faiss = faiss_library(engine)
+            lists = faiss.SearchParametersIVF(nprobe=settings.nprobe)
+            refined = faiss.IndexRefineSearchParameters(
+                k_factor=_REFINED, base_index_params=lists
+            )
+            self._parameters = faiss.SearchParametersPreTransform(
+                index_params=refined
+            )
 
     def search(
         self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The K most similar rows of each query; see `SearchEngine`."""
-        check_search(queries, self.descriptors, top_k)
+        """See `SearchEngine`."""
+        check_search(queries, self._descriptors, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
             raise NotFiniteError
-        count = len(self.descriptors)
+        count = len(self._descriptors)
         top_k = min(top_k, count)
-        wanted = max(self.settings.reranked, _CANDIDATES * top_k)
+        wanted = max(self.settings.reranked, _RERANKED * top_k)
         if rows is not None or not len(queries) or wanted >= count:
-            return search(queries, self.descriptors, top_k, rows)
-        settings = SearchSettings(wanted, self.settings.nprobe)
-        found = self._kind.candidates(self._index, queries, settings)
-        return _rerank_or_search(queries, self.descriptors, found, top_k)
-
-
-def _rerank_or_search(
-    queries: np.ndarray, gallery: np.ndarray, found: np.ndarray, top_k: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The candidates in order; a query with too few of them gets all rows."""
-    rows = np.empty((len(queries), top_k), np.int64)
-    similarities = np.empty((len(queries), top_k), np.float32)
-    enough = np.count_nonzero(found >= 0, axis=1) >= top_k
-    rows[enough], similarities[enough] = rerank(
-        queries[enough], gallery, found[enough], top_k
-    )
-    if not enough.all():
-        rows[~enough], similarities[~enough] = search(
-            queries[~enough], gallery, top_k
-        )
-    return rows, similarities
+            return search(queries, self._descriptors, top_k, rows)
+        found = self._index.search(queries, wanted, params=self._parameters)[1]
+        return rerank(queries, self._descriptors, found, top_k)

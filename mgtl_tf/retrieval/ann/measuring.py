@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import numpy as np
 
@@ -22,12 +21,11 @@ def synthetic_queries(
     rng: np.random.Generator,
     difference: float = QUERY_DIFFERENCE,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Queries that no gallery holds, each near a place of this one.
+    """Queries that the gallery does not hold, each near one of its places.
 
-    A query is a place's descriptor plus Gaussian noise with the gallery's
-    own covariance, and as large as the places' distance from their mean
-    times `difference`, normalised: as another view of the place, it differs
-    in the directions in which places differ.
+    A query is a place's descriptor plus `gallery_noise` times `difference`,
+    normalised: as another view of the place, it differs in the directions in
+    which places differ.
 
     Args:
         descriptors: unit vectors, float32 [N, D].
@@ -57,8 +55,7 @@ def gallery_noise(
         rng: draws them.
 
     Returns:
-        float32 [count, D]; the mean of the squared lengths is that of the
-        distances of the sampled rows from their mean.
+        float32 [count, D].
     """
     sampled = min(_SAMPLED, len(descriptors))
     rows = np.sort(rng.choice(len(descriptors), sampled, replace=False))
@@ -68,23 +65,12 @@ def gallery_noise(
     return weights @ around / np.float32(np.sqrt(sampled))
 
 
-def recall_of(rows: np.ndarray, truth: np.ndarray) -> dict[str, float]:
-    """recall@1 and recall@10: the true row among the first.
-
-    Args:
-        rows: int64 [Q, K], K of 10 or all rows.
-        truth: int64 [Q].
-    """
-    hits = rows == truth[:, None]
-    return {f"recall@{k}": float(hits[:, :k].any(1).mean()) for k in _KS}
-
-
 def compare(
     engine: SearchEngine,
     queries: np.ndarray,
     truth: np.ndarray,
     exact: np.ndarray,
-) -> dict[str, Any]:
+) -> dict[str, float]:
     """An engine's answers beside the exact ones.
 
     Args:
@@ -94,9 +80,9 @@ def compare(
         exact: the exact first ten rows, int64 [Q, 10] (or all N).
 
     Returns:
-        recall of both at 1 and 10 (the true row found), `same@1` and
-        `same@10` (share of the exact first rows that the engine found too),
-        and milliseconds a query, all at once.
+        `recall@K` and `exact_recall@K` for K of 1 and 10 (the true row
+        found), `same@1` and `same@10` (share of the exact first rows that
+        the engine found too), `queries`, and `milliseconds` of each.
     """
     began = time.perf_counter()
     rows, _ = engine.search(queries, exact.shape[1])
@@ -104,9 +90,16 @@ def compare(
     shared = (rows[:, :, None] == exact[:, None, :]).any(axis=1)
     return {
         "queries": len(queries),
-        **recall_of(rows, truth),
-        **{f"exact_{k}": v for k, v in recall_of(exact, truth).items()},
+        **_recalls("recall", rows, truth),
+        **_recalls("exact_recall", exact, truth),
         "same@1": float((rows[:, 0] == exact[:, 0]).mean()),
         "same@10": float(shared.mean()),
         "milliseconds": 1e3 * seconds / len(queries),
     }
+
+
+def _recalls(
+    name: str, rows: np.ndarray, truth: np.ndarray
+) -> dict[str, float]:
+    hits = rows == truth[:, None]
+    return {f"{name}@{k}": float(hits[:, :k].any(axis=1).mean()) for k in _KS}

@@ -1,23 +1,25 @@
-"""Search by Milvus: galleries in a local file or on a cluster."""
+"""Search by Milvus: galleries in a local file (Milvus Lite) or on a cluster."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib
+import importlib.util
 import json
-from dataclasses import dataclass, field
+import logging
+import socket
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 
 from mgtl_tf.retrieval.ann.engine import rerank
 from mgtl_tf.retrieval.ann.engine_files import gallery_fingerprint
-from mgtl_tf.retrieval.ann.milvus_connection import (
-    connect,
-    naming_server,
-    release,
-)
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.search import check_search, checked_rows
+from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.top_k import NotFiniteError
 
@@ -25,57 +27,41 @@ FIELD, KEY = "descriptor", "row"
 """A collection's two columns: the unit vector, and its row of the gallery."""
 
 UNFINISHED = "_unfinished"
-"""What the name of a collection ends in until all of it is there."""
+"""Ends the name of a collection until all of it is written."""
+
+MILVUS_ENGINES: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
+    "exact": ("FLAT", {}, {}),
+    # All of its few lists are read: what is lost is by 8 bits alone.
+    "int8": ("IVF_SQ8", {"nlist": 16}, {"nprobe": 16}),
+    "hnsw": ("HNSW", {"M": 32, "efConstruction": 200}, {"ef": 400}),
+}
+"""Milvus' index type, its parameters, and those of a search."""
 
 _SURPLUS = 32
-# A server takes no more answers, and no longer condition, at once.
+# A server returns no more answers than these.
 _MOST = 16_384
-_QUERIES = 256
-
-
-@dataclass(frozen=True)
-class MilvusIndex:
-    """One kind of index of Milvus, which Milvus Lite has too.
-
-    Attributes:
-        index_type: Milvus' name of it.
-        build: its parameters.
-        search: parameters of a search.
-    """
-
-    index_type: str
-    build: dict[str, Any] = field(default_factory=dict)
-    search: dict[str, Any] = field(default_factory=dict)
-
-
-MILVUS_INDEXES = {
-    "exact": MilvusIndex("FLAT"),
-    # All of its few lists are read: what is lost is by 8 bits alone.
-    "int8": MilvusIndex("IVF_SQ8", {"nlist": 16}, {"nprobe": 16}),
-    "hnsw": MilvusIndex("HNSW", {"M": 32, "efConstruction": 200}, {"ef": 400}),
-}
-"""What --engine takes with --backend=milvus."""
+_SECONDS = 5.0
+_PORT = 19530
+_ADDRESS = "a local file FILE.db or a cluster's address http://HOST:19530"
 
 
 def collection_name(index: Index, engine: str) -> str:
-    """Of a gallery as it is now: another one never bears the name."""
+    """Of this state of a gallery and no other."""
     text = json.dumps(gallery_fingerprint(index), sort_keys=True)
     return f"mgtl_{engine}_{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
 
-def milvus_index(engine: str) -> MilvusIndex:
-    """The index of that name.
+def require_milvus_engine(engine: str) -> None:
+    """Refuses an engine that only FAISS has, or none has.
 
     Raises:
-        UserError: for one that only FAISS has, or none has.
+        UserError: naming those that there are.
     """
-    if engine not in MILVUS_INDEXES:
-        names = ", ".join(MILVUS_INDEXES)
+    if engine not in MILVUS_ENGINES:
         raise UserError(
-            f"--engine={engine}: --backend=milvus has {names}; others need"
-            " --backend=faiss"
+            f"engine={engine}: backend=milvus has {', '.join(MILVUS_ENGINES)};"
+            " others need backend=faiss"
         )
-    return MILVUS_INDEXES[engine]
 
 
 class MilvusSearch:
@@ -83,170 +69,171 @@ class MilvusSearch:
 
     Milvus finds the candidates; their similarities are computed from the
     gallery's own descriptors. FLAT therefore answers as exact search does,
-    but for more than 32 rows that are equal to the K-th.
+    but for more than 32 rows that are equal to the K-th. More answers than a
+    server gives, and searches within given rows, are computed here, exactly.
 
-    Attributes:
-        name: of the engine, as --engine takes it.
-        descriptors: of the gallery, float32 [N, D].
-        uri: where the collection is.
-        collection: its name.
+    Args:
+        index: the gallery.
+        engine: of `MILVUS_ENGINES`.
+        uri: as of `connect`.
+
+    Raises:
+        UserError: where nothing answers, or the gallery as it is now is not
+            there.
     """
 
     def __init__(self, index: Index, engine: str, uri: str | None):
-        """Opens the gallery's collection.
-
-        Raises:
-            UserError: where nothing answers, or the gallery as it is now is
-                not there.
-        """
-        self._kind = milvus_index(engine)
-        self.name, self.uri = engine, uri or ""
-        self.descriptors = index.descriptors
-        self.collection = collection_name(index, engine)
-        self._client = connect(uri)
-        with naming_server(self.uri):
-            there = set(self._client.list_collections())
-            if self.collection not in there:
+        require_milvus_engine(engine)
+        self._parameters = MILVUS_ENGINES[engine][2]
+        self._descriptors = index.descriptors
+        self._collection = collection_name(index, engine)
+        self._client, self._uri = connect(uri), uri or ""
+        with naming_server(self._uri):
+            there = self._client.list_collections()
+            if self._collection not in there:
                 self.close()
-                raise UserError(_absent(index, engine, self.uri, there))
-            self._client.load_collection(self.collection)
-            self._count = self._counted()
+                raise UserError(_absent(index, engine, self._uri, there))
+            self._client.load_collection(self._collection)
 
     def search(
         self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The K most similar rows of each query; see `SearchEngine`.
-
-        Rows that were deleted are not among the answers.
+        """See `SearchEngine`.
 
         Raises:
-            UserError: for K above 16,384 in a larger collection, which no
-                server gives, or where the server does not answer.
+            UserError: where the server does not answer.
         """
-        check_search(queries, self.descriptors, top_k)
+        check_search(queries, self._descriptors, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
             raise NotFiniteError
-        top_k = min(top_k, self._count)
-        if rows is None and top_k > _MOST:
-            raise UserError(
-                f"--top_k={top_k}: Milvus gives at most {_MOST:,} answers; give"
-                f" --top_k={_MOST} or less, or --backend=faiss"
-            )
-        conditions = [""]
-        if rows is not None:
-            allowed = checked_rows(rows, len(self.descriptors)).tolist()
-            starts = range(0, len(allowed), _MOST)
-            conditions = [
-                f"{KEY} in {allowed[start : start + _MOST]}" for start in starts
-            ]
-        lines: list[list[int]] = [[] for _ in queries]
-        for start in range(0, len(queries), _QUERIES):
-            for condition in conditions:
-                part = queries[start : start + _QUERIES]
-                for i, ids in enumerate(self._asked(part, top_k, condition)):
-                    lines[start + i] += ids
-        return _ordered(queries, self.descriptors, lines, top_k)
+        count = len(self._descriptors)
+        top_k = min(top_k, count)
+        limit = min(count, top_k + _SURPLUS)
+        if rows is not None or not len(queries) or limit > _MOST:
+            return search(queries, self._descriptors, top_k, rows)
+        found = self._candidates(queries, limit)
+        return rerank(queries, self._descriptors, found, top_k)
 
-    def delete(self, rows: np.ndarray) -> int:
-        """Takes places out of the collection, for good.
-
-        Args:
-            rows: of the gallery, int [M].
-
-        Returns:
-            How many places are left.
-
-        Raises:
-            ValueError: for rows that the gallery does not have.
-            UserError: where the server does not answer.
-        """
-        gone = checked_rows(rows, len(self.descriptors)).tolist()
-        with naming_server(self.uri):
-            for start in range(0, len(gone), _MOST):
-                part = gone[start : start + _MOST]
-                self._client.delete(self.collection, ids=part)
-            self._client.flush(self.collection)
-            self._count = self._counted()
-        return self._count
-
-    def drop(self) -> None:
-        """Removes the whole collection; the engine is then closed.
-
-        Raises:
-            UserError: where the server does not answer.
-        """
-        with naming_server(self.uri):
-            self._client.drop_collection(self.collection)
-        self.close()
-
-    def close(self) -> None:
-        """Lets go of the server, or of the file."""
-        release(self._client, self.uri)
-
-    def __len__(self) -> int:
-        """How many places the collection holds."""
-        return self._count
-
-    def _counted(self) -> int:
-        counted = self._client.query(
-            self.collection, filter="", output_fields=["count(*)"]
-        )
-        return int(counted[0]["count(*)"])
-
-    def _asked(
-        self, queries: np.ndarray, top_k: int, condition: str
-    ) -> list[list[int]]:
-        limit = min(self._count, top_k + _SURPLUS, _MOST)
-        if not limit:
-            return [[] for _ in queries]
-        settings = dict(self._kind.search)
+    def _candidates(self, queries: np.ndarray, limit: int) -> np.ndarray:
+        """Rows, int64 [Q, limit]; -1 where there are fewer."""
+        settings = dict(self._parameters)
         if "ef" in settings:
             settings["ef"] = max(settings["ef"], limit)
-        with naming_server(self.uri):
+        with naming_server(self._uri):
             answers = self._client.search(
-                self.collection,
+                self._collection,
                 data=list(queries),
                 anns_field=FIELD,
-                filter=condition,
                 limit=limit,
                 output_fields=[KEY],
                 search_params={"metric_type": "IP", "params": settings},
-                # What was deleted a moment ago is gone.
-                consistency_level="Strong",
             )
-        return [[int(hit[KEY]) for hit in hits] for hits in answers]
+        found = np.full((len(queries), limit), -1, np.int64)
+        for line, hits in zip(found, answers, strict=True):
+            line[: len(hits)] = [hit[KEY] for hit in hits]
+        return found
+
+    def close(self) -> None:
+        """Releases the server, or the file."""
+        release(self._client, self._uri)
 
 
-def _ordered(
-    queries: np.ndarray,
-    gallery: np.ndarray,
-    lines: list[list[int]],
-    top_k: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Candidates of each query, in exact order; K is that of the shortest."""
-    top_k = min([top_k, *(len(line) for line in lines)])
-    if not top_k or not lines:
-        shape = (len(queries), 0 if lines else top_k)
-        return np.empty(shape, np.int64), np.empty(shape, np.float32)
-    found = np.full((len(lines), max(len(line) for line in lines)), -1)
-    for i, line in enumerate(lines):
-        found[i, : len(line)] = line
-    return rerank(queries, gallery, found, top_k)
-
-
-def _absent(index: Index, engine: str, uri: str, there: set[str]) -> str:
-    remedy = (
-        f"python -m experiments.index --output_dir={index.folder}"
-        f" --engine={engine} --backend=milvus --uri={uri}"
-    )
-    name = collection_name(index, engine)
+def _absent(index: Index, engine: str, uri: str, there: list[str]) -> str:
     reason = "holds no collection of"
-    if f"{name}{UNFINISHED}" in there:
+    if f"{collection_name(index, engine)}{UNFINISHED}" in there:
         reason = "holds only a part (building was stopped) of"
-    elif any(other.startswith(f"mgtl_{engine}_") for other in there):
+    elif any(name.startswith(f"mgtl_{engine}_") for name in there):
         reason = "holds another gallery, or an older state, not that of"
     return (
-        f"--uri={uri}: {reason} --gallery={index.folder} as it is now; build"
-        f" it: {remedy}"
+        f"{uri}: {reason} {index.folder} as it is now; build it: python -m"
+        f" experiments.index --output_dir={index.folder} --engine={engine}"
+        f" --backend=milvus --uri={uri}"
     )
+
+
+def connect(uri: str | None) -> Any:
+    """A `pymilvus.MilvusClient`.
+
+    Args:
+        uri: a local file, FILE.db, which is created if it does not exist, or
+            a cluster's address, http://HOST:PORT.
+
+    Raises:
+        UserError: for another uri, where nothing answers within seconds, or
+            where pymilvus or Milvus Lite is missing.
+    """
+    if not uri:
+        raise UserError(f"backend=milvus: needs uri, {_ADDRESS}")
+    local = "://" not in uri
+    for library in ("pymilvus", "milvus_lite") if local else ("pymilvus",):
+        if importlib.util.find_spec(library) is None:
+            raise UserError(
+                f"backend=milvus: needs {library}; pip install -e '.[milvus]'"
+            )
+    (_check_file if local else _check_address)(uri)
+    # They log what is raised too, and FAISS its instructions.
+    for library in ("pymilvus", "milvus_lite", "faiss.loader"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
+    pymilvus = importlib.import_module("pymilvus")
+    with naming_server(uri):
+        return pymilvus.MilvusClient(uri, timeout=_SECONDS)
+
+
+@contextlib.contextmanager
+def naming_server(uri: str) -> Iterator[None]:
+    """Errors between client and server as one line.
+
+    Raises:
+        UserError: naming the address.
+    """
+    from pymilvus import MilvusException
+
+    try:
+        yield
+    except (MilvusException, OSError) as error:
+        reason = str(getattr(error, "message", error)).splitlines() or ["?"]
+        hint = "is Milvus running there?"
+        if "://" not in uri:
+            hint = "is it open in another process, or of an older Milvus Lite?"
+        raise UserError(f"{uri}: {reason[0]:.200} ({hint})") from error
+
+
+def release(client: Any, uri: str) -> None:
+    """Closes a client, and its file, which other processes may then open."""
+    client.close()
+    if "://" not in uri:
+        manager = importlib.import_module("milvus_lite.server_manager")
+        manager.server_manager_instance.release_server(uri)
+
+
+def _check_file(uri: str) -> None:
+    path = Path(uri)
+    if path.suffix != ".db":
+        raise UserError(f"uri={uri}: must be {_ADDRESS}")
+    if path.is_file():
+        raise UserError(
+            f"{uri}: is not a gallery of this Milvus Lite (which writes a"
+            " folder of that name); choose another name"
+        )
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"{uri}: no such folder {path.parent}")
+
+
+def _check_address(uri: str) -> None:
+    """Connects once: the client itself waits long and retries."""
+    parts = urlsplit(uri)
+    try:
+        host, port = parts.hostname, parts.port or _PORT
+    except ValueError as error:
+        raise UserError(f"uri={uri}: {error}") from error
+    if parts.scheme not in ("http", "https", "tcp") or not host:
+        raise UserError(f"uri={uri}: must be {_ADDRESS}")
+    try:
+        socket.create_connection((host, port), _SECONDS).close()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError(
+            f"{uri}: no Milvus answers ({reason}); start it or give another"
+            " address"
+        ) from error

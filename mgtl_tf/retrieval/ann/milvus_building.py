@@ -1,4 +1,4 @@
-"""Putting a gallery into Milvus."""
+"""Writing a gallery into Milvus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.ann.faiss_search import BlockSearch
+from mgtl_tf.retrieval.ann.engine import ExactSearch
 from mgtl_tf.retrieval.ann.measuring import (
     QUERY_DIFFERENCE,
     compare,
@@ -17,17 +17,17 @@ from mgtl_tf.retrieval.ann.measuring import (
 from mgtl_tf.retrieval.ann.milvus import (
     FIELD,
     KEY,
+    MILVUS_ENGINES,
     UNFINISHED,
     MilvusSearch,
     collection_name,
-    milvus_index,
-)
-from mgtl_tf.retrieval.ann.milvus_connection import (
     connect,
     naming_server,
     release,
+    require_milvus_engine,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.utils.top_k import slices
 
 # Servers take messages of up to 64 MiB.
 _BYTES = 2**24
@@ -39,70 +39,65 @@ def build_milvus(
     engine: str,
     uri: str | None,
     difference: float = QUERY_DIFFERENCE,
-    seed: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Writes a gallery's descriptors into a collection, and measures it.
 
-    The collection gets its name when all of it is there; what an earlier,
-    stopped call left is thrown away. Collections of other galleries stay.
+    The collection gets its name when it is complete; what an earlier,
+    stopped call left is deleted. Collections of other galleries stay.
 
     Args:
         index: the gallery.
-        engine: a name of `MILVUS_INDEXES`.
-        uri: a local file FILE.db, or a cluster's address.
-        difference: of the queries that measure it from their places; see
-            `measuring.synthetic_queries`.
-        seed: of these queries.
-        progress: whether a progress bar is shown on stderr.
+        engine: of `MILVUS_ENGINES`.
+        uri: as of `milvus.connect`.
+        difference, progress: as of `opening.build_engine`.
 
     Returns:
-        `measured`, as of `measuring.compare`, and `collection`.
+        `engine` and `measured`.
 
     Raises:
         UserError: where nothing answers, or the server refuses.
     """
-    milvus_index(engine)
+    require_milvus_engine(engine)
     name = collection_name(index, engine)
+    unfinished = f"{name}{UNFINISHED}"
     client = connect(uri)
     try:
         with naming_server(uri or ""):
-            for old in (name, f"{name}{UNFINISHED}"):
+            for old in (name, unfinished):
                 if client.has_collection(old):
                     client.drop_collection(old)
-            _create(client, f"{name}{UNFINISHED}", index, engine)
-            _fill(client, f"{name}{UNFINISHED}", index.descriptors, progress)
-            client.rename_collection(f"{name}{UNFINISHED}", name)
+            _create(client, unfinished, engine, index.descriptors.shape[1])
+            _fill(client, unfinished, index.descriptors, progress)
+            client.rename_collection(unfinished, name)
     finally:
         release(client, uri or "")
     opened = MilvusSearch(index, engine, uri)
     try:
-        rng = np.random.default_rng(seed)
         queries, truth = synthetic_queries(
-            index.descriptors, _QUERIES, rng, difference
+            index.descriptors, _QUERIES, np.random.default_rng(0), difference
         )
-        exact, _ = BlockSearch(index.descriptors).search(queries, 10)
+        exact, _ = ExactSearch(index.descriptors).search(queries, 10)
         measured = compare(opened, queries, truth, exact)
     finally:
         opened.close()
-    return {"engine": engine, "measured": measured, "collection": name}
+    return {"engine": engine, "measured": measured}
 
 
-def _create(client: Any, name: str, index: Index, engine: str) -> None:
-    kind = milvus_index(engine)
+def _create(client: Any, name: str, engine: str, dimension: int) -> None:
+    kind, parameters, _ = MILVUS_ENGINES[engine]
     types = importlib.import_module("pymilvus").DataType
     schema = client.create_schema(auto_id=False)
     schema.add_field(KEY, types.INT64, is_primary=True)
-    dimension = index.descriptors.shape[1]
     schema.add_field(FIELD, types.FLOAT_VECTOR, dim=dimension)
     indexes = client.prepare_index_params()
     indexes.add_index(
         FIELD,
-        index_type=kind.index_type,
+        index_type=kind,
         metric_type="IP",
-        # As a whole: pymilvus 3 would send them one by one, but Milvus Lite
-        # 3.2 does not read those.
-        params={"params": kind.build} if kind.build else {},
+        # Nested: pymilvus 3 would send them one by one, but Milvus Lite 3.2
+        # does not read those.
+        params={"params": parameters} if parameters else {},
     )
     client.create_collection(name, schema=schema, index_params=indexes)
 
@@ -111,17 +106,15 @@ def _fill(
     client: Any, name: str, descriptors: np.ndarray, progress: bool
 ) -> None:
     size = max(1, _BYTES // (4 * descriptors.shape[1]))
-    with tqdm(
-        total=len(descriptors),
-        unit="place",
-        desc="milvus",
-        disable=not progress,
-    ) as bar:
-        for start in range(0, len(descriptors), size):
-            rows = np.array(descriptors[start : start + size], np.float32)
-            client.insert(
-                name,
-                [{KEY: start + i, FIELD: row} for i, row in enumerate(rows)],
-            )
-            bar.update(len(rows))
+    parts = list(slices(len(descriptors), size))
+    for part in tqdm(parts, "milvus", disable=not progress):
+        rows = np.array(descriptors[part], np.float32)
+        numbers = range(part.start, part.stop)
+        client.insert(
+            name,
+            [
+                {KEY: number, FIELD: row}
+                for number, row in zip(numbers, rows, strict=True)
+            ],
+        )
     client.flush(name)

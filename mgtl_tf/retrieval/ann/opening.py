@@ -1,38 +1,29 @@
-"""From the names that --engine and --backend take to a search engine."""
+"""From the names of an engine and a backend to a search engine."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.building import (
-    FAISS_INDEXES,
+from mgtl_tf.retrieval.ann.engine import ExactSearch, SearchEngine
+from mgtl_tf.retrieval.ann.faiss_building import (
     build_faiss_engine,
     open_faiss_engine,
 )
-from mgtl_tf.retrieval.ann.engine import SearchEngine
-from mgtl_tf.retrieval.ann.engine_files import (
-    FAISS_FILE,
-    engine_folder,
-    read_engine,
-)
-from mgtl_tf.retrieval.ann.faiss_search import (
-    BlockSearch,
-    FlatSearch,
-    faiss_library,
-    has_faiss,
-)
+from mgtl_tf.retrieval.ann.faiss_search import FAISS_ENGINES, faiss_library
 from mgtl_tf.retrieval.ann.measuring import QUERY_DIFFERENCE
-from mgtl_tf.retrieval.ann.milvus import MilvusSearch, milvus_index
+from mgtl_tf.retrieval.ann.milvus import (
+    MilvusSearch,
+    connect,
+    release,
+    require_milvus_engine,
+)
 from mgtl_tf.retrieval.ann.milvus_building import build_milvus
-from mgtl_tf.retrieval.ann.milvus_connection import connect, release
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
 
 BACKENDS = ("faiss", "milvus")
-"""What --backend takes."""
 
 
 def open_engine(
@@ -48,8 +39,7 @@ def open_engine(
         engine: "exact", or one that `build_engine` built of this gallery:
             "float16", "int8", "pca", "ivfpq"; of Milvus "exact", "int8",
             "hnsw".
-        backend: "faiss" or "milvus". Without FAISS, exact search takes
-            blocks of NumPy, with the same answers.
+        backend: "faiss" or "milvus"; "exact" needs neither.
         uri: of Milvus: a local file FILE.db or a cluster's address.
 
     Raises:
@@ -60,13 +50,9 @@ def open_engine(
     _check(engine, backend, uri)
     if backend == "milvus":
         return MilvusSearch(index, engine, uri)
-    if engine != "exact":
-        details = read_engine(index, engine)
-        path = engine_folder(index, engine) / FAISS_FILE
-        return open_faiss_engine(index, details, path)
-    if has_faiss():
-        return FlatSearch(index.descriptors)
-    return BlockSearch(index.descriptors)
+    if engine == "exact":
+        return ExactSearch(index.descriptors)
+    return open_faiss_engine(index, engine)
 
 
 def build_engine(
@@ -74,15 +60,16 @@ def build_engine(
     engine: str,
     backend: str = "faiss",
     uri: str | None = None,
+    *,
     training: np.ndarray | None = None,
     difference: float = QUERY_DIFFERENCE,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Builds what `open_engine` opens, and measures it.
 
-    With FAISS it lies in INDEX/engines/NAME, whole or not there, tied to the
-    gallery by checksums; with Milvus in a collection that bears the
-    gallery's checksum in its name. Exact search by FAISS needs nothing.
+    With FAISS it lies in INDEX/engines/NAME, tied to the gallery by
+    checksums; with Milvus in a collection that has the gallery's checksum in
+    its name.
 
     Args:
         index: the gallery.
@@ -95,27 +82,26 @@ def build_engine(
         progress: whether a progress bar is shown on stderr.
 
     Returns:
-        `measured` and, with FAISS, `memory`; see `summary`.
+        `engine`, `measured` and, with FAISS, `memory`; empty for exact
+        search, which needs no building.
 
     Raises:
         UserError: as `open_engine`, for a gallery that is too small, or where
-            the disk does not take it.
+            the engine cannot be written.
     """
     _check(engine, backend, uri)
     if backend == "milvus":
-        return build_milvus(index, engine, uri, difference, progress=progress)
+        return build_milvus(index, engine, uri, difference, progress)
     if engine == "exact":
         return {}
-    return build_faiss_engine(
-        index, engine, training, difference, progress=progress
-    )
+    return build_faiss_engine(index, engine, training, difference, progress)
 
 
 def summary(details: dict[str, Any]) -> list[str]:
-    """What to tell a user of an engine that was built.
+    """An engine that was built, as lines of text.
 
     Args:
-        details: that `build_engine` gave; nothing of exact search.
+        details: of `build_engine`.
     """
     if not details:
         return []
@@ -149,25 +135,19 @@ def require_engine(engine: str, backend: str, uri: str | None) -> None:
     """
     _check(engine, backend, uri)
     if backend == "milvus":
-        milvus_index(engine)
+        require_milvus_engine(engine)
         release(connect(uri), uri or "")
     elif engine != "exact":
-        faiss_library(f"--engine={engine}")
+        faiss_library(engine)
 
 
 def _check(engine: str, backend: str, uri: str | None) -> None:
     if backend not in BACKENDS:
         raise UserError(
-            f"--backend={backend}: must be one of {_list(BACKENDS)}"
+            f"backend={backend}: must be one of {', '.join(BACKENDS)}"
         )
-    if backend == "milvus":
-        return
-    names = ["exact", *FAISS_INDEXES]
-    if engine not in names:
-        raise UserError(f"--engine={engine}: must be one of {_list(names)}")
-    if uri is not None:
-        raise UserError(f"--uri={uri}: --backend={backend} takes none")
-
-
-def _list(names: Sequence[str]) -> str:
-    return ", ".join(names)
+    names = ("exact", *FAISS_ENGINES)
+    if backend == "faiss" and engine not in names:
+        raise UserError(f"engine={engine}: must be one of {', '.join(names)}")
+    if backend == "faiss" and uri is not None:
+        raise UserError(f"uri={uri}: backend=faiss takes none")

@@ -13,35 +13,35 @@ from mgtl_tf.retrieval.ann import build_engine, milvus_building
 from mgtl_tf.retrieval.galleries.gallery import Index
 
 
+def unit_rows(count, size, seed):
+    """Random unit vectors, float32."""
+    rows = np.random.default_rng(seed).normal(size=(count, size))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    return rows.astype(np.float32)
+
+
+def gallery_of(folder, descriptors):
+    """A gallery in a folder that engines can be built in."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "index.json").write_text("{}")
+    return Index(folder, [], descriptors, "f" * 64)
+
+
 def gallery(folder, seed=0):
     """A gallery of 700 random places."""
-    rows = np.random.default_rng(seed).normal(size=(700, 32))
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    folder.mkdir(exist_ok=True)
-    (folder / "index.json").write_text("{}")
-    return Index(folder, [], rows.astype(np.float32), "f" * 64)
+    return gallery_of(folder, unit_rows(700, 32, seed))
 
 
-class SlowBar:
-    """Stands for tqdm: tells that a batch was written, and waits."""
-
-    def __init__(self, **_):
-        pass
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def update(self, _):
-        """Between two batches."""
+def slow_bar(batches, *_, **__):
+    """Stands for tqdm: reports each batch that was written, and waits."""
+    for batch in batches:
+        yield batch
         print("batch", flush=True)
         time.sleep(0.2)
 
 
 if __name__ == "__main__":
     milvus_building._BYTES = 4 * 32 * 50
-    milvus_building.tqdm = SlowBar
+    milvus_building.tqdm = slow_bar
     home = Path(sys.argv[1])
     build_engine(gallery(home / "index"), "exact", "milvus", f"{home}/a.db")
