@@ -40,5 +40,5 @@ def multi_head_attention(
     if residual_init == "zeros":
         # The layer has one initializer for all four of its maps.
         kernel = layer.output_dense.kernel
-        kernel.assign(ops.zeros_like(kernel))
+        kernel.assign(ops.zeros(kernel.shape, kernel.dtype))
     return layer
