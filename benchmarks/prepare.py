@@ -29,7 +29,6 @@ import numpy as np
 from absl import app, flags
 
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource, PairSource
 from polar.parallel import keep_freed_memory, usable_cores
@@ -141,8 +140,7 @@ def preparing(data_dir: Path, folder: Path, processes: int) -> Seconds:
 
     shutil.rmtree(folder, ignore_errors=True)
     timer = Timer()
-    workers = Workers(processes, progress=False)
-    prepared = prepare(data_dir, folder, SETTINGS, workers)
+    prepared = prepare(data_dir, folder, SETTINGS, processes, progress=False)
     if prepared.problems:
         raise RuntimeError(f"{data_dir}: {prepared.problems[0]}")
     return timer.read()
@@ -192,7 +190,7 @@ def compare_preparing(data_dir: Path, folder: Path) -> None:
     show_ratio("preparing, times bare decoding", bare, own, GOALS["prepare"])
     show_ratio("preparing, times decoding with memory kept", kept, own)
     timer = Timer()
-    prepare(data_dir, folder, SETTINGS, Workers(processes, progress=False))
+    prepare(data_dir, folder, SETTINGS, processes, progress=False)
     print(f"a second run: {timer.read().clock:.2f} s")
 
 

@@ -19,7 +19,6 @@ from absl import flags
 
 from mgtl_tf.config import DATASETS, RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.presets import load_preset
 from mgtl_tf.utils.errors import UserError
 from polar.program import run, tell, tell_done
@@ -68,9 +67,12 @@ def main(argv: list[str]) -> int:
     settings = CacheSettings(
         config.data.dataset, config.model.image_size, config.data.ground_crop
     )
-    workers = Workers(_PROCESSES.value)
     prepared = prepare(
-        _DATA_DIR.value, _OUTPUT_DIR.value, settings, workers, _VERIFY.value
+        _DATA_DIR.value,
+        _OUTPUT_DIR.value,
+        settings,
+        _PROCESSES.value,
+        verify=_VERIFY.value,
     )
     _show(prepared)
     return int(bool(prepared.errors))

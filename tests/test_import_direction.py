@@ -39,7 +39,7 @@ LIGHT = [
     "mgtl_tf.config",
     "mgtl_tf.presets",
     "mgtl_tf.datasets.readers",
-    "mgtl_tf.datasets.decoded_cache.cache",
+    "mgtl_tf.datasets.decoded_cache.building",
     "mgtl_tf.datasets.decoded_cache.prepared",
     "mgtl_tf.workflows.prepare",
     "mgtl_tf.datasets.batch_sampler",

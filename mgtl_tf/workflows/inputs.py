@@ -11,7 +11,7 @@ from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets.decoded_cache.cache import build_cache
+from mgtl_tf.datasets.decoded_cache.building import build_cache
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import (
     SPLITS,
@@ -45,15 +45,15 @@ def open_source(
     """
     size, crop = config.model.image_size, config.data.ground_crop
     name = config.data.dataset
+    settings = CacheSettings(name, size, crop)
     # A run is also evaluated on other data sets than its own.
     if config.data.data_cache and (
         prepared_dataset(config.data.data_cache) == name
     ):
-        settings = CacheSettings(name, size, crop)
         return open_prepared(config.data.data_cache, pairs, settings)
     if config.data.cache == "none":
         return FileSource(pairs, size, crop, name)
-    return build_cache(pairs, size, crop, cache_dir, dataset=name)
+    return build_cache(pairs, settings, cache_dir)
 
 
 def read_data(config: RunConfig) -> Dataset:

@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS
-from mgtl_tf.datasets.decoded_cache.builder import CacheContents
-from mgtl_tf.datasets.decoded_cache.cache import build_caches, file_of
-from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.decoded_cache.building import (
+    CacheContents,
+    build_caches,
+    file_of,
+)
+from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import SPLITS
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.datasets.problems import ERROR, WARNING, Problem, write_report
 from mgtl_tf.datasets.readers import read_dataset
@@ -62,7 +63,8 @@ def prepare(
     data_dir: Path | str,
     output_dir: Path | str,
     settings: CacheSettings,
-    workers: Workers,
+    processes: int | None = None,
+    progress: bool = True,
     verify: bool = False,
 ) -> Prepared:
     """Decodes all pairs that can be, and reports all that cannot.
@@ -71,7 +73,8 @@ def prepare(
         data_dir: the data set's folder.
         output_dir: gets report.csv and a cache folder for each split.
         settings: the data set's name and what decides the pixels.
-        workers: how the work is done.
+        processes: how many decode at a time; default one a core.
+        progress: whether to show a bar.
         verify: whether what is decoded already is read again and compared
             with its checksums.
 
@@ -91,7 +94,7 @@ def prepare(
     notes = list(dataset.notes)
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
-    found = build_caches(caches, settings, workers, verify=verify)
+    found = build_caches(caches, settings, processes, progress, verify=verify)
     for split, pairs in splits.items():
         folder = output_dir / split
         filled = found[folder]
@@ -162,7 +165,7 @@ def _counts(filled: CacheContents, view: str) -> Counter[str]:
     """How many images there are of each size."""
     counts: Counter[str] = Counter()
     for record in filled.records:
-        counts.update(record["sizes"][view])
+        counts.update(record.sizes[view])
     return counts
 
 
@@ -175,7 +178,7 @@ def _odd_sizes(
         if 2 * counts[published] <= counts.total():
             continue
         for block, record in enumerate(filled.records):
-            if set(record["sizes"][view]) <= {published}:
+            if set(record.sizes[view]) <= {published}:
                 continue
             first = block * BLOCK_ROWS
             for pair in pairs[first : first + BLOCK_ROWS]:

@@ -10,7 +10,6 @@ from absl import logging
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.reproduction.code_version import code_version, data_version
 from mgtl_tf.reproduction.launch import (
@@ -59,7 +58,6 @@ def ready_data(
             CacheSettings(
                 study.preset, config.model.image_size, config.data.ground_crop
             ),
-            Workers(),
         )
         if done.errors:
             raise UserError(

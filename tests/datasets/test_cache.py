@@ -1,7 +1,6 @@
 """The decoded cache: what the files hold, made once, whole or known not."""
 
 import dataclasses
-import json
 import os
 import shutil
 
@@ -10,17 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mgtl_tf.datasets.decoded_cache.cache import build_cache, fill_cache
-from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.guard import cache_lock
-from mgtl_tf.datasets.decoded_cache.work import Workers
+from mgtl_tf.datasets.decoded_cache.building import build_cache, build_caches
+from mgtl_tf.datasets.decoded_cache.files import CacheSettings, read_state
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.locks import LOCK, hold_lock
+from mgtl_tf.utils.part_files import UNFINISHED_JSONL, Journal
 
 SIZE = (8, 20)
 SETTINGS = CacheSettings("", SIZE, (0.0, 1.0))
-ONE = Workers(1, progress=False)
 
 
 def _noise(height, width, seed=0):
@@ -47,7 +45,15 @@ def pairs(tmp_path):
 
 
 def _build(pairs, folder, size=SIZE, crop=(0.0, 1.0), processes=1):
-    return build_cache(pairs, size, crop, folder, False, processes)
+    settings = CacheSettings("", size, crop)
+    return build_cache(pairs, settings, folder, processes, False)
+
+
+def _fill(pairs, folder, settings=SETTINGS, processes=1, verify=False):
+    caches = build_caches(
+        {folder: pairs}, settings, processes, False, verify=verify
+    )
+    return caches[folder]
 
 
 def _same(cache, pairs, size=SIZE, crop=(0.0, 1.0)):
@@ -78,8 +84,7 @@ def test_any_number_of_processes_makes_the_same_bytes(pairs, tmp_path):
     """Manifest, order and pixels, with a file that cannot be used."""
     pairs[20].aerial.write_bytes(b"text")
     for processes in (1, 3):
-        folder, workers = tmp_path / f"{processes}", Workers(processes, False)
-        fill_cache(pairs, SETTINGS, folder, workers)
+        _fill(pairs, tmp_path / f"{processes}", processes=processes)
     assert _bytes(tmp_path / "1") == _bytes(tmp_path / "3")
 
 
@@ -106,27 +111,26 @@ def test_cache_is_remade_when_anything_changes(pairs, tmp_path):
     assert _same(_build(pairs, folder, (9, 20), crop), pairs, (9, 20), crop)
     (folder / "manifest.json").write_text("{")
     assert _same(_build(pairs, folder), pairs)
-    assert json.loads((folder / "manifest.json").read_text())
 
 
 def test_only_the_changed_block_is_made_again(pairs, tmp_path):
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs, tmp_path / "c")
     _write(pairs[20].ground, _noise(20, 50, 77))
-    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 1
-    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 0
+    assert _fill(pairs, tmp_path / "c").made == 1
+    assert _fill(pairs, tmp_path / "c").made == 0
     assert _same(CacheSource(tmp_path / "c"), pairs)
 
 
 @pytest.mark.parametrize("count", [3, 16, 21, 36])
 def test_a_list_of_another_length(pairs, tmp_path, count):
     """As when a broken row was mended: what stands before it is kept."""
-    fill_cache(pairs[:count], SETTINGS, tmp_path / "c", ONE)
-    filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs[:count], tmp_path / "c")
+    filled = _fill(pairs, tmp_path / "c")
     assert filled.made == 3 - count // 16
-    fill_cache(pairs, SETTINGS, tmp_path / "whole", ONE)
+    _fill(pairs, tmp_path / "whole")
     assert _bytes(tmp_path / "c") == _bytes(tmp_path / "whole")
     shorter = pairs[1:count]
-    fill_cache(shorter, SETTINGS, tmp_path / "c", ONE)
+    _fill(shorter, tmp_path / "c")
     assert _same(CacheSource(tmp_path / "c"), shorter)
 
 
@@ -141,7 +145,7 @@ def test_every_bad_file_is_named_and_the_rest_kept(pairs, tmp_path):
         assert "a35.png: is neither" in str(error.value)
     pairs[1].ground.write_bytes(good[0])
     pairs[35].aerial.write_bytes(good[1])
-    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 2
+    assert _fill(pairs, tmp_path / "c").made == 2
     assert _same(_build(pairs, tmp_path / "c"), pairs)
 
 
@@ -151,15 +155,15 @@ def test_what_stays_unusable_costs_no_second_decoding(pairs, tmp_path):
     pairs[1].ground.write_bytes(b"?" * len(good))
     pairs[35].aerial.unlink()
     for made in (3, 0, 0):
-        filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+        filled = _fill(pairs, tmp_path / "c")
         assert filled.made == made
         assert [row for row, _, _ in filled.left_out()] == [1, 35]
     os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs, tmp_path / "c")
     pairs[1].ground.write_bytes(good)
     os.utime(pairs[1].ground, ns=(status.st_atime_ns, status.st_mtime_ns))
     _write(pairs[35].aerial, _noise(24, 24, 135))
-    assert fill_cache(pairs, SETTINGS, tmp_path / "c", ONE).made == 2
+    assert _fill(pairs, tmp_path / "c").made == 2
     assert _same(_build(pairs, tmp_path / "c"), pairs)
 
 
@@ -170,12 +174,12 @@ def test_a_hole_in_a_tiff_is_no_black_stripe(pairs, tmp_path, compression):
     image = cv2.resize(_noise(8, 8), (120, 120))
     Image.fromarray(image).save(aerial, "TIFF", compression=compression)
     pair = dataclasses.replace(pairs[0], aerial=aerial)
-    sound = fill_cache([pair], SETTINGS, tmp_path / "c", ONE)
+    sound = _fill([pair], tmp_path / "c")
     assert not list(sound.left_out())
     data = aerial.read_bytes()
     third = len(data) // 3
     aerial.write_bytes(data[:third] + bytes(third) + data[2 * third :])
-    damaged = fill_cache([pair], SETTINGS, tmp_path / "d", ONE)
+    damaged = _fill([pair], tmp_path / "d")
     ((row, view, reason),) = damaged.left_out()
     assert (row, view) == (0, "satellite") and "is damaged" in reason
 
@@ -185,19 +189,19 @@ def test_files_that_are_gone_take_nothing_away(pairs, tmp_path):
     before = _bytes(tmp_path / "c")
     for pair in pairs:
         pair.ground.unlink()
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs, tmp_path / "c")
     assert _bytes(tmp_path / "c") == before
 
 
 def test_verify_finds_one_changed_bit(pairs, tmp_path):
     folder = tmp_path / "c"
-    fill_cache(pairs, SETTINGS, folder, ONE)
+    _fill(pairs, folder)
     before = _bytes(folder)
     data = bytearray(before["satellite.npy"])
     data[-1] ^= 4
     (folder / "satellite.npy").write_bytes(data)
-    assert fill_cache(pairs, SETTINGS, folder, ONE).corrupt == ()
-    filled = fill_cache(pairs, SETTINGS, folder, ONE, verify=True)
+    assert _fill(pairs, folder).corrupt == ()
+    filled = _fill(pairs, folder, verify=True)
     assert filled.corrupt == (2,) and filled.made == 1
     assert _bytes(folder) == before
 
@@ -205,41 +209,43 @@ def test_verify_finds_one_changed_bit(pairs, tmp_path):
 def test_an_unfinished_caches_lost_bytes_are_made_again(pairs, tmp_path):
     """A machine without power may have lost what the journal counts."""
     folder = tmp_path / "c"
-    fill_cache(pairs, SETTINGS, folder, ONE)
+    pairs[20].aerial.write_bytes(b"text")
+    _fill(pairs, folder)
     before = _bytes(folder)
-    manifest = json.loads(before["manifest.json"])
-    lines = [manifest["settings"]]
-    lines += [{"block": n, **b} for n, b in enumerate(manifest["blocks"][:2])]
-    text = "".join(json.dumps(line) + "\n" for line in lines)
-    (folder / "unfinished.jsonl").write_text(text + '{"block": 2, "ro')
+    state = read_state(folder)
+    files = SETTINGS.row_files(folder)
+    journal = folder / UNFINISHED_JSONL
+    Journal(journal, state.settings, state.blocks[:2], files).close()
+    with journal.open("a") as file:
+        file.write('[123, {"block": 2, "ro')
     (folder / "ground.npy").write_bytes(before["ground.npy"][:9000])
-    assert fill_cache(pairs, SETTINGS, folder, ONE).made == 2
+    assert _fill(pairs, folder).made == 2
     assert _bytes(folder) == before
 
 
 def test_other_settings_are_refused_by_name(pairs, tmp_path):
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs, tmp_path / "c")
     with pytest.raises(UserError, match=r"image_size is \[8, 20\], not \[9"):
         other = CacheSettings("", (9, 20), (0.0, 1.0))
-        fill_cache(pairs, other, tmp_path / "c", ONE)
+        _fill(pairs, tmp_path / "c", other)
     with pytest.raises(UserError, match="sampling_rule is area.*, not near"):
         other = CacheSettings("", SIZE, (0.0, 1.0), "nearest-1")
-        fill_cache(pairs, other, tmp_path / "c", ONE)
+        _fill(pairs, tmp_path / "c", other)
 
 
-@pytest.mark.parametrize("old", ['"rows"', '"ground"', '"image_size"', "[0,"])
-def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, old):
+@pytest.mark.parametrize("name", ["rows", "ground", "image_size", "sha256"])
+def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, name):
     """One letter is another: still JSON, or not."""
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    _fill(pairs, tmp_path / "c")
     before = _bytes(tmp_path / "c")
     manifest = tmp_path / "c" / "manifest.json"
-    pairs[0].ground.write_bytes(b"")  # [0, "ground", ...] stands in there.
-    fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    pairs[0].ground.write_bytes(b"")
+    _fill(pairs, tmp_path / "c")
     text = manifest.read_text()
-    assert old in text
-    manifest.write_text(text.replace(old, old[0] + "?" + old[2:], 1))
+    assert f'"{name}"' in text
+    manifest.write_text(text.replace(f'"{name}', f'"?{name[1:]}', 1))
     _write(pairs[0].ground, _noise(20, 50, 0))
-    filled = fill_cache(pairs, SETTINGS, tmp_path / "c", ONE)
+    filled = _fill(pairs, tmp_path / "c")
     assert filled.made == 3 and not list(filled.left_out())
     after = _bytes(tmp_path / "c")
     for view in ("ground.npy", "satellite.npy"):
@@ -274,7 +280,7 @@ def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
 
 def test_two_at_a_time_are_refused(pairs, tmp_path):
     _build(pairs, tmp_path / "c")
-    with cache_lock(tmp_path / "c"):
+    with hold_lock(tmp_path / "c" / LOCK, "c", "making this cache"):
         with pytest.raises(UserError, match="another process is making"):
             _build(pairs, tmp_path / "c")
     assert _same(_build(pairs, tmp_path / "c"), pairs)

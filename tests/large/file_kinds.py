@@ -21,7 +21,6 @@ from mgtl_tf.datasets.cvact import read_cvact
 from mgtl_tf.datasets.cvusa import read_cvusa
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
@@ -136,7 +135,7 @@ def make_light(root: Path, seed: int, encoder: SatelliteEncoder) -> None:
     _make_pairs(root, random)
     _make_gallery(root, random, encoder)
     settings = CacheSettings("csv", (8, 32), (0.0, 1.0))
-    prepare(root / "own", root / "prepared", settings, Workers(1, False))
+    prepare(root / "own", root / "prepared", settings, 1, False)
 
 
 def _make_pairs(root: Path, random: np.random.Generator) -> None:

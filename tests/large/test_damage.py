@@ -21,7 +21,6 @@ import pytest
 from PIL import Image
 
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
@@ -132,7 +131,7 @@ def test_every_damaged_image_is_reported(world, tmp_path):
     pairs = damaged_world.copy_world(world, tmp_path / "w")
     damaged = damaged_world.damage(pairs, DAMAGED, random.Random(SEED))
     settings = CacheSettings("procedural", size, (0.0, 1.0))
-    done = prepare(tmp_path / "w", tmp_path / "p", settings, Workers())
+    done = prepare(tmp_path / "w", tmp_path / "p", settings)
     wrong = damaged_world.wrong_lines(done.report, damaged)
     cache = tmp_path / "p/train"
     wrong += damaged_world.wrong_pixels(cache, pairs, damaged, size)

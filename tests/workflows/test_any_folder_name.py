@@ -10,7 +10,6 @@ import pytest
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
@@ -48,7 +47,7 @@ def test_from_data_to_answer(tmp_path, name, formats):
     )
     write_noisy_cvusa(data, 6)
     settings = CacheSettings("cvusa", (8, 16), SMALL.data.ground_crop)
-    prepare(data, root / "cache", settings, Workers(1, progress=False))
+    prepare(data, root / "cache", settings, 1, progress=False)
     config = SMALL.replace(
         data_dir=str(data), data_cache=str(root / "cache"), retrieval_pictures=1
     )

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.retrieval.report.charts import save_figure
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.atomic_io import atomic_write
@@ -176,7 +175,8 @@ def test_prepare(made, disk):
             made / "data",
             folder / "cache",
             CacheSettings("cvusa", (8, 16), (0.0, 1.0)),
-            Workers(1, progress=False),
+            1,
+            progress=False,
         ),
         "disk/cache",
         reason="",

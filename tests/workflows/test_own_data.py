@@ -9,7 +9,6 @@ import scipy.io
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import evaluate_run
@@ -117,7 +116,7 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
         train(whole.replace(partial=True), tmp_path / "run")
     prepared = tmp_path / "prepared"
     settings = CacheSettings("csv", SMALL.model.image_size, (0.0, 1.0))
-    prepare(data, prepared, settings, Workers(1, progress=False))
+    prepare(data, prepared, settings, 1, progress=False)
     cached = whole.replace(data_cache=str(prepared))
     with pytest.raises(UserError, match="use the pairs .* with --partial"):
         train(cached, tmp_path / "run")
@@ -169,7 +168,7 @@ def test_a_partial_cvact_download_can_be_used(tmp_path):
         read_data(config)
     prepared = tmp_path / "prepared"
     settings = CacheSettings("cvact", config.model.image_size, (0.25, 0.75))
-    found = prepare(data, prepared, settings, Workers(1, progress=False))
+    found = prepare(data, prepared, settings, 1, progress=False)
     assert (found.pairs, found.left_out) == (8, 3)
     part = config.replace(data_cache=str(prepared), partial=True)
     dataset = read_data(part)

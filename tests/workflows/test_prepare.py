@@ -15,11 +15,9 @@ import pytest
 import scipy.io
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets.decoded_cache import guard as cache_guard
-from mgtl_tf.datasets.decoded_cache import work as cache_work
+from mgtl_tf.datasets.decoded_cache import building
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
-from mgtl_tf.datasets.decoded_cache.work import Workers
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.datasets.sources import FileSource
 from mgtl_tf.synthetic.settings import WorldSettings
@@ -32,7 +30,6 @@ from tests.large import damaged_world
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared/data/real_pairs"
 SETTINGS = CacheSettings("procedural", (16, 40), (0.0, 1.0))
-QUIET = Workers(1, progress=False)
 needs_real = pytest.mark.skipif(
     not REAL.is_dir(), reason="../shared/data/real_pairs is not here"
 )
@@ -81,7 +78,7 @@ def test_every_kind_of_damage_is_reported_and_the_rest_prepared(
     kinds = damaged_world.kinds()
     assert len(kinds) >= 15
     damaged = damaged_world.damage(pairs, 2 * len(kinds), random.Random(0))
-    prepared = prepare(tmp_path / "w", tmp_path / "p", SETTINGS, QUIET)
+    prepared = prepare(tmp_path / "w", tmp_path / "p", SETTINGS, 1, False)
     assert damaged_world.wrong_lines(prepared.report, damaged) == []
     cache, size = tmp_path / "p" / "train", SETTINGS.image_size
     assert damaged_world.wrong_pixels(cache, pairs, damaged, size) == []
@@ -129,8 +126,8 @@ def test_all_splits_are_made_by_processes_that_start_once(
         started.extend([processes] * bool(jobs))
         return map(function, jobs)
 
-    monkeypatch.setattr(cache_work, "in_parallel", counted)
-    prepare(world, tmp_path / "p", SETTINGS, QUIET)
+    monkeypatch.setattr(building, "in_parallel", counted)
+    prepare(world, tmp_path / "p", SETTINGS, 1, False)
     assert len(started) == 1
 
 
@@ -138,9 +135,9 @@ def test_room_is_asked_for_all_splits_together(world, tmp_path, monkeypatch):
     """A disk that would take the training pairs alone."""
     taken = 2 * 64 * SETTINGS.row_bytes
     usage = SimpleNamespace(free=taken)
-    monkeypatch.setattr(cache_guard.shutil, "disk_usage", lambda _: usage)
+    monkeypatch.setattr(building.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UserError, match=r"/p: the cache needs 0.0 GB, the"):
-        prepare(world, tmp_path / "p", SETTINGS, QUIET)
+        prepare(world, tmp_path / "p", SETTINGS, 1, False)
     assert not list((tmp_path / "p").iterdir())
 
 
@@ -159,7 +156,7 @@ def test_program_and_its_workers_do_not_load_tensorflow():
 
 
 def test_training_reads_the_prepared_pixels(world, tmp_path):
-    prepare(world, tmp_path / "p", SETTINGS, QUIET)
+    prepare(world, tmp_path / "p", SETTINGS, 1, False)
     config = RunConfig().replace(
         dataset="procedural",
         data_dir=str(world),
@@ -184,7 +181,7 @@ def test_training_reads_the_prepared_pixels(world, tmp_path):
 
 def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):
     shutil.copytree(world, tmp_path / "w")
-    prepare(tmp_path / "w", tmp_path / "p", SETTINGS, QUIET)
+    prepare(tmp_path / "w", tmp_path / "p", SETTINGS, 1, False)
     pairs = read_dataset("procedural", tmp_path / "w").train
     with pairs[3].aerial.open("ab") as file:
         file.write(b"more")
@@ -196,11 +193,11 @@ def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):
     folder = tmp_path / "p" / "train"
     manifest = (folder / "manifest.json").read_text()
     (folder / "manifest.json").write_text(manifest[1:])
-    with pytest.raises(UserError, match="train/manifest.json is damaged; give"):
+    with pytest.raises(UserError, match="manifest.json: damaged .*prepare it"):
         open_prepared(tmp_path / "p", pairs, SETTINGS)
     os.replace(folder / "manifest.json", folder / "unfinished.jsonl")
     (folder / "unfinished.jsonl").write_text("{}\n")
-    with pytest.raises(UserError, match="train is unfinished; give"):
+    with pytest.raises(UserError, match="train: is unfinished; prepare it"):
         open_prepared(tmp_path / "p", pairs, SETTINGS)
     with pytest.raises(UserError, match="holds no cache"):
         open_prepared(tmp_path / "w", pairs, SETTINGS)
@@ -224,7 +221,7 @@ def test_an_image_of_another_size_is_named(odd, named, tmp_path):
     (tmp_path / "c/splits/val-19zl.csv").write_text("")
     settings = CacheSettings("cvusa", (16, 88), (0.0, 1.0))
     for _ in range(2):  # As well where all is there already.
-        done = prepare(tmp_path / "c", tmp_path / "p", settings, QUIET)
+        done = prepare(tmp_path / "c", tmp_path / "p", settings, 1, False)
         found = [p for p in done.problems if "60 x 60 pixels" in p.reason]
         assert [p.id for p in found] == named and not done.errors
         assert any(f"{odd} train aerial images of 60" in n for n in done.notes)

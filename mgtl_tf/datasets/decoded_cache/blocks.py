@@ -1,35 +1,29 @@
 """One block of a decoded cache: made, or compared with its checksums.
 
-These run in the worker processes and touch the array files themselves:
-pixels sent back to one process to write would keep it, not the decoders,
-busy. A block counts only once its record is in the journal.
+These run in the worker processes and write to the array files themselves:
+sending pixels back to one process would keep it, not the decoders, busy.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
-import zlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from mgtl_tf.datasets.decoded_cache.files import (
+    BLOCK_ROWS,
+    BlockRecord,
     CacheSettings,
-    Record,
-    array_header,
+    Status,
 )
 from mgtl_tf.datasets.preprocess import ground_input, read_file, satellite_input
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode, decode_panorama, read_header
-
-BLOCK_ROWS = 16
 
 _SUFFIXES = {
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
@@ -40,143 +34,126 @@ _SUFFIXES = {
 
 @dataclass(frozen=True)
 class Block:
-    """A block's place in the files.
+    """Consecutive rows of a cache.
 
     Attributes:
         folder: of the cache.
         settings: of the cache.
-        count: N, rows of the whole array.
         number: of the block; its first row is number * BLOCK_ROWS.
-        pairs: of its rows; what it is made of.
-        crc32: what its checksums should be, one a view.
-        left_out: of its record; what could not be used of its files.
+        pairs: of its rows.
     """
 
     folder: Path
     settings: CacheSettings
-    count: int
     number: int
     pairs: tuple[Pair, ...]
-    crc32: tuple[int, ...] = ()
-    left_out: tuple[list[Any], ...] = ()
-
-    @property
-    def offset(self) -> int:
-        """Bytes before it in either file."""
-        header = len(array_header(self.count, self.settings))
-        return header + self.number * BLOCK_ROWS * self.settings.row_bytes
 
 
-def write_block(block: Block) -> tuple[Path, int, Record]:
+def write_block(block: Block) -> tuple[Path, BlockRecord]:
     """Decodes a block's files and writes their pixels.
 
-    A pair whose files cannot be used is named in `left_out`, its rows are
-    zeros and are never handed out.
+    A pair whose files cannot be used has rows of zeros and is in `left_out`.
 
     Returns:
-        The cache's folder, the block's number and its record.
+        The cache's folder and the block's record.
 
     Raises:
-        UserError: where the arrays cannot be written.
+        OSError: where the arrays cannot be written.
     """
-    record: Record = {"rows": [], "left_out": [], "warnings": []}
-    sizes: list[Counter[str]] = [Counter() for _ in VIEWS]
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(naming_write_errors(block.folder))
-        outputs = [stack.enter_context(_Rows(block, view)) for view in VIEWS]
-        for row, pair in enumerate(block.pairs):
-            record["rows"].append(fingerprint(pair))
-            images = []
-            for view, counts in zip(VIEWS, sizes, strict=True):
-                seen = _examined(pair, view, block.settings)
-                images.append(seen.pixels)
-                place = "left_out" if seen.pixels is None else "warnings"
-                record[place] += [[row, view, why] for why in seen.reasons]
-                counts.update(seen.size)
-            usable = all(image is not None for image in images)
-            for output, image in zip(outputs, images, strict=True):
-                output.append(image if usable else None)
-    record["crc32"] = [output.crc32 for output in outputs]
-    record["sizes"] = {
-        view: dict(sorted(counts.items()))
-        for view, counts in zip(VIEWS, sizes, strict=True)
-    }
-    return block.folder, block.number, record
+    nothing = np.zeros((*block.settings.image_size, 3), np.uint8)
+    files = block.settings.row_files(block.folder)
+    crc32 = [0] * len(files)
+    record = BlockRecord(block.number, [], (0, 0), [], [], {})
+    sizes: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
+    for row, pair in enumerate(block.pairs):
+        record.rows.append(fingerprint(pair))
+        images = []
+        for view in VIEWS:
+            found = _examine(pair, view, block.settings)
+            images.append(found.pixels)
+            unusable = found.pixels is None
+            listed = record.left_out if unusable else record.warnings
+            listed += [(row, view, reason) for reason in found.reasons]
+            sizes[view].update(found.size)
+        usable = all(image is not None for image in images)
+        for n, (file, image) in enumerate(zip(files, images, strict=True)):
+            values = image if usable and image is not None else nothing
+            first = block.number * BLOCK_ROWS + row
+            crc32[n] = file.write(first, values, crc32[n])
+    return block.folder, BlockRecord(
+        block.number,
+        record.rows,
+        (crc32[0], crc32[1]),
+        record.left_out,
+        record.warnings,
+        {view: dict(sorted(counts.items())) for view, counts in sizes.items()},
+    )
 
 
-def check_block(block: Block) -> tuple[int, bool]:
-    """Whether a block's bytes still have its checksums, with its number."""
-    size = len(block.pairs) * block.settings.row_bytes
-    for view, expected in zip(VIEWS, block.crc32, strict=True):
-        try:
-            descriptor = os.open(block.folder / f"{view}.npy", os.O_RDONLY)
-        except FileNotFoundError:
-            return block.number, False
-        try:
-            data = os.pread(descriptor, size, block.offset)
-        finally:
-            os.close(descriptor)
-        if len(data) != size or zlib.crc32(data) != expected:
+def check_block(job: tuple[Block, BlockRecord]) -> tuple[int, bool]:
+    """A block's number, and whether its bytes still have its checksums."""
+    block, record = job
+    first, count = block.number * BLOCK_ROWS, len(block.pairs)
+    files = block.settings.row_files(block.folder)
+    found = tuple(file.crc32(first, count) for file in files)
+    return block.number, found == tuple(record.crc32)
+
+
+def check_left_out(job: tuple[Block, BlockRecord]) -> tuple[int, bool]:
+    """A block's number, and whether what it left out is still unusable.
+
+    A file without read permission is repaired without a change of the file.
+    """
+    block, record = job
+    for row, view, reason in record.left_out:
+        found = _examine(block.pairs[row], view, block.settings)
+        if found.pixels is not None or found.reasons != [reason]:
             return block.number, False
     return block.number, True
 
 
-def check_left_out(block: Block) -> tuple[int, bool]:
-    """Whether what a block left out is as unusable as then, with its number.
-
-    A file that must not be read is mended without a change of the file.
-    """
-    for row, view, reason in block.left_out:
-        seen = _examined(block.pairs[row], view, block.settings)
-        if seen.pixels is not None or seen.reasons != [reason]:
-            return block.number, False
-    return block.number, True
+def fingerprint(pair: Pair) -> tuple[str, Status, Status]:
+    """Id, ground's and aerial's status."""
+    return pair.id, _status(pair.ground), _status(pair.aerial)
 
 
-def fingerprint(pair: Pair) -> list[Any]:
-    """[id, ground's [bytes, time in ns], aerial's]; None for no file."""
-    return [pair.id, _status(pair.ground), _status(pair.aerial)]
-
-
-def _status(path: Path) -> list[int] | None:
+def _status(path: Path) -> Status:
     try:
         status = os.stat(path)
     except (OSError, ValueError):  # The latter for a name with a zero byte.
         return None
-    return [status.st_size, status.st_mtime_ns]
+    return status.st_size, status.st_mtime_ns
 
 
 @dataclass
-class _Seen:
+class _Examined:
     pixels: np.ndarray | None
     size: list[str]
     reasons: list[str]
 
 
-def _examined(pair: Pair, view: str, settings: CacheSettings) -> _Seen:
-    """One file as network input, or why not; what is odd about it."""
+def _examine(pair: Pair, view: str, settings: CacheSettings) -> _Examined:
+    """One file as network input, or why not; what was converted in it."""
     path = pair.ground if view == "ground" else pair.aerial
     size: list[str] = []
-    odd: list[str] = []
+    converted: list[str] = []
     try:
         data = read_file(path)
         if view == "ground":
             panorama = decode_panorama(data)
-            image = panorama.pixels
-            odd += _turned(panorama.heading)
+            image, heading = panorama.pixels, panorama.heading
+            if heading:
+                converted.append(
+                    f"its centre looks {heading:g} degrees (GPano); turned to"
+                    " north"
+                )
         else:
             image = decode(data)
         size = [f"{image.shape[1]} x {image.shape[0]}"]
         pixels = _input(image, view, settings)
     except (UserError, ValueError) as error:
-        return _Seen(None, size, [str(error).removeprefix(f"{path}: ")])
-    return _Seen(pixels, size, odd + _oddities(path, data))
-
-
-def _turned(heading: float | None) -> list[str]:
-    if not heading:
-        return []
-    return [f"its centre looks {heading:g} degrees (GPano); turned to north"]
+        return _Examined(None, size, [str(error).removeprefix(f"{path}: ")])
+    return _Examined(pixels, size, converted + _conversions(path, data))
 
 
 def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
@@ -187,8 +164,7 @@ def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
     )
 
 
-def _oddities(path: Path, data: bytes) -> list[str]:
-    """What was put right in reading a file, but should be known."""
+def _conversions(path: Path, data: bytes) -> list[str]:
     header = read_header(data)
     found = []
     if path.suffix.lower() not in _SUFFIXES[header.kind]:
@@ -198,41 +174,3 @@ def _oddities(path: Path, data: bytes) -> list[str]:
     if header.bits > 8:
         found.append(f"has {header.bits} bits a channel; converted to 8")
     return found
-
-
-class _Rows:
-    """The rows of a block in one of the array files, written in order.
-
-    Each while it is still in the processor's cache: a whole block would have
-    to come back from memory, for its checksum and again for being written.
-
-    Args:
-        block: whose rows.
-        view: whose array.
-
-    Attributes:
-        crc32: of all that was written.
-    """
-
-    def __init__(self, block: Block, view: str):
-        self.crc32 = 0
-        self._place = block.offset
-        self._nothing = bytes(block.settings.row_bytes)
-        self._file = os.open(block.folder / f"{view}.npy", os.O_WRONLY)
-
-    def __enter__(self) -> _Rows:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        os.close(self._file)
-
-    def append(self, image: np.ndarray | None) -> None:
-        """Writes the next row, uint8 [H, W, 3]; zeros for None."""
-        data = memoryview(self._nothing)
-        if image is not None:
-            data = np.ascontiguousarray(image).data.cast("B")
-        self.crc32 = zlib.crc32(data, self.crc32)
-        while data:
-            # A single call may write less than it was given.
-            written = os.pwrite(self._file, data, self._place)
-            data, self._place = data[written:], self._place + written

@@ -1,77 +1,40 @@
-"""The files of a decoded cache, and what they say of it.
+"""The files of a decoded cache.
 
-`ground.npy` and `satellite.npy` are uint8 [N, H, W, 3]. `manifest.json` says
-by which settings they were made, and of every block of rows what it was made
-of and its checksums; it ends with its own. Until all blocks are there it is
-`unfinished.jsonl`: the settings on the first line, then a line for each
-finished block.
+`ground.npy` and `satellite.npy` are uint8 [N, H, W, 3]. `manifest.json` holds
+the settings, a record of every block of rows and its own checksum. Until all
+blocks are there, `unfinished.jsonl` stands in its place (`utils/part_files`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import io
 import json
-import os
-import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mgtl_tf.datasets.preprocess import SAMPLING_RULE
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
+from mgtl_tf.utils.atomic_io import atomic_write
+from mgtl_tf.utils.json_files import parse_json, sealed_text
+from mgtl_tf.utils.part_files import UNFINISHED_JSONL, RowFile, read_journal
+from mgtl_tf.utils.plain_files import read_bytes
 
 MANIFEST_JSON = "manifest.json"
-UNFINISHED_JSONL = "unfinished.jsonl"
-FILES = frozenset(
-    [MANIFEST_JSON, UNFINISHED_JSONL, *(f"{view}.npy" for view in VIEWS)]
+FILES = (
+    MANIFEST_JSON,
+    UNFINISHED_JSONL,
+    *(f"{view}.npy" for view in VIEWS),
 )
 """All names that a cache folder may hold, but for hidden ones."""
 
-_VERSION = 2
-CHECKSUM_KEY = ',\n"crc32": '
-
-Record = dict[str, Any]
-"""Of a block: `rows` ([id, ground's, aerial's size and time] each), `crc32`
-(one a view), `left_out` and `warnings` ([row in block, view, reason]), and
-`sizes` (view to "W x H" to count)."""
-
-
-# Most bytes of a manifest: 100 million pairs have about a hundred each.
+BLOCK_ROWS = 16
+_VERSION = 3
 _LARGEST = 2**33
 
-
-_Status = tuple[int, int] | None
-
-
-@dataclass(frozen=True)
-class _Block:
-    """A `Record` as a file holds it."""
-
-    rows: list[tuple[str, _Status, _Status]]
-    left_out: list[tuple[int, str, str]]
-    warnings: list[tuple[int, str, str]]
-    crc32: tuple[int, int]
-    sizes: dict[str, dict[str, int]]
-
-
-@dataclass(frozen=True)
-class _NumberedBlock(_Block):
-    """A line of the journal."""
-
-    block: int
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    """What manifest.json holds."""
-
-    settings: dict[str, Any]
-    blocks: list[_Block]
+Status = tuple[int, int] | None
+"""Bytes and time (ns) of a file; None: no file."""
 
 
 @dataclass(frozen=True)
@@ -100,100 +63,76 @@ class CacheSettings:
         """Bytes of one view of one pair."""
         return self.image_size[0] * self.image_size[1] * 3
 
+    def row_files(self, folder: Path) -> list[RowFile]:
+        """The array file of each view."""
+        shape = (*self.image_size, 3)
+        return [RowFile(folder / f"{view}.npy", shape, "|u1") for view in VIEWS]
+
+
+@dataclass(frozen=True)
+class BlockRecord:
+    """What a cache holds of one block of rows.
+
+    Attributes:
+        block: its number.
+        rows: id, ground's and aerial's status of each pair.
+        crc32: of its rows, one a view.
+        left_out: row in the block, view and reason of unusable files.
+        warnings: the same of files that were converted.
+        sizes: view to "W x H" to how many images have that size.
+    """
+
+    block: int
+    rows: list[tuple[str, Status, Status]]
+    crc32: tuple[int, int]
+    left_out: list[tuple[int, str, str]]
+    warnings: list[tuple[int, str, str]]
+    sizes: dict[str, dict[str, int]]
+
 
 @dataclass(frozen=True)
 class CacheState:
     """What a cache folder holds.
 
     Attributes:
-        settings: as `CacheSettings.as_json`; may be of an older version.
-        blocks: records by block number.
-        finished: whether all blocks are there.
+        settings: as `CacheSettings.as_json`.
+        blocks: of the finished blocks.
+        finished: whether they are all.
     """
 
     settings: dict[str, Any]
-    blocks: dict[int, Record]
-    finished: bool
-
-    def differences(self, settings: CacheSettings) -> list[str]:
-        """Phrases such as 'image_size is [32, 160], not [112, 616]'."""
-        wanted = settings.as_json()
-        return [
-            f"{name} is {self.settings.get(name)}, not {value}"
-            for name, value in wanted.items()
-            if self.settings.get(name) != value
-        ]
+    blocks: list[BlockRecord]
+    finished: bool = True
 
 
 def read_state(folder: Path) -> CacheState | None:
-    """What the folder says of itself; None where it says nothing readable."""
-    try:
-        # First: a kill between the last two steps leaves both.
-        if (folder / UNFINISHED_JSONL).is_file():
-            return _read_unfinished(folder / UNFINISHED_JSONL)
-        if (folder / MANIFEST_JSON).is_file():
-            text = _unsealed(folder / MANIFEST_JSON)
-            manifest = parse_json(text, _Manifest)
-            blocks = dict(enumerate(map(_as_record, manifest.blocks)))
-            return CacheState(manifest.settings, blocks, True)
-    except UnfitFileError:
-        pass
-    return None
+    """What a folder holds; None where it holds no cache.
 
-
-def _read_unfinished(path: Path) -> CacheState:
-    content = read_bytes(path, _LARGEST)
-    settings, *lines = content.decode(errors="replace").split("\n")
-    # What follows the last line's end is a line that a kill cut off.
-    found = [parse_json(line, _NumberedBlock) for line in lines[:-1]]
-    blocks = {block.block: _as_record(block) for block in found}
-    return CacheState(parse_json(settings, dict[str, Any]), blocks, False)
-
-
-def _unsealed(path: Path) -> str:
-    """A manifest's text; refused where its own checksum differs."""
-    text = read_bytes(path, _LARGEST).decode(errors="replace")
-    body, found, seal = text.rpartition(CHECKSUM_KEY)
-    if not found or seal != f"{zlib.crc32(body.encode())}}}\n":
-        raise UnfitFileError("has other bytes than were written")
-    return text
-
-
-def _as_record(block: _Block) -> Record:
-    # As lists, which is what those that are made now are compared as.
-    record = json.loads(json.dumps(dataclasses.asdict(block)))
-    record.pop("block", None)
-    return record
-
-
-def size_arrays(folder: Path, count: int, settings: CacheSettings) -> None:
-    """Makes both array files, or gives them another number of rows.
-
-    Args:
-        folder: of the cache.
-        count: N, rows.
-        settings: of the cache.
+    Raises:
+        UnfitFileError: where the manifest is damaged.
     """
-    header = array_header(count, settings)
-    for view in VIEWS:
-        path = folder / f"{view}.npy"
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            os.pwrite(descriptor, header, 0)
-            os.ftruncate(descriptor, len(header) + count * settings.row_bytes)
-        finally:
-            os.close(descriptor)
+    # First: a kill between the last two steps leaves both.
+    if (folder / UNFINISHED_JSONL).is_file():
+        found = read_journal(folder / UNFINISHED_JSONL, BlockRecord)
+        return found and CacheState(*found, finished=False)
+    if not (folder / MANIFEST_JSON).is_file():
+        return None
+    content = read_bytes(folder / MANIFEST_JSON, _LARGEST)
+    return parse_json(content, CacheState, sealed=True, version=_VERSION)
 
 
-def array_header(count: int, settings: CacheSettings) -> bytes:
-    """The first bytes of a .npy file of uint8 [count, H, W, 3]."""
-    text = io.BytesIO()
-    np.lib.format.write_array_header_1_0(
-        text,
-        {
-            "descr": "|u1",
-            "fortran_order": False,
-            "shape": (count, *settings.image_size, 3),
-        },
-    )
-    return text.getvalue()
+def finish_cache(
+    folder: Path, settings: CacheSettings, blocks: Iterable[BlockRecord]
+) -> None:
+    """Writes the manifest and removes the journal.
+
+    Raises:
+        UserError, OSError: where the disk does not take it.
+    """
+    content = {
+        "format": _VERSION,
+        "settings": settings.as_json(),
+        "blocks": [dataclasses.asdict(block) for block in blocks],
+    }
+    atomic_write(folder / MANIFEST_JSON, sealed_text(content))
+    (folder / UNFINISHED_JSONL).unlink()

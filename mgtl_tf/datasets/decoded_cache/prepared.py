@@ -1,26 +1,27 @@
-"""Reading what experiments.prepare wrote: a cache folder for each split."""
+"""Reading what `prepare` wrote: a cache folder for each split."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.datasets.decoded_cache.blocks import BLOCK_ROWS
 from mgtl_tf.datasets.decoded_cache.files import (
+    BLOCK_ROWS,
     MANIFEST_JSON,
     CacheSettings,
     CacheState,
-    Record,
     read_state,
 )
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import CacheSource
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.part_files import UNFINISHED_JSONL, differences
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 SPLITS = ("train", "validation")
+_AGAIN = "prepare it again"
 
 
 def prepared_dataset(data_cache: Path | str) -> str:
@@ -38,7 +39,7 @@ def open_prepared(
     """The pixels of these pairs, from the split that holds them all.
 
     Args:
-        data_cache: what experiments.prepare wrote.
+        data_cache: the folder that `prepare` wrote.
         pairs: row n of the source is pairs[n].
         settings: that they must have been made by.
 
@@ -49,21 +50,25 @@ def open_prepared(
     """
     missing = ""
     for folder, state in _states(Path(data_cache)).items():
-        if different := state.differences(settings):
+        if different := differences(state.settings, settings.as_json()):
             raise UserError(
-                f"--data_cache={data_cache}: made otherwise"
-                f" ({'; '.join(different)}); prepare another one"
+                f"{data_cache}: made otherwise ({different}); prepare another"
+                " one"
             )
-        rows = _rows(state)
+        rows = {
+            made_of[0]: record.block * BLOCK_ROWS + row
+            for record in state.blocks
+            for row, made_of in enumerate(record.rows)
+        }
         lacking = next((p.id for p in pairs if p.id not in rows), None)
         if lacking is None:
             own = np.array([rows[pair.id] for pair in pairs], np.int64)
-            _require_whole(folder, state, pairs, own)
+            _require_made_of(folder, state, pairs, own)
             return CacheSource(folder, own)
         missing = missing or lacking
     raise UserError(
-        f"--data_cache={data_cache}: lacks pair {missing}; prepare it again"
-        " from the data that is read now"
+        f"{data_cache}: lacks pair {missing}; {_AGAIN} from the data that is"
+        " read now"
     )
 
 
@@ -73,7 +78,7 @@ def kept_pairs(
     """The pairs that were not left out when a split was prepared.
 
     Args:
-        data_cache: what experiments.prepare wrote.
+        data_cache: the folder that `prepare` wrote.
         split: "train" or "validation".
         pairs: as they are listed now; one that the cache does not know of is
             kept, for `open_prepared` to refuse.
@@ -85,74 +90,51 @@ def kept_pairs(
     state = _states(root).get(root / split)
     if state is None:
         return tuple(pairs)
-    out = {
-        record["rows"][row][0]
-        for record in state.blocks.values()
-        for row, _, _ in record["left_out"]
-    }
+    out = {r.rows[row][0] for r in state.blocks for row, _, _ in r.left_out}
     return tuple(pair for pair in pairs if pair.id not in out)
 
 
 def _states(root: Path) -> dict[Path, CacheState]:
+    """The finished caches of a folder, at least one."""
     found = {}
     for folder in (root / split for split in SPLITS):
-        state = read_state(folder)
-        if state is None and (folder / MANIFEST_JSON).exists():
-            raise UserError(
-                f"--data_cache={root}: {folder.name}/{MANIFEST_JSON} is"
-                " damaged; give the experiments.prepare command again"
-            )
-        if state is None:
-            continue
-        if not state.finished:
-            raise UserError(
-                f"--data_cache={root}: {folder.name} is unfinished; give the"
-                " experiments.prepare command again"
-            )
-        found[folder] = state
+        try:
+            state = read_state(folder)
+        except UnfitFileError as error:
+            raise damaged(folder / MANIFEST_JSON, error, _AGAIN) from error
+        if (folder / UNFINISHED_JSONL).is_file():
+            raise UserError(f"{folder}: is unfinished; {_AGAIN}")
+        if state is not None:
+            found[folder] = state
     if not found:
         raise UserError(
-            f"--data_cache={root}: holds no cache; give the folder that"
-            " experiments.prepare wrote"
+            f"{root}: holds no cache; give the folder that experiments.prepare"
+            " wrote"
         )
     return found
 
 
-def _rows(state: CacheState) -> dict[str, int]:
-    """Row of every id."""
-    return {
-        made_of[0]: number * BLOCK_ROWS + row
-        for number, record in state.blocks.items()
-        for row, made_of in enumerate(record["rows"])
-    }
-
-
-def _require_whole(
+def _require_made_of(
     folder: Path, state: CacheState, pairs: Sequence[Pair], rows: np.ndarray
 ) -> None:
     """Every pair must be there, and be made of the file of today."""
     report = folder.parent / "report.csv"
     for pair, row in zip(pairs, rows.tolist(), strict=True):
         record, place = state.blocks[row // BLOCK_ROWS], row % BLOCK_ROWS
-        if reason := _left_out(record, place):
+        if reasons := [f"{v} {w}" for r, v, w in record.left_out if r == place]:
             raise UserError(
-                f"--data_cache={folder.parent}: lacks pair {pair.id}, which"
-                f" {reason}; mend what {report} names, then give the"
-                " experiments.prepare command again, or use the other pairs"
-                " with --partial"
+                f"{folder.parent}: lacks pair {pair.id}, which was left out"
+                f" ({'; '.join(reasons)}); repair what {report} names and"
+                f" {_AGAIN}, or use the other pairs with `partial`"
             )
-        made_of = record["rows"][place]
-        for path, then in zip(
-            (pair.ground, pair.aerial), made_of[1:], strict=True
+        made_of = record.rows[place]
+        for path, status in (
+            (pair.ground, made_of[1]),
+            (pair.aerial, made_of[2]),
         ):
             # By size alone: a copy's time differs, and so does a mount's.
-            if path.is_file() and os.stat(path).st_size != then[0]:
+            if path.is_file() and status and path.stat().st_size != status[0]:
                 raise UserError(
-                    f"{path}: is not the file that --data_cache="
-                    f"{folder.parent} was made of; prepare it again"
+                    f"{path}: is not the file that {folder.parent} was made"
+                    f" of; {_AGAIN}"
                 )
-
-
-def _left_out(record: Record, place: int) -> str:
-    found = [f"{v} {why}" for r, v, why in record["left_out"] if r == place]
-    return f"was left out ({'; '.join(found)})" if found else ""

@@ -1,0 +1,382 @@
+"""Making decoded caches: every pair's network inputs, decoded once.
+
+Blocks of rows are made in parallel, straight into the array files. A kill
+costs the blocks that were being made; a changed image, the block it is in.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from mgtl_tf.datasets.decoded_cache.blocks import (
+    Block,
+    check_block,
+    check_left_out,
+    fingerprint,
+    write_block,
+)
+from mgtl_tf.datasets.decoded_cache.files import (
+    BLOCK_ROWS,
+    FILES,
+    MANIFEST_JSON,
+    BlockRecord,
+    CacheSettings,
+    CacheState,
+    finish_cache,
+    read_state,
+)
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.sources import VIEWS, CacheSource
+from mgtl_tf.utils.atomic_io import naming_write_errors
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.locks import LOCK, hold_lock
+from mgtl_tf.utils.part_files import UNFINISHED_JSONL, Journal, differences
+from mgtl_tf.utils.plain_files import UnfitFileError
+from polar.parallel import WorkerDiedError, in_parallel
+
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class CacheContents:
+    """What `build_caches` leaves in a folder.
+
+    Attributes:
+        records: of every block, in order.
+        made: how many blocks were made by this call.
+        corrupt: blocks of a finished cache whose bytes had changed.
+    """
+
+    records: tuple[BlockRecord, ...]
+    made: int = 0
+    corrupt: tuple[int, ...] = ()
+
+    def left_out(self) -> Iterator[tuple[int, str, str]]:
+        """Row, view and reason of every file that could not be used."""
+        for record in self.records:
+            for row, view, reason in record.left_out:
+                yield record.block * BLOCK_ROWS + row, view, reason
+
+    def warnings(self) -> Iterator[tuple[int, str, str]]:
+        """Row, view and conversion of files that were converted."""
+        for record in self.records:
+            for row, view, reason in record.warnings:
+                yield record.block * BLOCK_ROWS + row, view, reason
+
+
+def build_cache(
+    pairs: Sequence[Pair],
+    settings: CacheSettings,
+    folder: Path | str,
+    processes: int | None = None,
+    progress: bool = True,
+) -> CacheSource:
+    """The cache of these pairs, all of them; what is missing is made now.
+
+    Args:
+        pairs: row n of the cache is pairs[n].
+        settings: what decides the pixels.
+        folder: where it is, or goes; a cache of other settings is replaced.
+        processes: how many decode at a time; default one a core.
+        progress: whether to show a bar.
+
+    Raises:
+        UserError: naming the files that cannot be used (the first ten); the
+            others stay decoded.
+    """
+    folder = Path(folder)
+    contents = build_caches(
+        {folder: pairs}, settings, processes, progress, replace=True
+    )[folder]
+    unusable = [
+        f"{file_of(pairs[row], view)}: {reason}"
+        for row, view, reason in contents.left_out()
+    ]
+    if unusable:
+        more = len(unusable) - _LISTED
+        tail = f"; and {more} more" if more > 0 else ""
+        raise UserError("; ".join(unusable[:_LISTED]) + tail)
+    return CacheSource(folder)
+
+
+def file_of(pair: Pair, view: str) -> Path:
+    """The file that one of VIEWS is made of."""
+    return pair.ground if view == "ground" else pair.aerial
+
+
+def build_caches(
+    caches: Mapping[Path, Sequence[Pair]],
+    settings: CacheSettings,
+    processes: int | None = None,
+    progress: bool = True,
+    replace: bool = False,
+    verify: bool = False,
+) -> dict[Path, CacheContents]:
+    """Makes what caches lack of their pairs; unusable ones are left out.
+
+    All are made together, by processes that start once. Unusable files are
+    examined again by every call.
+
+    Args:
+        caches: folder to pairs; row n of a cache is of its pair n; at least
+            one pair each.
+        settings: what decides the pixels.
+        processes: how many decode at a time; default one a core.
+        progress: whether to show a bar.
+        replace: whether a cache of other settings is replaced, not refused.
+        verify: whether all bytes are compared with their checksums; blocks
+            that differ are made anew.
+
+    Raises:
+        UserError: where a folder holds other things or a cache of other
+            settings, is being filled by another process, or the disk does
+            not take it.
+    """
+    for folder in caches:
+        _require_cache_or_nothing(folder)
+    _require_room(caches, settings)
+    common = Path(os.path.commonpath(list(caches)))
+    try:
+        with naming_write_errors(common, common), ExitStack() as stack:
+            growing = {}
+            for folder, pairs in caches.items():
+                folder.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(_lock(folder))
+                cache = _GrowingCache(folder, settings, pairs)
+                stack.callback(cache.close)
+                state = _state(folder, settings, replace)
+                cache.resume(state, processes, progress, verify)
+                growing[folder] = cache
+            _make_missing(growing, processes, progress)
+            return {folder: c.finish() for folder, c in growing.items()}
+    except WorkerDiedError as error:
+        raise UserError(
+            f"{common}: {error}; the same command resumes"
+        ) from error
+
+
+class _GrowingCache:
+    """One cache while it is filled."""
+
+    def __init__(
+        self, folder: Path, settings: CacheSettings, pairs: Sequence[Pair]
+    ):
+        self.folder, self.settings = folder, settings
+        self.count = len(pairs)
+        self.blocks = [
+            Block(folder, settings, n, tuple(pairs[start : start + BLOCK_ROWS]))
+            for n, start in enumerate(range(0, len(pairs), BLOCK_ROWS))
+        ]
+        self.records: dict[int, BlockRecord] = {}
+        self.missing: list[Block] = []
+        self._corrupt: list[int] = []
+        self._journal: Journal | None = None
+
+    def resume(
+        self,
+        state: CacheState | None,
+        processes: int | None,
+        progress: bool,
+        verify: bool,
+    ) -> None:
+        """Keeps what is sound of a folder's blocks; begins the journal."""
+        state = state or CacheState({}, [], finished=False)
+        found = {record.block: record for record in state.blocks}
+        kept = [
+            (block, record)
+            for block in self.blocks
+            if (record := found.get(block.number))
+            and _is_current(block, record)
+        ]
+        left_out = [
+            (block, record) for block, record in kept if record.left_out
+        ]
+        wrong = _failed(in_parallel(check_left_out, left_out, processes))
+        # A machine that lost its power may have lost what an unfinished
+        # cache's journal counts; a finished one is synced.
+        if verify or not state.finished:
+            checked = [job for job in kept if job[0].number not in wrong]
+            with _bar("verify", [b for b, _ in checked], progress) as bar:
+                results = in_parallel(check_block, checked, processes)
+                corrupt = _failed(_counted(results, bar, self.blocks))
+            self._corrupt = sorted(corrupt) if state.finished else []
+            wrong |= corrupt
+        self.records = {b.number: r for b, r in kept if b.number not in wrong}
+        self.missing = [b for b in self.blocks if b.number not in self.records]
+        same_length = len(state.blocks) == len(self.blocks)
+        if state.finished and same_length and not self.missing:
+            return
+        files = self.settings.row_files(self.folder)
+        self._journal = Journal(
+            self.folder / UNFINISHED_JSONL,
+            self.settings.as_json(),
+            self.records.values(),
+            files,
+        )
+        (self.folder / MANIFEST_JSON).unlink(missing_ok=True)
+        for file in files:
+            file.resize(self.count)
+
+    def add(self, record: BlockRecord) -> None:
+        """Counts a block whose pixels were written."""
+        if self._journal is None:
+            raise ValueError("resume() comes first")
+        self._journal.append(record, len(record.rows))
+        self.records[record.block] = record
+
+    def finish(self) -> CacheContents:
+        """Writes the manifest, once nothing is missing."""
+        records = tuple(self.records[block.number] for block in self.blocks)
+        if self._journal is not None:
+            self._journal.sync()
+            finish_cache(self.folder, self.settings, records)
+        return CacheContents(records, len(self.missing), tuple(self._corrupt))
+
+    def close(self) -> None:
+        """Leaves the cache as it is, to be resumed."""
+        if self._journal is not None:
+            self._journal.close()
+
+
+def _make_missing(
+    caches: Mapping[Path, _GrowingCache],
+    processes: int | None,
+    progress: bool,
+) -> None:
+    missing = [block for cache in caches.values() for block in cache.missing]
+    total = sum(cache.count for cache in caches.values())
+    done = total - sum(len(block.pairs) for block in missing)
+    damaged = 0
+    with _bar("decode", missing, progress, done) as bar:
+        for folder, record in in_parallel(write_block, missing, processes):
+            caches[folder].add(record)
+            damaged += len(record.left_out)
+            if record.left_out:
+                bar.set_postfix(damaged=damaged, refresh=False)
+            bar.update(len(VIEWS) * len(record.rows))
+
+
+def _bar(
+    doing: str, blocks: Sequence[Block], progress: bool, done: int = 0
+) -> tqdm:
+    """Files, with their rate and the time left."""
+    folders = {block.folder.name for block in blocks}
+    name = f" {folders.pop()}" if len(folders) == 1 else ""
+    return tqdm(
+        total=len(VIEWS) * (done + sum(len(b.pairs) for b in blocks)),
+        initial=len(VIEWS) * done,
+        desc=doing + name,
+        unit="file",
+        disable=not (progress and blocks),
+        dynamic_ncols=True,
+    )
+
+
+def _failed(results: Iterable[tuple[int, bool]]) -> set[int]:
+    return {number for number, sound in results if not sound}
+
+
+def _counted(
+    results: Iterable[tuple[int, bool]], bar: tqdm, blocks: Sequence[Block]
+) -> Iterator[tuple[int, bool]]:
+    for number, sound in results:
+        bar.update(len(VIEWS) * len(blocks[number].pairs))
+        yield number, sound
+
+
+def _is_current(block: Block, record: BlockRecord) -> bool:
+    """Whether a block was made of these very files, and of all of them.
+
+    A file that is gone takes nothing from what was made of it.
+    """
+    return len(record.rows) == len(block.pairs) and all(
+        now[0] == then[0]
+        and now[1] in (None, then[1])
+        and now[2] in (None, then[2])
+        for now, then in zip(
+            map(fingerprint, block.pairs), record.rows, strict=True
+        )
+    )
+
+
+def _require_cache_or_nothing(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is a file; a cache needs a folder")
+    names = {p.name for p in folder.iterdir()} if folder.exists() else set()
+    # Hidden ones are ours, of a process that was killed.
+    if {name for name in names if not name.startswith(".")} - {*FILES}:
+        raise UserError(
+            f"{folder}: holds other files than a cache; name another folder"
+        )
+
+
+def _require_room(
+    caches: Mapping[Path, Sequence[Pair]], settings: CacheSettings
+) -> None:
+    """Refuses caches that the disk cannot take beside what is there."""
+    pairs = sum(map(len, caches.values()))
+    needed = len(VIEWS) * pairs * settings.row_bytes
+    for path in (f / f"{view}.npy" for f in caches for view in VIEWS):
+        # Blocks on the disk, in units of 512 bytes: unwritten ones are none.
+        needed -= path.stat().st_blocks * 512 if path.is_file() else 0
+    folder = Path(os.path.commonpath(list(caches)))
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    if needed > free:
+        raise UserError(
+            f"{folder}: the cache needs {needed / 1e9:.1f} GB, the disk"
+            f" has {free / 1e9:.1f} GB left; make room, or train without a"
+            " cache"
+        )
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keeps other processes from filling the folder.
+
+    One that cannot be written needs no lock: a finished cache can be read
+    there.
+    """
+    with ExitStack() as stack:
+        try:
+            lock = hold_lock(folder / LOCK, folder, "making this cache")
+            stack.enter_context(lock)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES):
+                raise
+        yield
+
+
+def _state(
+    folder: Path, settings: CacheSettings, replace: bool
+) -> CacheState | None:
+    """What the folder holds of a cache of these settings.
+
+    Raises:
+        UserError: where it holds another one that is not to be replaced.
+    """
+    try:
+        state = read_state(folder)
+    except UnfitFileError:
+        return None
+    if state is None:
+        return None
+    different = differences(state.settings, settings.as_json())
+    if different and not replace:
+        raise UserError(
+            f"{folder}: holds a cache made otherwise ({different}); name"
+            " another folder, or remove this one"
+        )
+    if not different:
+        return state
+    for name in FILES:  # The manifest goes first.
+        (folder / name).unlink(missing_ok=True)
+    return None
