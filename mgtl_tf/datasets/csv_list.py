@@ -1,21 +1,25 @@
 """Reader of own data: pairs listed in CSV files.
 
 Each has the header `id,ground,aerial,latitude,longitude` (in any order;
-further columns are passed over); files are named relative to the CSV;
-latitude and longitude, in degrees (WGS 84), may be empty. A folder holds
-train.csv, validation.csv or both; a single CSV file is a training split.
+further columns are ignored); files are named relative to the CSV; latitude
+and longitude, in degrees (WGS 84), may be empty. A folder holds train.csv,
+validation.csv or both; a single CSV file is a training split.
 """
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
 
 from mgtl_tf.datasets.csv_table import Row, degrees_of, read_rows
-from mgtl_tf.datasets.cvusa import require_files
-from mgtl_tf.datasets.layout import require_in_place
-from mgtl_tf.datasets.problems import Problem, RaiseFirstProblem, quoted
+from mgtl_tf.datasets.problems import (
+    Problem,
+    RaiseFirstProblem,
+    collect_pairs,
+    quoted,
+)
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -31,8 +35,7 @@ def read_csv(
 
     Args:
         root: the folder, or the file.
-        problems: gets what is wrong, and such rows are left out; image
-            files are then not looked for. By default the first is raised.
+        problems: as of `readers.read_dataset`.
 
     Raises:
         UserError: for no list, one without the header, or without
@@ -41,21 +44,23 @@ def read_csv(
     """
     found = RaiseFirstProblem() if problems is None else problems
     lists = _lists(Path(root))
-    splits = {
-        split: tuple(_pairs(lists[split], split, found).values())
-        if split in lists
-        else ()
-        for split in _SPLITS
-    }
-    notes = [f"no {name}.csv" for name in _SPLITS if name not in lists]
-    return Dataset("csv", splits["train"], splits["validation"], tuple(notes))
+    splits = {}
+    for split, path in lists.items():
+        rows = ((row.number, row) for row in read_rows(path, COLUMNS))
+        pair_of = functools.partial(_pair, path.parent)
+        splits[split] = collect_pairs(
+            rows, pair_of, path.parent, (path, split), found
+        )
+    notes = tuple(f"no {name}.csv" for name in _SPLITS if name not in lists)
+    return Dataset("csv", *(splits.get(name, ()) for name in _SPLITS), notes)
 
 
 def _lists(root: Path) -> dict[str, Path]:
+    """The CSV files by split."""
     if root.is_file():
         return {"train": root}
     if not root.is_dir():
-        raise UserError(f"--data_dir={root}: no such folder or CSV file")
+        raise UserError(f"{root}: no such folder or CSV file")
     lists = {s: root / f"{s}.csv" for s in _SPLITS}
     lists = {split: path for split, path in lists.items() if path.is_file()}
     others = sorted(root.glob("*.csv"))
@@ -63,32 +68,13 @@ def _lists(root: Path) -> dict[str, Path]:
         return {"train": others[0]}
     if not lists:
         raise UserError(
-            f"--data_dir={root}: holds neither train.csv nor validation.csv"
-            f" with the columns {','.join(COLUMNS)}"
+            f"{root}: holds neither train.csv nor validation.csv with the"
+            f" columns {','.join(COLUMNS)}"
         )
     return lists
 
 
-def _pairs(path: Path, split: str, problems: list[Problem]) -> dict[str, Pair]:
-    pairs: dict[str, Pair] = {}
-    for row in read_rows(path, COLUMNS):
-        try:
-            pair = _pair(path.parent, row)
-            if pair.id in pairs:
-                raise ValueError(f"{pair.id} repeats")
-            if not pairs:
-                require_in_place(path.parent, Path(row.values["ground"]))
-                require_in_place(path.parent, Path(row.values["aerial"]))
-            if isinstance(problems, RaiseFirstProblem):
-                require_files(pair.ground, pair.aerial)
-        except ValueError as error:
-            problems.append(Problem(str(path), split, row.number, str(error)))
-        else:
-            pairs[pair.id] = pair
-    return pairs
-
-
-def _pair(root: Path, row: Row) -> Pair:
+def _pair(root: Path, number: int, row: Row) -> Pair:
     values = [row.values[name] for name in COLUMNS]
     name, ground, aerial = values[:3]
     unusable = row.surplus or "\0" in "".join(values)
@@ -97,6 +83,6 @@ def _pair(root: Path, row: Row) -> Pair:
     files = root / ground, root / aerial
     place = degrees_of(row.values)
     if place is None:
-        return Pair(name, *files, row=row.number)
+        return Pair(name, *files, row=number)
     metres = earth_centred(*(np.array([degree]) for degree in place))[0]
-    return Pair(name, *files, tuple(metres.tolist()), place, row.number)
+    return Pair(name, *files, tuple(metres.tolist()), place, number)

@@ -1,7 +1,7 @@
-"""Rows of a CSV file with a header, as people and spreadsheets write it.
+"""Rows of CSV files, as people and spreadsheets write them.
 
-Taken as meant: a byte order mark, any line ends, quotes, columns in any order
-and beside others, spaces around names and values, names in any case. Told in
+Accepted: a byte order mark, any line ends, quotes, columns in any order and
+beside others, spaces around names and values, names in any case. Refused in
 one line: semicolons or tabs between columns, and what is no text.
 """
 
@@ -24,6 +24,7 @@ _LARGEST = 2**29
 _LONGEST_LINE = 10_000
 _LIMITS = (90.0, 180.0)
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+_SURPLUS = "\0surplus"  # no column can have this name
 
 
 @dataclass(frozen=True)
@@ -69,22 +70,40 @@ def read_rows(
             column or names one twice, or broken quotes.
     """
     where = where or str(path)
-    # A wrong byte becomes a name that no file has, and is reported so.
     with _opened(path, where) as file:
-        reader = csv.reader(file)
+        reader = csv.DictReader(file, restkey=_SURPLUS, restval="")
         try:
-            names = _names(next(reader, []))
-            _require_columns(where, names, columns)
-            number = 0
-            for values in reader:
-                number += bool(values)
+            reader.fieldnames = _names(reader.fieldnames or [])
+            _require_columns(where, reader.fieldnames, columns)
+            for number, cells in enumerate(reader, start=1):
+                surplus = any(v.strip() for v in cells.pop(_SURPLUS, ()))
+                values = {name: value.strip() for name, value in cells.items()}
                 # Spreadsheets end with rows of commas alone.
-                if any(value.strip() for value in values):
-                    yield _row(number, reader.line_num, names, values)
+                if surplus or any(values.values()):
+                    yield Row(number, reader.line_num, values, surplus)
         except csv.Error as error:
             raise UserError(
                 f"{where}, line {reader.line_num}: {error}"
             ) from None
+
+
+def headless_rows(
+    path: Path, where: str = ""
+) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a list without a header, numbered from 1.
+
+    Line by line: a stray quote damages one row, not all after it.
+
+    Args:
+        path: of the file.
+        where: what a message begins with; the path by default.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    with _opened(path, where or str(path)) as file:
+        for number, line in enumerate(file, start=1):
+            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
 
 
 def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
@@ -108,31 +127,13 @@ def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
     return latitude, longitude
 
 
-def headless_rows(
-    path: Path, where: str = ""
-) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a list without a header, numbered from 1.
-
-    Line by line: a stray quote then spoils one row, not all after it.
-
-    Args:
-        path: of the file.
-        where: what a message begins with; the path by default.
-
-    Raises:
-        UserError: for a file that cannot be read.
-    """
-    # A wrong byte becomes a name that no file has, and is reported so.
-    with _opened(path, where or str(path)) as file:
-        for number, line in enumerate(file, start=1):
-            yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
-
-
 def _opened(path: Path, where: str) -> TextIO:
     try:
         file = open_plain(path, _LARGEST)
     except UnfitFileError as error:
         raise UserError(f"{where}: {error}; give a CSV file") from error
+    # A byte that is no UTF-8 becomes a name that no file has, and is reported
+    # as such.
     return io.TextIOWrapper(
         file, encoding="utf-8-sig", errors="replace", newline=""
     )
@@ -142,24 +143,16 @@ def _names(values: Sequence[str]) -> list[str]:
     return [value.strip().lower() for value in values]
 
 
-def _row(
-    number: int, line: int, names: Sequence[str], values: Sequence[str]
-) -> Row:
-    padded = [*(value.strip() for value in values), *[""] * len(names)]
-    surplus = any(value.strip() for value in values[len(names) :])
-    return Row(number, line, dict(zip(names, padded, strict=False)), surplus)
-
-
 def _require_columns(
     where: str, names: Sequence[str], columns: Sequence[str]
 ) -> None:
     wanted = ",".join(columns)
     missing = [name for name in columns if name not in names]
     if missing and len(names) == 1:
-        for separator, spoken in _OTHER_SEPARATORS.items():
+        for separator, words in _OTHER_SEPARATORS.items():
             if separator in names[0]:
                 raise UserError(
-                    f"{where}: its columns are separated by {spoken}; write"
+                    f"{where}: its columns are separated by {words}; write"
                     f" commas between them and points in numbers: {wanted}"
                 )
     if missing and any("\0" in n or "\ufffd" in n for n in names):

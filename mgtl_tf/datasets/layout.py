@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mgtl_tf.utils.errors import UserError
 
-# Downloads come with at most that many folders too many.
+# How many folders too many a download may come with.
 _LEVELS = 3
 
 
@@ -27,53 +27,50 @@ def find_root(root: Path, marker: Path, beside: str = "") -> Path:
     if (root / marker).is_file():
         return root
     if not root.is_dir():
-        raise UserError(f"--data_dir={root}: no such folder")
+        raise UserError(f"{root}: no such folder")
     near = [root.parent, *_folders(root)]
     meant = next((p for p in near if (p / marker).is_file()), None)
     if meant is None:
-        require_in_place(root, marker)
-        raise UserError(f"--data_dir={root}: holds no {marker}")
-    hint = f"did you mean --data_dir={meant}?"
+        require_in_place(root, root / marker)
+        raise UserError(f"{root}: holds no {marker}")
+    hint = f"did you mean {meant}?"
     if beside and meant.name == beside:
         hint = f"move {meant / marker} to {meant.parent / marker}"
-    raise UserError(f"--data_dir={root}: holds no {marker}; {hint}")
+    raise UserError(f"{root}: holds no {marker}; {hint}")
 
 
-def require_in_place(root: Path, file: Path) -> None:
+def require_in_place(root: Path, path: Path) -> None:
     """Says what to move where a whole folder lies in another place.
 
     Args:
         root: the data set's folder.
-        file: one of its files, relative to it; where its folder is missing,
-            it is looked for with folders too many or too few around it.
+        path: one of its files; where its folder is missing, it is looked for
+            with folders too many or too few around it.
 
     Raises:
         UserError: where it is found in another place.
     """
     # os.path's: a name too long for any file is then no folder, not an error.
-    if os.path.isdir((root / file).parent):
+    if os.path.isdir(path.parent):
         return
+    file = path.relative_to(root) if path.is_relative_to(root) else path
     for folder in (root, *_folders(root)):
         for first in range(len(file.parts) - 1):
-            tail = Path(*file.parts[first:])
-            if os.path.isfile(folder / tail):
+            found = folder.joinpath(*file.parts[first:])
+            if os.path.isfile(found):
                 what = str(folder / file.parts[first])
                 where = root.joinpath(*file.parts[: first + 1])
-                raise _misplaced(root, file, folder / tail, what, where)
+                raise _misplaced(path, found, what, where)
     # A name alone says little: only where just the last folder is left out.
-    folder = (root / file).parent
-    if os.path.isfile(folder.parent / file.name):
-        what = f"the files of {folder.parent}"
-        found = folder.parent / file.name
-        raise _misplaced(root, file, found, what, folder)
+    found = path.parent.parent / path.name
+    if os.path.isfile(found):
+        what = f"the files of {found.parent}"
+        raise _misplaced(path, found, what, path.parent)
 
 
-def _misplaced(
-    root: Path, file: Path, found: Path, what: str, where: Path
-) -> UserError:
+def _misplaced(path: Path, found: Path, what: str, where: Path) -> UserError:
     return UserError(
-        f"--data_dir={root}: {file} is not there, but {found} is; move {what}"
-        f" to {where}"
+        f"{path} is not there, but {found} is; move {what} to {where}"
     )
 
 

@@ -1,11 +1,15 @@
-"""What is wrong with a data set: at which row of which list, in which file."""
+"""What is wrong with a data set's lists, and the pairs of the sound rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
+from mgtl_tf.datasets.layout import require_in_place
+from mgtl_tf.datasets.records import Pair
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from polar.text import csv_text
@@ -13,6 +17,8 @@ from polar.text import csv_text
 ERROR, WARNING = "error", "warning"
 _LONGEST = 120
 _COLUMNS = ("severity", "split", "row", "id", "file", "reason")
+
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -42,23 +48,67 @@ class Problem:
 
 
 class RefusedRow(UserError):
-    """The first problem of a data set of which none is taken."""
+    """The first problem of a data set that must have none."""
 
 
 class RaiseFirstProblem(list[Problem]):
-    """Takes no problem: the first one is raised as a `RefusedRow`."""
+    """Raises the first problem, as a `RefusedRow`."""
 
     def append(self, problem: Problem) -> None:
-        """Raises it.
-
-        Raises:
-            RefusedRow: always.
-        """
+        """Raises a `RefusedRow`."""
         raise RefusedRow(str(problem))
 
 
+def collect_pairs(
+    rows: Iterable[tuple[int, Row]],
+    pair_of: Callable[[int, Row], Pair | None],
+    root: Path,
+    source: tuple[Path, str],
+    problems: list[Problem],
+) -> tuple[Pair, ...]:
+    """The pairs of a split's list, in its order.
+
+    Args:
+        rows: of the list, with their numbers from 1 on.
+        pair_of: the pair of a row, None where it is left out silently;
+            raises ValueError with the reason where it is no pair.
+        root: the data set's folder.
+        source: the list's file, and the split's name.
+        problems: gets a problem for each other row. With `RaiseFirstProblem`
+            every pair's files must exist.
+
+    Raises:
+        UserError: where the first pair's folder lies in another place.
+    """
+    path, split = source
+    pairs: dict[str, Pair] = {}
+    for number, row in rows:
+        try:
+            pair = pair_of(number, row)
+            if pair is None:
+                continue
+            if pair.id in pairs:
+                raise ValueError(f"{pair.id} repeats")
+            _require_files(pair, root, not pairs, problems)
+        except ValueError as error:
+            problems.append(Problem(str(path), split, number, str(error)))
+        else:
+            pairs[pair.id] = pair
+    return tuple(pairs.values())
+
+
+def _require_files(
+    pair: Pair, root: Path, first: bool, problems: list[Problem]
+) -> None:
+    for file in (pair.ground, pair.aerial):
+        if first:
+            require_in_place(root, file)
+        if isinstance(problems, RaiseFirstProblem) and not os.path.isfile(file):
+            raise ValueError(f"{file} does not exist")
+
+
 def quoted(row: Iterable[str]) -> str:
-    """A list's row as it can stand in a reason."""
+    """A list's row, shortened, for an error message."""
     text = ",".join(row)
     return repr(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...")
 

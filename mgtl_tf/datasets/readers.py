@@ -15,7 +15,7 @@ from mgtl_tf.datasets.records import Dataset, shared_note, unknown_note
 from mgtl_tf.utils.errors import UserError
 
 READERS: dict[str, Callable[..., Dataset]] = {
-    # The procedural world is written in CVUSA's layout, in sizes of its own.
+    # A synthetic world has CVUSA's layout, in sizes of its own.
     "procedural": functools.partial(read_cvusa, published=False),
     "cvusa": read_cvusa,
     "cvact": read_cvact,
@@ -32,8 +32,9 @@ def read_dataset(
     Args:
         name: one of READERS.
         root: its folder.
-        problems: gets what is wrong, and such rows are left out; image
-            files are then not looked for. By default the first is raised.
+        problems: gets what is wrong, and such rows are left out; whether
+            image files exist is then not checked. By default the first
+            problem, a missing file among them, is raised.
 
     Raises:
         UserError: for an unknown name, no folder, or a folder that does not
@@ -41,10 +42,10 @@ def read_dataset(
     """
     if name not in READERS:
         raise UserError(
-            f"--dataset={name}: unknown; choose one of {', '.join(READERS)}"
+            f"dataset={name}: unknown; choose one of {', '.join(READERS)}"
         )
     if not str(root):
-        raise UserError(f"--data_dir is needed: the folder that holds {name}")
+        raise UserError(f"data_dir is needed: the folder that holds {name}")
     dataset = READERS[name](root, problems=problems)
     notes = (
         *dataset.notes,

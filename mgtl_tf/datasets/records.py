@@ -14,11 +14,13 @@ import numpy as np
 class Pair:
     """A panorama and the aerial image of the same place.
 
-    `position` is Cartesian, in metres (two or three numbers, float64), so
-    that the Euclidean distance of two positions is the distance of their
-    places; `coordinates` are latitude and longitude in degrees. Both are
-    None where the data set does not tell. `row` is where its split's own
-    list names it, from 1 on.
+    Attributes:
+        id: unique in its split.
+        ground, aerial: the image files.
+        position: Cartesian metres (two or three numbers, float64): Euclidean
+            distances are the distances of places; None where unknown.
+        coordinates: latitude and longitude, degrees; None where unknown.
+        row: of its split's list, from 1 on.
     """
 
     id: str
@@ -33,9 +35,13 @@ class Pair:
 class Dataset:
     """Both splits, in the order of the data set's own lists.
 
-    `notes` are lines that a user should see: what is smaller than
-    published, or known to be missing. `left_out` counts the training and
-    the validation pairs that are listed and not used, on request.
+    Attributes:
+        name: of the data set.
+        train, validation: the pairs.
+        notes: lines for the user: what is smaller than published, or known
+            to be missing.
+        left_out: how many training and validation pairs are listed and, on
+            request, not used.
     """
 
     name: str
@@ -50,27 +56,16 @@ def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
 
     NaN in the rows of pairs without one; None where no pair has one.
     """
-    return _rows([pair.position for pair in pairs])
-
-
-def coordinates(pairs: Sequence[Pair]) -> np.ndarray | None:
-    """Latitudes and longitudes, degrees [N, 2].
-
-    NaN in the rows of pairs without them; None where no pair has them.
-    """
-    return _rows([pair.coordinates for pair in pairs])
-
-
-def _rows(values: Sequence[tuple[float, ...] | None]) -> np.ndarray | None:
-    axes = next((len(value) for value in values if value is not None), None)
+    known = [pair.position for pair in pairs]
+    axes = next((len(value) for value in known if value is not None), None)
     if axes is None:
         return None
     unknown = (float("nan"),) * axes
-    return np.array([value or unknown for value in values], np.float64)
+    return np.array([value or unknown for value in known], np.float64)
 
 
 def ids_digest(pairs: Sequence[Pair]) -> str:
-    """What names these pairs in this order, wherever their files lie."""
+    """Identifies these pairs in this order, wherever their files lie."""
     names = "\n".join(pair.id for pair in pairs)
     return hashlib.sha256(names.encode()).hexdigest()[:16]
 
@@ -79,13 +74,14 @@ def count_note(split: str, found: int, published: int) -> tuple[str, ...]:
     """A note where a split has another size than the published one."""
     if found == published:
         return ()
+    split = "training" if split == "train" else split
     return (f"{found:,} {split} pairs (published: {published:,})",)
 
 
 def shared_note(
     train: Sequence[Pair], validation: Sequence[Pair]
 ) -> tuple[str, ...]:
-    """A note where a recall would be one of places that were trained on."""
+    """A note where validation pairs are trained on."""
     shared = len({p.id for p in train} & {p.id for p in validation})
     if not shared:
         return ()

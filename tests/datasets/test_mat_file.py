@@ -27,9 +27,9 @@ def table(tmp_path):
 def test_fields_are_read_to_the_last_bit(table):
     found = read_mat(table, ["panoIds", "utm", "valSet", "none"])
     assert sorted(found) == ["panoIds", "utm", "valSet"]
-    assert found["panoIds"] == IDS
-    assert found["utm"] == [[1 / 3, 1 / 3]] * 40
-    assert found["valSet"] == {"valInd": list(range(31, 41))}
+    assert list(found["panoIds"]) == IDS
+    np.testing.assert_array_equal(found["utm"], np.full((40, 2), 1 / 3))
+    assert found["valSet"]["valInd"].tolist() == list(range(31, 41))
 
 
 @pytest.mark.parametrize(("place", "flip"), [(521, 8), (1676, 64), (1305, 1)])
