@@ -1,24 +1,34 @@
-"""Random changes of a training batch, in graph, a function of a seed alone.
+"""Random changes of a training batch, in graph, functions of a seed alone.
 
 Turning or mirroring the world changes both views in the same way: their
-columns are azimuths, so a turn rolls the columns of both and a mirror runs
-through those of both backwards. What is applied to one view alone would
-break the pair, but for light and colour, which differ between the views of a
-place anyway.
+columns are azimuths, so a turn rolls the columns of both and a mirror
+reverses them. Other changes of one view alone would break the pair, except
+light, colour, blur and JPEG, which differ between the views of a place anyway.
+
+Every function takes `share` = (i, n) where its images are the i-th of n equal
+parts of a batch: each image changes, to the bit, as in the complete batch.
 """
 
 from __future__ import annotations
 
+import math
+
 import tensorflow as tf
 
 _MIDDLE_GREY = 127.5
+# Panoramas are hardly ever stored at a better quality.
+_BEST_QUALITY = 95
+# A Gaussian this narrow leaves every pixel as it is.
+_LEAST_DEVIATION = 0.05
+
+Share = tuple[int, int]
 
 
 def turn_and_mirror(
     ground: tf.Tensor,
     satellite: tf.Tensor,
     seed: tf.Tensor,
-    share: tuple[int, int] = (0, 1),
+    share: Share = (0, 1),
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns the world of each pair at random, and mirrors every other one.
 
@@ -29,26 +39,27 @@ def turn_and_mirror(
     Args:
         ground, satellite: [B, H, W, 3], any dtype, the same W.
         seed: int32 [2].
-        share: (i, n) where these are the i-th of n equal parts of a batch:
-            each pair changes as it would in the whole batch.
+        share: see the module.
 
     Returns:
         both views, columns moved alike within a pair.
     """
     batch, width = tf.shape(ground)[0], tf.shape(ground)[2]
     seeds = tf.random.split(seed, 2)
-    turns = draws((batch, 1), seeds[0], 0, width, tf.int32, share)
-    mirrored = draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
+    turns = _draws((batch, 1), seeds[0], 0, width, tf.int32, share)
+    mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
     columns = (1 - 2 * mirrored) * tf.range(width) + turns  # [B, W]
     columns = tf.math.floormod(columns, width)
-    return _take(ground, columns), _take(satellite, columns)
+
+    def moved(images: tf.Tensor) -> tf.Tensor:
+        taken = tf.gather(images, columns, axis=2, batch_dims=1)
+        return tf.ensure_shape(taken, images.shape)
+
+    return moved(ground), moved(satellite)
 
 
 def color_jitter(
-    images: tf.Tensor,
-    strength: float,
-    seed: tf.Tensor,
-    share: tuple[int, int] = (0, 1),
+    images: tf.Tensor, strength: float, seed: tf.Tensor, share: Share = (0, 1)
 ) -> tf.Tensor:
     """Changes brightness, contrast and white balance of each image.
 
@@ -57,7 +68,7 @@ def color_jitter(
         strength: largest relative change of contrast, and of brightness as
             a share of 127.5; channels differ by half of it at most.
         seed: int32 [2].
-        share: as of `turn_and_mirror`.
+        share: see the module.
 
     Returns:
         float32 [B, H, W, 3], kept within 0..255.
@@ -67,15 +78,15 @@ def color_jitter(
 
     def change(seed: tf.Tensor, channels: int, largest: float) -> tf.Tensor:
         shape = (batch, 1, 1, channels)
-        return draws(shape, seed, -largest, largest, tf.float32, share)
+        return _draws(shape, seed, -largest, largest, tf.float32, share)
 
     # About middle grey, not the image's own mean: one pass over the pixels.
     contrast = 1.0 + change(seeds[0], 1, strength)
     gains = contrast * (1.0 + change(seeds[1], 3, strength / 2))
     brightness = 1.0 + change(seeds[2], 1, strength)
     offsets = _MIDDLE_GREY * (brightness - gains)
-    # Whole rows of numbers, [B, H, 3 W]: broadcasting over an innermost axis
-    # of three takes several times as long.
+    # Rows of numbers, [B, H, 3 W]: broadcasting over an innermost axis of
+    # three takes several times as long.
     height, width = tf.shape(images)[1], tf.shape(images)[2]
     gains, offsets = (
         tf.tile(x[:, :, 0], [1, 1, width]) for x in (gains, offsets)
@@ -85,18 +96,71 @@ def color_jitter(
     return tf.ensure_shape(tf.reshape(rows, tf.shape(images)), images.shape)
 
 
-def draws(
-    shape: tuple, seed: tf.Tensor, low, high, dtype, share: tuple[int, int]
+def blur(
+    images: tf.Tensor, largest: float, seed: tf.Tensor, share: Share = (0, 1)
 ) -> tf.Tensor:
-    """Uniform numbers for one part of a batch, drawn for all its parts.
+    """Blurs each image by a Gaussian of its own width.
+
+    Columns are azimuths: the first is the last one's neighbour. The top and
+    the bottom row are repeated beyond the edge.
 
     Args:
-        shape: of the part, its first axis the batch's.
+        images: float32 [B, H, W, 3].
+        largest: of the standard deviations, pixels; they are drawn evenly
+            from 0 on. The window reaches three of it.
         seed: int32 [2].
-        low, high: the range; high is excluded.
-        dtype: of the numbers.
-        share: as of `turn_and_mirror`.
+        share: see the module.
+
+    Returns:
+        float32 [B, H, W, 3].
     """
+    batch, height, width = (tf.shape(images)[i] for i in range(3))
+    reach = math.ceil(3 * largest)
+    weights = _gaussians(batch, largest, reach, seed, share)  # [K, 3 B]
+    # Images side by side as channels, or every image would need its own
+    # convolution: several times as long.
+    planes = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [height, width, -1])
+    rows = tf.clip_by_value(tf.range(-reach, height + reach), 0, height - 1)
+    columns = tf.math.floormod(tf.range(-reach, width + reach), width)
+    planes = tf.gather(tf.gather(planes, rows, axis=0), columns, axis=1)[None]
+    for window in (weights[:, None, :, None], weights[None, :, :, None]):
+        planes = tf.nn.depthwise_conv2d(planes, window, [1, 1, 1, 1], "VALID")
+    blurred = tf.reshape(planes[0], [height, width, batch, 3])
+    return tf.ensure_shape(tf.transpose(blurred, [2, 0, 1, 3]), images.shape)
+
+
+def jpeg(
+    images: tf.Tensor, lowest: int, seed: tf.Tensor, share: Share = (0, 1)
+) -> tf.Tensor:
+    """Writes each image as JPEG and reads it again.
+
+    Args:
+        images: float32 [B, H, W, 3], 0..255.
+        lowest: of the qualities, 1 to 95; they are drawn evenly up to 95.
+        seed: int32 [2].
+        share: see the module.
+
+    Returns:
+        float32 [B, H, W, 3], whole grey levels.
+    """
+    batch = (tf.shape(images)[0],)
+    qualities = _draws(batch, seed, lowest, _BEST_QUALITY + 1, tf.int32, share)
+    levels = tf.cast(tf.clip_by_value(tf.round(images), 0, 255), tf.uint8)
+    found = tf.map_fn(
+        # The accurate transform, as everywhere else in this package.
+        lambda one: tf.image.adjust_jpeg_quality(
+            *one, dct_method="INTEGER_ACCURATE"
+        ),
+        (levels, qualities),
+        fn_output_signature=tf.uint8,
+    )
+    return tf.ensure_shape(tf.cast(found, tf.float32), images.shape)
+
+
+def _draws(
+    shape: tuple, seed: tf.Tensor, low, high, dtype, share: Share
+) -> tf.Tensor:
+    """Uniform numbers for one part of a batch, drawn for all its parts."""
     part, parts = share
     batch = shape[0]
     drawn = tf.random.stateless_uniform(
@@ -105,7 +169,18 @@ def draws(
     return drawn[part * batch : (part + 1) * batch]
 
 
-def _take(images: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
-    """Columns int [B, W] of images [B, H, W, 3]."""
-    taken = tf.gather(images, columns, axis=2, batch_dims=1)
-    return tf.ensure_shape(taken, images.shape)
+def _gaussians(
+    batch: tf.Tensor, largest: float, reach: int, seed: tf.Tensor, share: Share
+) -> tf.Tensor:
+    """Weights of each image, three channels alike, float32 [K, 3 B]."""
+    part, parts = share
+    # All parts' weights: exponentials of fewer numbers may round otherwise.
+    deviations = _draws(
+        (batch * parts,), seed, 0.0, largest, tf.float32, (0, 1)
+    )
+    deviations = tf.maximum(deviations, _LEAST_DEVIATION)
+    offsets = tf.range(-reach, reach + 1, dtype=tf.float32)
+    weights = tf.exp(-0.5 * (offsets[:, None] / deviations) ** 2)
+    weights /= tf.reduce_sum(weights, axis=0)
+    own = weights[:, part * batch : (part + 1) * batch]
+    return tf.repeat(own, 3, axis=1)

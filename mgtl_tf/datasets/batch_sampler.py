@@ -1,10 +1,8 @@
 """Which places share a batch: shuffled, or with their hard negatives.
 
-Plain NumPy on row numbers: nothing here reads an image. In-batch losses see
-only the negatives of their own batch, so composing batches of places that
-the current model confuses gives every place its globally hard negatives
-(R18). Which places are near each other, hard_negatives.py and
-position_neighbours.py say.
+In-batch losses see only the negatives of their own batch, so batches of
+places that the current model confuses give every place its globally hard
+negatives (R18).
 """
 
 from __future__ import annotations
@@ -44,11 +42,10 @@ def mined_batches(
 ) -> np.ndarray:
     """Each place once, beside its hard negatives where they are left.
 
-    A group grows from a random place: again and again the free place that
-    the group's members name most, and most highly, comes in, until the group
-    is full or no named place is free; then the next group begins. Batches
-    come out in random order, because the last ones to be composed find
-    fewer neighbours and are easier.
+    A group grows from a random place: the free place that the group's
+    members rank most often and highest is added, until the group is full or
+    none is free; then the next group begins. Batches come in random order,
+    because the last ones find fewer neighbours and are easier.
 
     Args:
         neighbours: of each place, nearest first, int [N, k], -1 for none.
@@ -67,15 +64,15 @@ def mined_batches(
         ValueError: where N does not fill one batch, or for a group size
             below 1.
     """
-    count = len(neighbours)
+    count, k = neighbours.shape
     steps = _steps(count, batch_size)
     group_size = batch_size if group_size is None else group_size
     if group_size < 1:
         raise ValueError(f"group_size={group_size}: must be 1 or more")
     seeds = rng.permutation(count)[: steps * batch_size]
-    order = _grow(
-        seeds, _mix(neighbours, rng, randomness), batch_size, group_size
-    )
+    ranks = np.arange(k) + randomness * k * rng.random((count, k))
+    ranked = np.take_along_axis(neighbours, np.argsort(ranks, axis=1), axis=1)
+    order = _grow(seeds, ranked, batch_size, group_size)
     batches = np.array(order, np.int64).reshape(steps, batch_size)
     return batches[rng.permutation(steps)]
 
@@ -99,7 +96,7 @@ def _grow(
         if not available[seed]:
             continue
         room = min(group_size, batch_size - len(order) % batch_size)
-        named: dict[int, float] = {}  # minus the sum of weights
+        scores: dict[int, float] = {}  # minus the sum of weights
         heap = [(0.0, seed)]
         while heap and room:
             _, place = heapq.heappop(heap)
@@ -110,18 +107,9 @@ def _grow(
             room -= 1
             for other, weight in zip(lists[place], weights, strict=True):
                 if available[other]:
-                    named[other] = named.get(other, 0.0) - weight
-                    heapq.heappush(heap, (named[other], other))
+                    scores[other] = scores.get(other, 0.0) - weight
+                    heapq.heappush(heap, (scores[other], other))
     return order
-
-
-def _mix(
-    neighbours: np.ndarray, rng: np.random.Generator, randomness: float
-) -> np.ndarray:
-    """Each row's neighbours, nearer ones earlier the less random."""
-    count, k = neighbours.shape
-    late = np.arange(k) + randomness * k * rng.random((count, k))
-    return np.take_along_axis(neighbours, np.argsort(late, axis=1), axis=1)
 
 
 def _steps(count: int, batch_size: int) -> int:

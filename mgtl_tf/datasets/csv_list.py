@@ -44,7 +44,7 @@ def read_csv(
     """
     found = RaiseFirstProblem() if problems is None else problems
     lists = _lists(Path(root))
-    splits = {}
+    splits: dict[str, tuple[Pair, ...]] = {name: () for name in _SPLITS}
     for split, path in lists.items():
         rows = ((row.number, row) for row in read_rows(path, COLUMNS))
         pair_of = functools.partial(_pair, path.parent)
@@ -52,7 +52,7 @@ def read_csv(
             rows, pair_of, path.parent, (path, split), found
         )
     notes = tuple(f"no {name}.csv" for name in _SPLITS if name not in lists)
-    return Dataset("csv", *(splits.get(name, ()) for name in _SPLITS), notes)
+    return Dataset("csv", splits["train"], splits["validation"], notes)
 
 
 def _lists(root: Path) -> dict[str, Path]:

@@ -37,7 +37,7 @@ class _Split(NamedTuple):
 
     name: str
     field: str
-    index: str
+    indices: str
     images: str
     published: int
 
@@ -142,12 +142,12 @@ class _Table:
     def rows(self, split: _Split) -> list[float]:
         """One-based rows of a split in the table, unchecked."""
         indices = self.fields[split.field]
-        if not isinstance(indices, dict) or split.index not in indices:
+        if not isinstance(indices, dict) or split.indices not in indices:
             raise UserError(
-                f"{self.path}: {split.field} holds no {split.index}"
+                f"{self.path}: {split.field} holds no {split.indices}"
             )
-        name = f"{split.field}.{split.index}"
-        return self._numbers(name, indices[split.index]).ravel().tolist()
+        name = f"{split.field}.{split.indices}"
+        return self._numbers(name, indices[split.indices]).ravel().tolist()
 
     def pair(
         self, root: Path, split: _Split, number: int, index: float
@@ -162,7 +162,7 @@ class _Table:
         if not inside or index % 1:
             limits = f"outside 1..{len(self.ids)}"
             raise ValueError(
-                f"{split.field}.{split.index} row {number} is {index:.15g},"
+                f"{split.field}.{split.indices} row {number} is {index:.15g},"
                 f" {'no whole number' if inside else limits}"
             )
         row = int(index) - 1

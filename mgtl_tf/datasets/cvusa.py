@@ -50,19 +50,20 @@ def read_cvusa(
     root = find_root(Path(root), Path("splits") / _LISTS["train"])
     found = RaiseFirstProblem() if problems is None else problems
     pair_of = functools.partial(_pair, root, _read_locations(root, found))
-    splits, notes = [], []
+    splits: dict[str, tuple[Pair, ...]] = {}
+    notes: list[str] = []
     for split, name in _LISTS.items():
         path = root / "splits" / name
         if not path.is_file():
             raise UserError(f"{path}: missing; the download is incomplete")
         rows = headless_rows(path)
         pairs = collect_pairs(rows, pair_of, root, (path, split), found)
-        splits.append(pairs)
+        splits[split] = pairs
         if published:
             notes += count_note(split, len(pairs), PUBLISHED[split])
     if not any((root / table).is_file() for table in _TABLES):
         notes.append("no all.csv: positions are not known")
-    return Dataset("cvusa", *splits, tuple(notes))
+    return Dataset("cvusa", splits["train"], splits["validation"], tuple(notes))
 
 
 def _pair(

@@ -1,12 +1,20 @@
-"""Mining hard negatives (R18): the most similar wrong satellite images."""
+"""Mining hard negatives (R18): by the model's descriptors, or by position.
+
+Before a model tells places apart, near places are the likeliest to look
+alike: the same streets, roofs and light.
+"""
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial import cKDTree
 
-from mgtl_tf.datasets.false_negatives import FalseNegativeMask
-from mgtl_tf.utils.pairwise_distances import row_norms
-from mgtl_tf.utils.top_k import top_k
+from mgtl_tf.datasets.negatives import FalseNegativeMask
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import slices, top_k
+
+_ROWS = 512
+_NONE = -1
 
 
 def mine_hard_negatives(
@@ -36,35 +44,72 @@ def mine_hard_negatives(
         ValueError: for shapes that do not fit, values that are not finite,
             or k below 1.
     """
-    _check(ground, satellite, positions, k)
     count = len(ground)
-    mask = FalseNegativeMask(positions, same_place_metres, count, images)
-    rows, _ = top_k(
-        ground,
-        satellite,
-        min(k, count - 1),
-        exclude=mask.within,
-        exact=False,
-    )
-    return rows
-
-
-def _check(
-    ground: np.ndarray,
-    satellite: np.ndarray,
-    positions: np.ndarray | None,
-    k: int,
-) -> None:
-    if ground.ndim != 2 or ground.shape != satellite.shape or len(ground) < 2:
+    if ground.ndim != 2 or ground.shape != satellite.shape or count < 2:
         raise ValueError(
             f"ground {ground.shape} and satellite {satellite.shape} must both"
             " be [N, D], N of 2 or more"
         )
     if k < 1:
         raise ValueError(f"k={k}: must be 1 or more")
-    if positions is not None and len(positions) != len(ground):
+    if positions is not None and len(positions) != count:
         raise ValueError(
-            f"positions {positions.shape} must have N = {len(ground)} rows"
+            f"positions {positions.shape} must have N = {count} rows"
         )
-    row_norms("ground", ground)
-    row_norms("satellite", satellite)
+    images = np.arange(count) if images is None else images
+    mask = FalseNegativeMask(images, positions, same_place_metres)
+    k = min(k, count - 1)
+    return top_k(ground, satellite, k, exclude=mask.within, exact=False)[0]
+
+
+def nearest_places(
+    positions: np.ndarray | None,
+    same_place_metres: float,
+    k: int,
+    images: np.ndarray | None = None,
+) -> np.ndarray:
+    """The nearest places that are negatives.
+
+    Args:
+        positions, same_place_metres, k, images: as of `mine_hard_negatives`.
+
+    Returns:
+        int64 [N, min(k, N - 1)], nearest first; -1 stands at the end of a
+        row where there are fewer, and in all the row of a place without a
+        position.
+
+    Raises:
+        UserError: where fewer than two places have a position.
+    """
+    known = np.empty(0, np.int64)
+    if positions is not None:
+        known = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    if positions is None or len(known) < 2:
+        raise UserError(
+            "mining_by_position_until must be 0: fewer than two training"
+            " pairs have a position"
+        )
+    k = min(k, len(positions) - 1)
+    images = known if images is None else images[known]
+    # Centred: a tree of UTM northings would waste their digits.
+    places = positions[known] - positions[known].mean(axis=0)
+    tree = cKDTree(places)
+    _, number, counts = np.unique(
+        images, return_inverse=True, return_counts=True
+    )
+    answers = np.full((len(positions), k), _NONE, np.int64)
+    for rows in slices(len(known), _ROWS):
+        near = tree.query_ball_point(
+            places[rows], same_place_metres, return_length=True
+        )
+        # These may all be nearer than the k that are wanted.
+        excluded = int((near + counts[number[rows]]).max())
+        reach = range(1, min(len(known), k + excluded) + 1)
+        apart, others = tree.query(places[rows], reach)
+        same = images[others] == images[rows, None]
+        apart[(apart < same_place_metres) | same] = np.inf
+        order = np.lexsort((others, apart), axis=1)[:, :k]
+        found = known[np.take_along_axis(others, order, axis=1)]
+        found[np.isinf(np.take_along_axis(apart, order, axis=1))] = _NONE
+        answers[known[rows], : found.shape[1]] = found
+    return answers

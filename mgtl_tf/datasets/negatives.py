@@ -1,14 +1,69 @@
-"""Whether a data set holds any negatives to learn from (R15)."""
+"""Which pairs of places are negatives of each other (R15).
+
+Places that share an aerial image are none, nor are places nearer to each
+other than a radius. A place of unknown position is near to itself alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
+from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import slices
 
 _ROWS = 128
+
+
+def negatives_of(
+    images: np.ndarray, positions: np.ndarray | None, same_place_metres: float
+) -> np.ndarray:
+    """Which places of a batch are negatives of each other, bool [B, B].
+
+    Args:
+        images: int [B], the number of each place's aerial image.
+        positions: [B, P] Cartesian metres, NaN in rows that are unknown, or
+            None where all are.
+        same_place_metres: nearer places are no negatives.
+    """
+    return _negatives(slice(None), images, positions, same_place_metres)[0]
+
+
+class FalseNegativeMask:
+    """The pairs of places that are no negatives, tile by tile.
+
+    Args:
+        images, positions, same_place_metres: as of `negatives_of`, [N].
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        positions: np.ndarray | None,
+        same_place_metres: float,
+    ):
+        self.images = images
+        self.metres = same_place_metres
+        self.positions = None
+        if positions is not None and same_place_metres > 0:
+            # Centred: a tree of UTM northings would waste their digits.
+            self.positions = positions - np.nanmean(positions, axis=0)
+
+    def within(self, rows: slice, columns: slice) -> np.ndarray:
+        """The mask of a tile, bool [q, n]: places `rows` by `columns`."""
+        mask = self.images[rows, None] == self.images[columns]
+        if self.positions is not None:
+            here, first = _known(self.positions[rows])
+            there, second = _known(self.positions[columns])
+            tree = cKDTree(there)
+            for part in slices(len(here), _ROWS):  # all may be near each other
+                near = cKDTree(here[part]).sparse_distance_matrix(
+                    tree, self.metres, output_type="ndarray"
+                )
+                near = near[near["v"] < self.metres]
+                mask[first[part][near["i"]], second[near["j"]]] = True
+        return mask
 
 
 def require_negatives(
@@ -20,10 +75,7 @@ def require_negatives(
     """Refuses training pairs of which none is a negative of any other.
 
     Args:
-        images: int [N], the number of each pair's aerial image.
-        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
-            None where all are.
-        same_place_metres: nearer places are no negatives.
+        images, positions, same_place_metres: as of `negatives_of`, [N].
         data_dir: for the message.
 
     Raises:
@@ -36,14 +88,12 @@ def require_negatives(
             " aerial image, so there are no negatives to learn from; give"
             " pairs of two aerial images or more"
         )
-    if positions is None:
-        return
     farthest = 0.0
-    for wrong, apart in _tiles(images, positions):
-        # Written so that NaN, an unknown distance, is far enough.
-        if (wrong & ~(apart < same_place_metres)).any():
+    for rows in slices(count, _ROWS):
+        found, apart = _negatives(rows, images, positions, same_place_metres)
+        if found.any():
             return
-        farthest = max(farthest, float(apart[wrong].max(initial=0)))
+        farthest = max(farthest, float(apart.max()))
     raise UserError(
         f"same_place_metres={same_place_metres:g}: all {count:,} training"
         f" places of {data_dir} lie nearer to each other ({farthest:,.1f} m at"
@@ -62,31 +112,34 @@ def without_negatives(
 
     Args:
         batches: int [steps, B], rows of each.
-        images, positions, same_place_metres: as of `require_negatives`.
+        images, positions, same_place_metres: as of `negatives_of`, [N].
     """
-    count = 0
-    for rows in batches:
-        wrong = images[rows][:, None] != images[rows]
-        if positions is not None:
-            apart = _apart(positions[rows], positions[rows])
-            wrong &= ~(apart < same_place_metres)
-        count += not wrong.any()
-    return count
+    return sum(
+        not negatives_of(
+            images[rows],
+            None if positions is None else positions[rows],
+            same_place_metres,
+        ).any()
+        for rows in batches
+    )
 
 
-def _tiles(
-    images: np.ndarray, positions: np.ndarray
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Which pairs are of two images, and their distances, some rows a time."""
-    for start in range(0, len(images), _ROWS):
-        own = slice(start, start + _ROWS)
-        wrong = images[own, None] != images
-        yield wrong, _apart(positions[own], positions)
+def _negatives(
+    rows: slice,
+    images: np.ndarray,
+    positions: np.ndarray | None,
+    same_place_metres: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Some rows of the matrix, and the distances of places of two images."""
+    negative = images[rows, None] != images
+    if positions is None:
+        return negative, np.zeros(1)
+    apart = cdist(positions[rows], positions)
+    # Written so that NaN, an unknown distance, is far enough.
+    return negative & ~(apart < same_place_metres), apart * negative
 
 
-def _apart(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Distances, float64 [q, n]."""
-    squared = np.zeros((len(here), len(there)))
-    for a, b in zip(here.T, there.T, strict=True):
-        squared += (a[:, None] - b) ** 2
-    return np.sqrt(squared)
+def _known(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that are known, and their numbers."""
+    rows = np.flatnonzero(np.isfinite(positions).all(axis=1))
+    return positions[rows], rows

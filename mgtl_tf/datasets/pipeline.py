@@ -1,12 +1,12 @@
 """Batches for training and for evaluation: the order of operations.
 
-Training: the places of each batch are decided beforehand (mining.py), so
-there is nothing to shuffle; a whole batch is loaded as uint8 by one call,
-because a call into Python for every image would cost more than the images;
-it is turned and mirrored as uint8, then changed as the way of a picture goes,
-if it is: the light (colour), the lens (blur), the file (JPEG); prefetching
-comes last, so that it holds ready batches. What needs no fractions stays
-uint8, a quarter of the bytes to move and to hold; the step casts it.
+Training: the places of each batch are decided beforehand (batch_sampler.py),
+so there is nothing to shuffle. One call loads a batch as uint8, because a call
+into Python for every image would cost more than the images. It is turned and
+mirrored as uint8, then changed in the order in which a picture is made: light
+(colour), lens (blur), file (JPEG). Prefetching comes last, so that it holds
+ready batches. Without such changes images stay uint8, a quarter of the bytes
+to move and to hold; the step casts them.
 
 Evaluation: every pair once, in order, the last batch padded to the full
 size and marked, so that the encoders are traced once and no pair is lost.
@@ -21,17 +21,15 @@ from typing import TypeVar
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment import color_jitter as jitter
-from mgtl_tf.datasets.augment import turn_and_mirror
-from mgtl_tf.datasets.blur_and_jpeg import blur as blurred
-from mgtl_tf.datasets.blur_and_jpeg import jpeg
+from mgtl_tf.datasets import augment as changes
+from mgtl_tf.datasets.negatives import negatives_of
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.utils.errors import UserError
 
 Batch = TypeVar("Batch")
 
 _PREFETCHED_BATCHES = 4
-# What tells the random numbers of a view's changes apart; colour has its own
+# Folded into a view's seed, for random numbers of their own; colour takes the
 # seed as it is.
 _BLUR, _JPEG = 1, 2
 
@@ -59,7 +57,7 @@ def train_batches(
         batches: int [steps, B], source rows of every batch of the epoch.
         augment: whether each pair's world is turned and mirrored at random.
         seed, epoch: with the step they decide all random numbers, so a
-            resumed epoch goes on as it would have gone.
+            resumed epoch continues with the same batches.
         first_step: batches before it are left out.
         color_jitter: strength of each view's own colour changes; 0: none.
         blur: largest standard deviation of each view's own blur, pixels;
@@ -83,8 +81,7 @@ def train_batches(
         ValueError: for shapes that do not fit the source.
     """
     batches = _checked(batches, len(source), positions)
-    if images is None:
-        images = np.arange(len(source))
+    images = np.arange(len(source)) if images is None else images
     batch_size = batches.shape[1]
     own_size = batch_size // share[1]
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
@@ -94,28 +91,32 @@ def train_batches(
         if color_jitter or blur or jpeg_quality:
             images = tf.cast(images, tf.float32)
         if color_jitter:
-            images = jitter(images, color_jitter, random, share)
+            images = changes.color_jitter(images, color_jitter, random, share)
         if blur:
             seed = tf.random.fold_in(random, _BLUR)
-            images = blurred(images, blur, seed, share)
+            images = changes.blur(images, blur, seed, share)
         if jpeg_quality:
             seed = tf.random.fold_in(random, _JPEG)
-            images = jpeg(images, jpeg_quality, seed, share)
+            images = changes.jpeg(images, jpeg_quality, seed, share)
         return images
+
+    def negatives(rows: np.ndarray) -> np.ndarray:
+        known = None if positions is None else positions[rows]
+        return negatives_of(images[rows], known, same_place_metres)
 
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
         ground, satellite = load(rows[own])
-        random = _seed(seed, epoch, step)
+        random = _seeds(seed, epoch, step)
         if augment:
-            ground, satellite = turn_and_mirror(
+            ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share
             )
-        negatives = _negatives(rows, images, positions, same_place_metres)
+        mask = tf.numpy_function(negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),
             "satellite": camera(satellite, random[2]),
-            "negatives": negatives,
+            "negatives": tf.ensure_shape(mask, (batch_size, batch_size)),
         }
 
     steps = tf.data.Dataset.range(first_step, len(batches))
@@ -157,14 +158,7 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
 
 
 def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches; a source's `UserError` comes out as itself.
-
-    tf.data wraps what Python code inside it raises into an error of its
-    own, in many lines.
-
-    Raises:
-        UserError: where the source raised one.
-    """
+    """The batches; raises a source's `UserError`, which tf.data wraps."""
     try:
         yield from batches
     except tf.errors.OpError as error:
@@ -179,7 +173,7 @@ class _Loader:
 
     def __init__(self, source: PairSource, batch_size: int | None):
         self._source = source
-        # Read once: a traced step needs to know H and W.
+        # A traced step needs to know H and W.
         image = source.load(np.zeros(1, np.int64))[0]
         self._shape = (batch_size, *image.shape[1:])
 
@@ -207,30 +201,11 @@ def _mapped(steps: tf.data.Dataset, prepare) -> tf.data.Dataset:
     return batches.prefetch(_PREFETCHED_BATCHES)
 
 
-def _seed(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
+def _seeds(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
     """int32 [3, 2]: three seeds that only (seed, epoch, step) decide."""
     base = tf.constant([seed % 2**31, epoch], tf.int32)
     step_seed = tf.random.fold_in(base, tf.cast(step, tf.int32))
     return tf.random.split(step_seed, 3)
-
-
-def _negatives(
-    rows: tf.Tensor,
-    images: np.ndarray,
-    positions: np.ndarray | None,
-    same_place_metres: float,
-) -> tf.Tensor:
-    """bool [B, B]: of other aerial images, and not nearer than the radius."""
-    own = tf.gather(tf.constant(images, tf.int64), rows)  # [B]
-    wrong = own[:, None] != own[None]
-    if positions is None:
-        return wrong
-    # float64: in float32, UTM northings are half a metre coarse.
-    here = tf.gather(tf.constant(positions, tf.float64), rows)  # [B, P]
-    apart = tf.norm(here[:, None] - here[None], axis=2)
-    # Asked for by itself: TensorFlow makes `not (NaN < r)` a `NaN >= r`.
-    far = tf.math.is_nan(apart) | (apart >= same_place_metres)
-    return tf.logical_and(wrong, far)
 
 
 def _checked(

@@ -9,7 +9,6 @@ from typing import TypeVar
 import cv2
 import numpy as np
 
-from mgtl_tf.datasets.panoramas import kept_rows, require_shape
 from mgtl_tf.utils.errors import UserError
 from polar import image_files, polar_transform
 from polar.panorama_notes import Panorama
@@ -17,6 +16,17 @@ from polar.panorama_notes import Panorama
 # Changes with every change of how files become pixels, so that caches made
 # by another rule are made anew.
 SAMPLING_RULE = "area-bilinear-3"
+
+PUBLISHED_ASPECTS = {
+    "cvusa": 1232 / 224,
+    "cvact": 1664 / 832,
+    "cvact_test": 1664 / 832,
+}
+"""Width over height of the benchmarks' panoramas, before any crop."""
+
+# A synthetic world has the shape it was asked for.
+_ANY_SHAPE = ("", "procedural")
+_TOLERANCE = 0.05
 
 _Read = TypeVar("_Read")
 
@@ -30,14 +40,14 @@ def load_ground(
     """A panorama as network input: RGB uint8 [H, W, 3].
 
     Args:
-        path: JPEG, PNG or TIFF; where its GPano notes hold a heading, it is
-            turned to north.
+        path: JPEG, PNG or TIFF; where its GPano metadata hold a heading, it
+            is turned to north.
         image_size: H, W in pixels.
         ground_crop: top and bottom of the rows kept, as fractions.
-        dataset: whose panoramas' shape is asked for; "": any.
+        dataset: its name, for `require_shape`.
 
     Raises:
-        UserError: naming the file, where it cannot be read whole or has
+        UserError: naming the file, where it cannot be read completely or has
             another shape.
     """
     image = read_panorama(path).pixels
@@ -51,8 +61,8 @@ def load_satellite(path: Path | str, image_size: tuple[int, int]) -> np.ndarray:
     """An aerial image, polar-transformed: RGB uint8 [H, W, 3].
 
     Raises:
-        UserError: naming the file, where it cannot be read whole or is not
-            square.
+        UserError: naming the file, where it cannot be read completely or is
+            not square.
     """
     image = read_image(path)
     try:
@@ -70,7 +80,7 @@ def ground_input(
     """`load_ground` of a decoded panorama, RGB uint8 [h, w, 3].
 
     Raises:
-        UserError: saying why, without the file's name.
+        UserError: without the file's name.
     """
     require_shape(image.shape[:2], ground_crop, image_size, dataset)
     return resize(image[kept_rows(image.shape[0], ground_crop)], *image_size)
@@ -82,7 +92,7 @@ def satellite_input(
     """`load_satellite` of a decoded aerial image, RGB uint8 [s, s, 3].
 
     Raises:
-        UserError: saying why, without the file's name.
+        UserError: without the file's name.
     """
     if image.shape[0] != image.shape[1]:
         raise UserError(
@@ -92,6 +102,60 @@ def satellite_input(
     return polar_transform(image, *image_size)
 
 
+def kept_rows(height: int, ground_crop: tuple[float, float]) -> slice:
+    """The rows of a panorama that a crop keeps; at least one.
+
+    Args:
+        height: of the panorama, pixels.
+        ground_crop: top and bottom of the kept rows, as fractions.
+    """
+    top, bottom = (round(fraction * height) for fraction in ground_crop)
+    return slice(top, max(bottom, top + 1))
+
+
+def require_shape(
+    size: tuple[int, int],
+    ground_crop: tuple[float, float],
+    image_size: tuple[int, int],
+    dataset: str,
+) -> None:
+    """Refuses a panorama that would be squeezed into another shape.
+
+    It passes as the data set publishes it (CVACT's strips are squeezed by
+    the paper itself), or where the kept rows have the network input's
+    shape, within 5 %.
+
+    Args:
+        size: height and width of the panorama, pixels.
+        ground_crop: top and bottom of the kept rows, as fractions.
+        image_size: H, W of the network input.
+        dataset: its name; "" and "procedural" may have any shape.
+
+    Raises:
+        UserError: with the crop that would do, if there is one.
+    """
+    if dataset in _ANY_SHAPE:
+        return
+    height, width = size
+    rows = kept_rows(height, ground_crop)
+    wanted = image_size[1] / image_size[0]
+    kept = width / (rows.stop - rows.start), wanted
+    published = width / height, PUBLISHED_ASPECTS.get(dataset, 0.0)
+    for aspect, other in (kept, published):
+        if abs(aspect - other) <= _TOLERANCE * other:
+            return
+    share = width / height / wanted
+    remedy = "no ground_crop makes this one so; it lacks rows"
+    if share <= 1:
+        top, bottom = (1 - share) / 2, (1 + share) / 2
+        remedy = f"ground_crop={top:.3f},{bottom:.3f} keeps such a strip"
+    raise UserError(
+        f"{width} x {height} pixels, of which ground_crop keeps"
+        f" {rows.stop - rows.start} rows: the network input is {wanted:.2f}"
+        f" times as wide as high, and {remedy}"
+    )
+
+
 def read_image(path: Path | str) -> np.ndarray:
     """A decoded image file, RGB uint8 [h, w, 3], upright.
 
@@ -99,17 +163,17 @@ def read_image(path: Path | str) -> np.ndarray:
         UserError: naming the file, where it cannot be read, is damaged, or
             its colours cannot be known.
     """
-    return _told(image_files.read_image, path)
+    return _naming_file(image_files.read_image, path)
 
 
 def read_panorama(path: Path | str) -> Panorama:
     """A decoded panorama, upright, north in the centre column.
 
     Raises:
-        UserError: as `read_image`, or where its GPano notes say that it is
-            not a whole turn, or are no heading.
+        UserError: as `read_image`, or where its GPano metadata say that it
+            is not a full turn, or are no heading.
     """
-    return _told(image_files.read_panorama, path)
+    return _naming_file(image_files.read_panorama, path)
 
 
 def read_file(path: Path | str) -> bytes:
@@ -118,10 +182,12 @@ def read_file(path: Path | str) -> bytes:
     Raises:
         UserError: naming the file, where it cannot be read.
     """
-    return _told(image_files.read_file, path)
+    return _naming_file(image_files.read_file, path)
 
 
-def _told(read: Callable[[Path | str], _Read], path: Path | str) -> _Read:
+def _naming_file(
+    read: Callable[[Path | str], _Read], path: Path | str
+) -> _Read:
     try:
         return read(path)
     except OSError as error:
@@ -134,8 +200,8 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     """An image in another size, each axis by its own rule.
 
     The mean over the covered area where an axis shrinks, bilinear with
-    half-pixel centres where it grows: nothing is skipped, so that no fine
-    texture turns into false coarse one.
+    half-pixel centres where it grows: nothing is skipped, so that fine
+    texture causes no aliasing.
 
     Args:
         image: uint8 or float32 [h, w, 3].
@@ -144,17 +210,15 @@ def resize(image: np.ndarray, height: int, width: int) -> np.ndarray:
     Returns:
         [H, W, 3], dtype of `image`.
     """
-    if height <= image.shape[0] and width <= image.shape[1]:
+    old_height, old_width = image.shape[:2]
+    if height <= old_height and width <= old_width:
         # Both axes in one step: rounded once, and many times as fast.
         return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    image = _resize_axis(image, height, image.shape[1], image.shape[0], height)
-    return _resize_axis(image, height, width, image.shape[1], width)
-
-
-def _resize_axis(
-    image: np.ndarray, height: int, width: int, old: int, new: int
-) -> np.ndarray:
-    if old == new:
-        return image
-    rule = cv2.INTER_AREA if new < old else cv2.INTER_LINEAR
-    return cv2.resize(image, (width, height), interpolation=rule)
+    for old, new, size in (
+        (old_height, height, (old_width, height)),
+        (old_width, width, (width, height)),
+    ):
+        if new != old:
+            rule = cv2.INTER_AREA if new < old else cv2.INTER_LINEAR
+            image = cv2.resize(image, size, interpolation=rule)
+    return image

@@ -1,4 +1,4 @@
-"""The twin of preprocess.py in TensorFlow operations, for the SavedModel.
+"""preprocess.py in TensorFlow operations, for the SavedModel.
 
 Same steps, same rounding: what `load_ground` and `load_satellite` read from
 a file, these read from its bytes, within one grey level. Image sizes are
@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.datasets.panoramas import kept_rows
+from mgtl_tf.datasets.preprocess import kept_rows
 from polar import PolarTransform
 
 MOST_ROWS = 2**14
@@ -22,7 +22,7 @@ def decode(image_bytes: tf.Tensor) -> tf.Tensor:
     """uint8 RGB [height, width, 3] of one JPEG or PNG, string scalar.
 
     Raises:
-        tf.errors.InvalidArgumentError: where the bytes are no whole image.
+        tf.errors.InvalidArgumentError: where the bytes are no complete image.
     """
     # Unlike decode_image this operation lets us choose the accurate inverse
     # transform, OpenCV's own: both then decode a JPEG to equal pixels. It
@@ -62,8 +62,8 @@ def ground_images(
         image_size, ground_crop: as of `ground_image`.
     """
     if ground_crop != (0.0, 1.0):
-        # Which rows are kept is looked up, so that Python's own rounding in
-        # float64 decides wherever the graph runs.
+        # A table, so that Python's own rounding in float64 decides which
+        # rows are kept wherever the graph runs.
         kept = [kept_rows(n, ground_crop) for n in range(MOST_ROWS + 1)]
         table = np.array([(rows.start, rows.stop) for rows in kept], np.int32)
         rows = tf.gather(tf.constant(table), tf.shape(images)[1])
@@ -86,12 +86,10 @@ def satellite_image(
     image = decode(image_bytes)
     sides = tf.shape(image)[:2]
     message = tf.strings.format(
-        "an aerial image must be square, not {} x {}",
-        (sides[0], sides[1]),
+        "an aerial image must be square, not {} x {}", (sides[0], sides[1])
     )
-    with tf.control_dependencies(
-        [tf.debugging.Assert(tf.equal(sides[0], sides[1]), [message])]
-    ):
+    square = tf.debugging.Assert(tf.equal(sides[0], sides[1]), [message])
+    with tf.control_dependencies([square]):
         image = tf.identity(image)
     return satellite_images(image[None], image_size)[0]
 
@@ -105,7 +103,7 @@ def satellite_images(
         images: uint8 [B, S, S, 3], north up.
         image_size: (H, W) of the polar images.
     """
-    return _whole_levels(PolarTransform(*image_size)(images))
+    return _rounded(PolarTransform(*image_size)(images))
 
 
 def resize(images: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
@@ -126,9 +124,9 @@ def resize(images: tf.Tensor, image_size: tuple[int, int]) -> tf.Tensor:
     # As OpenCV does on uint8 images: rounded once where both axes shrink,
     # which is one step there, else after each axis.
     smaller = (old_height >= height) & (old_width >= width)
-    images = tf.where(smaller, images, _whole_levels(images))
+    images = tf.where(smaller, images, _rounded(images))
     images = tf.reshape(images, (count * height, old_width, 3))
-    images = _whole_levels(tf.matmul(columns[None], images))
+    images = _rounded(tf.matmul(columns[None], images))
     return tf.reshape(images, (count, height, width, 3))
 
 
@@ -152,6 +150,6 @@ def _axis_weights(length: tf.Tensor, size: int) -> tf.Tensor:
     return tf.maximum(shares, 0)
 
 
-def _whole_levels(image: tf.Tensor) -> tf.Tensor:
-    # Training reads uint8 files, so the model only ever saw whole levels.
+def _rounded(image: tf.Tensor) -> tf.Tensor:
+    """Whole grey levels, as the uint8 files that training reads."""
     return tf.clip_by_value(tf.round(image), 0, 255)

@@ -1,15 +1,14 @@
-"""What an evaluation asks: its protocol, and the panoramas that it shows.
+"""Evaluation protocols: how panoramas are shown, and what counts as right.
 
-Aligned is the paper's: a whole panorama whose centre looks north. The others
-are the field's harder questions, as DSM put them: each panorama is turned by
-a random azimuth, and of a limited field of view only that many degrees about
-its new centre are kept (R23).
+Aligned is the paper's: a full panorama whose centre looks north. The others
+are DSM's harder ones: each panorama is turned by a random azimuth, and of a
+limited field of view only that many degrees about its new centre are kept
+(R23).
 
-What they measure here: descriptors are compared azimuth by azimuth (R11), and
-no search over orientations is made. A network that was trained aligned
-therefore shows how far it leans on the compass; recall near chance says that
-it leans on nothing else. Figures of systems that search for the orientation
-(DSM's) answer another question and belong in another column.
+Descriptors are compared azimuth by azimuth (R11); no orientation is searched.
+A network that was trained aligned therefore shows how far it depends on the
+compass. Figures of systems that search for the orientation (DSM's) are not
+comparable.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ _UNSEEN = np.array([124, 117, 104], np.uint8)
 
 @dataclass(frozen=True)
 class Protocol:
-    """One question to a model, whose name stands in every answer.
+    """What is asked of a model; its name stands in every result.
 
     Args:
         kind: one of `DEGREES`.
@@ -51,10 +50,10 @@ class Protocol:
             that a pair is turned alike in every order and every subset.
         hit_metres: 0: only a query's own pair is right; otherwise any answer
             that lies within so many metres of the query (CVACT_test: 5).
-        transfer: "A to B" where a model of data set A is asked about B.
+        transfer: "A to B" where a model of data set A is evaluated on B.
 
     Raises:
-        UserError: for a value that is refused, naming its flag.
+        UserError: for a value that is refused.
     """
 
     kind: str = "aligned"
@@ -65,11 +64,11 @@ class Protocol:
     def __post_init__(self) -> None:
         if self.kind not in DEGREES:
             raise UserError(
-                f"--protocol={self.kind}: must be one of {', '.join(DEGREES)}"
+                f"protocol={self.kind}: must be one of {', '.join(DEGREES)}"
             )
         if not 0 <= self.hit_metres < np.inf:
             raise UserError(
-                f"--hit_metres={self.hit_metres}: must be 0 or more metres"
+                f"hit_metres={self.hit_metres}: must be 0 or more metres"
             )
 
     @property
@@ -88,7 +87,7 @@ class Protocol:
 
     @property
     def file_suffix(self) -> str:
-        """What a file of its results is named by; empty for the paper's."""
+        """Of the names of its results' files; empty for the paper's."""
         parts = [] if self.kind == "aligned" else [self.kind, f"{self.seed}"]
         if self.hit_metres:
             parts.append(f"within_{self.hit_metres:g}m")
@@ -100,7 +99,7 @@ ALIGNED = Protocol()
 
 
 class ProtocolSource:
-    """Pairs whose panoramas are turned and cut as a protocol says.
+    """Pairs whose panoramas are turned and cut by a protocol.
 
     Satellite images stay as they are. Of a limited field of view the middle
     int(W * degrees / 360) columns remain, where they stand; the others get
@@ -109,7 +108,7 @@ class ProtocolSource:
     Args:
         source: the aligned pixels.
         pairs: the records of its rows.
-        protocol: what is asked.
+        protocol: how they are shown.
 
     Raises:
         ValueError: where the records are not those of the source.
@@ -122,7 +121,7 @@ class ProtocolSource:
             raise ValueError(f"{len(source)} rows and {len(pairs)} pairs")
         self.source = source
         self.degrees = DEGREES[protocol.kind]
-        # Shares of a whole turn, float64 [N].
+        # Shares of a full turn, float64 [N].
         self.turns = np.zeros(len(pairs))
         if protocol.kind != "aligned":
             self.turns[:] = [_share(protocol.seed, p.id) for p in pairs]
@@ -132,11 +131,7 @@ class ProtocolSource:
         return len(self.source)
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ground and polar satellite images of rows int [n].
-
-        Raises:
-            UserError: for a file that cannot be read.
-        """
+        """As of `PairSource`."""
         ground, satellite = self.source.load(rows)
         width = ground.shape[2]
         firsts = (self.turns[rows] * width).astype(np.int64)

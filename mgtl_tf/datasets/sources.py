@@ -17,16 +17,18 @@ VIEWS = ("ground", "satellite")
 
 
 class PairSource(Protocol):
-    """Network inputs of pairs, by row."""
+    """Network inputs of N pairs, by row."""
 
-    def __len__(self) -> int:
-        """How many pairs there are, N."""
+    def __len__(self) -> int: ...
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Ground and polar satellite images of rows int [n].
 
         Returns:
             RGB uint8 [n, H, W, 3] each.
+
+        Raises:
+            UserError: for a file that cannot be read.
         """
 
 
@@ -37,7 +39,7 @@ class FileSource:
         pairs: the records; row n is pairs[n].
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
-        dataset: whose panoramas' shape is asked for; "": any.
+        dataset: its name, for `require_shape`.
     """
 
     def __init__(
@@ -57,11 +59,7 @@ class FileSource:
         return len(self.pairs)
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ground and polar satellite images of rows int [n].
-
-        Raises:
-            UserError: for a file that cannot be read.
-        """
+        """As of `PairSource`."""
         pairs = [self.pairs[row] for row in rows]
         size, crop = self.image_size, self.ground_crop
         ground = [
@@ -93,7 +91,7 @@ class CacheSource:
         return len(self.rows)
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ground and polar satellite images of rows int [n]."""
+        """As of `PairSource`."""
         own = self.rows[rows]
         ground, satellite = (self.arrays[view][own] for view in VIEWS)
         return ground, satellite

@@ -21,9 +21,9 @@ Rows this near the K-th are compared again, in float64."""
 NO_ROW = -1
 """Stands where a query has fewer than K neighbours."""
 
-Exclude = Callable[[slice, slice], tuple[np.ndarray, np.ndarray]]
-"""From a tile's queries and gallery rows to the index arrays of those pairs,
-relative to the tile, that are no neighbours."""
+Exclude = Callable[[slice, slice], np.ndarray]
+"""From a tile's queries and gallery rows to the pairs that are no neighbours,
+bool [q, n]."""
 
 
 class NotFiniteError(ValueError):

@@ -12,10 +12,12 @@ from absl import logging
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets import batch_sampler as mining
 from mgtl_tf.datasets.aerial_images import aerial_images
-from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
+from mgtl_tf.datasets.hard_negatives import (
+    mine_hard_negatives,
+    nearest_places,
+)
 from mgtl_tf.datasets.negatives import without_negatives
 from mgtl_tf.datasets.pipeline import raising_user_errors, train_batches
-from mgtl_tf.datasets.position_neighbours import nearest_places
 from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
@@ -144,7 +146,7 @@ class EpochOrder:
 
     def _near_on_map(self) -> np.ndarray:
         return nearest_places(
-            self.pairs,
+            self.positions,
             self.config.data.same_place_metres,
             self.config.train.mining_neighbours,
             self.images,

@@ -1,13 +1,13 @@
-"""Hard negatives against brute force."""
+"""Hard negatives by model and by position, against brute force."""
 
 import tracemalloc
 
 import numpy as np
 import pytest
 
-from mgtl_tf.datasets.batch_sampler import mined_batches
-from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
 from mgtl_tf.utils import top_k
+from mgtl_tf.utils.errors import UserError
 
 
 def unit(rng, rows, size):
@@ -15,18 +15,26 @@ def unit(rng, rows, size):
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype("float32")
 
 
-def brute_force(ground, satellite, positions, metres, k):
-    """Row by row in float64, by a full sort."""
-    answers = []
-    for i in range(len(ground)):
-        distance = ((ground[i].astype("f8") - satellite) ** 2).sum(1)
-        allowed = np.arange(len(ground)) != i
-        if positions is not None:
-            apart = np.sqrt(((positions - positions[i]) ** 2).sum(1))
-            allowed &= apart >= metres
-        order = [j for j in np.argsort(distance) if allowed[j]][:k]
-        answers.append(order + [-1] * (min(k, len(ground) - 1) - len(order)))
+def distances(positions):
+    return np.linalg.norm(positions[:, None] - positions[None], axis=2)
+
+
+def brute_force(cost, same, k):
+    """Row by row, by a stable sort."""
+    width, answers = min(k, len(cost) - 1), []
+    for row, excluded in zip(cost, same, strict=True):
+        order = np.argsort(row, kind="stable")
+        found = [j for j in order if not excluded[j]][:width]
+        answers.append(found + [-1] * (width - len(found)))
     return answers
+
+
+def places(rng, count, axes):
+    """UTM-like northings; a third crowded nearer than the radius."""
+    found = rng.uniform(0, 300, (count, axes)) + 6.09e6
+    third = count // 3
+    found[:third] = found[0] + rng.uniform(0, 10, (third, axes))
+    return found
 
 
 @pytest.fixture
@@ -35,93 +43,107 @@ def small_tiles(monkeypatch):
     monkeypatch.setattr(top_k, "_BLOCK_NUMBERS", 35)
 
 
-@pytest.mark.parametrize("k", [1, 3, 6, 32, 100])
+@pytest.mark.parametrize("k", [1, 6, 32, 100])
 @pytest.mark.parametrize("axes", [None, 2, 3])
-def test_nearest_equals_brute_force(small_tiles, k, axes):
+@pytest.mark.parametrize("shared", [False, True])
+def test_both_equal_brute_force(small_tiles, k, axes, shared):
     rng = np.random.default_rng(k)
     ground, satellite = unit(rng, 33, 6), unit(rng, 33, 6)
-    positions = None
+    images = rng.integers(0, 12, 33) if shared else None
+    numbers = np.arange(33) if images is None else images
+    same = numbers[:, None] == numbers
+    positions = places(rng, 33, axes) if axes else None
     if axes:
-        positions = rng.uniform(0, 60, (33, axes)) + 6.1e6
-    answers = mine_hard_negatives(ground, satellite, positions, 25.0, k)
-    wanted = brute_force(ground, satellite, positions, 25.0, k)
-    assert answers.tolist() == wanted
+        positions[5] = np.nan
+        apart = distances(positions)
+        same |= apart < 25.0
+        same[5] |= numbers == numbers[5]
+    cost = -(ground.astype("f8") @ satellite.T.astype("f8"))
+    found = mine_hard_negatives(ground, satellite, positions, 25.0, k, images)
+    assert found.tolist() == brute_force(cost, same, k)
+    if axes:
+        same[5] = same[:, 5] = True
+        found = nearest_places(positions, 25.0, k, images)
+        assert found.tolist() == brute_force(apart, same, k)
 
 
-def test_same_place_is_strictly_nearer_than_the_radius():
+def test_the_radius_is_exclusive():
     x = unit(np.random.default_rng(0), 3, 4)
     positions = np.array([[0.0, 0], [25, 0], [49, 0]])
-    answers = mine_hard_negatives(x, x, positions, 25.0, 2)
-    assert sorted(answers[0]) == [1, 2]
-    assert answers[1].tolist() == [0, -1] and answers[2].tolist() == [0, -1]
+    for found in (
+        mine_hard_negatives(x, x, positions, 25.0, 2),
+        nearest_places(positions, 25.0, 2),
+    ):
+        assert sorted(found[0]) == [1, 2]
+        assert found[1:].tolist() == [[0, -1], [0, -1]]
+    nowhere = mine_hard_negatives(x, x, np.zeros((3, 2)), 5.0, 2)
+    assert (nowhere == -1).all()
 
 
-def test_places_all_in_one_spot_have_no_wrong_ones():
-    x = unit(np.random.default_rng(1), 6, 4)
-    answers = mine_hard_negatives(x, x, np.zeros((6, 2)), 5.0, 3)
-    assert (answers == -1).all()
-    batches = mined_batches(answers, 2, np.random.default_rng(0))
-    assert sorted(batches.ravel()) == list(range(6))
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"k": 0}, "k=0"),
-        ({"satellite": np.eye(4, 5)}, r"satellite \(4, 5\)"),
-        ({"positions": np.zeros((3, 2))}, "N = 4 rows"),
-        ({"ground": np.diag([1, 1, np.nan, 1])}, "ground: row 2"),
-        ({"satellite": np.diag([1, np.inf, 1, 1])}, "satellite: row 1"),
-    ],
-)
-def test_arguments_that_do_not_fit(change, words):
-    good = {"ground": np.eye(4), "satellite": np.eye(4), "positions": None}
-    arguments = {**good, "same_place_metres": 5.0, "k": 2, **change}
-    with pytest.raises(ValueError, match=words):
-        mine_hard_negatives(**arguments)
-
-
-def test_memory_stays_far_below_the_full_matrix():
-    x = unit(np.random.default_rng(2), 12000, 4)  # [N, N] would be 576 MB
-    tracemalloc.start()
-    mine_hard_negatives(x, x, None, 25.0, 8)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 250e6
-
-
-def similarities(ground, satellite, answers):
-    """Exact cosines of the answers, -inf where there is none."""
-    found = np.einsum(
-        "nd,nkd->nk", ground.astype("f8"), satellite.astype("f8")[answers]
-    )
-    return np.where(answers < 0, -np.inf, found)
-
-
-def crowded():
-    """Duplicates everywhere, and crowds in one spot."""
+def test_ties_and_crowds_are_as_similar_as_by_brute_force():
     rng = np.random.default_rng(5)
     ground, satellite = unit(rng, 400, 16), unit(rng, 400, 16)
     satellite[100:200] = satellite[:100]
     satellite[300:] = satellite[300]
-    # 120 places in one spot: more than the surplus that is fetched, and the
-    # most similar ones of one another.
+    # 120 places in one spot, the most similar ones of one another.
     positions = rng.uniform(0, 3000, (400, 2))
     positions[:120] = positions[0]
     ground[:120] = satellite[:120] = unit(rng, 1, 16)
-    return ground, satellite, positions
-
-
-def test_ties_and_crowds_are_as_similar_as_by_brute_force():
-    ground, satellite, positions = crowded()
-    answers = mine_hard_negatives(ground, satellite, positions, 25.0, 12)
-    wanted = brute_force(ground, satellite, positions, 25.0, 12)
+    found = mine_hard_negatives(ground, satellite, positions, 25.0, 12)
+    apart = distances(positions)
+    similar = ground.astype("f8") @ satellite.T.astype("f8")
+    wanted = np.array(brute_force(-similar, apart < 25, 12))
     np.testing.assert_allclose(
-        similarities(ground, satellite, answers),
-        similarities(ground, satellite, np.array(wanted)),
+        np.take_along_axis(similar, found, axis=1),
+        np.take_along_axis(similar, wanted, axis=1),
         atol=1e-6,
     )
-    for i, row in enumerate(answers):
-        assert len(set(row)) == 12 and i not in row
-        apart = np.linalg.norm(positions[row] - positions[i], axis=1)
-        assert apart.min() >= 25
+    assert np.take_along_axis(apart, found, axis=1).min() >= 25
+    assert all(len(set(row)) == 12 for row in found)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_memory_stays_far_below_the_full_matrix(shared):
+    """Also where thousands share an image, or stand in one spot."""
+    count = 12_000
+    x = unit(np.random.default_rng(2), count, 4)
+    images = np.zeros(count, int) if shared else None  # [N, N]: 576 MB
+    positions = np.zeros((count, 2))
+    positions[6000 if shared else 0 :, 0] = np.arange(6000 * (2 - shared)) * 30
+    tracemalloc.start()
+    mine_hard_negatives(x, x, positions, 25.0, 8, images)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400e6
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"k": 0}, "k=0"),
+        ({"satellite": np.eye(4, 5)}, r"satellite \(4, 5\)"),
+        ({"positions": np.zeros((3, 2))}, "N = 4 rows"),
+        ({"ground": np.diag([1, 1, np.nan, 1])}, "not finite"),
+        ({"satellite": np.diag([1, np.inf, 1, 1])}, "not finite"),
+    ],
+)
+def test_arguments_that_do_not_fit(change, message):
+    good = {"ground": np.eye(4), "satellite": np.eye(4), "positions": None}
+    arguments = {**good, "same_place_metres": 5.0, "k": 2, **change}
+    with pytest.raises(ValueError, match=message):
+        mine_hard_negatives(**arguments)
+
+
+@pytest.mark.parametrize("positions", [None, [[0.0, 0], [np.nan, 0]]])
+def test_mining_by_position_needs_two_positions(positions):
+    positions = None if positions is None else np.array(positions)
+    with pytest.raises(UserError, match="mining_by_position_until"):
+        nearest_places(positions, 25.0, 1)
+
+
+def test_many_near_panoramas_of_one_image_do_not_hide_the_others():
+    line = np.stack([np.arange(40.0), np.zeros(40)], axis=1)
+    images = np.array([0] * 30 + list(range(1, 11)))
+    found = nearest_places(line, 2.0, 3, images)
+    assert found[0].tolist() == [30, 31, 32]
+    assert found[29].tolist() == [31, 32, 33]

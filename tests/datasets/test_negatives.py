@@ -1,50 +1,87 @@
-"""Whether there are any negatives, and in which batches."""
+"""Which places are negatives: of a batch, of a data set, in the loss."""
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets.negatives import require_negatives, without_negatives
+from mgtl_tf.datasets.negatives import (
+    FalseNegativeMask,
+    negatives_of,
+    require_negatives,
+    without_negatives,
+)
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.losses import info_nce_loss, soft_margin_triplet_loss
 from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.order import EpochOrder
 
 NAN = np.nan
+IMAGES = np.array([0, 0, 1, 2, 1, 3])
+METRES = np.array([0.0, 400, 10, 100, 200, NAN])
+PLACES = np.stack([METRES, 0 * METRES], axis=1)
+
+
+def same_by_hand(radius=25.0):
+    """bool [6, 6]: of one image, or known to be nearer than the radius."""
+    apart = np.abs(METRES[:, None] - METRES)
+    return (IMAGES[:, None] == IMAGES) | (apart < radius)
+
+
+def test_of_a_batch():
+    found = negatives_of(IMAGES, PLACES, 25.0)
+    np.testing.assert_array_equal(found, ~same_by_hand())
+    by_image = IMAGES[:, None] != IMAGES
+    np.testing.assert_array_equal(negatives_of(IMAGES, None, 25.0), by_image)
+
+
+def test_the_radius_is_exclusive_and_northings_keep_their_digits():
+    # In float32 these would be off by up to half a metre.
+    places = np.array([[0, 0], [24.9, 0], [25.0, 0], [60, 0]]) + 6.09e6
+    wanted = [[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]]
+    assert negatives_of(np.arange(4), places, 25.0).tolist() == wanted
+
+
+@pytest.mark.parametrize("positions", [PLACES, None, NAN * PLACES[:, :1] + 0])
+def test_tiles_of_the_mask_are_parts_of_the_matrix(positions):
+    if positions is not None and np.isnan(positions).all():
+        positions[0] = 1.0
+    mask = FalseNegativeMask(IMAGES, positions, 25.0)
+    wanted = ~negatives_of(IMAGES, positions, 25.0)
+    for rows in (slice(0, 6), slice(1, 3), slice(5, 6)):
+        for columns in (slice(0, 6), slice(2, 5), slice(4, 6)):
+            found = mask.within(rows, columns)
+            np.testing.assert_array_equal(found, wanted[rows, columns])
 
 
 @pytest.mark.parametrize(
-    ("images", "line", "radius", "said"),
+    ("images", "line", "radius", "message"),
     [
         ([0, 1], [0, 25], 25, None),
         ([0, 1], [0, 24], 25, "same_place_metres=25: .*24.0 m at most"),
         ([0, 1], [0, NAN], 25, None),
         ([0, 0], [0, 90], 25, "share one aerial image"),
         ([0, 0], [NAN, NAN], 0, "share one aerial image"),
-        ([0, 0, 1], [0, 90, 80], 85, "10.0 m|80.0 m"),
+        ([0, 0, 1], [0, 90, 80], 85, "80.0 m"),
         ([0, 1], [0, 0], 0, None),
+        (range(700), [0] * 699 + [30], 25, None),  # in the last block of rows
+        (range(700), [0] * 700, 25, "0.0 m at most"),
     ],
 )
-def test_of_all_pairs(images, line, radius, said):
+def test_of_all_pairs(images, line, radius, message):
     places = np.stack([line, np.zeros(len(line))], axis=1)
-    if said is None:
-        require_negatives(np.array(images), places, radius)
+    images = np.array(images)
+    if message is None:
+        require_negatives(images, places, radius)
     else:
-        with pytest.raises(UserError, match=said):
-            require_negatives(np.array(images), places, radius)
+        with pytest.raises(UserError, match=message):
+            require_negatives(images, places, radius)
+    if len(set(images.tolist())) > 1:
+        require_negatives(images, None, radius)
 
 
-def test_far_rows_are_found_in_every_part():
-    places = np.zeros((700, 2))
-    images = np.arange(700)
-    with pytest.raises(UserError, match="0.0 m at most"):
-        require_negatives(images, places, 25.0)
-    places[699] = 30.0
-    require_negatives(images, places, 25.0)
-    require_negatives(images, None, 25.0)
-
-
-def test_of_batches():
+def test_batches_without_any_are_counted():
     images = np.array([0, 0, 1, 2])
     places = np.array([[0.0, 0], [90, 0], [100, 0], [NAN, 0]])
     batches = np.array([[0, 1], [1, 2], [0, 2], [0, 3]])
@@ -66,3 +103,21 @@ def test_an_epoch_says_how_many_batches_teach_nothing(caplog):
     assert "11 of 12 batches hold only places of one aerial" in caplog.text
     with pytest.raises(UserError, match="2 of 2 batches .* batch_size"):
         epoch([0, 0, 0, 0])
+
+
+@pytest.mark.parametrize("loss", [soft_margin_triplet_loss, info_nce_loss])
+def test_the_loss_does_not_push_pairs_of_one_image_apart(loss):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 4)).astype("float32")
+    ground, satellite = tf.math.l2_normalize(tf.constant(x), axis=-1)
+    # Pairs 0 and 1 share an image; only 2 is a negative of them.
+    mask = negatives_of(np.array([0, 0, 1]), None, 25.0)
+    with tf.GradientTape() as tape:
+        tape.watch(ground)
+        value = loss(ground, satellite, negatives=mask)
+    gradient = tape.gradient(value, ground)[0]
+    # That of pair 0 lies in the plane of its own image and of pair 2's.
+    plane = np.stack([satellite[0], satellite[2]], axis=1)
+    weights = np.linalg.lstsq(plane, gradient, rcond=None)[0]
+    assert np.abs(weights).min() > 1e-3
+    np.testing.assert_allclose(plane @ weights, gradient, atol=1e-5)

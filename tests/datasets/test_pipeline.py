@@ -166,19 +166,20 @@ def test_blur_and_jpeg_change_each_view_by_itself(change):
     assert (batch["ground"] != source.ground).mean() > 0.5
 
 
-def test_places_nearer_than_the_radius_are_no_negatives():
-    # UTM northings: in float32 these would be off by up to half a metre.
-    positions = np.array([[0, 0], [24.9, 0], [25.0, 0], [60, 0]]) + 6.09e6
-    batch = listed(
-        train(
-            Arrays(4),
-            [[0, 1, 2, 3]],
-            positions=positions,
-            same_place_metres=25.0,
-        )
-    )[0]
-    wanted = [[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]]
-    np.testing.assert_array_equal(batch["negatives"], np.array(wanted, bool))
+def test_negatives_are_of_other_images_and_far_enough():
+    positions = np.array([[0, 0], [24.9, 0], [25.0, 0], [np.nan, 0]])
+    images = np.array([0, 1, 2, 2])
+    settings = {
+        "positions": positions,
+        "same_place_metres": 25.0,
+        "images": images,
+    }
+    for share in ((0, 1), (1, 2)):  # every worker has the mask of the batch
+        batch = listed(
+            train(Arrays(4), [[3, 1, 0, 2]], share=share, **settings)
+        )[0]
+        wanted = [[0, 1, 1, 0], [1, 0, 0, 0], [1, 0, 0, 1], [0, 0, 1, 0]]
+        assert batch["negatives"].tolist() == wanted
 
 
 @pytest.mark.parametrize(("count", "size"), [(7, 3), (6, 3), (1, 4), (5, 1)])

@@ -108,11 +108,11 @@ def test_every_difference_is_in_the_name():
 
 
 def test_what_does_not_fit_is_named():
-    with pytest.raises(UserError, match="--protocol=fov_45: must be one of"):
+    with pytest.raises(UserError, match="protocol=fov_45: must be one of"):
         Protocol("fov_45")
-    with pytest.raises(UserError, match="--hit_metres=-1"):
+    with pytest.raises(UserError, match="hit_metres=-1"):
         Protocol(hit_metres=-1)
-    with pytest.raises(UserError, match="--hit_metres=nan"):
+    with pytest.raises(UserError, match="hit_metres=nan"):
         Protocol(hit_metres=float("nan"))
     with pytest.raises(ValueError, match="3 rows and 2 pairs"):
         ProtocolSource(Columns(3), pairs(2), ALIGNED)
