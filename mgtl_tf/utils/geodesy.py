@@ -10,9 +10,6 @@ import pyproj
 WGS84 = pyproj.Geod(ellps="WGS84")
 """The ellipsoid: semi-axes, geodesics forward and inverse."""
 
-EARTH_METRES = 6371008.8
-"""Mean radius of the Earth."""
-
 # Canberra, where CVACT was taken: UTM zone 55, southern hemisphere.
 CVACT_UTM = "EPSG:32755"
 _DEGREES = "EPSG:4326"
@@ -140,25 +137,6 @@ def from_tangent_plane(
     to_degrees = _transformer(_CARTESIAN, _GEODETIC)
     longitudes, latitudes, _ = to_degrees.transform(*cartesian)
     return np.stack([latitudes, longitudes], axis=-1)
-
-
-def haversine(here: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Great-circle distance on the mean sphere, metres.
-
-    Within 0.6 % of the ellipsoid's; exact for near places, where the cosine
-    of the angle would lose all digits.
-
-    Args:
-        here, there: latitude and longitude in RADIANS, [..., 2], shapes that
-            broadcast.
-
-    Returns:
-        float64 [...].
-    """
-    half = np.sin((there - here) / 2) ** 2
-    cosines = np.cos(here[..., 0]) * np.cos(there[..., 0])
-    share = half[..., 0] + cosines * half[..., 1]
-    return 2 * EARTH_METRES * np.arcsin(np.sqrt(np.minimum(share, 1.0)))
 
 
 @functools.cache
