@@ -67,7 +67,7 @@ _DRY_RUN = flags.DEFINE_bool(
     "dry_run", False, "list the runs that are missing, and run nothing"
 )
 _ANY_CODE = flags.DEFINE_bool(
-    "any_code", False, "take finished runs of other versions of the code"
+    "any_code", False, "accept finished runs of other versions of the code"
 )
 _COST = flags.DEFINE_bool(
     "cost", True, "measure parameters, multiply-adds, time and memory"

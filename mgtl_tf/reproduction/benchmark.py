@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from mgtl_tf.config import RunConfig
-from mgtl_tf.presets import load_preset
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 
 Settings = Mapping[str, Any]
@@ -41,10 +39,6 @@ class Benchmark:
     settings: Mapping[str, Settings]
     controls: Mapping[str, tuple[str, str, Settings]]
     seeds: tuple[int, ...] = (0, 1)
-
-    def base(self) -> RunConfig:
-        """The config that rows lay their changes over."""
-        return load_preset("procedural").replace(**self.common)
 
 
 # No mining: the paper's tables are trained with negatives of the batch.

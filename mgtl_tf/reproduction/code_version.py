@@ -42,11 +42,9 @@ def code_version() -> str:
 
 def deciding_files() -> list[Path]:
     """The files that `code_version` covers, sorted by name."""
-    found = [*_ROOT.joinpath("polar").rglob("*.py")]
-    for path in _ROOT.joinpath("mgtl_tf").rglob("*.py"):
-        if path.relative_to(_ROOT).parts[1] not in _WITHOUT:
-            found.append(path)
-    return sorted(found)
+    files = _ROOT.joinpath("mgtl_tf").rglob("*.py")
+    rooms = [p for p in files if p.relative_to(_ROOT).parts[1] not in _WITHOUT]
+    return sorted([*_ROOT.joinpath("polar").rglob("*.py"), *rooms])
 
 
 def data_version(dataset: Dataset) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 10_000
-_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -60,33 +59,21 @@ def paired_difference(
         raise ValueError("a row without a run has no recall")
     if len({len(ranks) for ranks in (*first, *second)}) != 1:
         raise ValueError("the rows were measured on different queries")
-    gains = _hits(first).mean(axis=0) - _hits(second).mean(axis=0)
-    low = high = float(gains.mean())
+    hits = [(np.stack(runs) == 1).astype(float) for runs in (first, second)]
+    gains = hits[0].mean(axis=0) - hits[1].mean(axis=0)  # [Q]
+    low = high = mean = float(gains.mean())
     if np.ptp(gains):  # SciPy has no interval of a constant
         low, high = stats.bootstrap(
             (gains,),
             np.mean,
             n_resamples=RESAMPLES,
-            batch=_BATCH,
+            batch=500,
             method="percentile",
             rng=np.random.default_rng(0),
         ).confidence_interval
-    return Difference(
-        float(gains.mean()),
-        float(low),
-        float(high),
-        _standard_error(first, second),
-    )
-
-
-def _hits(runs: Sequence[np.ndarray]) -> np.ndarray:
-    """1 where the first answer is right: float64 [seeds, Q]."""
-    return (np.stack(runs) == 1).astype(np.float64)
-
-
-def _standard_error(*rows: Sequence[np.ndarray]) -> float | None:
-    """Of the difference of two means over seeds."""
-    recalls = [_hits(row).mean(axis=1) for row in rows]
-    if min(map(len, recalls)) < 2:
-        return None
-    return float(sum(r.var(ddof=1) / len(r) for r in recalls) ** 0.5)
+    error = None
+    if min(len(first), len(second)) > 1:
+        recalls = (row.mean(axis=1) for row in hits)  # [seeds]
+        variance = sum(r.var(ddof=1) / len(r) for r in recalls)
+        error = float(variance**0.5)
+    return Difference(mean, float(low), float(high), error)

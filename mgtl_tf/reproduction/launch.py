@@ -1,4 +1,4 @@
-"""Training runs, each in a process of its own, several side by side."""
+"""Programs of a study, each in a process of its own, several side by side."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+
+from absl import logging
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
 from mgtl_tf.presets.systems import system_settings
-from mgtl_tf.reproduction.runs import Run
+from mgtl_tf.training.meter import duration_text
 from mgtl_tf.utils.errors import UserError
 from polar.parallel import usable_cores
 
@@ -24,7 +27,36 @@ _POLL_SECONDS = 0.5
 _MOST_ON_CPU = 4
 
 Environment = Mapping[str, str]
-Launch = Callable[[Run, Environment], subprocess.Popen]
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command of a study; its output is appended to the file `log`."""
+
+    name: str
+    command: Sequence[str]
+    log: Path
+
+    def start(self, environment: Environment) -> subprocess.Popen:
+        """Starts it with variables in addition to the study's own."""
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with self.log.open("ab") as output:
+            return subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                # Ctrl-C is for the study, which then stops its runs in order.
+                start_new_session=True,
+            )
+
+    @property
+    def last_line(self) -> str:
+        """The last line of its output that is not blank."""
+        text = self.log.read_text(errors="replace")
+        lines = text.replace("\r", "\n").strip().splitlines()
+        return lines[-1].strip() if lines else "nothing was written"
 
 
 def devices(workers: int = 0) -> list[Environment]:
@@ -55,53 +87,19 @@ def _gpus() -> list[str]:
     return [str(number) for number in range(found)]
 
 
-def start_training(run: Run, environment: Environment) -> subprocess.Popen:
-    """Starts `experiments.train` on a run; it goes on where it stopped.
-
-    It holds the run folder's lock until it ends, so that a trainer which
-    outlived a killed study is noticed.
-    """
-    command = [*training_command(run.config), f"--run_dir={run.folder}"]
-    return start_logged(command, run.log, environment)
-
-
-def start_logged(
-    command: Sequence[str], log: Path, environment: Environment
-) -> subprocess.Popen:
-    """Starts a command of a study.
-
-    Args:
-        command: with its arguments.
-        log: the file that its output is appended to.
-        environment: variables in addition to the study's own.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **environment},
-            # Ctrl-C is for the study, which then stops its runs in order.
-            start_new_session=True,
-        )
-
-
 def training_command(config: RunConfig) -> list[str]:
     """The command that trains a config, but for its run folder.
 
-    Flags are those that differ from what preset and system bring.
+    Flags are those that differ from the values of preset and system.
     """
     preset, system = config.data.dataset, config.model.system
     flags = [f"--preset={preset}", f"--system={system}"]
     base = load_preset(preset).replace(**system_settings(preset, system))
     for part in dataclasses.fields(config):
         before, after = getattr(base, part.name), getattr(config, part.name)
-        for field in dataclasses.fields(after):
-            value = getattr(after, field.name)
-            if value != getattr(before, field.name):
-                flags.append(f"--{field.name}={_text(value)}")
+        for name, value in vars(after).items():
+            if value != getattr(before, name):
+                flags.append(f"--{name}={_text(value)}")
     return [sys.executable, "-m", "experiments.train", *flags]
 
 
@@ -111,48 +109,60 @@ def _text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def run_all(
-    runs: Sequence[Run],
-    environments: Sequence[Environment],
-    done: Callable[[Run, int, float], None],
-    launch: Launch = start_training,
-) -> list[Run]:
-    """Trains runs, each on the first free device, until none is left.
+def run_all(jobs: Sequence[Job], environments: Sequence[Environment]) -> None:
+    """Runs jobs, each on the first free device, and logs how each ended.
 
-    A run that fails does not stop the others. When this process is
-    interrupted or told to end (SIGTERM), the runs are asked to save and
-    stop, and waited for. In the main thread only.
+    A job that fails does not stop the others. When this process is
+    interrupted or terminated (SIGTERM), the running ones are asked to save
+    and stop, and waited for. In the main thread only.
 
     Args:
-        runs: in the order in which they start.
-        environments: of `devices`; as many runs at once.
-        done: called for every run that ended, with its exit status and the
-            seconds it took.
-        launch: starts one.
+        jobs: in the order in which they start.
+        environments: of `devices`; as many jobs at once.
 
-    Returns:
-        the runs that failed.
+    Raises:
+        UserError: where jobs failed, naming the first, its log and its last
+            line.
     """
-    waiting, free = list(runs), list(environments)
-    going: dict[subprocess.Popen, tuple[Run, Environment, float]] = {}
-    failed = []
+    waiting, free = list(jobs), list(environments)
+    running: dict[subprocess.Popen, tuple[Job, Environment, float]] = {}
+    failed, began = [], time.monotonic()
     before = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        while waiting or going:
+        while waiting or running:
             while waiting and free:
-                run, place = waiting.pop(0), free.pop(0)
-                going[launch(run, place)] = (run, place, time.monotonic())
+                job, device = waiting.pop(0), free.pop(0)
+                running[job.start(device)] = job, device, time.monotonic()
             time.sleep(_POLL_SECONDS)
-            for process in [p for p in going if p.poll() is not None]:
-                run, place, began = going.pop(process)
-                free.append(place)
-                done(run, process.returncode, time.monotonic() - began)
-                if process.returncode:
-                    failed.append(run)
+            for process in [p for p in running if p.poll() is not None]:
+                job, device, start = running.pop(process)
+                free.append(device)
+                failed += [job] if process.returncode else []
+                left = len(waiting) + len(running)
+                mean = (time.monotonic() - began) / (len(jobs) - left)
+                _log_end(job, process.returncode, start, left, mean * left)
     finally:
-        _stop(list(going))
+        _stop(list(running))
         signal.signal(signal.SIGTERM, before)
-    return failed
+    if failed:
+        first = failed[0]
+        raise UserError(
+            f"{len(failed)} of the runs failed, the first {first.name}:"
+            f" {first.last_line} (see {first.log}); the others are kept: the"
+            " same command continues"
+        )
+
+
+def _log_end(
+    job: Job, status: int, start: float, left: int, seconds_left: float
+) -> None:
+    took = f"in {duration_text(time.monotonic() - start)}"
+    if left:
+        took += f", {left} left, about {duration_text(seconds_left)}"
+    if status:
+        logging.error("%s failed %s: %s", job.name, took, job.last_line)
+    else:
+        logging.info("%s: done %s", job.name, took)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
@@ -160,30 +170,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _stop(processes: list[subprocess.Popen]) -> None:
+def _stop(processes: Sequence[subprocess.Popen]) -> None:
     for process in processes:
         process.send_signal(signal.SIGTERM)
     for process in processes:
         process.wait()
-
-
-def last_line(log: Path) -> str:
-    """The last line of a run's log that is not blank."""
-    text = log.read_text(errors="replace") if log.is_file() else ""
-    lines = text.replace("\r", "\n").strip().splitlines()
-    return lines[-1].strip() if lines else "nothing was written"
-
-
-def require_all(failed: Sequence[Run]) -> None:
-    """Raises an error where runs failed.
-
-    Raises:
-        UserError: naming the first, its log and its last line.
-    """
-    if failed:
-        first = failed[0]
-        raise UserError(
-            f"{len(failed)} of the runs failed, the first {first.name}:"
-            f" {last_line(first.log)} (see {first.log}); the others are kept:"
-            " the same command goes on"
-        )

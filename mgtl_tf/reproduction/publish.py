@@ -12,10 +12,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.reproduction.plot import draw_table
 from mgtl_tf.reproduction.results import RowResult, Table
-from mgtl_tf.reproduction.tables import as_markdown
-from mgtl_tf.utils.atomic_io import atomic_write, unwritable
+from mgtl_tf.reproduction.tables import as_markdown, draw_table
+from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.json_files import read_json
 
 _HEAD = """# Results
@@ -51,9 +50,8 @@ def study_figures(
 ) -> StudyFigures:
     """A study's figures; what all rows change is listed once."""
     rows = [row for table in tables for row in table.rows if row.runs]
-    shared = (
-        set.intersection(*(set(r.changes) for r in rows)) if rows else set()
-    )
+    shared = set(rows[0].changes) if rows else set()
+    shared = shared.intersection(*(row.changes for row in rows))
 
     def own(row: RowResult) -> RowResult:
         changes = tuple(c for c in row.changes if c not in shared)
@@ -80,10 +78,8 @@ def publish(study: StudyFigures, docs: Path) -> Path:
         UserError: where a file cannot be written.
     """
     folder = docs / "results"
-    try:
+    with naming_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(str(folder), error) from error
     for table in study.tables:
         if table.has_recall:
             title = f"{study.name}, {table.heading}"

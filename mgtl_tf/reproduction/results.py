@@ -12,7 +12,7 @@ import numpy as np
 from mgtl_tf.config import DataConfig
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.comparison import Difference
-from mgtl_tf.reproduction.runs import RANKS, Run
+from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.array_files import read_array
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
@@ -22,7 +22,6 @@ CONTROLS, DISTRACTORS = 0, -1
 
 _HEADINGS = {CONTROLS: "Controls", DISTRACTORS: "Distractors"}
 _REMEDY = "move the run folder away and give the same command again"
-_DIGITS = 6
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Table:
         measured_on: the data that recall is of.
         synthetic: whether those are of a synthetic world.
         seeds: of every row.
-        notes: further lines, such as "w/o CMI was not run".
+        notes: further lines below the table.
 
     Raises:
         ValueError: for rows that were measured on several galleries.
@@ -151,19 +150,24 @@ def read_ranks(run: Run) -> np.ndarray:
     Raises:
         UserError: where the file cannot be read.
     """
-    path = run.folder / RANKS
+    path = run.folder / "report" / "ranks.npy"
     try:
         return read_array(path, "i", (None, None))[0]
     except UnfitFileError as error:
         raise damaged(path, error, _REMEDY) from error
 
 
-def read_result(run: Run) -> RunResult:
-    """The result of a finished run.
+def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
+    """A row from its finished runs.
 
     Raises:
-        UserError: where its files cannot be read.
+        UserError: where a run's files cannot be read.
     """
+    changes = runs[0].changes if runs else ()
+    return RowResult(key, title, changes, tuple(map(_read_result, runs)))
+
+
+def _read_result(run: Run) -> RunResult:
     ranks = read_ranks(run)
     recalls = summary(ranks, 0 * ranks, len(ranks))
     training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
@@ -173,7 +177,7 @@ def read_result(run: Run) -> RunResult:
         run=run.name,
         gallery=Gallery(_gallery_name(run.config.data), len(ranks)),
         recalls={
-            name: round(value, _DIGITS)
+            name: round(value, 6)
             for name, value in recalls.items()
             if name.startswith("r@")
         },
@@ -188,13 +192,3 @@ def _gallery_name(data: DataConfig) -> str:
     if data.dataset == "procedural":
         return f"worlds/{Path(data.data_dir).name}"
     return f"{data.dataset} validation"
-
-
-def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
-    """A row from its finished runs.
-
-    Raises:
-        UserError: as `read_result`.
-    """
-    changes = runs[0].changes if runs else ()
-    return RowResult(key, title, changes, tuple(map(read_result, runs)))

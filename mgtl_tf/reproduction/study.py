@@ -48,25 +48,20 @@ class Study:
 
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
+        common = load_preset(self.preset).replace(**self.common)
         system = row.changes.get("system", "mgtl")
         config = (
-            load_preset(self.preset)
-            .replace(**self.common)
-            .replace(**system_settings(self.preset, system))
+            common.replace(**system_settings(self.preset, system))
             .replace(**row.changes)
             .replace(**self.settings.get(row.key, {}))
-            .replace(seed=seed, data_dir=str(self.data_dir))
         )
-        return config.replace(data_cache=self._cache(config.model.image_size))
-
-    def _cache(self, size: tuple[int, int]) -> str:
-        """One folder of decoded pairs for every image size there is."""
-        common = load_preset(self.preset).replace(**self.common)
-        if size == common.model.image_size:
-            return str(self.prepared)
-        height, width = size
-        name = f"{self.prepared.name}-{height}x{width}"
-        return str(self.prepared.with_name(name))
+        size, prepared = config.model.image_size, self.prepared
+        if size != common.model.image_size:
+            name = f"{prepared.name}-{size[0]}x{size[1]}"
+            prepared = prepared.with_name(name)
+        return config.replace(
+            seed=seed, data_dir=str(self.data_dir), data_cache=str(prepared)
+        )
 
     def run(self, row: Row, seed: int) -> Run:
         """A row's run of a seed."""
@@ -80,11 +75,10 @@ class Study:
 
     def control_rows(self) -> list[tuple[str, Row]]:
         """(title, row) of the controls, each with its original's settings."""
-        if self.benchmark is None:
-            return []
+        controls = self.benchmark.controls if self.benchmark else {}
         rows = {row.key: row for table in ROWS.values() for _, row in table}
         found = []
-        for key, (title, of, changes) in self.benchmark.controls.items():
+        for key, (title, of, changes) in controls.items():
             inherited = {**rows[of].changes, **self.settings.get(of, {})}
             found.append((title, Row(key, {**inherited, **changes})))
         return found

@@ -1,17 +1,15 @@
-"""A table of the paper as text: our columns beside the paper's own."""
+"""A table of the paper as text and picture, the paper's figures beside ours."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from mgtl_tf.reproduction.comparison import (
-    RESAMPLES,
-    Difference,
-    paired_difference,
-)
-from mgtl_tf.reproduction.paper import DATASETS, RECALLS, PaperRow, paper_rows
+from mgtl_tf.reproduction.comparison import RESAMPLES, Difference
+from mgtl_tf.reproduction.paper import DATASETS, RECALLS, paper_rows
 from mgtl_tf.reproduction.results import (
     CONTROLS,
     DISTRACTORS,
@@ -19,6 +17,7 @@ from mgtl_tf.reproduction.results import (
     Table,
 )
 from mgtl_tf.reproduction.rows import TABLES
+from mgtl_tf.retrieval.report.charts import COLORS, new_figure
 
 _SIGNIFICANT = "†"
 _NO_FLOPS = (
@@ -50,28 +49,11 @@ def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
     controls w/ CMI at L = 6; the other tables compare nothing.
     """
     run = [row.key for row in rows if row.runs]
-    if number in (3, DISTRACTORS):
-        return {}
     if number in (1, 2):
         return dict(zip(run[1:], run, strict=False))
-    if "with_cmi" not in run:
+    if number in (3, DISTRACTORS) or "with_cmi" not in run:
         return {}
     return {key: "with_cmi" for key in run if key != "with_cmi"}
-
-
-def differences(
-    pairs: dict[str, str], ranks: dict[str, list[np.ndarray]]
-) -> dict[str, Difference]:
-    """Row key to the difference of its r@1 to that of another row.
-
-    Args:
-        pairs: of `compared_with`.
-        ranks: row key to the ranks of every seed.
-    """
-    return {
-        key: paired_difference(ranks[key], ranks[other])
-        for key, other in pairs.items()
-    }
 
 
 def as_text(table: Table) -> str:
@@ -108,53 +90,39 @@ def title_of(table: Table) -> str:
 
 def cells_of(table: Table) -> list[Cells]:
     """The rows, each as column name to cell; all have the same columns."""
-    if table.number not in TABLES:
-        return [_own_cells(table, row.title, row) for row in table.rows]
     ours = {row.key: row for row in table.rows}
-    papers = [
-        (row, ours.pop(row.row, None)) for row in paper_rows(table.number)
+    printed = paper_rows(table.number) if table.number in TABLES else []
+    pairs: list[tuple[Cells, RowResult | None]] = [
+        (paper, ours.pop(paper["row"], None)) for paper in printed
     ]
-    if table.number == 3:
-        return [_cost_cells(paper, row) for paper, row in papers]
-    added = [(None, row) for row in ours.values()]
-    return [_cells(table, paper, row) for paper, row in [*papers, *added]]
+    cells_of_row = _cost_cells if table.number == 3 else _recall_cells
+    if table.number != 3:
+        pairs += [({}, row) for row in ours.values()]
+    return [cells_of_row(table, paper, row) for paper, row in pairs]
 
 
-def _cells(
-    table: Table, paper: PaperRow | None, row: RowResult | None
-) -> Cells:
-    title = row.title if row else paper.title if paper else ""
-    cells = _own_cells(table, title, row)
+def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
+    """Recalls, the difference to another row, and the paper's figures."""
+    cells = {"row": row.title if row else paper["title"]}
+    cells |= {name: _recall(row, name) for name in RECALLS}
+    if table.number != DISTRACTORS:
+        cells["Δ r@1"] = _difference(row.difference if row else None)
     if table.number == 2:
         cells |= _size_cells(row)
-        printed = f"{paper.parameters} / {paper.flops}" if paper else ""
-        cells["paper: param. / FLOPs"] = printed
-    for key, name in DATASETS.items():
-        printed = _paper_recalls(paper, key) if paper else ""
-        cells[f"paper, {name}: {' / '.join(RECALLS)}"] = printed
+        sizes = paper and f"{paper['parameters']} / {paper['flops']}"
+        cells["paper: param. / FLOPs"] = sizes or ""
+    if table.number in TABLES:
+        for key, name in DATASETS.items():
+            recalls = paper.get(key, "").replace("-", "–").split()
+            title = f"paper, {name}: {' / '.join(RECALLS)}"
+            cells[title] = " / ".join(recalls)
     return cells
 
 
-def _paper_recalls(paper: PaperRow, dataset: str) -> str:
-    found = paper.recalls.get(dataset)
-    if not found:
-        return ""
-    return " / ".join(
-        f"{found[name]:.2f}" if name in found else "–" for name in RECALLS
-    )
-
-
-def _own_cells(table: Table, title: str, row: RowResult | None) -> Cells:
-    """Recalls, and the difference to another row."""
-    cells = {"row": title}
-    cells |= {name: _recall(row, name) if row else "" for name in RECALLS}
-    if table.number != DISTRACTORS:
-        cells["Δ r@1"] = difference_text(row.difference if row else None)
-    return cells
-
-
-def _recall(row: RowResult, name: str) -> str:
+def _recall(row: RowResult | None, name: str) -> str:
     """Per cent: mean and standard deviation over seeds."""
+    if row is None:
+        return ""
     values = row.recalls(name)
     if not values.size:
         return "not run"
@@ -166,7 +134,7 @@ def _recall(row: RowResult, name: str) -> str:
     return f"{mean} ± {100 * values.std(ddof=1):.2f}"
 
 
-def difference_text(value: Difference | None) -> str:
+def _difference(value: Difference | None) -> str:
     """Points, their 95 % interval, and a mark where it is significant."""
     if value is None:
         return ""
@@ -180,43 +148,38 @@ def _size_cells(row: RowResult | None) -> Cells:
     cost = row.complexity if row else None
     if not cost:
         return {"parameters": "", "multiply-adds": ""}
+    count = cost["parameters"]
     return {
-        "parameters": parameters_text(cost["parameters"]),
+        # All digits, and millions cut after two decimals as in the paper.
+        "parameters": f"{count:,} ({count // 10_000 / 100:.2f}M)",
         "multiply-adds": f"{cost['multiply_adds'] / 1e9:.2f} G",
     }
 
 
-def parameters_text(count: int) -> str:
-    """All digits, and millions cut after two decimals as in the paper."""
-    return f"{count:,} ({count // 10_000 / 100:.2f}M)"
-
-
-def _cost_cells(paper: PaperRow, row: RowResult | None) -> Cells:
+def _cost_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
     """Table 3: ours measured, the paper's figure beside it."""
     size = _size_cells(row)
     cells = {
-        "row": paper.title,
+        "row": paper["title"],
         "parameters": size["parameters"],
-        "param., paper": paper.parameters,
+        "param., paper": paper["parameters"],
         "multiply-adds": size["multiply-adds"],
+        "descriptor, bytes": "",
+        "one panorama, ms": "",
+        "of a batch of 16, ms": "",
+        "peak memory, MB": "",
     }
-    cost = row.complexity if row else None
-    names = (
-        "descriptor, bytes",
-        "one panorama, ms",
-        "of a batch of 16, ms",
-        "peak memory, MB",
-    )
-    if not cost:
-        return {**cells, **dict.fromkeys(names, "")}
-    peak = cost["peak_bytes"]
-    measured = (
-        f"{cost['descriptor_bytes']:,}",
-        f"{1e3 * cost['one_seconds']:.1f}",
-        f"{1e3 * cost['batch_seconds'] / cost['batch']:.1f}",
-        "unknown" if peak is None else f"{peak / 1e6:,.0f}",
-    )
-    return {**cells, **dict(zip(names, measured, strict=True))}
+    cost: dict[str, Any] = (row.complexity if row else None) or {}
+    if cost:
+        peak = cost["peak_bytes"]
+        seconds = cost["batch_seconds"] / cost["batch"]
+        cells |= {
+            "descriptor, bytes": f"{cost['descriptor_bytes']:,}",
+            "one panorama, ms": f"{1e3 * cost['one_seconds']:.1f}",
+            "of a batch of 16, ms": f"{1e3 * seconds:.1f}",
+            "peak memory, MB": f"{peak / 1e6:,.0f}" if peak else "unknown",
+        }
+    return cells
 
 
 def notes_of(table: Table) -> list[str]:
@@ -228,26 +191,21 @@ def notes_of(table: Table) -> list[str]:
     seeds = ", ".join(map(str, table.seeds))
     notes = [
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
-        f" {seeds};{where} ties count against the model (R20).",
-        *_difference_note(table.number),
-        *_pairs_seen(table.rows),
+        f" {seeds};{where} ties count against the model (R20)."
     ]
+    if table.number != DISTRACTORS:
+        to_cmi = table.number in (CONTROLS, 4)
+        other = "w/ CMI, L = 6" if to_cmi else "our row above"
+        notes.append(
+            f"Δ r@1: percentage points more than {other}, and the 95 % interval"
+            f" of {RESAMPLES:,} paired resamples of the queries."
+            f" {_SIGNIFICANT}: the interval leaves out zero and the difference"
+            " is more than twice the standard error over seeds."
+        )
+    notes += _pairs_seen(table.rows)
     notes += [_SYNTHETIC] if table.synthetic else []
     notes += [_NO_FLOPS] if table.number == 2 else []
     return [*notes, *table.notes]
-
-
-def _difference_note(number: int) -> list[str]:
-    if number == DISTRACTORS:
-        return []
-    to_cmi = number in (CONTROLS, 4)
-    other = "w/ CMI, L = 6" if to_cmi else "our row above"
-    return [
-        f"Δ r@1: percentage points more than {other}, and the 95 % interval of"
-        f" {RESAMPLES:,} paired resamples of the queries. {_SIGNIFICANT}: the"
-        " interval leaves out zero and the difference is more than twice the"
-        " standard error over seeds."
-    ]
 
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
@@ -257,3 +215,33 @@ def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
         return [f"Every row has seen {next(iter(seen.values())):,} pairs."]
     listed = "; ".join(f"{title} {count:,}" for title, count in seen.items())
     return [f"Pairs seen in training: {listed}."] if seen else []
+
+
+def draw_table(table: Table, title: str, path: Path) -> None:
+    """Bars of the mean r@1 of our rows, a point for every seed.
+
+    The axis begins below the lowest seed, so that differences can be seen;
+    its label says so. The paper's figures are of other data and are not
+    shown.
+
+    Args:
+        table: with recall; rows that were not run are left out.
+        title: of the picture.
+        path: of the SVG file.
+    """
+    rows = [row for row in table.rows if row.runs]
+    seeds = [100 * row.recalls("r@1") for row in rows]
+    start = max(0.0, 5 * np.floor((min(map(np.min, seeds)) - 5) / 5))
+    with new_figure(path, 7, 0.9 + 0.45 * len(rows)) as figure:
+        axis = figure.add_subplot()
+        means = [values.mean() for values in seeds]
+        axis.barh(range(len(rows)), means, 0.6, color=COLORS[0], alpha=0.35)
+        for place, values in enumerate(seeds):
+            axis.plot(values, [place] * len(values), "ko", ms=4)
+        axis.set_xlim(left=start)
+        axis.set_yticks(range(len(rows)), [row.title for row in rows])
+        axis.invert_yaxis()
+        axis.set_xlabel(
+            f"r@1, per cent (the axis begins at {start:g})\npoints: seeds"
+        )
+        axis.set_title(title, loc="left")

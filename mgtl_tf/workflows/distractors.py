@@ -8,7 +8,6 @@ folder.
 from __future__ import annotations
 
 import dataclasses
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +16,7 @@ from typing import Any
 
 from absl import logging
 
-from mgtl_tf.reproduction.launch import (
-    Environment,
-    require_all,
-    run_all,
-    start_logged,
-)
+from mgtl_tf.reproduction.launch import Environment, Job, run_all
 from mgtl_tf.reproduction.results import (
     DISTRACTORS,
     Gallery,
@@ -34,7 +28,7 @@ from mgtl_tf.reproduction.rows import Row
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.workflows.study_runs import progress_log, ready_data
+from mgtl_tf.workflows.study_runs import ready_data
 
 _NAME = "distractors"
 
@@ -58,17 +52,22 @@ def measure_among_distractors(
     """
     if study.benchmark is None or not rows:
         return
-    there = _on_distractors(study)
+    # The same run folders, with the pairs of the other world.
+    other = dataclasses.replace(
+        study,
+        data_dir=study.folder / "worlds" / _NAME,
+        prepared=study.folder / "prepared" / _NAME,
+    )
     missing = [
-        dataclasses.replace(run, folder=there.folder / _NAME / run.name)
-        for run in there.runs(rows, seeds)
-        if run.is_trained and not _evaluation(run.folder).is_file()
+        run
+        for run in other.runs(rows, seeds)
+        if run.is_trained and not _evaluation(run).is_file()
     ]
     if missing:
-        ready_data(there, rows, study.benchmark.distractor_world)
+        ready_data(other, rows, study.benchmark.distractor_world)
     logging.info("distractors: %d runs to measure", len(missing))
-    done = progress_log(len(missing))
-    require_all(run_all(missing, environments, done, _start))
+    logs = study.folder / _NAME
+    run_all([_evaluation_job(run, logs) for run in missing], environments)
 
 
 def distractor_table(
@@ -87,27 +86,11 @@ def distractor_table(
     rows = []
     for title, row in titled:
         runs = [study.run(row, seed) for seed in seeds]
-        done = [run for run in runs if _evaluation(run.folder).is_file()]
-        found = [_read(_evaluation(run.folder)) for run in done]
-        rows.append(_remeasured(row_result(row.key, title, done), found))
+        rows.append(_measured_row(row.key, title, runs))
     if not any(row.runs for row in rows):
         return None
     where = f"{study.folder.name}, the same runs, another synthetic world"
     return Table(DISTRACTORS, tuple(rows), where, seeds=tuple(seeds))
-
-
-def _on_distractors(study: Study) -> Study:
-    """The same study and run folders, with the pairs of the other world."""
-    return dataclasses.replace(
-        study,
-        data_dir=study.folder / "worlds" / _NAME,
-        prepared=study.folder / "prepared" / _NAME,
-    )
-
-
-def _evaluation(run_dir: Path) -> Path:
-    """What experiments.evaluate writes of a folder of this name."""
-    return run_dir / f"evaluation-procedural-validation-{_NAME}.json"
 
 
 @dataclass(frozen=True)
@@ -118,37 +101,35 @@ class _Evaluation:
     ground_to_satellite: dict[str, Any]
 
 
-def _read(path: Path) -> _Evaluation:
-    return read_json(
-        path, _Evaluation, "remove it and give the same command again"
-    )
+def _evaluation(run: Run) -> Path:
+    """What experiments.evaluate writes of a folder of this name."""
+    return run.folder / f"evaluation-procedural-validation-{_NAME}.json"
 
 
-def _remeasured(row: RowResult, found: Sequence[_Evaluation]) -> RowResult:
-    """The row, with the recalls of the larger gallery."""
-    runs = tuple(
-        dataclasses.replace(
-            run,
-            gallery=Gallery(f"worlds/{_NAME}", evaluation.gallery_size),
-            recalls={
-                name: evaluation.ground_to_satellite[name]
-                for name in run.recalls
-            },
+def _measured_row(key: str, title: str, runs: Sequence[Run]) -> RowResult:
+    """A row of the runs that were measured, on the larger gallery."""
+    done = [run for run in runs if _evaluation(run).is_file()]
+    row = row_result(key, title, done)
+    measured = []
+    for run, result in zip(done, row.runs, strict=True):
+        remedy = "remove it and give the same command again"
+        found = read_json(_evaluation(run), _Evaluation, remedy)
+        recalls = {k: found.ground_to_satellite[k] for k in result.recalls}
+        gallery = Gallery(f"worlds/{_NAME}", found.gallery_size)
+        measured.append(
+            dataclasses.replace(result, gallery=gallery, recalls=recalls)
         )
-        for run, evaluation in zip(row.runs, found, strict=True)
-    )
-    return dataclasses.replace(row, runs=runs)
+    return dataclasses.replace(row, runs=tuple(measured))
 
 
-def _start(run: Run, environment: Environment) -> subprocess.Popen:
-    """Starts experiments.evaluate on the run that was trained."""
-    study = run.folder.parents[1]
+def _evaluation_job(run: Run, logs: Path) -> Job:
+    """experiments.evaluate of a trained run, on the other world."""
     flags = {
-        "run_dir": study / "runs" / run.name,
+        "run_dir": run.folder,
         "data_dir": run.config.data.data_dir,
         "data_cache": run.config.data.data_cache,
         "checkpoint": "last",
     }
     given = [f"--{name}={value}" for name, value in flags.items()]
     command = [sys.executable, "-m", "experiments.evaluate", *given]
-    return start_logged(command, run.log, environment)
+    return Job(run.name, command, logs / f"{run.name}.log")

@@ -1,10 +1,8 @@
-"""The runs of a study: their data, the queue, the plan."""
+"""The runs of a study: their data, what is left to train, the training."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from absl import logging
 
@@ -14,16 +12,14 @@ from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.reproduction.code_version import code_version, data_version
 from mgtl_tf.reproduction.launch import (
     Environment,
-    last_line,
-    require_all,
+    Job,
     run_all,
+    training_command,
 )
 from mgtl_tf.reproduction.rows import Row
-from mgtl_tf.reproduction.runs import Run, Versions, is_finished, sign
+from mgtl_tf.reproduction.runs import Run, Versions
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.training.environment import read_environment
-from mgtl_tf.training.meter import duration_text
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.resume import locked_run
@@ -52,13 +48,10 @@ def ready_data(
         make_world(world, study.data_dir, usable_cores())
     configs = (study.config(row, 0) for row in rows)
     for config in {c.data.data_cache: c for c in configs}.values():
-        done = prepare(
-            study.data_dir,
-            config.data.data_cache,
-            CacheSettings(
-                study.preset, config.model.image_size, config.data.ground_crop
-            ),
+        settings = CacheSettings(
+            study.preset, config.model.image_size, config.data.ground_crop
         )
+        done = prepare(study.data_dir, config.data.data_cache, settings)
         if done.errors:
             raise UserError(
                 f"{done.report}: {len(done.errors)} of {done.pairs} pairs"
@@ -86,7 +79,7 @@ def finish(
         UserError: where a folder holds another run, or runs failed; the
             others are finished first.
     """
-    missing = [r for r in runs if not is_finished(r, versions, any_code)]
+    missing = [r for r in runs if not r.is_finished(versions, any_code)]
     logging.info(
         "%d of %d runs are finished already, %d to train, %d at a time",
         len(runs) - len(missing),
@@ -95,29 +88,16 @@ def finish(
         len(environments),
     )
     for run in missing:
+        # A trainer that outlived a killed study still holds the lock.
         with locked_run(run.folder):
-            sign(run, versions)
-    require_all(run_all(missing, environments, progress_log(len(missing))))
+            run.sign(versions)
+    run_all([training_job(run) for run in missing], environments)
 
 
-def progress_log(count: int) -> Callable[[Run, int, float], None]:
-    """Logs one line for every run that ended, with the time left."""
-    began, ended = time.monotonic(), []
-
-    def done(run: Run, status: int, seconds: float) -> None:
-        ended.append(run)
-        left = (time.monotonic() - began) / len(ended) * (count - len(ended))
-        took = f"in {duration_text(seconds)}, {len(ended)} of {count}"
-        if left:
-            took += f", about {duration_text(left)} left"
-        if status:
-            logging.error(
-                "%s failed %s: %s", run.name, took, last_line(run.log)
-            )
-        else:
-            logging.info("%s: done %s", run.name, took)
-
-    return done
+def training_job(run: Run) -> Job:
+    """`experiments.train` of a run; it resumes what is there."""
+    command = [*training_command(run.config), f"--run_dir={run.folder}"]
+    return Job(run.name, command, run.folder.with_name(f"{run.name}.log"))
 
 
 def plan(
@@ -139,7 +119,7 @@ def plan(
     versions, pairs = _versions_there(study)
     lines, total = [], 0
     for run in runs:
-        if versions and is_finished(run, versions, any_code):
+        if versions and run.is_finished(versions, any_code):
             lines.append(f"{run.name}: finished")
         else:
             steps = steps_of(run.config.train, pairs)
@@ -164,21 +144,6 @@ def _versions_there(study: Study) -> tuple[Versions | None, int]:
 
 
 def steps_of(config: TrainConfig, pairs: int) -> int:
-    """Steps of a whole run; an epoch's last, smaller batch is dropped."""
+    """Steps of a complete run; an epoch's last, smaller batch is dropped."""
     steps = config.epochs * (pairs // config.batch_size)
     return min(steps, config.max_steps) if config.max_steps else steps
-
-
-def study_facts(folder: Path) -> dict[str, str]:
-    """Machine and versions of a study's first run, for captions."""
-    paths = sorted((folder / "runs").glob("*/environment.json"))
-    if not paths:
-        return {}
-    found = read_environment(paths[0].parent)
-    hardware = ", ".join(found["gpus"]) or (
-        f"{found['cores']} cores of {found['processor']}"
-    )
-    return {
-        "machine": hardware,
-        "versions": f"TensorFlow {found['tensorflow']}, Keras {found['keras']}",
-    }

@@ -12,9 +12,9 @@ from absl import logging
 
 from mgtl_tf.evaluation.complexity.fresh import fresh_cost, paper_size
 from mgtl_tf.reproduction.code_version import code_version
+from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.launch import devices
 from mgtl_tf.reproduction.paper import DATASETS
-from mgtl_tf.reproduction.plot import draw_table
 from mgtl_tf.reproduction.publish import publish, study_figures
 from mgtl_tf.reproduction.results import (
     CONTROLS,
@@ -24,22 +24,24 @@ from mgtl_tf.reproduction.results import (
     row_result,
 )
 from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
-from mgtl_tf.reproduction.runs import Run, versions_of
+from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.tables import (
     as_markdown,
-    as_text,
     cells_of,
     compared_with,
-    differences,
+    draw_table,
 )
+from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.distractors import (
     distractor_table,
     measure_among_distractors,
 )
-from mgtl_tf.workflows.study_runs import finish, ready_data, study_facts
+from mgtl_tf.workflows.study_runs import finish, ready_data
 from polar.text import csv_text
+
+Titled = Sequence[tuple[str, Row]]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class TablesRequest:
         seeds: of every row.
         controls: whether the benchmark's control rows are trained as well,
             and all rows measured among more distractors.
-        any_code: whether finished runs of other code are taken.
+        any_code: whether finished runs of other code are accepted.
         measure_cost: whether parameters, multiply-adds, time and memory of
             the rows at the paper's size are measured for Tables 2 and 3.
     """
@@ -105,21 +107,20 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
 def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     """The tables of the finished runs, also written to the study's folder.
 
-    STUDY/tables/tableN.txt, .md, .csv, .svg.
+    STUDY/tables/tableN.md, .csv, .svg.
 
     Raises:
         UserError: for a run that cannot be read.
     """
     study = request.study
-    shown = [
-        _measured(request, number, titled_rows(number, study.preset))
-        for number in request.tables
-    ]
+    titled = {n: titled_rows(n, study.preset) for n in (1, 2, 3, 4)}
+    shown = [_table(request, n, titled[n]) for n in request.tables]
     if controls := request.control_rows:
-        rows = [*titled_rows(2, study.preset), *controls]
-        shown.append(_measured(request, CONTROLS, rows))
-        titled = _all_titled(request)
-        if table := distractor_table(study, titled, request.seeds):
+        shown.append(_table(request, CONTROLS, [*titled[2], *controls]))
+        # A row of several tables has its title of Table 2.
+        titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
+        trained = [(titles[row.key], row) for row in rows_of(request.tables)]
+        if table := distractor_table(study, trained, request.seeds):
             shown.append(table)
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,73 +129,59 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     return tuple(shown)
 
 
-def _all_titled(request: TablesRequest) -> list[tuple[str, Row]]:
-    """The trained rows; one of several tables has its title of Table 2."""
-    preset = request.study.preset
-    titles = {
-        row.key: title
-        for number in (1, 4, 2)
-        for title, row in titled_rows(number, preset)
+def _table(request: TablesRequest, number: int, titled: Titled) -> Table:
+    study = request.study
+    done = {
+        row.key: [
+            run
+            for run in study.runs([row], request.seeds)
+            if run.is_trained and number != 3
+        ]
+        for _, row in titled
     }
-    return [(titles[row.key], row) for row in rows_of(request.tables)]
-
-
-def _measured(
-    request: TablesRequest, number: int, titled: Sequence[tuple[str, Row]]
-) -> Table:
-    study, ranks, rows = request.study, {}, []
-    for title, row in titled:
-        runs = [study.run(row, seed) for seed in request.seeds]
-        done = [run for run in runs if run.is_trained and number != 3]
-        ranks[row.key] = [read_ranks(run) for run in done]
-        rows.append(_with_cost(request, number, row, title, done))
-    compared = differences(compared_with(number, rows), ranks)
-    rows = [
-        dataclasses.replace(row, difference=compared.get(row.key))
-        for row in rows
-    ]
+    rows = [row_result(row.key, title, done[row.key]) for title, row in titled]
+    if number in (2, 3) and request.measure_cost:
+        rows = [
+            _with_cost(result, row, study.folder / "costs")
+            for result, (_, row) in zip(rows, titled, strict=True)
+        ]
+    ranks = {
+        key: [read_ranks(run) for run in runs] for key, runs in done.items()
+    }
+    differences = {
+        key: paired_difference(ranks[key], ranks[other])
+        for key, other in compared_with(number, rows).items()
+    }
+    codes = code_versions(request.runs)
+    several = f"Runs of several versions of the code: {', '.join(codes)}."
     return Table(
         number,
-        tuple(rows),
+        tuple(
+            dataclasses.replace(row, difference=differences.get(row.key))
+            for row in rows
+        ),
         f"{study.folder.name}, a synthetic world"
         if study.benchmark
         else DATASETS[study.preset],
         study.benchmark is not None,
         request.seeds,
-        _version_note(request),
+        (several,) if len(codes) > 1 else (),
     )
 
 
-def _with_cost(
-    request: TablesRequest, number: int, row: Row, title: str, done: list[Run]
-) -> RowResult:
-    result = row_result(row.key, title, done)
-    if number not in (2, 3) or not request.measure_cost:
-        return result
-    folder = request.study.folder / "costs"
+def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
     cost = fresh_cost(paper_size(row.changes), folder)
     return dataclasses.replace(result, complexity=cost)
 
 
-def _version_note(request: TablesRequest) -> tuple[str, ...]:
-    codes = versions_of(request.runs)
-    if len(codes) < 2:
-        return ()
-    return (f"Runs of several versions of the code: {', '.join(codes)}.",)
-
-
 def _write(stem: Path, table: Table) -> None:
     cells = cells_of(table)
-    values = [list(row.values()) for row in cells]
-    for suffix, text in (
-        (".txt", as_text(table) + "\n"),
-        (".md", as_markdown(table) + "\n"),
-        (".csv", csv_text([list(cells[0]), *values])),
-    ):
-        atomic_write(stem.with_suffix(suffix), text)
+    rows = [list(cells[0]), *(list(row.values()) for row in cells)]
+    atomic_write(stem.with_suffix(".md"), as_markdown(table) + "\n")
+    atomic_write(stem.with_suffix(".csv"), csv_text(rows))
     if table.has_recall:
         draw_table(table, stem.name, stem.with_suffix(".svg"))
-    logging.info("%s.txt, .md, .csv and .svg are written", stem)
+    logging.info("%s.md, .csv and .svg are written", stem)
 
 
 def publish_tables(
@@ -215,8 +202,21 @@ def publish_tables(
     facts = {
         "date": datetime.date.today().isoformat(),
         "command": f"`{command}`",
-        **study_facts(folder),
+        **_machine(folder),
         "seeds": ", ".join(map(str, request.seeds)),
-        "code": ", ".join(versions_of(request.runs)) or code_version(),
+        "code": ", ".join(code_versions(request.runs)) or code_version(),
     }
     return publish(study_figures(folder.name, facts, shown), docs)
+
+
+def _machine(folder: Path) -> dict[str, str]:
+    """Machine and versions of a study's first run."""
+    paths = sorted((folder / "runs").glob("*/environment.json"))
+    if not paths:
+        return {}
+    found = read_environment(paths[0].parent)
+    processor = f"{found['cores']} cores of {found['processor']}"
+    return {
+        "machine": ", ".join(found["gpus"]) or processor,
+        "versions": f"TensorFlow {found['tensorflow']}, Keras {found['keras']}",
+    }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.publish import (
     publish,
     read_published,
@@ -27,9 +28,7 @@ from mgtl_tf.reproduction.tables import (
     as_text,
     cells_of,
     compared_with,
-    differences,
     notes_of,
-    parameters_text,
 )
 from mgtl_tf.utils.errors import UserError
 
@@ -67,7 +66,10 @@ def _ranks(row):
 
 def measured(number, rows):
     ranks = {row.key: _ranks(row) for row in rows}
-    compared = differences(compared_with(number, rows), ranks)
+    compared = {
+        key: paired_difference(ranks[key], ranks[other])
+        for key, other in compared_with(number, rows).items()
+    }
     rows = (
         dataclasses.replace(row, difference=compared.get(row.key))
         for row in rows
@@ -166,7 +168,13 @@ def test_screen_and_page_show_the_same_cells():
     ],
 )
 def test_parameters_as_the_paper_cuts_them(count, printed):
-    assert parameters_text(count) == f"{count:,} ({printed})"
+    cost = {**COST, "parameters": count}
+    (line,) = (
+        line
+        for line in cells_by_row(2, [row("vgg", "VGG", complexity=cost)])
+        if line["row"] == "VGG"
+    )
+    assert line["parameters"] == f"{count:,} ({printed})"
 
 
 def _published(docs):

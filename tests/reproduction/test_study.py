@@ -18,11 +18,11 @@ from mgtl_tf.reproduction import launch
 from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
 from mgtl_tf.reproduction.results import row_result
 from mgtl_tf.reproduction.rows import ROWS, VGG, WITH_CMI, rows_of
-from mgtl_tf.reproduction.runs import Versions, is_finished, sign
+from mgtl_tf.reproduction.runs import Versions
 from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import study_runs
-from mgtl_tf.workflows.study_runs import finish, plan, steps_of
+from mgtl_tf.workflows.study_runs import finish, plan, steps_of, training_job
 
 FAKE = Path(__file__).with_name("fake_trainer.py")
 VERSIONS = Versions("code1", "data1")
@@ -62,7 +62,7 @@ def trainer(tmp_path, monkeypatch):
     monkeypatch.setattr(launch, "_POLL_SECONDS", 0.02)
     (tmp_path / "orders").mkdir()
     trainer = Trainer(tmp_path / "orders")
-    monkeypatch.setattr(launch, "training_command", trainer.command)
+    monkeypatch.setattr(study_runs, "training_command", trainer.command)
     return trainer
 
 
@@ -118,8 +118,8 @@ def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
 def test_a_trainer_that_outlived_its_study_is_found_out(study, trainer):
     (run,) = study.runs((VGG,), (0,))
     trainer.order(vgg_at_seed0="wait")
-    sign(run, VERSIONS)
-    orphan = launch.start_training(run, {})
+    run.sign(VERSIONS)
+    orphan = training_job(run).start({})
     try:
         while not (run.folder / "waits").exists():
             time.sleep(0.01)
@@ -144,7 +144,7 @@ def test_a_run_is_signed_by_the_code_that_begins_it(study, trainer):
         json.dumps({"code": "code0", "data": "data1"})
     )
     finish([with_cmi], VERSIONS, ONE)
-    assert is_finished(with_cmi, VERSIONS)
+    assert with_cmi.is_finished(VERSIONS)
     # The failed one has begun, with code1: other code does not go on.
     with pytest.raises(UserError, match="another version of the code"):
         finish([vgg], Versions("code2", "data1"), ONE)
@@ -157,7 +157,7 @@ def test_failures_are_named_and_cost_no_other_run(study, trainer):
         finish(runs, VERSIONS, ONE)
     said = str(error.value)
     assert "1 of the runs failed, the first vgg-seed0: out of luck" in said
-    assert str(runs[0].log) in said
+    assert f"{runs[0].folder}.log" in said
     assert len(trainer.started) == 3
     trainer.order()
     finish(runs, VERSIONS, ONE)
@@ -174,14 +174,14 @@ def test_other_runs_are_refused_by_name(study, trainer):
         (run, Versions("code2", "data1"), "another version of the code"),
     ):
         with pytest.raises(UserError, match=said) as error:
-            is_finished(asked, versions)
+            asked.is_finished(versions)
         assert "with_cmi-seed0" in str(error.value)
-    assert is_finished(run, Versions("code2", "data1"), any_code=True)
+    assert run.is_finished(Versions("code2", "data1"), any_code=True)
     with pytest.raises(UserError, match="other data"):
-        is_finished(run, Versions("code2", "data2"), any_code=True)
+        run.is_finished(Versions("code2", "data2"), any_code=True)
     (run.folder / "study.json").write_text("{")
     with pytest.raises(UserError, match="study.json: damaged"):
-        is_finished(run, VERSIONS)
+        run.is_finished(VERSIONS)
 
 
 def test_damaged_ranks_name_the_file(study, trainer):
@@ -237,7 +237,7 @@ def test_the_command_gives_back_the_config(dataset):
         else:
             study = data_study(dataset, Path("d"), Path("s"), {})
         config = study.config(row, 3)
-        _, module, program, *flags = launch.training_command(config)[0:]
+        _, module, program, *flags = launch.training_command(config)
         assert (module, program) == ("-m", "experiments.train")
         given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
         base = load_preset(given.pop("preset"))
