@@ -171,8 +171,9 @@ def _run(training, key, study, train, val, folder: Path) -> dict:
         values = training.run(train, order[rows], shifts[rows])
         curve.append(round(float(values.mean()), 5))
     seconds = time.perf_counter() - began
-    place, ties = metrics.ranks(*training.embed(val))
-    back, _ = metrics.ranks(*reversed(training.embed(val)))
+    ground, satellite = training.embed(val)
+    place, ties = metrics.ranks(ground, satellite)
+    back, _ = metrics.ranks(satellite, ground)
     np.save(folder / f"{key}-seed{seed}.npy", np.stack([place, back]))
     found = metrics.summary(place, ties, len(place))
     rate = steps * batch / seconds
