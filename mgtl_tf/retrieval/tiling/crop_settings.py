@@ -31,7 +31,7 @@ class CropSettings:
         most_missing: share of a crop's pixels that the map may lack.
 
     Raises:
-        UserError: naming the flag, its value and what it may be.
+        UserError: naming the setting, its value and what it may be.
     """
 
     crop_metres: float
@@ -43,22 +43,22 @@ class CropSettings:
         for name in ("crop_metres", "metres_per_pixel", "step_metres"):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
-                raise UserError(f"--{name}={value}: must be above 0 metres")
+                raise UserError(f"{name}={value}: must be above 0 metres")
         if not 0 <= self.most_missing < 1:
             raise UserError(
-                f"--most_missing={self.most_missing}: must be a share from 0 to"
+                f"most_missing={self.most_missing}: must be a share from 0 to"
                 " below 1"
             )
-        # Ids tell positions to the sixth decimal of a degree.
+        # Ids have positions to the sixth decimal of a degree.
         if self.step_metres < _LEAST_STEP:
             raise UserError(
-                f"--step_metres={self.step_metres:g}: must be {_LEAST_STEP} or"
+                f"step_metres={self.step_metres:g}: must be {_LEAST_STEP} or"
                 " more"
             )
         pixels = self.crop_metres / self.metres_per_pixel
         if not _PIXELS[0] - 0.5 <= pixels <= _PIXELS[1] + 0.5:
             raise UserError(
-                f"--metres_per_pixel={self.metres_per_pixel:g}: makes a crop of"
+                f"metres_per_pixel={self.metres_per_pixel:g}: makes a crop of"
                 f" {self.crop_metres:g} m {pixels:.6g} pixels a side; must be"
                 f" {_PIXELS[0]} to {_PIXELS[1]}"
             )
@@ -81,24 +81,23 @@ def crop_settings(
     step_metres: float | None = None,
     most_missing: float | None = None,
 ) -> CropSettings:
-    """What was given, and for the rest what the model was trained on.
+    """Settings as given, else as the model's training images.
 
     Args:
-        details: model.json of the model.
+        details: the content of the model's model.json.
         crop_metres, metres_per_pixel: None: as its training images.
         step_metres: None: half a crop.
         most_missing: None: 0.05.
 
     Raises:
-        UserError: where the training images' ground isn't known, naming the
-            flags that tell it; or for a value that can't be.
+        UserError: where a setting must be given, or is out of range.
     """
     dataset = details.get("config", {}).get("data", {}).get("dataset", "")
     known = trained_on(dataset)
     if known is None and (crop_metres is None or metres_per_pixel is None):
         missing = "crop_metres" if crop_metres is None else "metres_per_pixel"
         raise UserError(
-            f"--{missing}: must be given to cut a map; how much ground the"
+            f"{missing}: must be given to cut a map; how much ground the"
             f" model's training images ({dataset or 'unknown'}) show isn't"
             " known"
         )

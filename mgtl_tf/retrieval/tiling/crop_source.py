@@ -13,13 +13,19 @@ import numpy as np
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.cropping import cut_crop
-from mgtl_tf.retrieval.tiling.map import Map, Sheets
+from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import degree_metres, move
 from polar.image_files import decode
 
 MOST_CROPS = 20_000_000
-"""Of one map; what else is likely is a slip in a flag."""
+"""Of one map; more are likely a mistake in the settings."""
+
+CROPS = "crops"
+"""The folder of the crops, in the index's."""
+
+_QUALITY = 95
+_FILES_A_FOLDER = 1000
 
 # What rounding may cost a grid that fits exactly, in steps and in pixels.
 _ROUNDING_STEPS = 1e-6
@@ -29,8 +35,7 @@ _ROUNDING_PIXELS = 1e-3
 def crop_centres(sheets: Sheets, settings: CropSettings) -> np.ndarray:
     """Centres of all crops that lie on the map, from north-west, by rows.
 
-    Rows and columns are `step_metres` apart along the ground; what is left
-    over is shared by both edges.
+    Rows and columns are `step_metres` apart along the ground, centred.
 
     Args:
         sheets: the map; it may cross the 180th meridian.
@@ -67,7 +72,7 @@ def _require_few(sheets: Sheets, settings: CropSettings) -> None:
     count = float(((rows + 1) * (columns + 1)).sum())
     if not count <= MOST_CROPS:
         raise UserError(
-            f"--step_metres={settings.step_metres:g}: makes some {count:.2g}"
+            f"step_metres={settings.step_metres:g}: makes some {count:.2g}"
             f" crops of the map {sheets.name!r}; more than {MOST_CROPS:,} are"
             " refused; give a larger step or parts of the map"
         )
@@ -96,38 +101,16 @@ def _on_sheets(
     east, north = reach * np.array([[-1, 1, 1, -1], [1, 1, -1, -1]])
     corners = move(centres[:, None], east, north)
     inside = np.zeros(corners.shape[:2], bool)
-    for number in sheets.near(corners[:, :, :].reshape(-1, 2)):
-        area = sheets.maps[number]
-        some = _beside(centres, sheets.bounds[number], settings)
-        inside[some] |= _inside(area, corners[some])
-    return np.asarray(inside.all(axis=1))
-
-
-def _beside(
-    centres: np.ndarray, bounds: np.ndarray, settings: CropSettings
-) -> slice:
-    """Those of a row of centres whose crops may reach onto a sheet."""
     margin = settings.crop_metres / float(degree_metres(centres[0, 0])[1])
-    first, last = np.searchsorted(
-        centres[:, 1], [bounds[2] - margin, bounds[3] + margin]
-    ).tolist()
-    return slice(first, last)
-
-
-def _inside(area: Map, places: np.ndarray) -> np.ndarray:
-    """Whether places lie on a sheet: degrees [..., 2] to bool [...]."""
-    limits = np.array([area.width, area.height]) + _ROUNDING_PIXELS
-    pixels = area.to_pixels(places)
-    return np.asarray(
-        ((pixels >= -_ROUNDING_PIXELS) & (pixels <= limits)).all(axis=-1)
-    )
-
-
-CROPS = "crops"
-"""The folder of the crops, in the index's."""
-
-_QUALITY = 95
-_FILES_A_FOLDER = 1000
+    for number in sheets.near(corners.reshape(-1, 2)):
+        area = sheets.maps[number]
+        west, east_edge = sheets.bounds[number, 2:] + (-margin, margin)
+        some = (centres[:, 1] >= west) & (centres[:, 1] <= east_edge)
+        pixels = area.to_pixels(corners[some])
+        limits = np.array([area.width, area.height]) + _ROUNDING_PIXELS
+        within = (pixels >= -_ROUNDING_PIXELS) & (pixels <= limits)
+        inside[some] |= within.all(axis=-1)
+    return np.asarray(inside.all(axis=1))
 
 
 class CropSource:

@@ -1,4 +1,4 @@
-"""One crop of a map: reprojected, so that north is up and metres are metres.
+"""One crop of a map: resampled so that north is up and metres are metres.
 
 The frame of a crop is the azimuthal equidistant projection around its centre:
 there north is exactly up, and the scale is true whatever the map's own
@@ -8,28 +8,32 @@ Sheets meet in that frame, whatever their own coordinate systems.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+from scipy.interpolate import RectBivariateSpline
 
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.map import Map, Sheets, Window
 from mgtl_tf.utils.geodesy import move
 
-# Pixels of a map a side of a crop's; finer ones are averaged while reading.
-_FINEST = 4
+# Places a side of a crop that are projected; between them, cubic splines
+# are exact to far less than a pixel.
+_KNOTS = 9
+# Of a map's pixels more in one of a crop's, without taking their mean.
+_TOO_FEW = 0.25
+_RADIUS = 3
 
 
-@dataclass(frozen=True)
-class Crop:
+class Crop(NamedTuple):
     """What was cut.
 
     Attributes:
-        pixels: RGB uint8 [S, S, 3], north up; what the map lacks is filled
-            from around it.
-        missing: how many pixels that was.
+        pixels: RGB uint8 [S, S, 3], north up; missing ones are inpainted.
+        missing: how many pixels were missing.
     """
 
     pixels: np.ndarray
@@ -51,123 +55,94 @@ def cut_crop(
             `settings.most_missing` of it.
         LeftOut: where the map is damaged there.
     """
-    crop = np.zeros((4, settings.size, settings.size), np.uint8)
-    half = settings.crop_metres / 2
-    corners = move(
-        np.array(centre),
-        half * np.array([-1, -1, 1, 1]),
-        half * np.array([-1, 1, -1, 1]),
-    )
-    for number in sheets.near(corners):
-        _lay(crop, sheets.opened(number), centre, settings)
-        if crop[3].all():
+    pixels = np.zeros((settings.size, settings.size, 3), np.uint8)
+    missing = np.ones((settings.size, settings.size), bool)
+    knots = settings.crop_metres * np.linspace(-0.5, 0.5, _KNOTS)
+    places = move(np.array(centre), knots[None, :], knots[:, None])
+    for number in sheets.near(places.reshape(-1, 2)):
+        sheet = sheets.opened(number)
+        found = _resampled(sheet, sheet.to_pixels(places), settings.size)
+        if found is not None:
+            wanted = missing & (found[..., 3] >= 127)
+            pixels[wanted] = found[wanted, :3]
+            missing &= ~wanted
+        if not missing.any():
             break
-    missing = crop[3] == 0
     if missing.all():
         raise NoData("no data in the map")
     if missing.mean() > settings.most_missing:
         raise NoData("no data in a part of it")
-    pixels = np.ascontiguousarray(np.moveaxis(crop[:3], 0, -1))
     return Crop(inpainted(pixels, missing), int(missing.sum()))
 
 
-def _lay(
-    crop: np.ndarray,
-    area: Map,
-    centre: tuple[float, float],
-    settings: CropSettings,
-) -> None:
-    """Adds what a sheet has where a crop, uint8 [4, S, S], has none yet."""
-    left, top, right, bottom, finer = _window(area, centre, settings)
-    if left >= right or top >= bottom:
-        return
-    window = area.read(left, top, right, bottom, finer / _FINEST)
-    if window.mask.any():
-        cut = _reproject(area, window, centre, settings)
-        wanted = (crop[3] == 0) & (cut[3] > 127)
-        crop[:3, wanted] = cut[:3, wanted]
-        crop[3, wanted] = 255
+def _resampled(area: Map, points: np.ndarray, size: int) -> np.ndarray | None:
+    """What a sheet has of a crop: RGB and mask, uint8 [S, S, 4], or None.
 
-
-def _window(
-    area: Map, centre: tuple[float, float], settings: CropSettings
-) -> tuple[int, int, int, int, float]:
-    """Left, top, right, bottom of the map's pixels that a crop takes.
-
-    And how many of them, a side, one of the crop's covers.
+    Args:
+        area: the sheet.
+        points: its columns and rows at the crop's knots, [K, K, 2]; from
+            south to north, from west to east.
+        size: S.
     """
-    share = settings.crop_metres / 2 * np.array([-1.0, 0.0, 1.0])
-    points = area.to_pixels(
-        move(np.array(centre), share[:, None], share[None, :])
-    ).reshape(-1, 2)
     if not np.isfinite(points).all():
-        return 0, 0, 0, 0, 1.0
-    low, high = points.min(axis=0), points.max(axis=0)
-    # What a resampling kernel takes from beyond.
-    margin = 2 + 2 * (high - low) / settings.size
-    left, top = np.floor(low - margin).astype(int).tolist()
-    right, bottom = np.ceil(high + margin).astype(int).tolist()
-    return (
-        max(left, 0),
-        max(top, 0),
-        min(right, area.width),
-        min(bottom, area.height),
-        float((high - low).min()) / settings.size,
+        return None
+    low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
+    finer = float((high - low).min()) / size
+    margin = 2 + 2 * (high - low) / size  # What a kernel takes from beyond.
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
+    right, bottom = (
+        np.minimum(np.ceil(high + margin), (area.width, area.height))
+        .astype(int)
+        .tolist()
     )
+    if left >= right or top >= bottom:
+        return None
+    window = area.read(left, top, right, bottom, finer)
+    if not window.mask.any():
+        return None
+    # A pixel of the crop is the mean of as many as it covers.
+    times = max(1, math.ceil(finer / max(window.step) - _TOO_FEW))
+    fine = _interpolated(window, points, times * size)
+    crop = cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
+    # Missing pixels, zeros, lend no colour to those beside them.
+    colors = crop[..., :3] * (255 / np.maximum(crop[..., 3:], 1))
+    crop = np.dstack([colors, crop[..., 3]])
+    return np.rint(crop).clip(0, 255).astype(np.uint8)
 
 
-def _reproject(
-    area: Map,
-    window: Window,
-    centre: tuple[float, float],
-    settings: CropSettings,
-) -> np.ndarray:
-    """RGB and mask of the crop, uint8 [4, S, S]."""
-    from rasterio.crs import CRS
-    from rasterio.transform import Affine
-    from rasterio.warp import Resampling, reproject
-
-    a, b, c, d, e, f = area.transform
-    half, pixel = settings.crop_metres / 2, settings.pixel_metres
-    cut = np.zeros((4, settings.size, settings.size), np.uint8)
-    reproject(
-        np.concatenate([window.pixels, window.mask[None]]),
-        cut,
-        src_transform=Affine(
-            a * window.step[0],
-            b * window.step[1],
-            c + a * window.column + b * window.row,
-            d * window.step[0],
-            e * window.step[1],
-            f + d * window.column + e * window.row,
-        ),
-        src_crs=area.crs,
-        # What is missing lends no colour to what is beside it.
-        src_alpha=4,
-        dst_alpha=4,
-        dst_transform=Affine(pixel, 0, -half, 0, -pixel, half),
-        dst_crs=CRS.from_user_input(area.frame(centre)),
-        # Where the crop is coarser than the map, its kernel grows and takes
-        # the mean of what a pixel covers.
-        resampling=Resampling.bilinear,
+def _interpolated(window: Window, points: np.ndarray, size: int) -> np.ndarray:
+    """RGB, multiplied by the mask, and the mask: float32 [size, size, 4]."""
+    knots = np.linspace(-0.5, 0.5, len(points))
+    along = (np.arange(size) + 0.5) / size - 0.5
+    column, row = (
+        RectBivariateSpline(knots, knots, points[..., axis])(along, along)[::-1]
+        for axis in (0, 1)
     )
-    return cut
-
-
-_RADIUS = 3
+    source = np.dstack([window.pixels, window.mask]).astype(np.float32)
+    source[..., :3] *= source[..., 3:] / 255
+    column = (column - window.column) / window.step[0] - 0.5
+    row = (row - window.row) / window.step[1] - 0.5
+    return cv2.remap(
+        source,
+        column.astype(np.float32),
+        row.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
 
 
 def inpainted(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
     """Missing pixels as Telea's inpainting continues what is there.
 
-    Black holes or bands would be seen by a model as something of the place.
+    A model would take black holes or bands for objects.
 
     Args:
         pixels: RGB uint8 [S, S, 3].
         missing: bool [S, S]; not all of them.
 
     Returns:
-        RGB uint8 [S, S, 3]; pixels that are not missing are as they were.
+        RGB uint8 [S, S, 3]; pixels that are not missing are unchanged.
     """
     if not missing.any():
         return pixels

@@ -1,25 +1,40 @@
-"""A map as cropping sees it: one raster, or sheets that may overlap."""
+"""A map's pixels and their position on the Earth; several sheets as one map."""
 
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
+import pyproj
 
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import WGS84, degree_metres
+
+Transform = tuple[float, float, float, float, float, float]
+
+HALF_MERCATOR = math.pi * WGS84.a
+"""Web Mercator's greatest coordinate, at 180 degrees, metres."""
+
+# Web Mercator around the 180th meridian, for what crosses it.
+_OPPOSITE_MERCATOR = (
+    "+proj=merc +a=6378137 +b=6378137 +lat_ts=0 +lon_0=180 +x_0=0 +y_0=0 +k=1"
+    " +units=m +nadgrids=@null +no_defs"
+)
+_OPEN_SHEETS = 64
+_MOST_NOTES = 5
 
 
-@dataclass(frozen=True)
-class Window:
+class Window(NamedTuple):
     """A rectangle of a map's pixels.
 
     Attributes:
         column, row: of its first pixel.
-        pixels: RGB, uint8 [3, h, w].
+        pixels: RGB, uint8 [h, w, 3].
         mask: 255 where there are data, else 0, uint8 [h, w].
         step: columns and rows of the map that one of these pixels covers.
     """
@@ -31,39 +46,111 @@ class Window:
     step: tuple[float, float] = (1.0, 1.0)
 
 
-class Map(Protocol):
-    """A raster with a position.
+class Map:
+    """A raster with an affine transform into a coordinate system.
+
+    Args:
+        path: of its file or folder.
+        name: begins the ids of its crops.
+        size: width and height, pixels.
+        transform: (column, row) to the system, as (a, b, c, d, e, f):
+            x = a * column + b * row + c.
+        system: projected or geographic.
 
     Attributes:
-        name: in the ids of its crops.
+        path, name: as given.
         width, height: pixels.
-        transform: affine, of (column, row) to the coordinate system, as
-            (a, b, c, d, e, f): x = a * column + b * row + c.
-        crs: coordinate system, as rasterio takes it (WKT or EPSG:code).
-        notes: what was ignored, lines to be told.
+        files: what its pixels are read from.
+        notes: what was ignored, a line each.
     """
 
-    name: str
-    width: int
-    height: int
-    transform: tuple[float, float, float, float, float, float]
-    crs: str
-    notes: tuple[str, ...]
+    files: Sequence[Path] = ()
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        path: Path,
+        name: str,
+        size: tuple[int, int],
+        transform: Transform,
+        system: pyproj.CRS,
+    ):
+        self.path = path
+        self.name = name
+        self.width, self.height = size
+        a, b, c, d, e, f = transform
+        x = [c + a * i + b * j for i in (0, size[0]) for j in (0, size[1])]
+        if system.to_epsg() == 3857 and np.abs(x).max() > HALF_MERCATOR + 1e-3:
+            system = pyproj.CRS.from_string(_OPPOSITE_MERCATOR)
+            c -= math.copysign(HALF_MERCATOR, c)
+        self.transform: Transform = (a, b, c, d, e, f)
+        self._matrix = np.array([[a, b], [d, e]])
+        self._origin = np.array([c, f])
+        self._middle = float(np.mean(x))
+        self._turn = 0.0  # 360 degrees in the system's own unit
+        if system.is_geographic:
+            unit = system.axis_info[0].unit_conversion_factor
+            self._turn = 2 * math.pi / unit
+        degrees, transformer = "EPSG:4326", pyproj.Transformer.from_crs
+        self._to_map = transformer(degrees, system, always_xy=True)
+        self._to_degrees = transformer(system, degrees, always_xy=True)
 
     def to_pixels(self, degrees: np.ndarray) -> np.ndarray:
         """Latitude and longitude [..., 2] to column and row, float64.
 
-        Where the map's coordinate system does not reach they are infinite.
+        Infinite or NaN where the map's coordinate system does not reach.
         """
+        x, y = self._to_map.transform(degrees[..., 1], degrees[..., 0])
+        with np.errstate(invalid="ignore"):
+            if self._turn:  # Longitudes may be 0 to 360, or exceed 180.
+                x = x - self._turn * np.round((x - self._middle) / self._turn)
+            points = np.stack([x, y], axis=-1) - self._origin
+            return points @ np.linalg.inv(self._matrix).T
 
     def to_degrees(self, pixels: np.ndarray) -> np.ndarray:
         """Column and row [..., 2] to latitude and longitude."""
+        points = pixels @ self._matrix.T + self._origin
+        longitude, latitude = self._to_degrees.transform(
+            points[..., 0], points[..., 1]
+        )
+        latitude = np.where(np.abs(latitude) <= 90, latitude, np.inf)
+        return np.stack([latitude, longitude], axis=-1)
 
-    def frame(self, centre: tuple[float, float]) -> str:
-        """The coordinate system of a crop's pixels, as rasterio takes it.
+    def pixel_metres(self) -> float:
+        """Of a pixel's side on the ground, in the raster's middle."""
+        middle = np.array([self.width, self.height]) / 2
+        here, there = self.to_degrees(np.stack([middle - 0.5, middle + 0.5]))
+        degree = np.array(degree_metres(here[0]))
+        return float(np.hypot(*((there - here) * degree)) / 2**0.5)
 
-        Metres east and north of its centre, which is told in degrees.
+    def bounds(self) -> tuple[float, float, float, float]:
+        """South, north, west and east, degrees; east may exceed 180.
+
+        Raises:
+            UserError: where the map contains a pole.
         """
+        size = np.array([self.width, self.height])
+        for pole in (-90.0, 90.0):
+            point = self.to_pixels(np.array([pole, 0.0]))
+            # A map in degrees has its poles along its edges.
+            if ((point > 0) & (point < size)).all():
+                raise UserError(
+                    f"{self.path}: contains a pole, where north is undefined;"
+                    " cut it off with gdal_translate -projwin"
+                )
+        share = np.linspace(0, 1, 32)
+        edges = [(share, 0 * share), (share, 0 * share + 1)]
+        edges += [(y, x) for x, y in edges]
+        outline = np.concatenate([np.stack(edge, axis=-1) for edge in edges])
+        degrees = self.to_degrees(outline * size)
+        degrees = degrees[np.isfinite(degrees).all(axis=-1)]
+        if not len(degrees):
+            return 0.0, 0.0, 0.0, 0.0
+        latitude, longitude = degrees.T
+        first = longitude[0]
+        longitude = (longitude - first + 180) % 360 - 180 + first
+        south, north = float(latitude.min()), float(latitude.max())
+        return south, north, float(longitude.min()), float(longitude.max())
 
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
@@ -71,49 +158,15 @@ class Map(Protocol):
         """The pixels from left to before right, from top to before bottom.
 
         Args:
-            coarsest: pixels of the map, a side, that one may stand for.
+            coarsest: pixels of the map, a side, that one may average.
 
         Raises:
             LeftOut: where they are damaged, or there are none.
         """
+        raise NotImplementedError
 
     def close(self) -> None:
-        """Lets go of open files; reading opens them again."""
-
-    def describe(self) -> dict[str, Any]:
-        """What it is, the same on every machine."""
-
-    def stamp(self) -> str:
-        """What its files are right now, on this machine."""
-
-
-def outline(width: int, height: int, steps: int = 32) -> np.ndarray:
-    """Columns and rows along a raster's edge, float64 [K, 2]."""
-    share = np.linspace(0, 1, steps)
-    zero, one = np.zeros(steps), np.ones(steps)
-    sides = [(share, zero), (one, share), (share, one), (zero, share)]
-    points = np.concatenate([np.stack(side, axis=-1) for side in sides])
-    return points * (width, height)
-
-
-def require_tiles_extra(path: object) -> Any:
-    """rasterio, which reads and reprojects maps.
-
-    Raises:
-        UserError: where it isn't installed.
-    """
-    try:
-        import rasterio
-    except ImportError as error:
-        raise UserError(
-            f"{path}: cutting a map needs rasterio; give pip install"
-            " -e '.[tiles]'"
-        ) from error
-    return rasterio
-
-
-_OPEN_SHEETS = 64
-_MOST_NOTES = 5
+        """Closes files and frees memory; `read` opens them again."""
 
 
 class Sheets:
@@ -126,16 +179,16 @@ class Sheets:
     Attributes:
         name, maps: as given.
         bounds: south, north, west and east of each, degrees, float64 [K, 4];
-            longitudes go on beyond 180.
+            longitudes may exceed 180.
 
     Raises:
-        UserError: where a sheet holds a pole.
+        UserError: where a sheet contains a pole.
     """
 
     def __init__(self, name: str, maps: Sequence[Map]):
         self.name = name
         self.maps = tuple(maps)
-        self.bounds = np.array([_bounds(area) for area in self.maps])
+        self.bounds = np.array([area.bounds() for area in self.maps])
         # All of them on the first one's side of the 180th meridian.
         middles = self.bounds[:, 2:].mean(axis=1)
         turns = np.round((middles - middles[0]) / 360)
@@ -157,7 +210,7 @@ class Sheets:
         return np.flatnonzero(found).tolist()
 
     def opened(self, number: int) -> Map:
-        """A sheet to be read; of many, those not read lately are closed."""
+        """A sheet to be read; the least recently read ones are closed."""
         self._open[number] = self.maps[number]
         self._open.move_to_end(number)
         if len(self._open) > _OPEN_SHEETS:
@@ -172,48 +225,24 @@ class Sheets:
         return notes
 
     def describe(self) -> dict[str, Any]:
-        """What it is, the same on every machine."""
-        if len(self.maps) == 1:
-            return self.maps[0].describe()
-        texts = [repr(area.describe()) for area in self.maps]
+        """Name, pixels, and sizes of files: the same on every machine."""
+        pixels = sum(area.width * area.height for area in self.maps)
+        sizes = [f"{p.name} {p.stat().st_size}" for p in self._files()]
         return {
             "map": self.name,
-            "sheets": len(self.maps),
-            "sheets' files": _digest(texts),
+            "map's pixels": pixels,
+            "map's files": _digest(sizes),
         }
 
     def stamp(self) -> str:
-        """What its files are right now, on this machine."""
-        if len(self.maps) == 1:
-            return self.maps[0].stamp()
-        return f"{self.name} {_digest([area.stamp() for area in self.maps])}"
+        """Names and times of its files on this machine."""
+        times = [f"{p} {p.stat().st_mtime_ns}" for p in self._files()]
+        return f"{self.name} {_digest(times)}"
+
+    def _files(self) -> list[Path]:
+        return [path for area in self.maps for path in area.files]
 
 
 def _digest(texts: Sequence[str]) -> str:
-    whole = "\n".join(texts).encode(errors="surrogateescape")
-    return hashlib.sha256(whole).hexdigest()[:16]
-
-
-def _bounds(area: Map) -> tuple[float, float, float, float]:
-    """Least and greatest latitude, and longitude without a seam."""
-    for pole in (-90.0, 90.0):
-        column, row = area.to_pixels(np.array([pole, 0.0])).tolist()
-        # A map in degrees has its poles along its edges.
-        if 0 < column < area.width and 0 < row < area.height:
-            raise UserError(
-                f"the map {area.name!r} holds a pole, around which"
-                " there is no north; cut it off with gdal_translate -projwin"
-            )
-    degrees = area.to_degrees(outline(area.width, area.height))
-    degrees = degrees[np.isfinite(degrees).all(axis=-1)]
-    if not len(degrees):
-        return 0.0, 0.0, 0.0, 0.0
-    latitude, longitude = degrees.T
-    first = longitude[0]
-    longitude = (longitude - first + 180) % 360 - 180 + first
-    return (
-        float(latitude.min()),
-        float(latitude.max()),
-        float(longitude.min()),
-        float(longitude.max()),
-    )
+    content = "\n".join(texts).encode(errors="surrogateescape")
+    return hashlib.sha256(content).hexdigest()[:16]

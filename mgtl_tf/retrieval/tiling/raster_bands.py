@@ -11,40 +11,7 @@ import numpy as np
 from mgtl_tf.utils.errors import UserError
 from polar.band_colors import Bands, kind_of_grey, stated_highest, true_colors
 
-_BLOCKS_A_SIDE = 8
-_BLOCK = 64
-
-
-def sampled(dataset: Any, bands: Sequence[int]) -> np.ndarray:
-    """Values of bands in at most 8 x 8 blocks of 64 x 64 pixels.
-
-    Args:
-        dataset: opened by rasterio.
-        bands: numbers, from 1; B of them.
-
-    Returns:
-        [B, P], of the bands' own type; P pixels.
-    """
-    from rasterio.windows import Window
-
-    parts = [
-        dataset.read(
-            list(bands), window=Window(column, row, width, height)
-        ).reshape(len(bands), -1)
-        for row, height in _spans(dataset.height)
-        for column, width in _spans(dataset.width)
-    ]
-    return np.concatenate(parts, axis=1)
-
-
-def _spans(size: int) -> list[tuple[int, int]]:
-    """Starts and lengths along a side, from one end to the other."""
-    length = min(size, _BLOCK)
-    count = min(_BLOCKS_A_SIDE, -(-size // length))
-    starts = np.linspace(0, size - length, count).astype(int).tolist()
-    return [(start, length) for start in dict.fromkeys(starts)]
-
-
+_BLOCKS_A_SIDE, _BLOCK = 8, 64
 _COLORS = ("red", "green", "blue")
 _UNNAMED = {"undefined", "gray", "alpha"}
 _BITS = {"uint8": 8, "uint16": 16}
@@ -56,6 +23,29 @@ _REMEDY = (
     "choose them with gdal_translate -b R -b G -b B, or name them with"
     " gdal_edit.py -colorinterp_1 red ..."
 )
+
+
+def sampled(dataset: Any, bands: Sequence[int]) -> np.ndarray:
+    """Values of B bands [B, P], in at most 8 x 8 blocks of 64 x 64 pixels.
+
+    Args:
+        dataset: opened by rasterio.
+        bands: numbers, from 1.
+    """
+    from rasterio.windows import Window
+
+    height, width = dataset.shape
+    tall, wide = min(height, _BLOCK), min(width, _BLOCK)
+    rows, columns = (
+        np.unique(np.linspace(0, end, _BLOCKS_A_SIDE).astype(int)).tolist()
+        for end in (height - tall, width - wide)
+    )
+    parts = [
+        dataset.read(list(bands), window=Window(column, row, wide, tall))
+        for row in rows
+        for column in columns
+    ]
+    return np.concatenate([p.reshape(len(bands), -1) for p in parts], axis=1)
 
 
 class RasterBands:
@@ -142,7 +132,7 @@ class RasterBands:
             part: of it, as rasterio's `read` takes it.
 
         Returns:
-            RGB uint8 [3, h, w]; mask, 255 or 0, uint8 [h, w].
+            RGB uint8 [h, w, 3]; mask, 255 or 0, uint8 [h, w].
         """
         alpha = [] if self.alpha is None else [self.alpha]
         samples = np.moveaxis(
@@ -156,8 +146,7 @@ class RasterBands:
             # What it lacks is black, and what it calls transparent is missing.
             samples = np.minimum(samples.astype(int), len(self.palette) - 1)
             mask = np.where(self.palette[samples[..., 0], 3] > 127, mask, 0)
-        pixels = np.moveaxis(true_colors(samples, self._bands), 2, 0)
-        return pixels, mask.astype(np.uint8)
+        return true_colors(samples, self._bands), mask.astype(np.uint8)
 
     def _mask(
         self, dataset: Any, part: dict[str, Any], shape: tuple[int, ...]
@@ -175,8 +164,8 @@ class RasterBands:
 
 
 def _colors(path: Path, dataset: Any, names: list[str]) -> list[int]:
-    told = [(text or "").strip().lower() for text in dataset.descriptions]
-    for known in (names, told):
+    described = [(text or "").strip().lower() for text in dataset.descriptions]
+    for known in (names, described):
         if set(_COLORS) <= set(known):
             return [known.index(color) + 1 for color in _COLORS]
     rest = [n for n, name in enumerate(names, 1) if name != "alpha"]

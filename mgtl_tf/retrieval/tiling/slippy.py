@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
+from collections import Counter
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
+import cv2
 import numpy as np
+import pyproj
 
-from mgtl_tf.retrieval.galleries.sources import NoData
-from mgtl_tf.retrieval.tiling.frames import world_frame
-from mgtl_tf.retrieval.tiling.map import Window, require_tiles_extra
-from mgtl_tf.retrieval.tiling.position import OPPOSITE_MERCATOR
+from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
+from mgtl_tf.retrieval.tiling.map import HALF_MERCATOR, Map, Window
 from mgtl_tf.retrieval.tiling.tile_files import (
     Level,
     Tile,
@@ -20,13 +20,21 @@ from mgtl_tf.retrieval.tiling.tile_files import (
     read_levels,
     tile_scheme,
 )
-from mgtl_tf.retrieval.tiling.tile_pixels import TilePixels
-from mgtl_tf.utils.geodesy import WGS84
+from mgtl_tf.utils.errors import UserError
+from polar.image_files import decode, read_file
+from polar.image_header import PNG_START
+from polar.png_files import png_alpha
 
-_HALF = math.pi * WGS84.a
+_CACHED_TILES = 256
+_SAMPLED_TILES = 9
+# Servers answer with a file of one pixel, or few, where they have no picture.
+_PLACEHOLDER = 8
+
+Pixels = tuple[np.ndarray, np.ndarray]
+"""RGB [T, T, 3] and mask, 255 or 0, [T, T]; both uint8."""
 
 
-class SlippyMap:
+class SlippyMap(Map):
     """The tiles of one zoom level; those that are missing are no data.
 
     Args:
@@ -36,10 +44,7 @@ class SlippyMap:
         tile_rows: "xyz", "tms" or None; see `tile_scheme`.
 
     Attributes:
-        folder: of the tiles.
         zoom: the level that was taken.
-        name, width, height, transform, crs, notes: see `map.Map`; the
-            pixels from the first to the last tile of both axes.
 
     Raises:
         UserError: where no tile can be read.
@@ -51,82 +56,60 @@ class SlippyMap:
         metres_per_pixel: float,
         tile_rows: str | None = None,
     ):
-        self.folder = Path(folder)
-        require_tiles_extra(folder)
-        home = self.folder.absolute()
+        folder = Path(folder)
+        home = folder.absolute()
         home = home.parent if is_zoom_folder(home) else home
-        self.name = home.resolve().name
-        scheme = tile_scheme(home, tile_rows)
-        levels = read_levels(self.folder, scheme)
+        levels = read_levels(folder, tile_scheme(home, tile_rows))
         level = _choose(levels, metres_per_pixel)
-        self.zoom, self._files = level.zoom, level.files
-        self.notes: tuple[str, ...] = tuple(filter(None, [level.note]))
-        self._tiles = TilePixels(self._files)
-        self._side = self._tiles.side
-        self._lay_out()
-
-    def _lay_out(self) -> None:
-        """Where the first tile lies, and how large all are together."""
-        columns = _around(sorted({x for x, _ in self._files}), 2**self.zoom)
-        rows = [y for _, y in self._files]
+        self.zoom, self._tiles = level.zoom, level.files
+        self.files = [self._tiles[tile] for tile in sorted(self._tiles)]
+        self.notes = tuple(filter(None, [level.note]))
+        self._side = _usual_side(self.files)
+        self._decoded = lru_cache(_CACHED_TILES)(self._read_tile)
+        columns = _around(sorted({x for x, _ in self._tiles}), 2**self.zoom)
+        rows = [y for _, y in self._tiles]
         self._first = columns[0], min(rows)
-        self.width = (columns[-1] + 1 - columns[0]) * self._side
-        self.height = (max(rows) + 1 - min(rows)) * self._side
-        pixel = 2 * _HALF / (self._side * 2**self.zoom)
-        crosses = columns[-1] >= 2**self.zoom
-        self.crs = OPPOSITE_MERCATOR if crosses else "EPSG:3857"
-        self._meridian = 180.0 if crosses else 0.0
-        west = columns[0] * self._side * pixel - _HALF * (1 + crosses)
-        north = _HALF - min(rows) * self._side * pixel
-        self.transform = (pixel, 0.0, west, 0.0, -pixel, north)
-
-    def to_pixels(self, degrees: np.ndarray) -> np.ndarray:
-        """See `map.Map`: x = R longitude, y = R ln tan(45 + latitude / 2)."""
-        east = (degrees[..., 1] - self._meridian + 180) % 360 - 180
-        # The map's own edge at 180 degrees is not the other one's.
-        east = np.where(degrees[..., 1] - self._meridian == 180, 180, east)
-        angles = np.radians(np.stack([degrees[..., 0], east], axis=-1))
-        pixel, _, west, _, _, north = self.transform
-        with np.errstate(divide="ignore"):
-            y = np.log(np.tan(math.pi / 4 + angles[..., 0] / 2))
-        return np.stack(
-            [
-                (WGS84.a * angles[..., 1] - west) / pixel,
-                (north - WGS84.a * y) / pixel,
-            ],
-            axis=-1,
+        size = (
+            (columns[-1] + 1 - columns[0]) * self._side,
+            (max(rows) + 1 - min(rows)) * self._side,
         )
-
-    def to_degrees(self, pixels: np.ndarray) -> np.ndarray:
-        """See `map.Map`."""
-        pixel, _, west, _, _, north = self.transform
-        x = west + pixel * pixels[..., 0]
-        y = north - pixel * pixels[..., 1]
-        latitude = np.arctan(np.sinh(y / WGS84.a))
-        angles = np.stack([latitude, x / WGS84.a], axis=-1)
-        return np.degrees(angles) + np.array([0.0, self._meridian])
-
-    def frame(self, centre: tuple[float, float]) -> str:
-        """See `map.Map`."""
-        return world_frame(centre)
+        pixel = 2 * HALF_MERCATOR / (self._side * 2**self.zoom)
+        west = columns[0] * self._side * pixel - HALF_MERCATOR
+        north = HALF_MERCATOR - min(rows) * self._side * pixel
+        super().__init__(
+            folder,
+            home.resolve().name,
+            size,
+            (pixel, 0.0, west, 0.0, -pixel, north),
+            pyproj.CRS.from_epsg(3857),
+        )
 
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:
-        """See `map.Map`; every tile is reduced by itself."""
+        """See `Map`; every tile is reduced by itself."""
         side = self._side
-        columns = range(left // side, (right - 1) // side + 1)
-        rows = range(top // side, (bottom - 1) // side + 1)
-        needed = [[self._tile(x, y) for x in columns] for y in rows]
-        if all(tile not in self._files for row in needed for tile in row):
+        first, last = left // side, (right - 1) // side + 1
+        tiles = [
+            [self._tile(x, y) for x in range(first, last)]
+            for y in range(top // side, (bottom - 1) // side + 1)
+        ]
+        if all(tile not in self._tiles for row in tiles for tile in row):
             raise NoData("no tile there")
-        step = _power_of_two(coarsest, side)
-        parts = [[self._tiles.read(t, step) for t in row] for row in needed]
-        pixels = np.concatenate(
-            [np.concatenate([p for p, _ in row], axis=1) for row in parts]
+        step = 1  # The greatest power of two that divides a tile's side.
+        while 2 * step <= coarsest and side % (2 * step) == 0:
+            step *= 2
+        pixels, mask = (
+            np.concatenate([np.concatenate(row, axis=1) for row in part])
+            for part in zip(
+                *[
+                    zip(*[self._reduced(t, step) for t in row], strict=True)
+                    for row in tiles
+                ],
+                strict=True,
+            )
         )
-        mask = np.block([[m for _, m in row] for row in parts])
-        west, north = columns[0] * side, rows[0] * side
+        west, north = first * side, top // side * side
         x, y = (left - west) // step, (top - north) // step
         part = np.s_[
             y : -(-(bottom - north) // step), x : -(-(right - west) // step)
@@ -134,57 +117,96 @@ class SlippyMap:
         return Window(
             west + x * step,
             north + y * step,
-            np.moveaxis(pixels[part], -1, 0),
+            pixels[part],
             mask[part],
             (float(step), float(step)),
         )
 
     def close(self) -> None:
-        """See `map.Map`."""
-        self._tiles.forget()
+        """See `Map`."""
+        self._decoded.cache_clear()
 
     def _tile(self, column: int, row: int) -> Tile:
         x = (self._first[0] + column) % 2**self.zoom
         return x, self._first[1] + row
 
-    def describe(self) -> dict[str, Any]:
-        """See `map.Map`."""
-        digest = hashlib.sha256()
-        for tile, path in sorted(self._files.items()):
-            digest.update(f"{tile} {path.stat().st_size}\n".encode())
-        return {
-            "map": self.name,
-            "zoom": self.zoom,
-            "tiles": len(self._files),
-            "tiles' files": digest.hexdigest()[:16],
-        }
+    def _reduced(self, tile: Tile, step: int) -> Pixels:
+        """Means of `step` x `step` pixels of a tile; empty without a file."""
+        if tile not in self._tiles:
+            size = self._side // step
+            return _empty(size)
+        pixels, mask = self._decoded(tile)
+        if step == 1:
+            return pixels, mask
+        size = self._side // step
+        means = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+        shares = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
+        return means, np.where(shares > 127, 255, 0).astype(np.uint8)
 
-    def stamp(self) -> str:
-        """See `map.Map`."""
-        digest = hashlib.sha256()
-        for tile, path in sorted(self._files.items()):
-            digest.update(f"{tile} {path.stat().st_mtime_ns}\n".encode())
-        return f"{self.folder} {digest.hexdigest()[:16]}"
+    def _read_tile(self, tile: Tile) -> Pixels:
+        path = self._tiles[tile]
+        pixels, mask = _decode(path)
+        if len(mask) <= _PLACEHOLDER:
+            return _empty(self._side)
+        if len(mask) != self._side:
+            raise LeftOut(
+                f"{path} is {len(mask)} pixels a side, not {self._side}"
+            )
+        return pixels, mask
+
+
+def _empty(side: int) -> Pixels:
+    return np.zeros((side, side, 3), np.uint8), np.zeros((side, side), np.uint8)
+
+
+def _decode(path: Path) -> Pixels:
+    try:
+        data = read_file(path)
+        pixels = decode(data)
+    except OSError as error:
+        raise LeftOut(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise LeftOut(f"{path} {error}") from error
+    if pixels.shape[0] != pixels.shape[1]:
+        raise LeftOut(f"{path} is not square")
+    alpha = png_alpha(data) if data.startswith(PNG_START) else None
+    opaque = np.full(pixels.shape[:2], 255, np.uint8)
+    return pixels, opaque if alpha is None else alpha
+
+
+def _usual_side(files: list[Path]) -> int:
+    """The side of most of some tiles from all over the map, pixels."""
+    sides: Counter[int] = Counter()
+    reason = "they are placeholders"
+    sample = files[:: -(-len(files) // _SAMPLED_TILES)]
+    for number, path in enumerate(sample + files):
+        if number >= len(sample) and sides:
+            break
+        try:
+            side = len(_decode(path)[1])
+            if side > _PLACEHOLDER:
+                sides[side] += 1
+        except LeftOut as error:
+            reason = str(error)
+    if not sides:
+        folder = files[0].parent.parent
+        raise UserError(
+            f"{folder}: none of {len(files)} tiles of zoom"
+            f" {folder.name} is a complete square image: {reason}"
+        )
+    return sides.most_common(1)[0][0]
 
 
 def _choose(levels: list[Level], metres_per_pixel: float) -> Level:
-    """The coarsest level that shows enough, else the finest."""
+    """The coarsest level that is fine enough, else the finest."""
     for level in levels:
         row = sum(y for _, y in level.files) / len(level.files) + 0.5
         turn = math.pi * (1 - 2 * row / 2**level.zoom)
-        # Tiles of 512 pixels show more still.
-        pixel = 2 * _HALF / (256 * 2**level.zoom) / math.cosh(turn)
+        # Of 256 pixels a tile; tiles of 512 are finer still.
+        pixel = 2 * HALF_MERCATOR / (256 * 2**level.zoom) / math.cosh(turn)
         if pixel <= 1.001 * metres_per_pixel:
             break
     return level
-
-
-def _power_of_two(most: float, side: int) -> int:
-    """The greatest up to `most` that divides a tile's side."""
-    step = 1
-    while 2 * step <= most and side % (2 * step) == 0:
-        step *= 2
-    return step
 
 
 def _around(columns: list[int], count: int) -> list[int]:
@@ -192,13 +214,8 @@ def _around(columns: list[int], count: int) -> list[int]:
 
     Tiles on both sides of the 180th meridian are then beside each other.
     """
-    gaps = [
-        (after - before, after)
-        for before, after in zip(
-            columns, [*columns[1:], columns[0] + count], strict=True
-        )
-    ]
-    widest, first = max(gaps)
+    after = [*columns[1:], columns[0] + count]
+    widest, first = max((b - a, b) for a, b in zip(columns, after, strict=True))
     if first >= count or 2 * widest < count:
         return columns
     return sorted(x if x >= first else x + count for x in columns)

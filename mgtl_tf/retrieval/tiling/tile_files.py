@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mgtl_tf.retrieval.tiling.vrt import read_xml
 from mgtl_tf.utils.errors import UserError
@@ -15,33 +14,54 @@ from mgtl_tf.utils.json_files import read_json
 TILE_ROWS = ("xyz", "tms")
 """Rows from the north, as most web maps have them, or from the south."""
 
+Tile = tuple[int, int]
+"""x from west, y from north."""
+
 _RESOURCE = "tilemapresource.xml"
 _METADATA = "metadata.json"
 _MERCATOR = {"3857", "900913", "41001", "3785", "102100", "102113"}
 _MOST_BYTES = 2**20
-_REMEDY = "remove it and give --tile_rows"
+_REMEDY = "remove it and give tile_rows"
+_JPEG = (".jpg", ".jpeg")
+_SUFFIXES = (*_JPEG, ".webp", ".tif", ".tiff", ".png")
+_DEEPEST = 30
+# Tiles for fine screens have twice the pixels, by their name.
+_NAME = re.compile(r"(\d+)(@[234]x)?", re.ASCII)
 
 
-@dataclass(frozen=True)
-class TileScheme:
-    """Of one folder.
+class TileScheme(NamedTuple):
+    """How a folder's tiles are numbered.
 
     Attributes:
         rows: one of `TILE_ROWS`.
-        suffix: of the tiles' files, such as "jpg"; "": not said.
+        suffix: of the tiles' files, such as "jpg"; "": unknown.
     """
 
     rows: str = "xyz"
     suffix: str = ""
 
 
+class Level(NamedTuple):
+    """The tiles of one zoom level.
+
+    Attributes:
+        zoom: 0 shows the world in one tile.
+        files: of the tiles.
+        note: what was ignored, a line; or "".
+    """
+
+    zoom: int
+    files: dict[Tile, Path]
+    note: str = ""
+
+
 def tile_scheme(folder: Path, tile_rows: str | None = None) -> TileScheme:
-    """What the folder says, or is said of it.
+    """The scheme by the folder's tilemapresource.xml or metadata.json.
 
     Args:
         folder: of the zoom levels.
-        tile_rows: one of `TILE_ROWS`; None: as the folder's own file says,
-            else "xyz".
+        tile_rows: one of `TILE_ROWS`, used instead of the file's; None: the
+            file's, else "xyz".
 
     Raises:
         UserError: for another word, a file that can't be read, or tiles that
@@ -49,14 +69,14 @@ def tile_scheme(folder: Path, tile_rows: str | None = None) -> TileScheme:
     """
     if tile_rows not in (None, *TILE_ROWS):
         raise UserError(
-            f"--tile_rows={tile_rows}: must be one of {', '.join(TILE_ROWS)}"
+            f"tile_rows={tile_rows}: must be one of {', '.join(TILE_ROWS)}"
         )
-    said = TileScheme()
-    if (folder / _METADATA).is_file():
-        said = _of_metadata(folder / _METADATA)
+    found = TileScheme()
     if (folder / _RESOURCE).is_file():
-        said = _of_resource(folder / _RESOURCE)
-    return TileScheme(tile_rows or said.rows, said.suffix)
+        found = _of_resource(folder / _RESOURCE)
+    elif (folder / _METADATA).is_file():
+        found = _of_metadata(folder / _METADATA)
+    return TileScheme(tile_rows or found.rows, found.suffix)
 
 
 def _of_resource(path: Path) -> TileScheme:
@@ -65,8 +85,8 @@ def _of_resource(path: Path) -> TileScheme:
     sets = root.find("TileSets")
     profile = "" if sets is None else sets.get("profile", "")
     known = profile.removeprefix("global-")
-    # Older files tell no profile, newer ones a name of their own or a whole
-    # WKT as the system.
+    # Older files have no profile, newer ones a name of their own or a WKT as
+    # the system.
     code = system.rpartition(":")[2]
     if not (known == "mercator" or (not known and code in _MERCATOR)):
         raise UserError(
@@ -80,62 +100,27 @@ def _of_resource(path: Path) -> TileScheme:
 
 
 def _of_metadata(path: Path) -> TileScheme:
-    said = read_json(path, dict[str, Any], _REMEDY, largest=_MOST_BYTES)
-    rows = str(said.get("scheme") or "xyz").lower()
+    content = read_json(path, dict[str, Any], _REMEDY, largest=_MOST_BYTES)
+    rows = str(content.get("scheme") or "xyz").lower()
     if rows not in TILE_ROWS:
         raise UserError(
             f"{path}: scheme {rows[:40]!r} is none of {', '.join(TILE_ROWS)};"
-            " correct it or give --tile_rows"
+            " correct it or give tile_rows"
         )
-    suffix = str(said.get("format") or "").lower()
+    suffix = str(content.get("format") or "").lower()
     return TileScheme(rows, suffix.rpartition("/")[2].lstrip("."))
-
-
-Tile = tuple[int, int]
-"""x from west, y from north."""
-
-_JPEG = (".jpg", ".jpeg")
-_SUFFIXES = (*_JPEG, ".webp", ".tif", ".tiff", ".png")
-_DEEPEST = 30
-# Tiles for fine screens have twice the pixels, by their name.
-_NAME = re.compile(r"(\d+)(@[234]x)?", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Level:
-    """The tiles of one zoom level.
-
-    Attributes:
-        zoom: 0 shows the world in one tile.
-        files: of the tiles.
-        note: what was passed over, a phrase; or "".
-    """
-
-    zoom: int
-    files: dict[Tile, Path]
-    note: str = ""
 
 
 def is_tile_folder(folder: Path) -> bool:
     """Whether a folder has the layout Z/X/Y.jpg (.png, .webp, .tif)."""
-    return any(
-        True
-        for level in _numbered(folder)
-        for _ in _tiles(level, zoom_of(level))
-    )
+    return any(map(is_zoom_folder, _numbered(folder)))
 
 
 def is_zoom_folder(folder: Path) -> bool:
     """Whether it is the Z of such a layout itself."""
-    level = Path(folder).absolute()
-    return _is_number(level.name) and any(
-        True for _ in _tiles(level, zoom_of(level))
+    return _is_number(folder.absolute().name) and any(
+        True for _ in _tiles(folder)
     )
-
-
-def zoom_of(folder: Path) -> int:
-    """The number that its name is."""
-    return int(folder.name)
 
 
 def read_levels(folder: Path, scheme: TileScheme) -> list[Level]:
@@ -155,36 +140,40 @@ def read_levels(folder: Path, scheme: TileScheme) -> list[Level]:
 
 
 def _level(folder: Path, scheme: TileScheme) -> Level:
-    zoom = zoom_of(folder.absolute())
+    zoom = _zoom(folder)
     files: dict[Tile, Path] = {}
-    passed: set[str] = set()
-    for (x, y), path in _tiles(folder, zoom):
+    ignored: set[str] = set()
+    for (x, y), path in _tiles(folder):
         tile = (x, 2**zoom - 1 - y if scheme.rows == "tms" else y)
         other = files.setdefault(tile, path)
         if other != path:
-            files[tile], worse = _better(other, path, scheme)
-            passed.add(worse.suffix)
+            worse, files[tile] = _ranked(other, path, scheme)
+            ignored.add(worse.suffix)
     note = (
-        f"{folder}: {', '.join(sorted(passed))} files beside better ones of the"
-        " same tiles are passed over"
+        f"{folder}: {', '.join(sorted(ignored))} files beside better ones of"
+        " the same tiles are ignored"
     )
-    return Level(zoom, files, note if passed else "")
+    return Level(zoom, files, note if ignored else "")
 
 
-def _better(one: Path, two: Path, scheme: TileScheme) -> tuple[Path, Path]:
-    """Of two files of a tile the photograph, and the other one."""
+def _ranked(one: Path, two: Path, scheme: TileScheme) -> list[Path]:
+    """Two files of a tile: the photograph last."""
 
     def rank(path: Path) -> tuple[bool, bool, bool]:
         suffix = path.suffix.lower()
-        same = suffix in _JPEG and "." + scheme.suffix in _JPEG
-        said = same or suffix == "." + scheme.suffix
-        return said, suffix in _JPEG, "@" in path.stem
+        stated = "." + scheme.suffix
+        same = suffix == stated or {suffix, stated} <= set(_JPEG)
+        return same, suffix in _JPEG, "@" in path.stem
 
     if rank(one) == rank(two):
         raise UserError(
             f"{one} and {two.name} are the same tile; remove one kind"
         )
-    return (one, two) if rank(one) > rank(two) else (two, one)
+    return sorted((one, two), key=rank)
+
+
+def _zoom(folder: Path) -> int:
+    return int(folder.absolute().name)
 
 
 def _numbered(folder: Path) -> Iterator[Path]:
@@ -195,8 +184,9 @@ def _is_number(name: str) -> bool:
     return name.isascii() and name.isdecimal() and len(name) < 12
 
 
-def _tiles(level: Path, zoom: int) -> Iterator[tuple[Tile, Path]]:
+def _tiles(level: Path) -> Iterator[tuple[Tile, Path]]:
     """x and y, as the folder counts them, and file of a level's tiles."""
+    zoom = _zoom(level)
     if zoom > _DEEPEST:
         return
     for column in _numbered(level):

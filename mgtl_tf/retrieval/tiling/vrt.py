@@ -15,6 +15,8 @@ from mgtl_tf.utils.plain_files import (
     read_bytes,
 )
 
+_MOST_BYTES = 64 * 2**20
+
 
 def read_xml(path: Path, remedy: str, largest: int) -> ElementTree.Element:
     """The root element of an XML file.
@@ -39,25 +41,49 @@ def read_xml(path: Path, remedy: str, largest: int) -> ElementTree.Element:
         raise damaged(path, f"no XML: {first_line(error)}", remedy) from error
 
 
-_REMEDY = "make it anew with gdalbuildvrt"
-_MOST_BYTES = 64 * 2**20
+def covered_parts(path: Path) -> np.ndarray | None:
+    """What of a .vrt its sources fill, where the file itself doesn't say.
 
+    GDAL returns zeros as data between sources, and reports a missing one as
+    damage, or returns zeros for it too.
 
-def require_sources(path: Path) -> None:
-    """Refuses a .vrt whose source files are not all there.
-
-    GDAL itself takes missing ones for damage, or for black.
+    Returns:
+        left, top, right and bottom of each part, pixels, [K, 4]; None where
+        the file has a mask or a value of no data, or not all is known.
 
     Raises:
-        UserError: naming the first one that is missing; or for a file that
-            is no such XML.
+        UserError: naming the first source file that is missing; or for a
+            file that is no such XML.
     """
-    root = read_xml(path, _REMEDY, _MOST_BYTES)
+    root = read_xml(path, "make it anew with gdalbuildvrt", _MOST_BYTES)
+    _require_sources(path, root)
+    band = root.find("VRTRasterBand")
+    masked = root.find("MaskBand") is not None
+    if band is None or masked or band.find("NoDataValue") is not None:
+        return None
+    sources = [e for e in band if e.tag.endswith("Source")]
+    places = [source.find("DstRect") for source in sources]
+    parts = np.array(
+        [
+            [float(place.get(n, "nan")) for n in ("xOff", "yOff")]
+            + [float(place.get(n, "nan")) for n in ("xSize", "ySize")]
+            for place in places
+            if place is not None
+        ]
+    )
+    if not places or None in places or not np.isfinite(parts).all():
+        return None
+    parts[:, 2:] += parts[:, :2]
+    return np.rint(parts)
+
+
+def _require_sources(path: Path, root: ElementTree.Element) -> None:
     for element in root.iter():
         if element.tag not in ("SourceFilename", "SourceDataset"):
             continue
         name = (element.text or "").strip()
-        if _is_elsewhere(name):
+        # Not XML, archives and subdatasets.
+        if not name or name.startswith(("<", "/vsi")) or ":" in name:
             continue
         relative = element.get("relativeToVRT", "0") == "1"
         source = path.parent / name if relative else Path(name)
@@ -66,42 +92,3 @@ def require_sources(path: Path) -> None:
                 f"{path}: its source {source} is missing; put it there"
                 " or make the .vrt anew with gdalbuildvrt"
             )
-
-
-def covered_parts(path: Path) -> list[tuple[int, int, int, int]] | None:
-    """What of a .vrt its sources fill: left, top, right, bottom of each.
-
-    GDAL gives zeros as data between them where the file says no value of no
-    data.
-
-    Returns:
-        None where it says one, or has a mask, or not all is told.
-    """
-    root = read_xml(path, _REMEDY, _MOST_BYTES)
-    band = root.find("VRTRasterBand")
-    if (
-        band is None
-        or root.find("MaskBand") is not None
-        or band.find("NoDataValue") is not None
-    ):
-        return None
-    parts = []
-    for source in band.iter():
-        if not source.tag.endswith("Source"):
-            continue
-        place = source.find("DstRect")
-        if place is None:
-            return None
-        x, y, width, height = (
-            float(place.get(name, "nan"))
-            for name in ("xOff", "yOff", "xSize", "ySize")
-        )
-        if not np.isfinite([x, y, width, height]).all():
-            return None
-        parts.append((round(x), round(y), round(x + width), round(y + height)))
-    return parts or None
-
-
-def _is_elsewhere(name: str) -> bool:
-    """Whether it is no plain file: XML, an archive, a subdataset."""
-    return not name or name.startswith(("<", "/vsi")) or ":" in name

@@ -56,7 +56,7 @@ def test_every_flag_with_every_kind(inputs, name, flag):
     if fits:
         assert len(find_images([inputs / name], None, lambda: settings, given))
         return
-    with pytest.raises(UserError, match=f"^--{flag}={FLAGS[flag]}: ") as error:
+    with pytest.raises(UserError, match=f"^{flag}={FLAGS[flag]}: ") as error:
         find_images([inputs / name], None, lambda: settings, given)
     assert "\n" not in str(error.value)
     if name == "no_crs.tif":
@@ -66,7 +66,7 @@ def test_every_flag_with_every_kind(inputs, name, flag):
 
 @pytest.mark.parametrize("name", MAPS)
 def test_locations_are_of_images(inputs, name):
-    with pytest.raises(UserError, match="where.csv: goes with image file"):
+    with pytest.raises(UserError, match="where.csv: applies to image file"):
         find_images([inputs / name], inputs / "where.csv", lambda: SETTINGS)
 
 
@@ -126,7 +126,9 @@ def test_compressions_that_are_read(tmp_path, compress):
         webp_lossless=True,
     )
     (area,) = open_map(path, SETTINGS).maps
-    np.testing.assert_array_equal(area.read(0, 0, 250, 250).pixels, scene())
+    np.testing.assert_array_equal(
+        np.moveaxis(area.read(0, 0, 250, 250).pixels, 2, 0), scene()
+    )
 
 
 @pytest.mark.parametrize("driver", ["COG", "JP2OpenJPEG"])
@@ -139,7 +141,9 @@ def test_other_formats(tmp_path, driver):
             plain, path, driver=driver, **options if "jp2" in path.name else {}
         )
     (area,) = open_map(path, SETTINGS).maps
-    np.testing.assert_array_equal(area.read(0, 0, 250, 250).pixels, scene())
+    np.testing.assert_array_equal(
+        np.moveaxis(area.read(0, 0, 250, 250).pixels, 2, 0), scene()
+    )
 
 
 def test_truncated_files_are_damage(tmp_path):

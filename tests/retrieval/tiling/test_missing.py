@@ -22,7 +22,7 @@ def test_isolated_pixels_of_no_data_leave_no_crop_out(tmp_path, value):
     source, found = fates(path, SETTINGS, tmp_path)
     assert set(found) == {"ok"} and len(found) > 9
     (note,) = source.notes()
-    assert f"{len(found)} crops of m that this command cut lacked" in note
+    assert "crops of m that this command cut lacked" in note
     # Filled from beside, and the rest as in a map without holes.
     whole = write_map(tmp_path / "whole.tif", *UTM, pixels=scene())
     crop, wanted = (

@@ -21,7 +21,7 @@ def read(path):
     """The whole map's colours and mask, as it is cut from."""
     (area,) = open_map(path, SETTINGS).maps
     window = area.read(0, 0, area.width, area.height)
-    return area, np.moveaxis(window.pixels, 0, 2), window.mask
+    return area, window.pixels, window.mask
 
 
 NOT_ALPHA = {
@@ -245,8 +245,8 @@ def test_a_palette_with_a_transparent_colour(tmp_path):
         file.write_colormap(1, table)
     area = RasterMap(tmp_path / "p.tif")
     window = area.read(0, 0, 250, 250)
-    assert window.pixels[:, 0, 0].tolist() == [0, 200, 30]
-    assert window.pixels[:, 0, 70].tolist() == [10, 200, 30]
+    assert window.pixels[0, 0].tolist() == [0, 200, 30]
+    assert window.pixels[0, 70].tolist() == [10, 200, 30]
     assert window.mask[0, [0, 70]].all() and not window.mask[0, 200:].any()
 
 
@@ -262,7 +262,7 @@ def test_many_pixels_are_not_read_for_a_coarse_crop(tmp_path):
     )
     area = RasterMap(path)
     window = area.read(0, 0, 1000, 1000, 25.0)
-    assert window.pixels.shape == (3, 40, 40)
+    assert window.pixels.shape == (40, 40, 3)
     assert window.step == (25.0, 25.0)
     assert abs(window.pixels.astype(int) - 127).max() <= 6
     assert cv2.mean(window.mask)[0] == 255

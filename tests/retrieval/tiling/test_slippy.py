@@ -80,7 +80,6 @@ def test_pixels_and_degrees_are_inverse(tmp_path):
     np.testing.assert_allclose(area.to_pixels(degrees), points, atol=1e-4)
     expected = corner(FIRST, ZOOM)
     np.testing.assert_allclose(area.to_degrees(np.zeros(2)), expected)
-    assert not np.isfinite(area.to_pixels(np.array([-90.0, 0.0]))).all()
 
 
 def cut_all(folder, settings):
@@ -198,8 +197,8 @@ def test_a_coarse_crop_of_fine_tiles_takes_means(tmp_path):
     area = SlippyMap(folder, 0.3)
     window = area.read(70, 0, 192, 192, 9.0)
     assert (window.column, window.row, window.step) == (64, 0, (8.0, 8.0))
-    assert window.pixels.shape == (3, 24, 16)
+    assert window.pixels.shape == (24, 16, 3)
     columns = 64 + 8 * np.arange(16) + 3.5
-    np.testing.assert_allclose(window.pixels[0, 9], columns, atol=0.51)
+    np.testing.assert_allclose(window.pixels[9, :, 0], columns, atol=0.51)
     whole = area.read(0, 0, 192, 192, 9.0)
     assert not whole.mask[:8, :8].any() and whole.mask[8:].all()

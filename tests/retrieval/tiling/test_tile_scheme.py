@@ -281,7 +281,7 @@ def test_tiles_on_both_sides_of_180_degrees(tmp_path, first):
 
 def test_where_a_map_of_tiles_is_asked_by_flag(tmp_path):
     folder = write_tiles(tmp_path / "tiles")
-    with pytest.raises(UserError, match="--tile_rows=up: must be one of"):
+    with pytest.raises(UserError, match="tile_rows=up: must be one of"):
         SlippyMap(folder, 0.3, "up")
     found = find_images([folder], None, lambda: SETTINGS, {"tile_rows": "tms"})
     assert found.place(0, tmp_path).coordinates[0] < 0
