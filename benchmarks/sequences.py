@@ -27,14 +27,14 @@ from absl import flags
 
 from mgtl_tf.retrieval.ann import ExactSearch
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.calibration.query_results import AWAY
+from mgtl_tf.retrieval.calibration.calibration_set import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability
 from mgtl_tf.retrieval.calibration.stored import Calibration, fingerprint
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.sequence.validation import string_drives
+from mgtl_tf.retrieval.sequence.validation import join_drives
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 from polar.program import run
@@ -83,7 +83,7 @@ class Town:
     def drives(self, metres: float) -> list[np.ndarray]:
         """Its panoramas strung to drives, int [T] each."""
         return list(
-            string_drives(
+            join_drives(
                 earth_centred(*self.where.T), metres, _DRIVES.value, _SEED.value
             )
         )

@@ -1,7 +1,7 @@
-"""How answers are told: to people, to programs, to maps, to spreadsheets.
+"""Answers as a table, JSON, GeoJSON and CSV.
 
-Names are spelled as `polar.text` tells: any file name gives text that UTF-8
-takes, and a table that does nothing to a terminal.
+Names are escaped by `polar.text`: any file name gives valid UTF-8, and a
+table without control characters.
 """
 
 from __future__ import annotations
@@ -43,34 +43,39 @@ def _block(query: Located) -> str:
     ids = [shown(answer.place.id) for answer in query.answers]
     width = max([2, *map(len, ids)])
     extra = [
-        (title, form, [getattr(a, title) for a in query.answers])
-        for title, form in _EXTRA.items()
+        name
+        for name in _EXTRA
+        if all(getattr(answer, name) is not None for answer in query.answers)
     ]
-    known = [(t, f, v) for t, f, v in extra if None not in v]
-    titles = "".join(f"  {title:>11}" for title, _, _ in known)
-    header = f"{'rank':>4}  {'id':<{width}}  {_HEADER}{titles}"
-    lines = [shown(query.image), header]
-    for i, answer in enumerate(query.answers):
-        more = "".join(f"  {f.format(v[i]):>11}" for _, f, v in known)
-        mark = "  true place" if _is_true(query, answer) else ""
+    titles = "".join(f"  {name:>11}" for name in extra)
+    lines = [
+        shown(query.image),
+        f"{'rank':>4}  {'id':<{width}}  {_HEADER}{titles}",
+    ]
+    for name, answer in zip(ids, query.answers, strict=True):
+        cells = [_EXTRA[e].format(getattr(answer, e)) for e in extra]
+        metres, where = answer.metres_from_first, answer.place.coordinates
+        degrees = ["-", "-"] if where is None else [f"{d:.6f}" for d in where]
         lines.append(
-            f"{answer.rank:>4}  {ids[i]:<{width}}"
-            f"  {answer.similarity:>10.4f}  {_degrees(answer.place)}"
-            f"  {_metres(answer.metres_from_first):>13}{more}{mark}"
+            f"{answer.rank:>4}  {name:<{width}}  {answer.similarity:>10.4f}"
+            f"  {degrees[0]:>10}  {degrees[1]:>10}"
+            f"  {'-' if metres is None else f'{metres:,.1f}':>13}"
+            + "".join(f"  {cell:>11}" for cell in cells)
+            + ("  true place" if _is_true(query, answer) else "")
         )
     if query.heading_read is not None:
         lines.append(
-            f"its file says that its centre looks {query.heading_read:g}°"
-            " (GPano): turned to north"
+            f"heading from the file (GPano): {query.heading_read:g}°, turned to"
+            " north"
         )
-    lines.append(_certainty(query))
+    lines.append(_confidence(query))
     if query.truth_rank is not None:
         name = shown(query.truth)
         lines.append(f"true place: {name}, rank {query.truth_rank}")
     return "\n".join(lines)
 
 
-def _certainty(query: Located) -> str:
+def _confidence(query: Located) -> str:
     if query.confidence is None:
         return f"no confidence: {query.no_confidence}"
     return (
@@ -87,17 +92,6 @@ def presumed(query: Located) -> str:
         f"if {100 * query.outside_share:g} % of queries are from places that"
         " the gallery lacks"
     )
-
-
-def _degrees(place: Place) -> str:
-    if place.coordinates is None:
-        return f"{'-':>10}  {'-':>10}"
-    latitude, longitude = place.coordinates
-    return f"{latitude:>10.6f}  {longitude:>10.6f}"
-
-
-def _metres(metres: float | None) -> str:
-    return "-" if metres is None else f"{metres:,.1f}"
 
 
 def as_json(located: Sequence[Located]) -> str:
@@ -140,26 +134,25 @@ def as_geojson(located: Sequence[Located]) -> str:
     """A GeoJSON FeatureCollection (RFC 7946), one feature an answer.
 
     A place without coordinates is a feature whose geometry is null. The
-    confidence stands with the first answer, whose it is.
+    confidence is a property of the first answer only.
     """
     return _collection(_points(located))
 
 
 def as_path_geojson(located: Sequence[Located]) -> str:
-    """The same of a drive's frames, and first the path, a LineString.
+    """The same of a drive's frames, after their path, a LineString.
 
-    It goes through the frames' first answers; of fewer than two frames
-    there is none.
+    It goes through the frames' first answers; there is none of fewer than
+    two frames.
     """
     line = [_point(frame.answers[0].place) for frame in located]
-    path = {
-        "type": "Feature",
-        "geometry": {
+    path = _feature(
+        {
             "type": "LineString",
             "coordinates": [point["coordinates"] for point in line if point],
         },
-        "properties": {"frames": [spelled(frame.image) for frame in located]},
-    }
+        {"frames": [spelled(frame.image) for frame in located]},
+    )
     paths = [path] if len(located) > 1 else []
     return _collection(paths + _points(located))
 
@@ -169,33 +162,23 @@ def _collection(features: list[dict[str, Any]]) -> str:
     return json.dumps(collection, indent=2)
 
 
+def _feature(
+    geometry: dict[str, Any] | None, properties: dict[str, Any]
+) -> dict[str, Any]:
+    return {"type": "Feature", "geometry": geometry, "properties": properties}
+
+
 def _points(located: Sequence[Located]) -> list[dict[str, Any]]:
+    # The position is the geometry, the image its own file.
+    geometry = ("latitude", "longitude", "image")
     return [
-        {
-            "type": "Feature",
-            "geometry": _point(answer.place),
-            "properties": _properties(query, answer),
-        }
+        _feature(
+            _point(answer.place),
+            {k: v for k, v in _row(query, answer).items() if k not in geometry},
+        )
         for query in located
         for answer in query.answers
     ]
-
-
-def _properties(query: Located, answer: Answer) -> dict[str, Any]:
-    confidence = query.confidence if answer.rank == 1 else None
-    return {
-        "query": spelled(query.image),
-        "rank": answer.rank,
-        "id": spelled(answer.place.id),
-        "similarity": round(answer.similarity, 6),
-        "metres_from_first": _rounded(answer.metres_from_first, 2),
-        "heading": _rounded(answer.heading, 2),
-        "probability": _rounded(answer.probability, 6),
-        "confidence": _rounded(confidence, 4),
-        "confidence_metres": query.confidence_metres,
-        "outside_share": query.outside_share,
-        "is_true_place": _is_true(query, answer),
-    }
 
 
 def _point(place: Place) -> dict[str, Any] | None:
@@ -206,6 +189,18 @@ def _point(place: Place) -> dict[str, Any] | None:
     return {"type": "Point", "coordinates": [longitude, latitude]}
 
 
+def _row(query: Located, answer: Answer) -> dict[str, Any]:
+    confidence = query.confidence if answer.rank == 1 else None
+    return {
+        "query": spelled(query.image),
+        **_plain_answer(answer),
+        "confidence": _rounded(confidence, 4),
+        "confidence_metres": query.confidence_metres,
+        "outside_share": query.outside_share,
+        "is_true_place": _is_true(query, answer),
+    }
+
+
 def as_csv(located: Sequence[Located], raw: bool = False) -> str:
     """One line an answer, with a header; unknown values are empty.
 
@@ -214,11 +209,7 @@ def as_csv(located: Sequence[Located], raw: bool = False) -> str:
         raw: whether names that a spreadsheet would take for formulas stay as
             they are, instead of getting an apostrophe first.
     """
-    rows = [
-        _plain_answer(answer) | _properties(query, answer)
-        for query in located
-        for answer in query.answers
-    ]
+    rows = (_row(query, a) for query in located for a in query.answers)
     cells = ([row[column] for column in _COLUMNS] for row in rows)
     return csv_text([_COLUMNS, *cells], raw).removesuffix("\n")
 
@@ -243,7 +234,7 @@ FORMATS = {
     "csv": as_csv,
     "raw_csv": as_raw_csv,
 }
-"""How answers may be told: the names that --format takes, and raw_csv."""
+"""By the names that --format takes, and raw_csv."""
 
 PATH_FORMATS = {**FORMATS, "geojson": as_path_geojson}
 """The same for the frames of one drive."""

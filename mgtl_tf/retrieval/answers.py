@@ -17,18 +17,18 @@ from mgtl_tf.utils.geodesy import geodesic_metres
 
 @dataclass(frozen=True)
 class Answer:
-    """A place and how it answers a query.
+    """A place as an answer to a query.
 
     Attributes:
         rank: from 1.
         place: id, image, coordinates.
         similarity: cosine of the descriptors.
-        metres_from_first: how far it lies from the first answer; None where
-            the position of one of them is unknown.
+        metres_from_first: distance from the first answer; None where the
+            position of one of them is unknown.
         heading: degrees clockwise from north to which the panorama's centre
             column looks, if this is its place; None where it was not asked.
-        probability: that this is its place, all frames so far considered;
-            None where there is no sequence.
+        probability: that this is its place, given all frames so far; None
+            where there is no sequence.
     """
 
     rank: int
@@ -47,20 +47,19 @@ class Located:
         image: the query's file, or "image 3" where it was none.
         answers: the K best places.
         true_answer: the place where the image was taken, with its rank in
-            the whole gallery, ties counted against it (R20); None where that
-            place isn't known.
+            the complete gallery, ties counted against it (R20); None where it
+            is unknown.
         confidence: probability that the first answer lies within
-            `confidence_metres` of where the image was taken; None where that
-            cannot be said, and `no_confidence` tells why.
-        confidence_metres: R, what the gallery was calibrated for.
-        outside_share: which share of queries the confidence takes to be from
-            places that the gallery lacks, 0 to 1; None where no confidence
-            is told, or that of a drive, which presumes that it has them all.
+            `confidence_metres` of where the image was taken; None where
+            there is none, see `no_confidence`.
+        confidence_metres: R, for which the gallery was calibrated.
+        outside_share: which share of queries the confidence assumes to be
+            from places that the gallery lacks, 0 to 1; None without one.
         no_confidence: why there is no confidence; "" where there is one.
         seconds: what the answer took, decoding and network included.
-        heading_read: degrees clockwise from north that the image's file says
-            its centre column looks to (GPano), by which it was turned to
-            north; None where it says nothing or was not asked.
+        heading_read: degrees clockwise from north that the image's file gives
+            for its centre column (GPano), by which it was turned to north;
+            None where it gives none or was not read.
     """
 
     image: Path
@@ -106,9 +105,7 @@ def locate(
         truths: ids of places in the gallery, None where unknown.
     """
     found = search(queries, index.descriptors, top_k)
-    true_rows = [
-        None if truth is None else index.row(truth) for truth in truths
-    ]
+    true_rows = [t if t is None else index.row(t) for t in truths]
     true = true_answers(queries, index, true_rows)
     return [
         Located(image, answers_of(index, *best), true[i])
@@ -132,26 +129,24 @@ def answers_of(
         headings: degrees [K], where they were asked for.
         probabilities: [K], in a sequence.
     """
-    places = [index.places[row] for row in rows.tolist()]
-    metres = metres_from_first(places)
+    where = index.coordinates[rows]
+    columns = (
+        similarities,
+        geodesic_metres(where[0], where),
+        np.full(len(rows), np.nan) if headings is None else headings,
+        np.full(len(rows), np.nan) if probabilities is None else probabilities,
+    )
     return tuple(
         Answer(
-            i + 1,
-            place,
-            float(similarities[i]),
-            _known(metres[i]),
-            None if headings is None else float(headings[i]),
-            None if probabilities is None else float(probabilities[i]),
+            rank,
+            index.places[int(row)],
+            float(similarity),
+            *(None if np.isnan(value) else float(value) for value in optional),
         )
-        for i, place in enumerate(places)
+        for rank, (row, similarity, *optional) in enumerate(
+            zip(rows, *columns, strict=True), start=1
+        )
     )
-
-
-def metres_from_first(places: Sequence[Place]) -> np.ndarray:
-    """Distances from the first place, float64 [K]; NaN where unknown."""
-    unknown = (np.nan, np.nan)
-    where = np.array([place.coordinates or unknown for place in places])
-    return geodesic_metres(where[0], where)
 
 
 def true_answers(
@@ -160,33 +155,27 @@ def true_answers(
     """How each query's true place answers it, where that place is known.
 
     Args:
-        queries: descriptors, float32 [Q, D]; or [Q, T, D] of T turns, of
+        queries: descriptors, float32 [Q, D]; or [Q, T, D] of T rotations, of
             which each place takes its best.
         index: the gallery.
         true_rows: rows of the gallery, None where unknown, [Q].
     """
-    if queries.ndim == 3:
-        return [
-            None if row is None else _best_turn(turned, index, row)
-            for turned, row in zip(queries, true_rows, strict=True)
-        ]
-    known = [i for i, row in enumerate(true_rows) if row is not None]
     found: list[Answer | None] = [None] * len(true_rows)
-    if known:
-        rows = np.array([true_rows[i] for i in known], np.int64)
-        rank, _ = ranks(queries[known], index.descriptors, rows)
-        for i, row, place in zip(known, rows, rank, strict=True):
-            similarity = float(queries[i] @ index.descriptors[row])
-            found[i] = Answer(int(place), index.places[row], similarity)
+    known = [i for i, row in enumerate(true_rows) if row is not None]
+    if not known:
+        return found
+    rows = np.array([true_rows[i] for i in known], np.int64)
+    if queries.ndim == 2:
+        places, _ = ranks(queries[known], index.descriptors, rows)
+        products = np.einsum(
+            "qd,qd->q", queries[known], index.descriptors[rows]
+        )
+    else:
+        best = np.max(queries[known] @ index.descriptors.T, axis=1)  # [q, N]
+        products = best[np.arange(len(known)), rows]
+        places = np.count_nonzero(best >= products[:, None], axis=1)
+    for i, row, place, product in zip(
+        known, rows, places, products, strict=True
+    ):
+        found[i] = Answer(int(place), index.places[int(row)], float(product))
     return found
-
-
-def _best_turn(turned: np.ndarray, index: Index, row: int) -> Answer:
-    """The true place's answer to a query of T turns, [T, D]."""
-    best = np.max(index.descriptors @ turned.T, axis=1)  # [N]
-    rank = int(np.count_nonzero(best >= best[row]))
-    return Answer(rank, index.places[row], float(best[row]))
-
-
-def _known(metres: float) -> float | None:
-    return None if np.isnan(metres) else float(metres)

@@ -20,7 +20,7 @@ _SATELLITE = "encode_satellite_pixels"
 
 
 class UnreadableImage(Exception):
-    """An image that the model can't take; the message says why, in a phrase."""
+    """An image that the model cannot take; the message is a phrase."""
 
 
 class Encoder:
@@ -37,7 +37,7 @@ class Encoder:
         model_hash: names the weights and the preprocessing; an index holds
             the hash of the model that it was built with.
         dimension: D, length of a descriptor.
-        details: model.json, as a dict.
+        details: of model.json.
 
     Raises:
         UserError: where the folder is missing, incomplete or broken, holds
@@ -91,15 +91,7 @@ class Encoder:
         return self._encode(_GROUND, images)
 
     def encode_satellite(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Descriptors of aerial images, float32 [B, D].
-
-        Args:
-            images: B results of `satellite_input`.
-
-        Raises:
-            UserError: where a descriptor is not finite.
-            MemoryError: where they are too many for the memory.
-        """
+        """Those of aerial images: B results of `satellite_input`."""
         return self._encode(_SATELLITE, images)
 
     def _encode(
@@ -116,8 +108,8 @@ class Encoder:
         found = answer["descriptor"].numpy()
         if not np.isfinite(found).all():
             raise UserError(
-                f"--model={self.folder}: its descriptors are not finite; train"
-                " it again, or export another checkpoint"
+                f"{self.folder}: its descriptors are not finite; train it"
+                " again, or export another checkpoint"
             )
         return found
 
@@ -140,13 +132,12 @@ def _load(folder: Path) -> Any:
     # TensorFlow reports broken files by many types, bare ones among them.
     except Exception as error:
         raise UserError(
-            f"--model={folder}: can't be loaded ({first_line(error)}); export"
-            " again"
+            f"{folder}: can't be loaded ({first_line(error)}); export again"
         ) from error
     for name in (_GROUND, _SATELLITE):
         if name not in signatures:
             raise UserError(
-                f"--model={folder}: written by an earlier version, without the"
+                f"{folder}: written by an earlier version, without the"
                 f" signature {name}; export again"
             )
     return signatures

@@ -1,8 +1,8 @@
 """Panoramas whose north is unknown: every rotation is searched.
 
-As in DSM (Shi et al. 2020) the heading is the turn under which a place
-answers best. There the features are turned; here the image is, because these
-networks know where their columns stand.
+As in DSM (Shi et al. 2020) the heading is the rotation under which a place
+answers best. There the features are rotated; here the image is, because these
+networks use the position of their columns.
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from polar.panorama_notes import turned_to_north
-
 UNTRAINED = (
-    "--unknown_heading: the model was not trained with --roll_and_mirror; its"
+    "unknown_heading: the model was not trained with roll_and_mirror; its"
     " headings may be poor"
 )
 """A warning."""
@@ -33,22 +31,8 @@ def rotations(details: Mapping[str, Any]) -> int:
 
 
 def trained_with_rotations(details: Mapping[str, Any]) -> bool:
-    """Whether training turned its views, so that no azimuth was special."""
+    """Whether the training images were rotated at random."""
     return bool(details["config"]["data"].get("roll_and_mirror", False))
-
-
-def rotated(pixels: np.ndarray, count: int) -> list[np.ndarray]:
-    """A panorama rotated by each of T equal parts of 360 degrees.
-
-    Args:
-        pixels: RGB uint8 [h, w, 3].
-        count: T.
-
-    Returns:
-        T like it. In the t-th, north is in the centre column if the
-        original's centre column looks towards t * 360 / T degrees.
-    """
-    return [turned_to_north(pixels, t * 360 / count) for t in range(count)]
 
 
 def best_rotations(
@@ -56,11 +40,11 @@ def best_rotations(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The most similar places over all rotations, each by its best.
 
-    A place among the K best under its best turn is among the K best answers
-    of that turn, so these are exact.
+    A place among the K best under its best rotation is among the K best
+    answers of that rotation, so these are exact.
 
     Args:
-        rows: answers of the T turns, int [T, K], K >= top_k unless the
+        rows: answers of the T rotations, int [T, K], K >= top_k unless the
             gallery is smaller.
         similarities: theirs, [T, K].
         top_k: how many places.

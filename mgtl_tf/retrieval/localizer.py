@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import repeat
-from pathlib import Path
 from typing import Any
 
-from mgtl_tf.retrieval.ann import SearchEngine, open_engine
+from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.retrieval.answers import Located, answers_of, true_answers
-from mgtl_tf.retrieval.calibration.stored import Calibration, load_calibration
+from mgtl_tf.retrieval.calibration.stored import load_calibration
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.gallery import Index, load_index
-from mgtl_tf.retrieval.prior import Prior
-from mgtl_tf.retrieval.queries import Unreadable, refuse
-from mgtl_tf.retrieval.searching import Searched, Searcher
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.retrieval.prior import rows_near
+from mgtl_tf.retrieval.queries import Unreadable, raise_unreadable
+from mgtl_tf.retrieval.searcher import SearchedBatch, Searcher
 from mgtl_tf.retrieval.sequence.localizer import REACH, SequenceLocalizer
 from mgtl_tf.utils.errors import UserError
 
@@ -38,8 +37,9 @@ class Localizer(Searcher):
         engine: searches it.
 
     Attributes:
-        calibration: what confidences rest on; None where the gallery's
-            folder holds none that counts, and `no_confidence` tells why.
+        calibration: for confidences; None where the gallery's folder holds
+            no valid one.
+        no_confidence: why not.
 
     Raises:
         UserError: where the gallery's calibration is damaged.
@@ -48,31 +48,6 @@ class Localizer(Searcher):
     def __init__(self, encoder: Encoder, index: Index, engine: SearchEngine):
         super().__init__(encoder, index, engine)
         self.calibration, self.no_confidence = load_calibration(index)
-
-    @classmethod
-    def load(
-        cls,
-        model: Path | str,
-        gallery: Path | str,
-        engine: str = "exact",
-        backend: str = "faiss",
-        uri: str | None = None,
-    ) -> Localizer:
-        """Opens a model and a gallery.
-
-        Args:
-            model: folder that experiments.export wrote.
-            gallery: folder that experiments.index wrote, with that model.
-            engine, backend, uri: what searches the gallery, as of
-                `engines.open_engine`.
-
-        Raises:
-            UserError: where one is missing, damaged or of another model.
-        """
-        index = load_index(gallery)
-        encoder = Encoder(model)
-        index.require_model(encoder.model_hash, model)
-        return cls(encoder, index, open_engine(index, engine, backend, uri))
 
     def locate(
         self,
@@ -87,21 +62,22 @@ class Localizer(Searcher):
         Args:
             image: path, bytes, uint8 array or PIL image.
             top_k: K, how many places.
-            near: (latitude, longitude), degrees, of a point near to which
-                the image was taken; with `radius`, only places inside that
+            near: (latitude, longitude), degrees, of a point near which the
+                image was taken; with `radius`, only places inside that
                 circle are candidates.
             radius: metres.
             unknown_heading: whether north may be anywhere in the panorama:
-                all T turns of it are tried, and answers hold the heading.
+                all T rotations are tried, and answers have the heading.
                 There is no confidence then.
 
         Raises:
-            UserError: for an image that cannot be read, or a prior with no
+            UserError: for an image that cannot be read, or a circle with no
                 place in it.
         """
-        return self.locate_many([image], top_k, near, radius, unknown_heading)[
-            0
-        ]
+        (found,) = self.locate_many(
+            [image], top_k, near, radius, unknown_heading
+        )
+        return found
 
     def locate_many(
         self,
@@ -110,15 +86,15 @@ class Localizer(Searcher):
         near: tuple[float, float] | None = None,
         radius: float | None = None,
         unknown_heading: bool = False,
-        unreadable: Unreadable = refuse,
+        unreadable: Unreadable = raise_unreadable,
         truths: Iterable[str | None] = repeat(None),
     ) -> list[Located]:
         """The most similar places of each image, encoded in batches.
 
         Args:
             images, top_k, near, radius, unknown_heading: as of `locate`.
-            unreadable: is told each image that cannot be read, which is then
-                passed over; by default the first such image is an error.
+            unreadable: called with each image that cannot be read, and why;
+                the image is then skipped. By default the first is an error.
             truths: ids of the places where the images were taken, one each,
                 None where that is unknown or the gallery lacks it.
 
@@ -130,8 +106,7 @@ class Localizer(Searcher):
             UserError: as `locate`.
             ValueError: for top_k below 1.
         """
-        prior = Prior.of(near, radius)
-        rows = None if prior is None else prior.rows(self.index.coordinates)
+        rows = rows_near(self.index.coordinates, near, radius)
         found: list[Located] = []
         for batch in self.search(
             images, top_k, rows, unknown_heading, unreadable, truths
@@ -146,10 +121,10 @@ class Localizer(Searcher):
         metres_per_frame: float = 10.0,
         near: tuple[float, float] | None = None,
         radius: float | None = None,
-        unreadable: Unreadable = refuse,
+        unreadable: Unreadable = raise_unreadable,
         truths: Iterable[str | None] = repeat(None),
     ) -> list[Located]:
-        """Where each frame of one drive was taken, those before considered.
+        """Where each frame of one drive was taken, given those before.
 
         See `sequence/bayes_filter.py`; the gallery must be calibrated.
 
@@ -158,8 +133,8 @@ class Localizer(Searcher):
             top_k: as of `locate`.
             metres_per_frame: about what the camera moves between two.
             near, radius: a circle in which the first was taken.
-            unreadable, truths: as of `locate_many`; where a frame is passed
-                over, the camera moves on.
+            unreadable, truths: as of `locate_many`; the camera moves during
+                skipped frames too.
 
         Returns:
             One for each readable frame, places by `probability`;
@@ -170,29 +145,33 @@ class Localizer(Searcher):
                 or has no positions.
             ValueError: for top_k below 1.
         """
+        if self.calibration is None:
+            raise UserError(f"sequence: {self.no_confidence}")
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
-        follow = SequenceLocalizer(
-            self, self._calibrated(), metres_per_frame, Prior.of(near, radius)
+        sequence = SequenceLocalizer(
+            self.index,
+            self.calibration,
+            metres_per_frame,
+            rows_near(self.index.coordinates, near, radius),
         )
         found: list[Located] = []
         for batch in self.search(
-            images, REACH, None, False, unreadable, truths
+            images, REACH, unreadable=unreadable, truths=truths
         ):
-            found += follow(batch, top_k)
+            found += sequence.located(batch, top_k)
         return found
 
-    def _calibrated(self) -> Calibration:
-        if self.calibration is None:
-            raise UserError(f"--sequence: {self.no_confidence}")
-        return self.calibration
-
-    def _answered(self, batch: Searched, top_k: int) -> list[Located]:
-        confidences, reason = self._confidences(batch)
-        metres = share = None
-        if self.calibration is not None:
-            metres = self.calibration.metres
-            share = self.calibration.outside_share
+    def _answered(self, batch: SearchedBatch, top_k: int) -> list[Located]:
+        calibration, reason = self.calibration, self.no_confidence
+        probabilities = [None] * len(batch.queries)
+        if calibration is not None and batch.headings is not None:
+            reason = _NO_HEADING
+        elif calibration is not None:
+            where = self.index.coordinates[batch.rows]  # [Q, K, 2]
+            probabilities = calibration.probabilities(
+                batch.similarities, where
+            ).tolist()
         true = true_answers(batch.descriptors, self.index, batch.true_rows)
         headings = batch.headings
         return [
@@ -205,24 +184,12 @@ class Localizer(Searcher):
                     None if headings is None else headings[i, :top_k],
                 ),
                 true[i],
-                confidences[i],
-                metres,
-                share,
+                probabilities[i],
+                None if calibration is None else calibration.metres,
+                None if calibration is None else calibration.outside_share,
                 reason,
                 batch.seconds,
                 query.heading_read,
             )
             for i, query in enumerate(batch.queries)
         ]
-
-    def _confidences(
-        self, batch: Searched
-    ) -> tuple[Sequence[float | None], str]:
-        """Of each query, or why there are none."""
-        nothing = [None] * len(batch.queries)
-        if self.calibration is None:
-            return nothing, self.no_confidence
-        if batch.headings is not None:
-            return nothing, _NO_HEADING
-        where = self.index.coordinates[batch.rows]  # [Q, K, 2]
-        return self.calibration.judge(batch.similarities, where).tolist(), ""

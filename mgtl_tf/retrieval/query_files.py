@@ -27,8 +27,8 @@ class QueryFile:
     Attributes:
         image: its file.
         place: the place's id, by the name of a file.
-        id: the place's id in its list, where that tells one.
-        coordinates: degrees, where the list tells them.
+        id: the place's id in its list, where that has one.
+        coordinates: degrees, where the list has them.
     """
 
     image: Path
@@ -40,13 +40,11 @@ class QueryFile:
 def query_files(paths: Sequence[Path | str]) -> list[Path]:
     """Files as they are given, the images of a folder by name.
 
-    Whether a file can be read is not looked at.
-
     Raises:
         UserError: where nothing is given, or a folder holds no image.
     """
     if not paths:
-        raise UserError("IMAGE: none given; name one panorama or more")
+        raise UserError("no image given; name one panorama or more")
     files: list[Path] = []
     for path in map(Path, paths):
         files += _images_in(path) if path.is_dir() else [path]
@@ -71,7 +69,7 @@ def known_queries(path: Path | str) -> list[QueryFile]:
         return list(_own(path) if is_pair_list(path) else _listed(path))
     if path.is_dir():
         return [QueryFile(file, place_id(file)) for file in _images_in(path)]
-    raise UserError(f"--queries={path}: no folder and no .csv file")
+    raise UserError(f"{path}: no folder and no .csv file")
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -83,13 +81,12 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _own(path: Path) -> Iterator[QueryFile]:
     """The panoramas of own pairs."""
-    where = f"--queries={path}"
-    for row in read_rows(path, ("ground", "aerial"), where):
+    for row in read_rows(path, ("ground", "aerial")):
         values = dict.fromkeys(("id", *DEGREES), "") | row.values
         try:
             degrees = degrees_of(values)
         except ValueError as error:
-            raise UserError(f"{where}: row {row.number}: {error}") from None
+            raise UserError(f"{path}: row {row.number}: {error}") from None
         image = _found(path, row.number, values["ground"])
         place = place_id(values["aerial"])
         yield QueryFile(image, place, values["id"], degrees)
@@ -97,7 +94,7 @@ def _own(path: Path) -> Iterator[QueryFile]:
 
 def _listed(path: Path) -> Iterator[QueryFile]:
     """The panoramas of a list without a header."""
-    for number, row in headless_rows(path, f"--queries={path}"):
+    for number, row in headless_rows(path):
         image = _found(path, number, row[1] if len(row) > 1 else "")
         yield QueryFile(image, place_id(row[0]))
 
@@ -109,6 +106,6 @@ def _found(path: Path, number: int, name: str) -> Path:
         if name and os.path.isfile(folder / name):
             return folder / name
     raise UserError(
-        f"--queries={path}: row {number} names the panorama {name[:80]!r}, no"
+        f"{path}: row {number} names the panorama {name[:80]!r}, no"
         " file beside the list or in the folder above"
     )

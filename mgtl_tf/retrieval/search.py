@@ -22,8 +22,8 @@ def search(
         queries: unit vectors, float32 [Q, D].
         gallery: unit vectors, float32 [N, D], may be memory-mapped.
         top_k: K; all rows where there are fewer.
-        rows: the M rows of the gallery that may answer, int [M] in any
-            order; None for all.
+        rows: the M rows of the gallery to search, int [M] in any order;
+            None for all.
 
     Returns:
         rows: int64 [Q, K], most similar first.
@@ -34,18 +34,18 @@ def search(
             rows that it does not have, or values that are not finite.
     """
     check_search(queries, gallery, top_k)
-    allowed = None if rows is None else checked_rows(rows, len(gallery))
-    top_k = min(top_k, len(gallery) if allowed is None else len(allowed))
-    return neighbours.top_k(queries, gallery, top_k, allowed)
+    count = len(gallery)
+    if rows is not None:
+        rows = _checked_rows(rows, count)
+        count = len(rows)
+    return neighbours.top_k(queries, gallery, min(top_k, count), rows)
 
 
 def check_search(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:
     """Refuses what no search can answer.
 
     Args:
-        queries: [Q, D].
-        gallery: [N, D].
-        top_k: K.
+        queries, gallery, top_k: as of `search`.
 
     Raises:
         ValueError: for shapes that do not fit, an empty gallery or K below 1.
@@ -64,19 +64,8 @@ def check_search(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:
         raise ValueError(f"top_k={top_k}: must be 1 or more")
 
 
-def checked_rows(rows: np.ndarray, count: int) -> np.ndarray:
-    """The rows that may answer, each once, in the order of the gallery.
-
-    Args:
-        rows: int [M], in any order.
-        count: N, rows of the gallery.
-
-    Returns:
-        int64 [M'], ascending.
-
-    Raises:
-        ValueError: for other shapes or types, or rows outside 0..N-1.
-    """
+def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:
+    """Each row once, ascending."""
     rows = np.asarray(rows)
     if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
         raise ValueError(

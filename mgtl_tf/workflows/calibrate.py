@@ -1,4 +1,4 @@
-"""Calibrating a gallery: from panoramas of known place to its confidence."""
+"""Calibrating a gallery: from panoramas of known position to confidences."""
 
 from __future__ import annotations
 
@@ -9,62 +9,61 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.retrieval.calibration.calibration_set import (
+    AWAY,
+    CalibrationSet,
+    search_queries,
+)
 from mgtl_tf.retrieval.calibration.cross_validation import (
     CrossValidation,
     cross_validate,
+    draw_reliability,
     summary,
 )
 from mgtl_tf.retrieval.calibration.fit import fit
-from mgtl_tf.retrieval.calibration.query_results import (
-    AWAY,
-    CalibrationSet,
-    QueryResults,
-    ResultCollector,
-)
-from mgtl_tf.retrieval.calibration.reliability_chart import draw_reliability
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
+    MeasuredCalibration,
     fingerprint,
     save_calibration,
 )
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import read_locations
-from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import QueryFile, known_queries
-from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
-from mgtl_tf.retrieval.sequence.fit import fit_drive
-from mgtl_tf.retrieval.sequence.validation import Frames, choose_caution
+from mgtl_tf.retrieval.searcher import Searcher
+from mgtl_tf.retrieval.sequence.parameters import fit_sequence_model
+from mgtl_tf.retrieval.sequence.validation import choose_frame_penalty
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 
 OUTSIDE_SHARE = 0.1
-"""One query in ten from where the gallery has no place, if nobody says."""
+"""One query in ten is assumed to be from where the gallery has no place."""
 
 _CHART = "calibration.svg"
-# Of right and of wrong answers each: fewer tell nothing about the other kind.
+# Of right and of wrong answers each: fewer do not describe their kind.
 _FEWEST = 5
 _FEWEST_QUERIES = 50
 
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What calibrating came to.
+    """The outcome of calibrating.
 
     Attributes:
         calibration: what was written.
-        trial: how it does on held-out places.
+        reliability: on held-out places.
         files: that were written.
         left_out: a line for each query that was not used.
     """
 
     calibration: Calibration
-    trial: CrossValidation
+    reliability: CrossValidation
     files: list[Path]
     left_out: list[str]
 
     def __str__(self) -> str:
-        """The table of reliability, and what follows from it."""
-        return "\n".join(summary(self.calibration, self.trial))
+        """The table of reliability."""
+        return summary(self.calibration, self.reliability)
 
 
 def calibrate_gallery(
@@ -86,27 +85,26 @@ def calibrate_gallery(
         locations: CSV with columns id, latitude, longitude: where the
             panoramas of these ids were taken; the others at the gallery's
             place of their id.
-        outside_share: how many of the queries to come are taken to be from
-            places that the gallery lacks, 0 to less than 1.
+        outside_share: assumed share of queries from places that the gallery
+            lacks, 0 to less than 1.
 
     Raises:
-        UserError: for wrong paths or files, or queries from which nothing
-            can be learnt.
+        UserError: for wrong paths or files, or too few queries.
     """
     if not 0 < metres < np.inf:
-        raise UserError(f"--metres={metres:g}: must be above 0")
+        raise UserError(f"metres={metres:g}: must be above 0")
     if not 0 <= outside_share < 1:
         raise UserError(
-            f"--outside_share={outside_share:g}: must be 0 or more and below 1"
+            f"outside_share={outside_share:g}: must be 0 or more and below 1"
         )
     files = known_queries(queries)
     known = {} if locations is None else read_locations(locations)
-    localizer = Localizer.load(model, gallery)
-    return calibrate(localizer, files, metres, known, outside_share)
+    searcher = Searcher.load(model, gallery)
+    return calibrate(searcher, files, metres, known, outside_share)
 
 
 def calibrate(
-    localizer: Localizer,
+    searcher: Searcher,
     files: Sequence[QueryFile],
     metres: float,
     known: Mapping[str, tuple[float, float]],
@@ -115,91 +113,90 @@ def calibrate(
     """Fits the confidence of an open gallery and writes it.
 
     Args:
-        localizer: model and gallery.
+        searcher: model and gallery.
         files: panoramas.
         metres: R.
         known: degrees by place id, before those of the gallery.
         outside_share: as of `calibrate_gallery`.
 
     Raises:
-        UserError: for queries from which nothing can be learnt.
+        UserError: for too few queries.
     """
-    placed, where, left_out = _placed(files, localizer, known)
-    index = localizer.index
-    collector = ResultCollector(index, where, metres, outside_share > 0)
-    trials = _tried(localizer, placed, collector, left_out)
-    if collector.unjudged:
+    index = searcher.index
+    placed, degrees, left_out = _placed(files, index, known)
+    found = search_queries(
+        searcher,
+        tqdm(placed, "calibrate", unit="image", leave=False),
+        degrees,
+        metres,
+        outside_share > 0,
+        unreadable=lambda path, why: left_out.append(f"{path}: {why}"),
+    )
+    if found.unjudged:
         left_out.append(
-            f"{collector.unjudged} queries: their first answer has no position,"
-            " so whether it is right cannot be judged"
+            f"{found.unjudged} queries: their first answer has no position, so"
+            " whether it is right cannot be judged"
         )
-    _require_both(trials.inside, metres)
-    _require_outside(trials, metres, outside_share)
-    positions = earth_centred(*where[collector.kept].T)
-    trial = cross_validate(trials, positions, metres, outside_share)
+    queries, degrees = found.results, degrees[found.numbers]
+    _require_enough(queries, metres, outside_share)
+    reliability = cross_validate(
+        queries, earth_centred(*degrees.T), metres, outside_share
+    )
+    drive, drive_errors = choose_frame_penalty(
+        fit_sequence_model(queries, found.views, outside_share),
+        index.descriptors,
+        index.coordinates,
+        found.views,
+        degrees[: len(found.views)],
+        metres,
+    )
+    outside = reliability.outside
     calibration = Calibration(
-        fit(trials, outside_share),
+        fit(queries, outside_share),
         float(metres),
         index.model_hash,
         fingerprint(index),
-        len(trials.inside),
-        float(trials.inside.right.mean()),
-        trial.mixed.error,
         float(outside_share),
-        trial.inside.error,
-        None if trial.outside is None else trial.outside.error,
-        *_on_drives(localizer, trials, collector, where, metres, outside_share),
+        drive,
+        MeasuredCalibration(
+            len(queries.inside),
+            float(queries.inside.right.mean()),
+            reliability.mixed.error,
+            reliability.inside.error,
+            None if outside is None else outside.error,
+            drive_errors,
+        ),
     )
-    draw_reliability(trial, metres, index.folder / _CHART)
+    chart = index.folder / _CHART
+    draw_reliability(reliability, metres, chart)
     written = save_calibration(calibration, index.folder)
-    files_written = [written, index.folder / _CHART]
-    return Calibrated(calibration, trial, files_written, left_out)
-
-
-def _on_drives(
-    localizer: Localizer,
-    trials: CalibrationSet,
-    collector: ResultCollector,
-    where: np.ndarray,
-    metres: float,
-    outside_share: float,
-) -> tuple[SequenceModel, dict[str, float]]:
-    """What frames tell of drives, and the errors on drives of queries."""
-    views = np.array(collector.views)
-    index = localizer.index
-    return choose_caution(
-        fit_drive(trials, views, outside_share),
-        index.descriptors,
-        index.coordinates,
-        Frames(views, where[collector.kept[: len(views)]]),
-        metres,
-    )
+    return Calibrated(calibration, reliability, [written, chart], left_out)
 
 
 def _placed(
     files: Sequence[QueryFile],
-    localizer: Localizer,
+    index: Index,
     known: Mapping[str, tuple[float, float]],
-) -> tuple[list[QueryFile], np.ndarray, list[str]]:
-    """Queries of known position, their degrees [Q, 2], and the others."""
+) -> tuple[list[Path], np.ndarray, list[str]]:
+    """Images of known position, their degrees [Q, 2], and the others."""
     placed, where, others = [], [], []
     for file in files:
-        found = _position(file, localizer.index, known)
-        if found is None:
+        position = _position(file, index, known)
+        if position is None:
             others.append(
-                f"{file.image}: neither the gallery nor --locations has the"
-                f" position of {file.place!r}"
+                f"{file.image}: neither the gallery nor the given locations"
+                f" have the position of {file.place!r}"
             )
         else:
-            placed.append(file)
-            where.append(found)
+            placed.append(file.image)
+            where.append(position)
     return placed, np.array(where, np.float64).reshape(-1, 2), others
 
 
 def _position(
     file: QueryFile, index: Index, known: Mapping[str, tuple[float, float]]
 ) -> tuple[float, float] | None:
-    """Where a query was taken: by --locations, its list, or the gallery."""
+    """By the given locations, the query's list, or the gallery."""
     names = [name for name in (file.id, file.place) if name]
     for name in names:
         if name in known:
@@ -212,44 +209,22 @@ def _position(
     return None
 
 
-def _tried(
-    localizer: Localizer,
-    files: Sequence[QueryFile],
-    collector: ResultCollector,
-    left_out: list[str],
-) -> CalibrationSet:
-    """What the gallery has for the queries, where they could be read."""
-    order = {file.image: number for number, file in enumerate(files)}
-    bar = tqdm(files, "calibrate", unit="image", leave=False)
-    for batch in localizer.search(
-        (file.image for file in bar),
-        collector.top_k,
-        unreadable=lambda path, why: left_out.append(f"{path}: {why}"),
-    ):
-        numbers = [order[query.name] for query in batch.queries]
-        collector.note(batch, numbers)
-    return collector.trials
-
-
-def _require_both(evidence: QueryResults, metres: float) -> None:
-    right = int(evidence.right.sum())
-    wrong = len(evidence) - right
-    if len(evidence) < _FEWEST_QUERIES or min(right, wrong) < _FEWEST:
-        raise UserError(
-            f"--queries: {right} first answers lie within {metres:g} m and"
-            f" {wrong} do not; {_FEWEST_QUERIES} queries with {_FEWEST} of each"
-            " kind are the least to calibrate on: give more queries or another"
-            " --metres"
-        )
-
-
-def _require_outside(
-    trials: CalibrationSet, metres: float, share: float
+def _require_enough(
+    queries: CalibrationSet, metres: float, outside_share: float
 ) -> None:
-    count = len(trials.outside)
-    if share > 0 and count < _FEWEST_QUERIES:
+    right = int(queries.inside.right.sum())
+    wrong = len(queries.inside) - right
+    if right + wrong < _FEWEST_QUERIES or min(right, wrong) < _FEWEST:
         raise UserError(
-            f"--outside_share={share:g}: only {count} queries leave a place of"
-            f" the gallery {AWAY * metres:g} m or more away; give"
-            " --outside_share=0, a smaller --metres or a larger gallery"
+            f"queries: {right} first answers lie within {metres:g} m and"
+            f" {wrong} do not; at least {_FEWEST_QUERIES} queries with"
+            f" {_FEWEST} of each kind are needed: give more queries or another"
+            " metres"
+        )
+    count = len(queries.without_place)
+    if outside_share and count < _FEWEST_QUERIES:
+        raise UserError(
+            f"outside_share={outside_share:g}: only {count} queries leave a"
+            f" place of the gallery {AWAY * metres:g} m or more away; give"
+            " outside_share=0, a smaller metres or a larger gallery"
         )

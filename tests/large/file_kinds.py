@@ -30,6 +30,7 @@ from mgtl_tf.retrieval.ann.opening import build_engine, open_engine
 from mgtl_tf.retrieval.calibration.confidence import Confidence
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
+    MeasuredCalibration,
     fingerprint,
     load_calibration,
     save_calibration,
@@ -196,9 +197,10 @@ def _make_gallery(
     build_index(encoder, places, root / "gallery", 16, False)
     index = load_index(root / "gallery")
     sure = Confidence(float(random.uniform(20, 30)))
-    figures = (25.0, index.model_hash, fingerprint(index), 9, 0.5, 0.1)
+    of = (25.0, index.model_hash, fingerprint(index), 0.1)
     drive, errors = SequenceModel(20.0, outside_share=0.1), {"inside": 0.01}
-    fitted = Calibration(sure, *figures, 0.1, 0.1, 0.2, drive, errors)
+    measured = MeasuredCalibration(9, 0.5, 0.1, 0.1, 0.2, errors)
+    fitted = Calibration(sure, *of, drive, measured)
     save_calibration(fitted, index.folder)
     growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
     for rows in random.normal(size=(5, 4, _ROWS)).astype(np.float32):

@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.answers import locate, metres_from_first
+from mgtl_tf.retrieval.answers import answers_of, locate
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 
 
 @pytest.fixture
@@ -44,18 +43,12 @@ def test_distances_are_those_of_the_ellipsoid():
         Place("east", Path("c.jpg"), (0.0, 11.0)),
         Place("across the date line", Path("d.jpg"), (0.0, -170.0)),
     ]
-    metres = metres_from_first(places)
-    radius = 6378137.0
-    assert metres[0] == 0
-    assert np.isnan(metres[1])
-    assert metres[2] == pytest.approx(np.pi / 180 * radius, abs=1e-3)
+    index = Index(Path("i"), places, np.eye(4, dtype=np.float32), "hash")
+    answers = answers_of(index, np.arange(4), np.ones(4))
+    metres = [answer.metres_from_first for answer in answers]
+    assert metres[:2] == [0, None]
+    assert metres[2] == pytest.approx(np.pi / 180 * 6378137.0, abs=1e-3)
     # The shortest way half around goes over a pole: half the meridian.
     assert metres[3] == pytest.approx(20003931.458, abs=1e-2)
-    assert np.isnan(metres_from_first(places[1:])).all()
-
-
-def test_distance_agrees_with_the_chord_nearby():
-    """Over some 100 m the ellipsoid is as good as flat."""
-    where = np.array([[46.948, 7.4474], [46.9487, 7.4486]])
-    chord = np.linalg.norm(np.diff(earth_centred(*where.T), axis=0))
-    assert geodesic_metres(where[0], where)[1] == pytest.approx(chord, abs=1e-5)
+    away = answers_of(index, np.arange(1, 4), np.ones(3))
+    assert [answer.metres_from_first for answer in away] == [None] * 3

@@ -1,4 +1,4 @@
-"""Confidence, its fit and its judge, against models that are known exactly."""
+"""Confidence, its fit and reliability, against models known exactly."""
 
 import numpy as np
 import pytest
@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import vonmises_fisher
 
-from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
-from mgtl_tf.retrieval.calibration.fit import fit, held_out
-from mgtl_tf.retrieval.calibration.query_results import (
+from mgtl_tf.retrieval.calibration.calibration_set import (
     CalibrationSet,
     QueryResults,
 )
+from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
+from mgtl_tf.retrieval.calibration.fit import fit, held_out
 from mgtl_tf.retrieval.calibration.reliability import reliability
 
 SIDE = 24
@@ -55,6 +55,16 @@ def strangers(seed):
     return QueryResults(best, near, np.zeros(len(grid), bool))
 
 
+def closed(inside):
+    """A calibration set without queries from outside."""
+    nothing = QueryResults(
+        np.full_like(inside.similarities, -np.inf),
+        np.zeros_like(inside.near),
+        np.zeros_like(inside.right),
+    )
+    return CalibrationSet(inside, nothing)
+
+
 def places(random):
     """Positions [N, 2] and descriptors [N, 8]."""
     grid = np.indices((SIDE, SIDE)).reshape(2, -1).T * 10.0
@@ -96,52 +106,52 @@ def test_a_rival_next_door_does_no_harm_one_far_away_does():
 def test_extreme_similarities_stay_probabilities():
     similarities = np.array([[1.0, -1.0], [1.0, 1.0], [-1.0, -1.0]])
     near = np.array([[True, False], [True, True], [True, False]])
-    told = Confidence(1e4, least=0.001)(similarities, near)
-    assert np.isfinite(told).all()
-    assert told[0] == 0.999
+    confidences = Confidence(1e4, least=0.001)(similarities, near)
+    assert np.isfinite(confidences).all()
+    assert confidences[0] == 0.999
 
 
 @pytest.mark.parametrize("concentration", [20.0, 60.0])
 def test_finds_the_noise_that_was_put_in(concentration):
-    evidence, _, exact = town(0, concentration)
-    confidence = fit(CalibrationSet.of(evidence))
+    found, _, exact = town(0, concentration)
+    confidence = fit(closed(found))
     effective = confidence.sharpness * confidence.slope
     assert effective == pytest.approx(concentration, rel=0.35)
-    told = confidence(evidence.similarities, evidence.near)
-    assert np.abs(told - exact).mean() < 0.06
+    confidences = confidence(found.similarities, found.near)
+    assert np.abs(confidences - exact).mean() < 0.06
 
 
-def test_keeps_its_word_on_unseen_places_and_in_another_town():
-    evidence, positions, _ = town(1, 40.0)
-    assert 0.3 < evidence.right.mean() < 0.9
-    told = held_out(CalibrationSet.of(evidence), positions, METRES)[0]
-    assert np.isfinite(told).all()
-    assert reliability(told, evidence.right).error < 0.05
+def test_is_calibrated_on_unseen_places_and_in_another_town():
+    found, positions, _ = town(1, 40.0)
+    assert 0.3 < found.right.mean() < 0.9
+    confidences = held_out(closed(found), positions, METRES)[0]
+    assert np.isfinite(confidences).all()
+    assert reliability(confidences, found.right).error < 0.05
     other, _, _ = town(2, 40.0)
-    told = fit(CalibrationSet.of(evidence))(other.similarities, other.near)
-    assert reliability(told, other.right).error < 0.06
+    confidences = fit(closed(found))(other.similarities, other.near)
+    assert reliability(confidences, other.right).error < 0.06
     # A model that ignores the similarities would do worse than this one.
-    likelihood = np.where(other.right, told, 1 - told)
-    rate = evidence.right.mean()
+    likelihood = np.where(other.right, confidences, 1 - confidences)
+    rate = found.right.mean()
     blind = np.where(other.right, rate, 1 - rate)
     assert np.log(likelihood).mean() > np.log(blind).mean() + 0.1
 
 
 def test_held_out_places_are_not_seen():
-    """What happened in one part of the map changes nothing told there."""
-    evidence, positions, _ = town(3, 40.0)
+    """What happened in one part of the map changes no confidence there."""
+    found, positions, _ = town(3, 40.0)
     # Stretched, so that strips of the map lie across its second axis.
     positions = positions * [1.0, 3.0, 1.0]
-    told = held_out(CalibrationSet.of(evidence), positions, METRES)[0]
+    confidences = held_out(closed(found), positions, METRES)[0]
     order = np.argsort(positions[:, 1], kind="stable")
     strip = order[: len(order) // 5 - SIDE]
-    right = evidence.right.copy()
+    right = found.right.copy()
     right[strip] = ~right[strip]
-    lied = QueryResults(evidence.similarities, evidence.near, right)
-    told_then = held_out(CalibrationSet.of(lied), positions, METRES)[0]
-    np.testing.assert_array_equal(told_then[strip], told[strip])
+    flipped = QueryResults(found.similarities, found.near, right)
+    then = held_out(closed(flipped), positions, METRES)[0]
+    np.testing.assert_array_equal(then[strip], confidences[strip])
     others = np.setdiff1d(np.arange(len(right)), order[: len(order) // 5])
-    assert (told_then[others] != told[others]).mean() > 0.9
+    assert (then[others] != confidences[others]).mean() > 0.9
 
 
 def test_few_queries_change_little():
@@ -149,9 +159,9 @@ def test_few_queries_change_little():
     similarities = np.tile([0.9, 0.6, 0.5], (10, 1))
     near = np.tile([True, False, False], (10, 1))
     right = np.arange(10) > 0
-    confidence = fit(CalibrationSet.of(QueryResults(similarities, near, right)))
-    told = confidence(similarities, near)
-    assert np.all((told > 0.75) & (told <= 1 - 1 / 12))
+    confidence = fit(closed(QueryResults(similarities, near, right)))
+    confidences = confidence(similarities, near)
+    assert np.all((confidences > 0.75) & (confidences <= 1 - 1 / 12))
 
 
 def test_expected_calibration_error_by_hand():
@@ -196,27 +206,23 @@ def test_weights_count_as_copies_do():
 
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_queries_from_outside_are_expected(share):
-    """Of a mix in the shares that were said, confidences keep their word."""
+    """Of a mix in the shares that were said, confidences are calibrated."""
     inside, outside = town(4, 60.0)[0], strangers(4)
-    trials = CalibrationSet(inside, outside, np.arange(len(outside)))
-    confidence, before = fit(trials, share), fit(CalibrationSet.of(inside))
+    queries = CalibrationSet(inside, outside)
+    confidence, before = fit(queries, share), fit(closed(inside))
     assert confidence.sharpness == before.sharpness
-    told = [
+    confidences = [
         np.concatenate([f(e.similarities, e.near) for e in (inside, outside)])
         for f in (confidence, before)
     ]
     right = np.concatenate([inside.right, outside.right])
     weights = np.repeat([1 - share, share], len(inside))
-    errors = [reliability(t, right, weights=weights).error for t in told]
+    errors = [reliability(t, right, weights=weights).error for t in confidences]
     assert errors[0] < 0.05 < errors[1]
     stranger = slice(len(inside), None)
-    assert told[0][stranger].mean() < told[1][stranger].mean() - 0.05
-
-
-def test_a_share_of_none_is_the_fit_to_insiders():
-    inside, outside = town(4, 60.0)[0], strangers(4)
-    trials = CalibrationSet(inside, outside, np.arange(len(outside)))
-    assert fit(trials, 0.0) == fit(CalibrationSet.of(inside))
+    assert (
+        confidences[0][stranger].mean() < confidences[1][stranger].mean() - 0.05
+    )
 
 
 def test_a_copy_of_each_query_outside_counts_by_its_share():
@@ -226,18 +232,25 @@ def test_a_copy_of_each_query_outside_counts_by_its_share():
     inside = QueryResults(similarities, near, np.arange(400) >= 100)
     outside = QueryResults(similarities, near, np.zeros(400, bool))
     for share in (0.0, 0.2, 0.5):
-        confidence = fit(CalibrationSet(inside, outside, np.arange(400)), share)
-        told = confidence(similarities[:1], near[:1])
-        assert told == pytest.approx([0.75 * (1 - share)], abs=0.01)
+        confidence = fit(CalibrationSet(inside, outside), share)
+        confidences = confidence(similarities[:1], near[:1])
+        assert confidences == pytest.approx([0.75 * (1 - share)], abs=0.01)
 
 
-def test_parts_of_trials_keep_pairs_together():
-    queries = np.array([0, 2, 3])  # The second was not asked outside.
-    yes, no = np.ones(4, bool), np.zeros(3, bool)
-    inside = QueryResults(np.arange(4.0)[:, None], yes[:, None], yes)
-    outside = QueryResults(10.0 + queries[:, None], yes[:3, None], no)
-    part = CalibrationSet(inside, outside, queries).part(np.array([3, 1, 2]))
-    assert part.inside.similarities.ravel().tolist() == [3, 1, 2]
-    paired = part.inside.similarities[part.queries] + 10
-    np.testing.assert_array_equal(part.outside.similarities, paired)
-    assert len(part.outside) == 2
+def test_queries_without_any_answer_outside_are_left_out():
+    """As where the gallery has no place but their own."""
+    inside, outside = town(4, 60.0)[0], strangers(4)
+    outside.similarities[::2] = -np.inf
+    queries = CalibrationSet(inside, outside)
+    assert len(queries.without_place) == len(inside) // 2
+    half = CalibrationSet(inside, outside[np.arange(len(inside)) // 2 * 2 + 1])
+    np.testing.assert_allclose(
+        list(vars(fit(queries, 0.1)).values()),
+        list(vars(fit(half, 0.1)).values()),
+        rtol=1e-2,
+    )
+    part = queries[np.array([3, 1, 2])]
+    np.testing.assert_array_equal(
+        part.inside.similarities, inside.similarities[[3, 1, 2]]
+    )
+    assert len(part.without_place) == 2

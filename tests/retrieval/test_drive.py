@@ -57,7 +57,9 @@ def see_all(drive, similarities):
     beliefs = []
     for number, line in enumerate(similarities, start=3):
         rows = np.argsort(-line, kind="stable")
-        beliefs.append(drive.see(number, DIFFERENT[number], rows, line[rows]))
+        beliefs.append(
+            drive.update(number, DIFFERENT[number], rows, line[rows])
+        )
     return np.array(beliefs)
 
 
@@ -112,9 +114,9 @@ def test_a_frame_that_cannot_be_read_is_moved_through():
     first = np.where(np.arange(9) == 4, 1.0, 0.0)
     drive = plain_drive(Motion(coordinates, 5.0), 50.0)
     rows = np.argsort(-first)
-    drive.see(1, DIFFERENT[1], rows, first[rows])
+    drive.update(1, DIFFERENT[1], rows, first[rows])
     # Frames 2 and 3 are missing; the fourth says nothing.
-    belief = drive.see(4, DIFFERENT[4], np.arange(9), np.zeros(9))
+    belief = drive.update(4, DIFFERENT[4], np.arange(9), np.zeros(9))
     steps = transition(coordinates, 5.0)
     expected = np.exp(50 * first) @ np.linalg.matrix_power(steps, 3)
     np.testing.assert_allclose(belief, expected / expected.sum(), rtol=1e-6)
@@ -130,8 +132,8 @@ def test_places_beyond_the_candidates_are_like_the_last():
     everywhere[rows] = listed
     order = np.argsort(-everywhere, kind="stable")
     np.testing.assert_allclose(
-        short.see(1, DIFFERENT[1], rows, listed),
-        full.see(1, DIFFERENT[1], order, everywhere[order]),
+        short.update(1, DIFFERENT[1], rows, listed),
+        full.update(1, DIFFERENT[1], order, everywhere[order]),
     )
 
 
@@ -140,12 +142,12 @@ def test_places_without_position_are_never_visited():
     coordinates[1] = np.nan
     drive = plain_drive(Motion(coordinates, 10.0), 1e4)
     # Far the most similar, so that the others' likelihoods vanish.
-    belief = drive.see(
+    belief = drive.update(
         1, DIFFERENT[1], np.array([1, 0, 2, 3]), np.array([1, 0, -0.5, -1.0])
     )
     assert belief[1] == 0
     assert belief[0] == pytest.approx(1)
-    belief = drive.see(
+    belief = drive.update(
         2, DIFFERENT[2], np.array([1, 3, 2, 0]), np.array([1, 0, -0.5, -1.0])
     )
     assert np.isfinite(belief).all()
@@ -158,14 +160,14 @@ def test_it_finds_back_after_a_jump():
     for number, place in enumerate([0, 1, 150, 151, 152]):
         line = np.where(np.arange(200) == place, 0.8, 0.5)
         rows = np.argsort(-line, kind="stable")
-        belief = drive.see(number, DIFFERENT[number], rows, line[rows])
+        belief = drive.update(number, DIFFERENT[number], rows, line[rows])
     assert belief.argmax() == 152
     assert belief[152] > 0.9
 
 
 def test_wrong_motions():
     for metres in (0.0, -1.0, 1e300, 1e-300, np.inf, np.nan):
-        with pytest.raises(UserError, match="--metres_per_frame=") as error:
+        with pytest.raises(UserError, match="metres_per_frame=") as error:
             Motion(grid(2, 2), metres)
         assert f"{metres:g}: must be metres from 0.01 to" in str(error.value)
     with pytest.raises(UserError, match="no place of the gallery has a pos"):
@@ -199,7 +201,7 @@ def outside_oracle(coordinates, metres, frames, model):
     for t, (similarities, ratio) in enumerate(frames):
         peak = np.exp(model.sharpness * similarities)
         gain = np.exp(ratio) * count * peak / peak.sum()
-        gain *= np.exp(-model.caution) if t else 1
+        gain *= np.exp(-model.frame_penalty) if t else 1
         belief = (belief @ chain if t else belief) * np.r_[1, gain]
         belief /= belief.sum()
     return belief
@@ -208,12 +210,12 @@ def outside_oracle(coordinates, metres, frames, model):
 def test_elsewhere_against_the_dense_chain():
     coordinates = grid(4, 6)
     random = np.random.default_rng(4)
-    model = SequenceModel(5.0, caution=0.5, outside_share=0.2)
+    model = SequenceModel(5.0, frame_penalty=0.5, outside_share=0.2)
     frames = [(random.uniform(-1, 1, 24), random.normal()) for _ in range(9)]
     drive = BayesFilter(Motion(coordinates, 9.0), model)
     for number, (line, ratio) in enumerate(frames):
         rows = np.argsort(-line, kind="stable")
-        drive.see(number, DIFFERENT[number], rows, line[rows], ratio)
+        drive.update(number, DIFFERENT[number], rows, line[rows], ratio)
     expected = outside_oracle(coordinates, 9.0, frames, model)
     assert drive.outside == pytest.approx(expected[0])
     np.testing.assert_allclose(drive.belief, expected[1:], rtol=1e-6)
@@ -223,33 +225,35 @@ def test_a_standing_car_is_one_frame():
     """Ten pictures of one view, noise and all, are told as the first is."""
     coordinates = grid(3, 5)
     random = np.random.default_rng(5)
-    model = SequenceModel(30.0, same_view=0.9, outside_share=0.1, caution=2.0)
+    model = SequenceModel(
+        30.0, same_view=0.9, outside_share=0.1, frame_penalty=2.0
+    )
     view = np.eye(32)[0]
     line = random.uniform(0, 0.8, 15)
     rows = np.argsort(-line, kind="stable")
     drive = BayesFilter(Motion(coordinates, 10.0), model)
-    first = drive.see(1, view, rows, line[rows], 1.0).copy()
+    first = drive.update(1, view, rows, line[rows], 1.0).copy()
     outside = drive.outside
     for number in range(2, 12):
         noisy = view + random.normal(0, 0.05, 32)
         noisy /= np.linalg.norm(noisy)
-        drive.see(number, noisy, rows, line[rows], 1.0)
+        drive.update(number, noisy, rows, line[rows], 1.0)
     assert drive.views == 1
     np.testing.assert_array_equal(drive.belief, first)
     assert drive.outside == outside
     # It stood for 11 frames; it may have moved as far when it looks different.
-    other = SequenceModel(30.0, outside_share=0.1, caution=2.0)
+    other = SequenceModel(30.0, outside_share=0.1, frame_penalty=2.0)
     gap = BayesFilter(Motion(coordinates, 10.0), other)
     for seen, number in ((drive, 12), (gap, 12)):
         if seen is gap:
-            gap.see(1, view, rows, line[rows], 1.0)
-        seen.see(number, np.eye(32)[1], rows, line[rows], 1.0)
+            gap.update(1, view, rows, line[rows], 1.0)
+        seen.update(number, np.eye(32)[1], rows, line[rows], 1.0)
     np.testing.assert_allclose(gap.belief, drive.belief)
 
 
 def test_frames_that_look_like_elsewhere_end_there_and_come_back():
     coordinates = grid(5, 8)
-    model = SequenceModel(20.0, outside_share=0.1, caution=1.0)
+    model = SequenceModel(20.0, outside_share=0.1, frame_penalty=1.0)
     drive = BayesFilter(Motion(coordinates, 10.0), model)
     rows = np.arange(40)
     inside = np.where(rows == 3, 0.9, 0.4)
@@ -258,7 +262,7 @@ def test_frames_that_look_like_elsewhere_end_there_and_come_back():
     for number in range(24):
         ratio = -4.0 if 8 <= number < 16 else 3.0
         line = np.full(40, 0.3) if ratio < 0 else inside[order]
-        drive.see(number, DIFFERENT[number], order, line, ratio)
+        drive.update(number, DIFFERENT[number], order, line, ratio)
         told.append(drive.outside)
     assert told[7] < 0.01
     assert told[15] > 0.99
@@ -275,12 +279,14 @@ def test_frames_that_look_like_elsewhere_end_there_and_come_back():
     st.sampled_from([0.0, 0.1, 0.99]),
 )
 def test_the_belief_stays_one(frames, share):
-    model = SequenceModel(1e4, outside_share=share, caution=5.0)
+    model = SequenceModel(1e4, outside_share=share, frame_penalty=5.0)
     drive = BayesFilter(Motion(grid(1, 5), 10.0), model)
     for number, (best, ratio) in enumerate(frames):
         line = np.array([best, 0.2, 0.1, 0.0, -1.0])
         rows = np.argsort(-line, kind="stable")
-        belief = drive.see(number, DIFFERENT[number], rows, line[rows], ratio)
+        belief = drive.update(
+            number, DIFFERENT[number], rows, line[rows], ratio
+        )
         assert (belief >= 0).all()
         assert belief.sum() + drive.outside == pytest.approx(1)
         assert belief.max() > 0

@@ -147,13 +147,13 @@ def test_a_prior_leaves_what_lies_in_the_circle(gallery, localizer):
 @pytest.mark.parametrize(
     ("near", "radius", "message"),
     [
-        ((46.9, 7.4), None, "--near: needs --radius"),
-        (None, 100, "--radius: needs --near"),
-        ((91, 0), 100, "--near=91,0: must be latitude"),
-        ((0, 181), 100, "--near=0,181: must be latitude"),
-        ((np.nan, 0), 100, "--near=nan,0: must be latitude"),
-        ((46.9, 7.4), 0, "--radius=0: must be"),
-        ((46.9, 7.4), np.inf, "--radius=inf: must be"),
+        ((46.9, 7.4), None, "near: needs radius"),
+        (None, 100, "radius: needs near"),
+        ((91, 0), 100, "near=91,0: must be latitude"),
+        ((0, 181), 100, "near=0,181: must be latitude"),
+        ((np.nan, 0), 100, "near=nan,0: must be latitude"),
+        ((46.9, 7.4), 0, "radius=0: must be"),
+        ((46.9, 7.4), np.inf, "radius=inf: must be"),
         ((-33, 151), 100, "the nearest is 16,[0-9]{3},[0-9]{3} m away"),
     ],
 )

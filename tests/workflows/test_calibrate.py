@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from mgtl_tf.retrieval.ann import ExactSearch, open_engine
-from mgtl_tf.retrieval.calibration.query_results import ResultCollector
+from mgtl_tf.retrieval.calibration.calibration_set import search_queries
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import known_queries
+from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence import validation
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
@@ -64,8 +65,8 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def few_trials(monkeypatch):
-    """Drives are tried once, not with every caution."""
-    monkeypatch.setattr(validation, "_CAUTIONS", (2.0,))
+    """Drives are tried with one penalty, not with each."""
+    monkeypatch.setattr(validation, "_PENALTIES", (2.0,))
     monkeypatch.setattr(validation, "_DRIVES", 20)
 
 
@@ -91,8 +92,8 @@ def test_writes_what_the_localizer_then_tells(folder, localizer):
     files = known_queries(folder / "ground")
     done = calibrate(localizer, files, 25.0, {}, outside_share=0.0)
     right = brute_force(folder, 25.0)
-    assert done.calibration.queries == COUNT
-    assert done.calibration.right == pytest.approx(right.mean())
+    assert done.calibration.measured.queries == COUNT
+    assert done.calibration.measured.right == pytest.approx(right.mean())
     assert 0.3 < right.mean() < 0.95
     assert done.left_out == []
     assert {p.name for p in done.files} == {
@@ -100,8 +101,8 @@ def test_writes_what_the_localizer_then_tells(folder, localizer):
         "calibration.svg",
     }
     assert all(path.is_file() for path in done.files)
-    assert f"error: {done.trial.mixed.error:.4f}" in str(done)
-    assert "outside" not in str(done)
+    assert f"error: {done.reliability.mixed.error:.4f}" in str(done)
+    assert "outside alone" not in str(done)
     again = Localizer(localizer.encoder, localizer.index, localizer.engine)
     found = again.locate_many([file.image for file in files])
     told = np.array([f.confidence for f in found])
@@ -127,12 +128,13 @@ def test_queries_are_also_tried_without_their_places(folder, localizer):
     north = np.arange(COUNT) * 10.0
     apart = np.abs(north[own][:, None] - north[None])
     where = index.coordinates[own]
-    collector = ResultCollector(index, where, 25.0, outside=True)
-    for batch in localizer.search([f.image for f in files], collector.top_k):
-        collector.note(batch, [query.number - 1 for query in batch.queries])
-    trials = collector.trials
-    assert collector.kept == trials.queries.tolist() == list(range(COUNT))
-    for found, struck in ((trials.inside, -1), (trials.outside, 50.5)):
+    searched = search_queries(
+        localizer, [f.image for f in files], where, 25.0, True, unreadable=None
+    )
+    results = searched.results
+    assert searched.numbers.tolist() == list(range(COUNT))
+    np.testing.assert_allclose(searched.views, views, atol=1e-6)
+    for found, struck in ((results.inside, -1), (results.outside, 50.5)):
         left = np.where(apart <= struck, -np.inf, similarities)
         rows = np.argsort(-left, axis=1)[:, :50]
         best = np.take_along_axis(left, rows, axis=1)
@@ -141,7 +143,8 @@ def test_queries_are_also_tried_without_their_places(folder, localizer):
         np.testing.assert_array_equal(found.near, near)
         hits = np.abs(north[rows[:, 0]] - north[own]) <= 25
         np.testing.assert_array_equal(found.right, hits)
-    assert not trials.outside.right.any()
+    assert not results.outside.right.any()
+    assert results.outside.answered.all()
 
 
 def test_a_share_from_outside_is_expected_and_told(folder, localizer):
@@ -157,12 +160,13 @@ def test_a_share_from_outside_is_expected_and_told(folder, localizer):
         told[share] = np.mean([f.confidence for f in found])
         assert {f.outside_share for f in found} == {share}
     assert told[0.3] < 0.8 * told[0.0]
-    held = done.trial
+    held = done.reliability
     stored = json.loads((folder / "index/calibration.json").read_text())
     assert stored["outside_share"] == 0.3
-    assert stored["error"] == held.mixed.error < 0.12
-    assert stored["inside_error"] == held.inside.error
-    assert stored["outside_error"] == held.outside.error
+    measured = stored["measured"]
+    assert measured["error"] == held.mixed.error < 0.12
+    assert measured["inside_error"] == held.inside.error
+    assert measured["outside_error"] == held.outside.error
     # None of those outside is right: the error is what they were told.
     assert held.outside.right.max() == 0
     assert held.outside.counts.sum() == held.inside.counts.sum() == COUNT
@@ -170,9 +174,9 @@ def test_a_share_from_outside_is_expected_and_told(folder, localizer):
     # And not more than what panoramas of nowhere are.
     assert held.outside.error == pytest.approx(told[0.3], abs=0.1)
     text = str(done)
-    assert "30 % of them taken without their places" in text
+    assert "30 % of them without their places" in text
     assert "as if the gallery had none within 50 m" in text
-    assert f"fit with --outside_share=0: {held.closed_set.error:.4f}" in text
+    assert f"fit with outside_share=0: {held.closed_set.error:.4f}" in text
     assert f"outside alone: {held.outside.error:.4f}" in text
 
 
@@ -180,6 +184,18 @@ def test_a_gallery_that_is_all_near_has_no_outside(folder, localizer):
     files = known_queries(folder / "ground")
     with pytest.raises(UserError, match=r"share=0.1: only 4\d queries leave a"):
         calibrate(localizer, files, 640.0, {})
+
+
+def test_a_damaged_calibration_is_written_again(folder, localizer):
+    """By what the error names as the remedy."""
+    path = folder / "index/calibration.json"
+    path.write_text("{")
+    with pytest.raises(UserError, match="run experiments.calibrate again"):
+        Localizer(localizer.encoder, localizer.index, localizer.engine)
+    searcher = Searcher(localizer.encoder, localizer.index, localizer.engine)
+    calibrate(searcher, known_queries(folder / "ground"), 25.0, {})
+    again = Localizer(localizer.encoder, localizer.index, localizer.engine)
+    assert again.calibration.measured.queries == COUNT
 
 
 def test_positions_of_the_queries_themselves(folder, localizer):
@@ -195,9 +211,9 @@ def test_what_cannot_be_used_is_named(folder, localizer, tmp_path):
     for name in ("999.png", "007.png"):
         (tmp_path / name).write_bytes(b"no image")
     done = calibrate(localizer, files + known_queries(tmp_path), 25.0, {})
-    assert done.calibration.queries == COUNT
+    assert done.calibration.measured.queries == COUNT
     assert len(done.left_out) == 2
-    assert "999.png: neither the gallery nor --locations" in done.left_out[0]
+    assert "999.png: neither the gallery nor the given" in done.left_out[0]
     assert "007.png: is neither JPEG" in done.left_out[1]
 
 
@@ -212,7 +228,7 @@ def test_too_few(folder, localizer, count):
 def test_a_sequence_needs_a_calibration_and_helps(folder, localizer):
     frames = [folder / f"ground/{i:03d}.png" for i in range(40, 80)]
     truths = [frame.stem for frame in frames]
-    with pytest.raises(UserError, match="--sequence: the gallery is not cal"):
+    with pytest.raises(UserError, match="sequence: the gallery is not cal"):
         localizer.locate_sequence(frames)
     calibrate(localizer, known_queries(folder / "ground"), 25.0, {})
     again = Localizer(localizer.encoder, localizer.index, localizer.engine)
@@ -266,7 +282,7 @@ def test_a_gallery_that_is_not_finite_is_one_line(folder, localizer):
     broken[7, 3] = np.nan
     index = dataclasses.replace(index, descriptors=broken)
     asked = Localizer(localizer.encoder, index, ExactSearch(broken))
-    with pytest.raises(UserError, match="--gallery=.*not finite; build it"):
+    with pytest.raises(UserError, match="index: holds .* not finite; build it"):
         asked.locate(folder / "ground/001.png")
 
 
@@ -319,12 +335,12 @@ def test_wrong_lists(tmp_path, text, message):
 
 
 def test_wrong_requests(tmp_path):
-    with pytest.raises(UserError, match="--metres=0: must be above 0"):
+    with pytest.raises(UserError, match="metres=0: must be above 0"):
         calibrate_gallery("m", "g", tmp_path, metres=0)
     for share in (-0.1, 1.0, float("nan")):
-        with pytest.raises(UserError, match="--outside_share=.*: must be 0 "):
+        with pytest.raises(UserError, match="outside_share=.*: must be 0 "):
             calibrate_gallery("m", "g", tmp_path, outside_share=share)
-    with pytest.raises(UserError, match="--queries=.*no folder and no .csv"):
+    with pytest.raises(UserError, match="none: no folder and no .csv"):
         calibrate_gallery("m", "g", tmp_path / "none")
     with pytest.raises(UserError, match="holds no .jpg"):
         calibrate_gallery("m", "g", tmp_path)

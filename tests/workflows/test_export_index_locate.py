@@ -165,7 +165,7 @@ def test_unknown_headings_warn_where_nobody_trained_for_them(built):
     )
     (turned,) = json.loads(told.text)
     assert len(told.warnings) == 1
-    assert told.notes[0].startswith("warning: --unknown_heading: the model")
+    assert told.notes[0].startswith("warning: unknown_heading: the model")
     similarity = {a["id"]: a["similarity"] for a in plain["answers"]}
     for answer in turned["answers"]:
         # Unturned is one of the turns.
@@ -238,10 +238,10 @@ def test_wrong_requests_are_one_line_and_write_nothing(built):
         ([cut], {"picture": root / "x.jpg"}, "cut.jpg: is cut off"),
         ([cut, root / "none.jpg"], {}, "none of 2 images can be read.*cut"),
         ([root / "run"], {}, "run: holds no .jpg"),
-        ([good], known(near=(38.5, -77.25)), "--near: needs --radius"),
+        ([good], known(near=(38.5, -77.25)), "near: needs radius"),
         ([good], known(near=(0, 0), radius=9), "the nearest is [0-9,]+ m"),
-        ([good], known(sequence=True), "--sequence: the gallery is not cal"),
-        ([], {}, "IMAGE: none given"),
+        ([good], known(sequence=True), "sequence: the gallery is not cal"),
+        ([], {}, "no image given"),
         ([good], {"truth": "Atlantis"}, "--truth=Atlantis: no such place"),
         ([good, good], {"truth": "001"}, "goes with one IMAGE"),
         ([good], {"picture": root / "x.gif"}, "must end in"),

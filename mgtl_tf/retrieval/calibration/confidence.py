@@ -1,18 +1,18 @@
 """How probably the first answer is right, from the similarities alone.
 
-Were each query its place's descriptor plus noise of the von Mises-Fisher kind
-with concentration b, the posterior of place j would be exp(b s_j) over the
-sum of all: a softmax of the similarities s. The confidence begins there. Its
+If each query were its place's descriptor plus noise of the von Mises-Fisher
+kind with concentration b, the posterior of place j would be a softmax of the
+similarities, exp(b s_j) over the sum of all. The confidence begins there. Its
 log-odds,
 
     z = log sum_{near} exp(b s_j) - log sum_{far} exp(b s_j),
 
 compare the candidates within R metres of the first answer, itself included,
-with those beyond: a rival next door does no harm, one far away does. What
-the softmax gets wrong is corrected as Platt (1999) did, by a logistic
+with those beyond: a similar place next door does no harm, one far away does.
+What the softmax gets wrong is corrected as in Platt (1999), by a logistic
 regression on z and the first similarity. Both are low where the gallery lacks
-the query's place: no answer is like it, and none stands out. All four numbers
-are fitted on queries whose place is known (`fit.py`).
+the query's place. All four numbers are fitted on queries of known position
+(`fit.py`).
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ _LARGEST_LOG_ODDS = 20.0
 
 # No fit gives such numbers; a file that holds them was not written by one.
 _LARGEST = 1e6
+_Coefficient = Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)]
 
 
 @dataclass(frozen=True)
@@ -42,20 +43,15 @@ class Confidence:
         sharpness: b, above 0.
         intercept, slope, similarity_slope: the probability's log-odds are
             intercept + slope * z + similarity_slope * s_1.
-        least: probabilities closer than this to 0 or 1 are not told, as so
-            few queries cannot prove them.
+        least: probabilities are clipped to between this and 1 minus this, as
+            so few queries cannot prove others.
     """
 
     sharpness: Annotated[float, Field(gt=0, le=_LARGEST)]
-    intercept: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 0.0
-    slope: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 1.0
-    similarity_slope: Annotated[float, Field(ge=-_LARGEST, le=_LARGEST)] = 0.0
+    intercept: _Coefficient = 0.0
+    slope: _Coefficient = 1.0
+    similarity_slope: _Coefficient = 0.0
     least: Annotated[float, Field(ge=0, le=0.5)] = 0.0
-
-    @property
-    def effective_sharpness(self) -> float:
-        """b, corrected by the slope."""
-        return self.sharpness * max(self.slope, 0.0)
 
     def __call__(
         self, similarities: np.ndarray, near: np.ndarray
@@ -79,15 +75,15 @@ def log_odds(
 ) -> np.ndarray:
     """z of each query: the near answers' weight against that of the far.
 
-    Answers beyond the K-th are unknown but for being no better: one more far
-    candidate, as similar as the K-th, stands for them.
+    One more far candidate, as similar as the K-th, stands for the unknown
+    answers beyond it.
 
     Args:
         similarities, near: as of `Confidence`.
         sharpness: b.
 
     Returns:
-        float64 [Q], at most 20 in size.
+        float64 [Q], clipped to -20..20.
     """
     weights = sharpness * np.asarray(similarities, np.float64)  # [Q, K]
     far = np.where(near, -np.inf, weights)

@@ -1,16 +1,18 @@
-"""Calibration measured on held-out places, and its summary as text."""
+"""Calibration measured on held-out places, as numbers, text and a chart."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from mgtl_tf.retrieval.calibration.calibration_set import AWAY, CalibrationSet
 from mgtl_tf.retrieval.calibration.fit import FOLDS, held_out, mixed_weights
-from mgtl_tf.retrieval.calibration.query_results import AWAY, CalibrationSet
 from mgtl_tf.retrieval.calibration.reliability import Reliability, reliability
 from mgtl_tf.retrieval.calibration.stored import Calibration
+from mgtl_tf.retrieval.report.charts import BASELINE, COLORS, chart
 
 
 @dataclass(frozen=True)
@@ -20,8 +22,8 @@ class CrossValidation:
     Attributes:
         inside: of queries whose place the gallery has.
         outside: of the same without their places; None where not tried.
-        mixed: of both, in the shares that the fit expects.
-        closed_set: of those inside, by a fit that assumes a closed set.
+        mixed: of both, weighted by `outside_share`.
+        closed_set: of those inside, by a fit without outside queries.
     """
 
     inside: Reliability
@@ -31,89 +33,112 @@ class CrossValidation:
 
 
 def cross_validate(
-    trials: CalibrationSet,
+    queries: CalibrationSet,
     positions: np.ndarray,
     metres: float,
     outside_share: float,
 ) -> CrossValidation:
-    """Tries fits on parts of the map that they had not seen.
+    """The reliability of fits on parts of the map that they had not seen.
 
     Args:
-        trials, positions, metres, outside_share: as of `held_out`.
+        queries, positions, metres, outside_share: as of `fit.held_out`.
     """
-    right = trials.inside.right
-    closed_set = reliability(held_out(trials, positions, metres)[0], right)
+    right = queries.inside.right
+    closed_set = reliability(held_out(queries, positions, metres)[0], right)
     if not outside_share:
         return CrossValidation(closed_set, None, closed_set, closed_set)
-    told_inside, told_outside = held_out(
-        trials, positions, metres, outside_share
-    )
+    inside, outside = held_out(queries, positions, metres, outside_share)
+    wrong = queries.without_place.right
     mixed = reliability(
-        np.concatenate([told_inside, told_outside]),
-        np.concatenate([right, trials.outside.right]),
-        weights=mixed_weights(
-            len(told_inside), len(told_outside), outside_share
-        ),
+        np.concatenate([inside, outside]),
+        np.concatenate([right, wrong]),
+        weights=mixed_weights(len(inside), len(outside), outside_share),
     )
     return CrossValidation(
-        reliability(told_inside, right),
-        reliability(told_outside, trials.outside.right),
+        reliability(inside, right),
+        reliability(outside, wrong),
         mixed,
         closed_set,
     )
 
 
-def summary(calibration: Calibration, trial: CrossValidation) -> list[str]:
-    """The mixed queries' table, and the errors of each kind."""
+def summary(calibration: Calibration, found: CrossValidation) -> str:
+    """The table of reliability, and the errors of each kind of query."""
+    measured, mixed = calibration.measured, found.mixed
     lines = [
         f"confidence that the first answer lies within"
-        f" {calibration.metres:g} m; {calibration.queries:,} queries, each told"
-        f" by a fit to other parts of the map ({FOLDS} in all):"
+        f" {calibration.metres:g} m; {measured.queries:,} queries, each"
+        f" predicted by a fit to other parts of the map ({FOLDS} in all):"
     ]
-    if calibration.outside_share:
+    if found.outside is not None:
         lines.append(
-            f"{100 * calibration.outside_share:g} % of them taken without their"
+            f"{100 * calibration.outside_share:g} % of them without their"
             f" places, as if the gallery had none within"
             f" {AWAY * calibration.metres:g} m"
         )
-    lines.append("   told   right  queries")
-    found = trial.mixed
-    for told, right, count in zip(
-        found.confidence, found.right, found.counts, strict=True
-    ):
-        lines.append(
-            f"{100 * told:>5.1f} % {100 * right:>5.1f} %  {round(count):>7,}"
+    lines.append("confidence    right  queries")
+    lines += [
+        f"{100 * confidence:>8.1f} % {100 * right:>6.1f} %  {round(count):>7,}"
+        for confidence, right, count in zip(
+            mixed.confidence, mixed.right, mixed.counts, strict=True
         )
-    lines.append(
-        f"expected calibration error: {found.error:.4f}"
-        f" ({len(found.counts)} bins of equally many queries)"
-    )
-    return [*lines, *_by_kind(trial), _on_drives(calibration.drive_errors)]
-
-
-def _on_drives(errors: Mapping[str, float]) -> str:
-    if not errors:
-        return (
-            "--sequence will tell no confidence: the queries lie too far apart"
-            " for drives, or all are taken to have their place"
-        )
-    kinds = ", ".join(f"{kind} {error:.4f}" for kind, error in errors.items())
-    return f"error of --sequence, drives made of the queries: {kinds}"
-
-
-def _by_kind(trial: CrossValidation) -> list[str]:
-    if trial.outside is None:
-        return []
-    inside, before = trial.inside, trial.closed_set
-    mean, share = _mean(inside), np.average(inside.right, weights=inside.counts)
-    return [
-        f"  of queries inside alone: {inside.error:.4f} (told"
-        f" {100 * mean:.1f} %, right {100 * share:.1f} %); a fit with"
-        f" --outside_share=0: {before.error:.4f}",
-        f"  of queries outside alone: {trial.outside.error:.4f} (told"
-        f" {100 * _mean(trial.outside):.1f} %, none right)",
     ]
+    lines.append(
+        f"expected calibration error: {mixed.error:.4f}"
+        f" ({len(mixed.counts)} bins of equally many queries)"
+    )
+    if found.outside is not None:
+        share = np.average(found.inside.right, weights=found.inside.counts)
+        lines += [
+            f"  queries inside alone: {found.inside.error:.4f} (mean confidence"
+            f" {100 * found.inside.mean_confidence:.1f} %, right"
+            f" {100 * share:.1f} %); a fit with outside_share=0:"
+            f" {found.closed_set.error:.4f}",
+            f"  queries outside alone: {found.outside.error:.4f} (mean"
+            f" confidence {100 * found.outside.mean_confidence:.1f} %, none"
+            " right)",
+        ]
+    errors = measured.drive_errors
+    if errors:
+        kinds = ", ".join(f"{kind} {e:.4f}" for kind, e in errors.items())
+        lines.append(f"error on simulated drives (sequences): {kinds}")
+    else:
+        lines.append(
+            "sequences will have no confidence: the queries lie too far apart"
+            " to simulate drives, or outside_share is 0"
+        )
+    return "\n".join(lines)
 
 
-def _mean(found: Reliability) -> float:
-    return float(np.average(found.confidence, weights=found.counts))
+def draw_reliability(found: CrossValidation, metres: float, path: Path) -> None:
+    """Confidence against the share of right answers, as an SVG file.
+
+    Args:
+        found: on places that the fit had not seen.
+        metres: R.
+        path: of the file.
+    """
+    with chart(path, f"right within {metres:g} m, %", "confidence, %") as axis:
+        axis.plot([0, 100], [0, 100], **BASELINE, label="ideal")
+        if found.outside is None:
+            _draw(axis, found.mixed, "held-out places", COLORS[0])
+        else:
+            _draw(axis, found.mixed, "held-out places, mixed", COLORS[0])
+            _draw(axis, found.inside, "in the gallery", COLORS[2])
+            _draw(axis, found.outside, "not in the gallery", COLORS[1])
+        axis.set_xlim(0, 102)
+        axis.set_ylim(-2, 102)
+
+
+def _draw(axis: Any, found: Reliability, name: str, color: str) -> None:
+    # Two standard errors of a share of so many queries.
+    spread = 200 * np.sqrt(found.right * (1 - found.right) / found.counts)
+    axis.errorbar(
+        100 * found.confidence,
+        100 * found.right,
+        spread,
+        color=color,
+        marker="o",
+        ms=4,
+        label=f"{name}, error {100 * found.error:.1f} %",
+    )

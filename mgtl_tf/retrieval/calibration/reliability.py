@@ -1,4 +1,4 @@
-"""How far confidences keep their word."""
+"""How well confidences agree with the share of right answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ BINS = 10
 
 @dataclass(frozen=True)
 class Reliability:
-    """Told and true shares of right answers, in bins of equally many queries.
+    """Confidence and share of right answers, in bins of equally many queries.
 
     Attributes:
         confidence: mean of each bin, [B].
@@ -30,6 +30,11 @@ class Reliability:
         gaps = np.abs(self.confidence - self.right)
         return float(np.average(gaps, weights=self.counts))
 
+    @property
+    def mean_confidence(self) -> float:
+        """Of all queries."""
+        return float(np.average(self.confidence, weights=self.counts))
+
 
 def reliability(
     confidence: np.ndarray,
@@ -37,7 +42,7 @@ def reliability(
     bins: int = BINS,
     weights: np.ndarray | None = None,
 ) -> Reliability:
-    """How far confidences keep their word.
+    """The reliability of some confidences.
 
     Args:
         confidence: of each query, float [Q].
@@ -50,14 +55,15 @@ def reliability(
     order = np.argsort(confidence, kind="stable")
     # A query belongs where the middle of its weight falls.
     middle = np.cumsum(weights[order]) - weights[order] / 2
-    bins = min(bins, len(order))
-    number = (middle * bins / weights.sum()).astype(np.int64)
-    parts = [order[number == which] for which in np.unique(number)]
+    number = middle * min(bins, len(order)) / weights.sum()
+    _, number = np.unique(number.astype(np.int64), return_inverse=True)
 
-    def means(values: np.ndarray) -> np.ndarray:
-        return np.array(
-            [np.average(values[p], weights=weights[p]) for p in parts]
-        )
+    def sums(values: np.ndarray) -> np.ndarray:
+        return np.bincount(number, values[order])
 
-    counts = np.array([weights[part].sum() for part in parts])
-    return Reliability(means(confidence), means(right), counts)
+    counts = sums(weights)
+    return Reliability(
+        sums(weights * confidence) / counts,
+        sums(weights * right) / counts,
+        counts,
+    )

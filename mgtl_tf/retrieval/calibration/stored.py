@@ -1,8 +1,6 @@
-"""A gallery's calibration: its confidence, kept beside the index.
+"""A gallery's calibration: calibration.json in the gallery's folder.
 
-`calibration.json` in an index folder holds what `calibration_fit.fit` found
-and what it was found on. It counts only for the model and the places that
-it names.
+It is valid only for the model and the places that it names.
 """
 
 from __future__ import annotations
@@ -11,7 +9,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 from pydantic import Field
@@ -27,17 +25,35 @@ Share = Annotated[float, Field(ge=0, le=1)]
 """A fraction."""
 
 CALIBRATION_JSON = "calibration.json"
-"""In an index folder, where the gallery was calibrated."""
 
-NOT_CALIBRATED = "the gallery is not calibrated (experiments.calibrate does it)"
-_FORMAT = 3
-_OLD_FORMATS = (1, 2)
-_OLD = (
-    "the gallery was calibrated by an earlier version; run"
-    " experiments.calibrate on it again"
-)
+NOT_CALIBRATED = "the gallery is not calibrated (run experiments.calibrate)"
+_FORMAT = 4
 _REMEDY = "run experiments.calibrate again, or delete it"
 _STALE = "the gallery was calibrated {}; run experiments.calibrate on it again"
+
+
+@dataclass(frozen=True)
+class MeasuredCalibration:
+    """What was measured when a gallery was calibrated.
+
+    Attributes:
+        queries: how many the confidence was fitted to.
+        right: which share of their first answers was right.
+        error: expected calibration error on held-out places, of queries of
+            which `outside_share` are from places that the gallery lacks.
+        inside_error: that of queries whose place the gallery has.
+        outside_error: that of the others, of which none is right; None where
+            there were none.
+        drive_errors: that of the frames of simulated drives, by
+            `validation.KINDS`; empty where none could be simulated.
+    """
+
+    queries: int
+    right: Share
+    error: Share
+    inside_error: Share
+    outside_error: Share | None
+    drive_errors: dict[str, Share]
 
 
 @dataclass(frozen=True)
@@ -49,33 +65,21 @@ class Calibration:
         metres: R.
         model_hash: of the model it was fitted with.
         places: `fingerprint` of the gallery it was fitted on.
-        queries: how many it was fitted on.
-        right: which share of their first answers was right.
-        error: expected calibration error on held-out places, of queries of
-            which `outside_share` are from places that the gallery lacks.
-        outside_share: how many of all queries are taken to be, 0 to 1.
-        inside_error: the error of those whose place it has alone.
-        outside_error: of the others alone: as none is right, what they are
-            told on average. None where none was tried.
-        drive: what the frames of a drive tell.
-        drive_errors: expected calibration error of made drives' frames, by
-            `validation.KINDS`; empty where none could be made.
+        outside_share: assumed share of queries from places that the gallery
+            lacks, 0 to 1.
+        drive: parameters of the Bayes filter for the frames of a drive.
+        measured: errors on held-out places.
     """
 
     confidence: Confidence
     metres: Annotated[float, Field(ge=0)]
     model_hash: str
     places: str
-    queries: int
-    right: Share
-    error: Share
     outside_share: Share
-    inside_error: Share
-    outside_error: Share | None
     drive: SequenceModel
-    drive_errors: dict[str, Share]
+    measured: MeasuredCalibration
 
-    def judge(
+    def probabilities(
         self, similarities: np.ndarray, coordinates: np.ndarray
     ) -> np.ndarray:
         """Probability that each query's first answer is right, [Q].
@@ -84,9 +88,8 @@ class Calibration:
             similarities: of the best K answers, [Q, K], highest first.
             coordinates: their degrees, [Q, K, 2], NaN where unknown.
         """
-        similarities = similarities[:, :CANDIDATES]
         near = near_first(coordinates[:, :CANDIDATES], self.metres)
-        return self.confidence(similarities, near)
+        return self.confidence(similarities[:, :CANDIDATES], near)
 
 
 def near_first(coordinates: np.ndarray, metres: float) -> np.ndarray:
@@ -98,14 +101,15 @@ def near_first(coordinates: np.ndarray, metres: float) -> np.ndarray:
         coordinates: degrees, [Q, K, 2], NaN where unknown.
         metres: R.
     """
-    apart = [geodesic_metres(line[0], line) for line in coordinates]
-    near = np.array(apart).reshape(coordinates.shape[:2]) <= metres
+    shape = coordinates.shape[:2]
+    first = np.repeat(coordinates[:, 0], shape[1], axis=0)
+    near = geodesic_metres(first, coordinates).reshape(shape) <= metres
     near[:, 0] = True
     return near
 
 
 def fingerprint(index: Index) -> str:
-    """Names a gallery's places: SHA-256 of their ids and positions."""
+    """Identifies a gallery's places: SHA-256 of their ids and positions."""
     digest = hashlib.sha256("\0".join(index.ids).encode(errors="replace"))
     digest.update(np.ascontiguousarray(index.coordinates, "<f8").tobytes())
     return digest.hexdigest()
@@ -124,17 +128,14 @@ def save_calibration(calibration: Calibration, folder: Path) -> Path:
 
 
 def load_calibration(index: Index) -> tuple[Calibration | None, str]:
-    """A gallery's calibration, or None and why it has none that counts.
+    """A gallery's calibration, or None and why it has no valid one.
 
     Raises:
-        UserError: where calibration.json is damaged, or of a later format.
+        UserError: where calibration.json is damaged, or of another format.
     """
     path = index.folder / CALIBRATION_JSON
     if not path.is_file():
         return None, NOT_CALIBRATED
-    known = read_json(path, dict[str, Any], _REMEDY)
-    if known.get("format") in _OLD_FORMATS and "sha256" not in known:
-        return None, _OLD
     found = read_json(path, Calibration, _REMEDY, sealed=True, version=_FORMAT)
     if found.model_hash != index.model_hash:
         return None, _STALE.format("with another model")

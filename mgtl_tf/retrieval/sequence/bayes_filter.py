@@ -1,4 +1,4 @@
-"""Several frames of one drive, combined: recursive Bayes.
+"""Several frames of one drive, combined by a recursive Bayes filter.
 
 The states are the gallery's places, 1 to N, and 0: elsewhere, where the
 gallery has no place. After frame t the belief is
@@ -7,34 +7,31 @@ gallery has no place. After frame t the belief is
 
 the forward pass of a hidden Markov model (Rabiner 1989).
 
-Start: p(0) = w, the share of queries that calibration takes to be from
-elsewhere; p(j) = (1 - w) / N.
+Start: p(0) = w, the calibration's `outside_share`; p(j) = (1 - w) / N.
 
 Motion, once a frame: from place j the camera goes elsewhere with probability
 
     l_j = SWITCH w + EDGE e_j,
 
-where e_j, 0 to 1, tells how far places thin out around j (`Motion.openness`):
-a camera leaves a gallery at its edge more often than in its middle. It comes
+where e_j, 0 to 1, is how far places thin out around j (`Motion.openness`): a
+camera leaves a gallery at its edge more often than in its middle. It comes
 back to j with probability l_j (1 - w) / (N w), so that w is also the share of
 time elsewhere in the long run. What stays moves as `motion.Motion` says.
 
-Likelihood of a frame at place j against elsewhere, in nats,
+Log-likelihood ratio of a frame at place j against elsewhere, in nats,
 
     g_j = r + log N + log softmax_j(b s) - c,
 
 with its similarities s to all places. r is the log ratio of how often frames
-of known place and frames from elsewhere look so (`fit.py`); so under a
-uniform belief the whole gallery has exp(r) against 1. c, `caution`, is 0 for
-the first frame. Later ones are not independent of it: what makes one frame
-resemble a wrong place makes the next one, a few metres on, resemble that
-place's neighbour. c is how much each of them must bring before it speaks for
-the gallery; calibration chooses it on drives (`validation.py`).
+of known place and frames from elsewhere look so (`parameters.py`); so under a
+uniform belief the whole gallery has exp(r) against 1. c, `frame_penalty`, is
+0 for the first frame. Later frames are not independent of it: what makes one
+frame resemble a wrong place makes the next one, a few metres on, resemble
+that place's neighbour. c is chosen on simulated drives (`validation.py`).
 
-A frame that looks like one of the last three that counted is another picture
-of the same view, as of a standing car: it brings nothing and the belief stays
-as it is, however often it comes. The motion of such frames is made up for
-when the view changes.
+A frame that looks like one of the last three views is another picture of the
+same view, as of a standing car: it leaves the belief as it is. The motion
+during such frames is applied when the view changes.
 """
 
 from __future__ import annotations
@@ -55,7 +52,7 @@ SWITCH = 0.02
 EDGE = 0.05
 """Probability of leaving within a frame where no other place is near."""
 
-# In a frame from elsewhere, the whole gallery's edge is entered at most so.
+# In a frame from elsewhere, the probability of entering the gallery is bounded.
 _MOST_ENTER = 0.5
 _VIEWS = 3
 # More moves than these change little, and take long.
@@ -64,13 +61,13 @@ _MOST_MOVES = 300
 
 @dataclass(frozen=True)
 class SequenceModel:
-    """What a gallery's calibration tells of drives.
+    """The parameters of the filter for a gallery.
 
     Args:
         sharpness: b, above 0.
         intercept, slope, similarity_slope: r of a frame is intercept +
             slope z + similarity_slope s_1, with z of `confidence.log_odds`.
-        caution: c, nats.
+        frame_penalty: c, nats.
         same_view: frames whose descriptors have at least this cosine are of
             one view.
         outside_share: w, 0 to less than 1; 0: the gallery has all places.
@@ -80,7 +77,7 @@ class SequenceModel:
     intercept: float = 0.0
     slope: float = 0.0
     similarity_slope: float = 0.0
-    caution: Annotated[float, Field(ge=0)] = 0.0
+    frame_penalty: Annotated[float, Field(ge=0)] = 0.0
     same_view: float = 1.0
     outside_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
@@ -90,14 +87,14 @@ class BayesFilter:
 
     Args:
         motion: how it moves.
-        model: what frames tell.
+        model: the parameters.
         start: where it was at the first frame if the gallery has it, [N],
             summing to 1; default: anywhere.
 
     Attributes:
         belief: probabilities of the places, [N].
         outside: probability of elsewhere; all sum to 1.
-        views: how many frames have counted.
+        views: how many frames of different views there were.
     """
 
     def __init__(
@@ -115,7 +112,7 @@ class BayesFilter:
         self._frame: int | None = None
         self._leave, self._enter = self._switching()
 
-    def see(
+    def update(
         self,
         frame: int,
         view: np.ndarray,
@@ -123,19 +120,15 @@ class BayesFilter:
         similarities: np.ndarray,
         ratio: float = 0.0,
     ) -> np.ndarray:
-        """Takes a frame in.
+        """The belief after one more frame, [N].
 
         Args:
-            frame: its number; frames between it and the one before, which
-                could not be read, are moved through unseen.
+            frame: its number; the motion during missing frames is applied.
             view: its descriptor, [D].
-            rows: of its most similar places, int [K], best first; others are
+            rows: its most similar places, int [K], best first; others are
                 taken to be as similar as the last.
             similarities: theirs, [K].
             ratio: r of the frame.
-
-        Returns:
-            The belief then, [N].
         """
         if any(view @ seen >= self._model.same_view for seen in self._seen):
             return self.belief
@@ -172,9 +165,9 @@ class BayesFilter:
         gain = np.full(len(self.belief), levels[-1])
         gain[rows] = levels
         known = self._motion.known
-        caution = self._model.caution if self.views else 0.0
         gain[known] = log_softmax(gain[known])
-        gain += ratio + np.log(known.sum()) - caution
+        penalty = self._model.frame_penalty if self.views else 0.0
+        gain += ratio + np.log(known.sum()) - penalty
         # Divided by the largest that counts, which no exponent exceeds.
         top = gain[self.belief > 0].max()
         if self.outside > 0:

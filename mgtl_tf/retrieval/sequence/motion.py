@@ -1,4 +1,4 @@
-"""Where a camera may be one frame later: a walk over the gallery's places."""
+"""Where a camera may be one frame later: a random walk over the places."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 
 REACH = 3.0
-"""Steps beyond so many standard deviations are left out."""
+"""Standard deviations of a step, beyond which there are none."""
 
 ASTRAY = 0.01
 """Share of frames after which the camera may be anywhere."""
 
 LEAST, MOST = 0.01, 1e6
-"""Metres between frames; beyond, a step's square is no number."""
+"""Metres between frames; a step's square must be a number."""
 
 # Of all places together; 12 bytes each.
 _MOST_STEPS = 100_000_000
@@ -27,9 +27,9 @@ class Motion:
 
     From place i the camera comes to place j with a probability proportional
     to exp(-d^2 / (2 m^2)), where d is their distance and m `metres`: the
-    direction is unknown, standing still is likely, and steps beyond 3 m are
-    not made. With probability `ASTRAY` it is anywhere instead: after a gap
-    in the recording, or where all that was believed was wrong.
+    direction is unknown, standing still is likely, and there are no steps
+    beyond 3 m. With probability `ASTRAY` it is anywhere instead: after a gap
+    in the recording, or where the belief was wrong.
 
     Args:
         coordinates: of the places, degrees, [N, 2]; NaN where unknown: there
@@ -42,21 +42,21 @@ class Motion:
             lie within a step as around most, towards 1 where none does.
 
     Raises:
-        UserError: where no place has a position, or each reaches so many
-            others that they do not fit into memory.
+        UserError: where no place has a position, or so many lie within a step
+            that they do not fit into memory.
     """
 
     def __init__(self, coordinates: np.ndarray, metres: float):
         if not LEAST <= metres <= MOST:
             raise UserError(
-                f"--metres_per_frame={metres:g}: must be metres from"
+                f"metres_per_frame={metres:g}: must be metres from"
                 f" {LEAST:g} to {MOST:,.0f}"
             )
         self.known = np.isfinite(coordinates).all(axis=1)
         if not self.known.any():
             raise UserError(
-                "--sequence: no place of the gallery has a position; index it"
-                " with --locations"
+                "no place of the gallery has a position, which a sequence"
+                " needs; index it with locations"
             )
         positions = earth_centred(*coordinates[self.known].T)
         self._steps, room = _steps(positions, metres)
@@ -64,17 +64,14 @@ class Motion:
         self.openness[self.known] = np.clip(1 - room / np.median(room), 0, 1)
 
     def uniform(self) -> np.ndarray:
-        """No knowledge: every place of known position alike, [N]."""
+        """Every place of known position is equally likely, [N]."""
         return self.known / self.known.sum()
 
     def after(self, belief: np.ndarray) -> np.ndarray:
-        """Where the camera is a frame later, probabilities [N].
+        """Probabilities one frame later, [N], with the same sum.
 
         Args:
-            belief: where it is now, [N].
-
-        Returns:
-            The same in sum.
+            belief: those now, [N].
         """
         total = belief.sum()
         moved = self.uniform() * ASTRAY * total
@@ -93,7 +90,7 @@ def _steps(
     reach = REACH * metres
     if (count := int(tree.count_neighbors(tree, reach))) > _MOST_STEPS:
         raise UserError(
-            f"--metres_per_frame={metres:g}: {count / len(positions):,.0f}"
+            f"metres_per_frame={metres:g}: {count / len(positions):,.0f}"
             " places lie within three such steps of each place; give fewer"
             " metres"
         )

@@ -1,0 +1,150 @@
+"""A model, a gallery and a search engine: queries to similar places."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import repeat
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+
+from mgtl_tf.retrieval.ann import SearchEngine, open_engine
+from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
+from mgtl_tf.retrieval.encoder import Encoder
+from mgtl_tf.retrieval.galleries.gallery import Index, load_index
+from mgtl_tf.retrieval.headings import best_rotations, rotations
+from mgtl_tf.retrieval.queries import (
+    Query,
+    Unreadable,
+    encoded_queries,
+    raise_unreadable,
+)
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.top_k import NotFiniteError
+
+
+@dataclass(frozen=True)
+class SearchedBatch:
+    """A batch of queries and the places found for them.
+
+    Attributes:
+        queries: those that could be read, Q of them.
+        descriptors: theirs, float32 [Q, D], or [Q, T, D] of T rotations.
+        rows: of the K most similar places, int [Q, K], best first.
+        similarities: theirs, float32 [Q, K].
+        headings: of the most similar rotations, degrees [Q, K]; None where
+            north is in the centre column.
+        seconds: what each query took.
+    """
+
+    queries: list[Query]
+    descriptors: np.ndarray
+    rows: np.ndarray
+    similarities: np.ndarray
+    headings: np.ndarray | None
+    seconds: float
+
+    @property
+    def true_rows(self) -> list[int | None]:
+        """Rows of the queries' true places."""
+        return [query.true_row for query in self.queries]
+
+
+class Searcher:
+    """Searches a gallery for panoramas.
+
+    Args:
+        encoder: the model.
+        index: the gallery, of the same model.
+        engine: searches it.
+    """
+
+    def __init__(self, encoder: Encoder, index: Index, engine: SearchEngine):
+        self.encoder = encoder
+        self.index = index
+        self.engine = engine
+
+    @classmethod
+    def load(
+        cls,
+        model: Path | str,
+        gallery: Path | str,
+        engine: str = "exact",
+        backend: str = "faiss",
+        uri: str | None = None,
+    ) -> Self:
+        """Opens a model and a gallery.
+
+        Args:
+            model: folder that experiments.export wrote.
+            gallery: folder that experiments.index wrote, with that model.
+            engine, backend, uri: what searches the gallery, as of
+                `ann.open_engine`.
+
+        Raises:
+            UserError: where one is missing, damaged or of another model.
+        """
+        index = load_index(gallery)
+        encoder = Encoder(model)
+        index.require_model(encoder.model_hash, model)
+        return cls(encoder, index, open_engine(index, engine, backend, uri))
+
+    def search(
+        self,
+        images: Iterable[Any],
+        top_k: int,
+        rows: np.ndarray | None = None,
+        unknown_heading: bool = False,
+        unreadable: Unreadable = raise_unreadable,
+        truths: Iterable[str | None] = repeat(None),
+    ) -> Iterator[SearchedBatch]:
+        """The most similar places, batch by batch.
+
+        Args:
+            images, unknown_heading, unreadable, truths: as of
+                `Localizer.locate_many`.
+            top_k: at least so many candidates, and 50, where there are.
+            rows: of the places to search; None: all.
+
+        Raises:
+            ValueError: for top_k below 1.
+            UserError: where the gallery's descriptors are not finite.
+        """
+        if top_k < 1:
+            raise ValueError(f"top_k={top_k}: must be 1 or more")
+        top_k = max(top_k, CANDIDATES)
+        count = rotations(self.encoder.details) if unknown_heading else 1
+        true_rows = (t if t is None else self.index.row(t) for t in truths)
+        start = time.perf_counter()
+        for kept, descriptors in encoded_queries(
+            self.encoder, images, true_rows, unreadable, count
+        ):
+            found = self._nearest(descriptors, top_k, rows)
+            seconds = (time.perf_counter() - start) / len(kept)
+            yield SearchedBatch(kept, descriptors, *found, seconds)
+            start = time.perf_counter()
+
+    def _nearest(
+        self, descriptors: np.ndarray, top_k: int, rows: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """Rows, similarities and headings of `SearchedBatch`."""
+        try:
+            if descriptors.ndim == 2:
+                return *self.engine.search(descriptors, top_k, rows), None
+            answers = [
+                best_rotations(*self.engine.search(views, top_k, rows), top_k)
+                for views in descriptors
+            ]
+        except NotFiniteError as error:
+            # The encoder gives no others, so they are the gallery's.
+            raise UserError(
+                f"{self.index.folder}: holds descriptors that are not finite;"
+                " build it again with experiments.index"
+            ) from error
+        found, similarities, headings = map(
+            np.stack, zip(*answers, strict=True)
+        )
+        return found, similarities, headings
