@@ -9,16 +9,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from polar.gpano import Panorama, gpano_heading, rotate_to_north
 from polar.image_header import (
     JPEG_START,
     PNG_START,
     TIFF_STARTS,
     Header,
     other_kind,
-    require_bearable,
+    require_decodable,
 )
 from polar.jpeg_files import jpeg_header, jpeg_pixels
-from polar.panorama_notes import Panorama, noted_heading, turned_to_north
 from polar.png_files import png_header, png_pixels
 from polar.tiff_files import tiff_header, tiff_pixels
 
@@ -99,15 +99,15 @@ def decode_panorama(data: bytes) -> Panorama:
             panorama that is not a whole turn.
     """
     header = read_header(data)
-    heading = noted_heading(header.xmp)
+    heading = gpano_heading(header.xmp)
     pixels = _pixels(data, header)
     if heading is not None:
-        pixels = turned_to_north(pixels, heading)
+        pixels = rotate_to_north(pixels, heading)
     return Panorama(pixels, heading)
 
 
 def _pixels(data: bytes, header: Header) -> np.ndarray:
-    require_bearable(header)
+    require_decodable(header)
     if header.kind == "JPEG":
         pixels = jpeg_pixels(data, header)
     elif header.kind == "PNG":

@@ -1,4 +1,4 @@
-"""What image files say of themselves: read before a pixel is decoded."""
+"""The headers of image files, read before a pixel is decoded."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Header:
         return size[::-1] if self.orientation > 4 else size
 
 
-def require_bearable(header: Header) -> None:
+def require_decodable(header: Header) -> None:
     """Refuses an image that has no pixels, too many, or further images.
 
     Raises:

@@ -57,35 +57,29 @@ _HOLE = bytes(64)
 
 
 def jpeg_header(data: bytes) -> Header:
-    """What a JPEG says of itself. Further pictures of an MPO are no frames.
+    """The header and metadata of a JPEG; an MPO's other pictures are no frames.
 
     Raises:
         ValueError: for a broken one.
     """
     if data.find(_NOTES, 0, data.find(b"\xff\xda")) < 0:
-        # Nothing to be read but its size: ten times as fast, which counts
-        # where pictures are small.
+        # Without metadata: ten times as fast as Pillow, which counts where
+        # pictures are small.
         with suppress(ValueError, KeyError):
             height, width, space, _ = simplejpeg.decode_jpeg_header(data)
             return Header("JPEG", height, width, _CHANNELS[space])
-    return _noted_header(data)
-
-
-def _noted_header(data: bytes) -> Header:
     from PIL.JpegImagePlugin import JpegImageFile
 
     try:
         file = JpegImageFile(io.BytesIO(data))
-    # Pillow tells broken files by many types.
-    except Exception as error:
+    except Exception as error:  # Pillow raises many types.
         reason = " ".join(str(error).split())
         raise ValueError(f"cannot be decoded as JPEG ({reason})") from None
-    width, height = file.size
     exif = file.info.get("exif", b"")
     return Header(
         "JPEG",
-        height,
-        width,
+        file.height,
+        file.width,
         file.layers,
         file.bits,
         exif_orientation(exif) if exif else 1,
@@ -149,16 +143,15 @@ def _without_oddities(data: bytes) -> bytes:
     and a sequential scan's unused fields.
     """
     parts, progressive = [JPEG_START], False
-    for marker, segment in _segments(data):
+    for marker, start, place in _segments(data):
+        segment = data[start:place]
         progressive |= marker in _PROGRESSIVE
         if marker == _SCAN and not progressive:
             segment = segment[:-3] + b"\0\x3f\0"
         if not 0xE0 <= marker <= 0xED and marker != 0xFE:
             parts.append(segment)
         if marker == _SCAN:
-            rest = data[_scan_start(data) :]
-            end = rest.find(_END)
-            body = rest[:end] if end >= 0 else rest
+            body = data[place:].partition(_END)[0]
             return b"".join(parts) + _unpadded(body) + _END
     return data
 
@@ -174,36 +167,24 @@ def _unpadded(body: bytes) -> bytes:
     return kept + b"\0" if lacks_zero else kept
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Markers up to the end's, each with its whole segment.
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Marker, start and end of each segment before the file's end marker.
 
     Raises:
         ValueError: where there are far too many.
     """
     place = len(JPEG_START)
     for _ in range(_MOST_SEGMENTS):
-        # A scan's own data are passed over: they hold no such marker.
+        # A scan's data hold no such marker, and are skipped.
         found = _MARKER.search(data, place)
         if found is None or found[1] == _END[1:]:
             return
-        marker, start = found[1][0], found.start()
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
-        place = found.end() if marker in _BARE else start + 2 + max(length, 2)
+        marker, start, place = found[1][0], found.start(), found.end()
         if marker not in _BARE:
-            yield marker, data[start:place]
+            length = int.from_bytes(data[start + 2 : start + 4], "big")
+            place = start + 2 + max(length, 2)
+            yield marker, start, place
     raise ValueError(f"has more than {_MOST_SEGMENTS:,} segments (JPEG)")
-
-
-def _scan_start(data: bytes) -> int:
-    """Where the first scan's data begin; the file's length if nowhere."""
-    place = len(JPEG_START)
-    while found := _MARKER.search(data, place):
-        marker, start = found[1][0], found.start()
-        length = int.from_bytes(data[start + 2 : start + 4], "big")
-        place = found.end() if marker in _BARE else start + 2 + max(length, 2)
-        if marker == _SCAN:
-            return place
-    return len(data)
 
 
 def require_few_scans(data: bytes, header: Header) -> None:
@@ -217,7 +198,7 @@ def require_few_scans(data: bytes, header: Header) -> None:
     )
     # Appended data and thumbnails may hold the same two bytes by chance.
     if data.count(b"\xff\xda") > most:
-        scans = (1 for marker, _ in _segments(data) if marker == _SCAN)
+        scans = (1 for marker, *_ in _segments(data) if marker == _SCAN)
         if any(count > most for count in accumulate(scans)):
             raise ValueError(f"has more than {most} scans (JPEG)")
 
@@ -229,7 +210,8 @@ def _require_all_scans(data: bytes) -> None:
         ValueError: where a coefficient's last bit is in none of them.
     """
     lowest: dict[int, list[int]] = {}
-    for marker, segment in _segments(data):
+    for marker, start, end in _segments(data):
+        segment = data[start:end]
         if marker in _PROGRESSIVE and len(segment) > 9:
             lowest = {number: [-1] * 64 for number in segment[10::3]}
         if marker == _SCAN and lowest and len(segment) > 5:
@@ -251,7 +233,8 @@ def require_no_hole(data: bytes) -> None:
     """
     if data.find(_HOLE) < 0:
         return
-    start = _scan_start(data)
+    scans = (end for marker, _, end in _segments(data) if marker == _SCAN)
+    start = next(scans, len(data))
     place, end = data.find(_HOLE, start), data.find(_END, start)
     if 0 <= place < end and not _zeros_are_flat(data):
         raise ValueError("zeros inside its data")
@@ -263,10 +246,10 @@ def _zeros_are_flat(data: bytes) -> bool:
     Libraries make such tables for pictures with large flat areas, and for
     progressive scans.
     """
-    for marker, segment in _segments(data):
+    for marker, start, end in _segments(data):
         if marker in (*_PROGRESSIVE, _SCAN):
             return True
-        place = 4
+        segment, place = data[start:end], 4
         while marker == 0xC4 and place + 17 <= len(segment):
             table, counts = segment[place], segment[place + 1 : place + 17]
             if table == 0x10:

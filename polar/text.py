@@ -28,7 +28,6 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "�
 """A spreadsheet may take a cell that begins so for a formula."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 # Persian and Indic words hold them; they move nothing.
 _JOINERS = "\u200c\u200d"
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -63,11 +62,6 @@ def shown(text: object) -> str:
 def defused(text: str) -> str:
     """The text as a spreadsheet's text: a formula gets an apostrophe first."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
-
-
-def is_number(text: str) -> bool:
-    """Whether all of it is a number such as -7.44, which is no formula."""
-    return _NUMBER.fullmatch(text) is not None
 
 
 def csv_text(rows: Iterable[Iterable[Any]], raw: bool = False) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 
 from mgtl_tf.utils.errors import UserError
 from polar import image_files, polar_transform
-from polar.panorama_notes import Panorama
+from polar.gpano import Panorama
 
 # Changes with every change of how files become pixels, so that caches made
 # by another rule are made anew.

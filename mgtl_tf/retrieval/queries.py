@@ -15,8 +15,8 @@ import numpy as np
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.prefetch import prefetched
+from polar.gpano import Panorama, rotate_to_north
 from polar.image_files import decode, decode_panorama, read_file
-from polar.panorama_notes import Panorama, turned_to_north
 
 BATCH_SIZE = 16
 """Panoramas encoded together."""
@@ -135,7 +135,7 @@ def _prepared(
     try:
         seen = query_panorama(query.image, unknown_heading=count > 1)
         views = [seen.pixels] + [
-            turned_to_north(seen.pixels, t * 360 / count)
+            rotate_to_north(seen.pixels, t * 360 / count)
             for t in range(1, count)
         ]
         inputs = [encoder.ground_input(view) for view in views]

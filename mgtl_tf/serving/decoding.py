@@ -32,7 +32,7 @@ class Decoded:
     Attributes:
         pixels: RGB uint8 [h, w, 3]; fewer than the file has where those
             would be too many, as a mean over areas.
-        heading: as of `panorama_notes.Panorama`.
+        heading: as of `gpano.Panorama`.
     """
 
     pixels: np.ndarray

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 
 from mgtl_tf.serving.limits import Refused
+from polar.gpano import Panorama
 from polar.image_files import decode, decode_panorama, read_header
-from polar.panorama_notes import Panorama
 
 MOST_PIXELS = 2**26
 """Of an upload: 16384 x 4096. Half of what a file on disk may have."""

@@ -16,7 +16,7 @@ from mgtl_tf.serving.images import in_page, jpeg
 from mgtl_tf.serving.limits import Refused
 from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
-from polar.panorama_notes import turned_to_north
+from polar.gpano import rotate_to_north
 
 
 def picture_address(row: int) -> str:
@@ -118,7 +118,7 @@ def result_view(
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
     if located.heading is not None:
         # With north in the centre column, as all else on the page.
-        seen = turned_to_north(seen, located.heading)
+        seen = rotate_to_north(seen, located.heading)
     aerials = [
         pictures.pixels(answer.place.image) for answer in located.answers
     ]

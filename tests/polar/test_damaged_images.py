@@ -146,7 +146,7 @@ def test_flat_pictures_are_no_holes():
         ),
         (
             tiff(compression="webp")(scene(16, 16)),
-            "compression WebP.* not read",
+            "compression WEBP.* not read",
         ),
         (
             tiff(compression="lerc")(scene(16, 16)),

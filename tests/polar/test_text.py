@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from polar.text import csv_text, defused, is_number, shown, spelled
+from polar.text import csv_text, defused, shown, spelled
 
 ROOT = Path(__file__).parents[2]
 NAMES = st.binary(max_size=40).map(os.fsdecode)
@@ -91,19 +91,6 @@ def test_csv_reads_back(rows, raw):
                 assert float(cell) == value
             else:
                 assert cell == ""
-
-
-@given(st.floats(allow_nan=False, allow_infinity=False))
-def test_numbers_are_numbers(value):
-    assert is_number(f"{value:+.2f}")
-    assert is_number(repr(value))
-
-
-@pytest.mark.parametrize(
-    "text", ["", "-", "-7.44 %", "-1+1", "=1", "1,2", "+e5"]
-)
-def test_no_numbers(text):
-    assert not is_number(text)
 
 
 def test_defused():

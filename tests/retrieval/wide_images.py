@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
+import cv2
 import numpy as np
-
-from polar.png_files import as_png
 
 
 def write_wide(path: Path, width: int) -> None:
     """A black image, 1 pixel high."""
-    path.write_bytes(as_png(np.zeros((1, width, 3), np.uint8)))
+    cv2.imwrite(f"{path}.png", np.zeros((1, width, 3), np.uint8))
+    Path(f"{path}.png").rename(path)
 
 
 def widths(images: list[np.ndarray]) -> list[int]:

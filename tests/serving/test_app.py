@@ -22,7 +22,6 @@ from starlette.formparsers import MultiPartParser
 from mgtl_tf.retrieval.answer_formats import as_json
 from mgtl_tf.serving.limits import Refused, WorkQueue
 from polar.image_files import decode
-from polar.png_files import as_png
 from tests.large import bad_images
 
 BOUNDARY = "xyz"
@@ -97,7 +96,7 @@ def test_an_unknown_heading(page):
 def test_a_heading_that_the_file_tells(page):
     """The model and the page are given it turned, and it is said."""
     image = np.arange(32 * 128 * 3, dtype=np.uint8).reshape(32, 128, 3)
-    content = as_png(image)
+    content = cv2.imencode(".png", image[..., ::-1])[1].tobytes()
     turned = np.roll(decode(content), 32, axis=1)
     noted = bad_images.noted(content, 90)
     status, found = page.locate(noted)

@@ -32,7 +32,7 @@ class Panorama:
     heading: float | None = None
 
 
-def noted_heading(xmp: bytes) -> float | None:
+def gpano_heading(xmp: bytes) -> float | None:
     """Degrees, 0 to below 360, that a panorama's centre looks to.
 
     Args:
@@ -61,7 +61,7 @@ def noted_heading(xmp: bytes) -> float | None:
     return heading % 360
 
 
-def turned_to_north(pixels: np.ndarray, heading: float) -> np.ndarray:
+def rotate_to_north(pixels: np.ndarray, heading: float) -> np.ndarray:
     """A panorama turned by whole columns, so that north is in the centre.
 
     Args:

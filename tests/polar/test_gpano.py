@@ -11,8 +11,8 @@ from PIL.PngImagePlugin import PngInfo
 
 from mgtl_tf.datasets.preprocess import load_ground
 from mgtl_tf.utils.errors import UserError
+from polar.gpano import gpano_heading
 from polar.image_files import decode, decode_panorama
-from polar.panorama_notes import noted_heading
 
 SPACE = "http://ns.google.com/photos/1.0/panorama/"
 
@@ -71,11 +71,11 @@ def in_tiff(xmp, image):
     ],
 )
 def test_every_form_is_read(xmp):
-    assert noted_heading(xmp) == 90
+    assert gpano_heading(xmp) == 90
 
 
 @pytest.mark.parametrize("place", [in_jpeg, in_png, in_tiff])
-def test_the_panorama_is_turned_to_north(place):
+def test_the_panorama_is_rotate_to_north(place):
     """East in the centre: north stands a quarter turn to the left of it."""
     image = np.zeros((16, 64, 3), np.uint8)
     image[:, 16:24] = 255
@@ -110,9 +110,9 @@ def test_training_from_files_sees_it_turned(tmp_path):
 
 
 def test_without_a_note_nothing_is_turned():
-    assert noted_heading(b"") is None
-    assert noted_heading(packet('GPano:UsePanoramaViewer="True"')) is None
-    assert noted_heading(b"<broken") is None
+    assert gpano_heading(b"") is None
+    assert gpano_heading(packet('GPano:UsePanoramaViewer="True"')) is None
+    assert gpano_heading(b"<broken") is None
     image = np.random.default_rng(0).integers(0, 256, (4, 64, 3), np.uint8)
     found = decode_panorama(in_png(b"<x/>", image))
     assert found.heading is None
@@ -139,4 +139,4 @@ def test_without_a_note_nothing_is_turned():
 )
 def test_what_cannot_be_believed_is_refused(xmp, said):
     with pytest.raises(ValueError, match=said):
-        noted_heading(xmp)
+        gpano_heading(xmp)
