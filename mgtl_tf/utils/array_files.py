@@ -17,7 +17,8 @@ from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
 _HEADER_BYTES = 10_000
 _MOST_BYTES = 2**62
-_KINDS = "biuf"
+_NUMBERS = "biuf"
+_KINDS = f"{_NUMBERS}S"
 
 Shape = Sequence[int | None]
 """An expected shape; None stands for any number."""
@@ -53,7 +54,7 @@ class Header:
         self.order: Literal["F", "C"] = "F" if fortran else "C"
         self.start = file.tell()
         if self.dtype.kind not in _KINDS or self.dtype.hasobject:
-            raise UnfitFileError(f"holds no numbers ({self.dtype})"[:80])
+            raise UnfitFileError(f"holds {self.dtype}, not numbers"[:80])
         sound = all(
             0 <= n <= _MOST_BYTES and not isinstance(n, bool)
             for n in self.shape
@@ -71,15 +72,20 @@ class Header:
 
         Args:
             dtype: such as "<f4"; None for any number. A single letter of
-                "biuf" stands for a kind.
+                "biufS" stands for a kind.
             shape: None for any.
 
         Raises:
             UnfitFileError: where they differ.
         """
-        fits = dtype in (None, self.dtype.kind) or self.dtype == np.dtype(dtype)
+        kind = self.dtype.kind
+        if dtype is None:
+            fits = kind in _NUMBERS
+        else:
+            fits = dtype == kind or self.dtype == np.dtype(dtype)
         if not fits:
-            raise UnfitFileError(f"holds {self.dtype}, not {np.dtype(dtype)}")
+            wanted = "numbers" if dtype is None else str(np.dtype(dtype))
+            raise UnfitFileError(f"holds {self.dtype}, not {wanted}")
         if shape is None:
             return
         same = len(shape) == len(self.shape) and all(

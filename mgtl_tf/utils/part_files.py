@@ -26,7 +26,7 @@ import numpy as np
 from mgtl_tf.utils.atomic_io import atomic_write, sync
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
+from mgtl_tf.utils.plain_files import UnfitFileError, open_plain, read_bytes
 
 UNFINISHED_JSONL = "unfinished.jsonl"
 """The journal's name in a folder that grows."""
@@ -59,6 +59,7 @@ class RowFile:
 
     def resize(self, count: int) -> None:
         """Gives the file `count` rows; it is made where it is missing."""
+        _require_regular(self.path)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.pwrite(descriptor, self._header(count), 0)
@@ -92,10 +93,10 @@ class RowFile:
         """CRC-32 of rows on the disk; None where they are not all there."""
         size = count * self.row_bytes
         try:
-            with self.path.open("rb") as file:
+            with open_plain(self.path) as file:
                 file.seek(self._offset(row))
                 content = file.read(size)
-        except FileNotFoundError:
+        except UnfitFileError:
             return None
         return zlib.crc32(content) if len(content) == size else None
 
@@ -131,8 +132,7 @@ class Journal:
         parts: Iterable[Any],
         files: Sequence[RowFile],
     ):
-        if os.path.lexists(path) and not path.is_file():
-            raise UserError(f"{path}: is no regular file; remove it")
+        _require_regular(path)
         lines = [_line(plan), *(_line(dataclasses.asdict(p)) for p in parts)]
         atomic_write(path, "".join(lines))
         self._file = path.open("a")
@@ -219,6 +219,12 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
         for name in {**found, **wanted}
         if found.get(name) != wanted.get(name)
     )
+
+
+def _require_regular(path: Path) -> None:
+    # Opening a pipe waits for another process.
+    if os.path.lexists(path) and not path.is_file():
+        raise UserError(f"{path}: is no regular file; remove it")
 
 
 def _line(value: Any) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from pathlib import Path
-from typing import BinaryIO
 
 from mgtl_tf.utils.errors import UserError
 
@@ -17,7 +17,7 @@ class UnfitFileError(Exception):
     """A file that is not what it should be; the message is a phrase."""
 
 
-def open_plain(path: Path | str, limit: int | None = None) -> BinaryIO:
+def open_plain(path: Path | str, limit: int | None = None) -> io.BufferedReader:
     """Opens a regular file for reading; never waits for a pipe's writer.
 
     Args:

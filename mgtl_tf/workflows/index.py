@@ -17,7 +17,7 @@ from mgtl_tf.retrieval.galleries.shards import (
     missing_shards,
     require_shard_folder,
 )
-from mgtl_tf.retrieval.galleries.sources import ImageSource, Shard, ShardSource
+from mgtl_tf.retrieval.galleries.sources import ImageSource, JoinedSource, Shard
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.finding import find_images
 from mgtl_tf.utils.atomic_folders import require_replaceable
@@ -143,7 +143,7 @@ def index_gallery(
     if part is None:
         done = build(source, Path(output_dir))
         return Indexed(done, notes=tuple(source.notes()))
-    share = ShardSource(source, part)
+    share = JoinedSource([source], part)
     folder = Path(output_dir) / part.folder_name
     there = None
     if not restart:

@@ -39,8 +39,8 @@ from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.embedding import SatelliteEncoder
 from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.growing import GrowingGallery
 from mgtl_tf.retrieval.galleries.places import find_places
-from mgtl_tf.retrieval.galleries.unfinished import Unfinished
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
@@ -202,7 +202,7 @@ def _make_gallery(
     measured = MeasuredCalibration(9, 0.5, 0.1, 0.1, 0.2, errors)
     fitted = Calibration(sure, *of, drive, measured)
     save_calibration(fitted, index.folder)
-    growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
+    growing = GrowingGallery(root / ".unfinished", _PLAN, _ROWS)
     for rows in random.normal(size=(5, 4, _ROWS)).astype(np.float32):
         growing.append(len(rows), rows, [])
     growing.close()
@@ -289,10 +289,10 @@ def _model(root: Path) -> Reader:
 def _unfinished(root: Path) -> Reader:
     sound = root / ".sound"
     shutil.copytree(root / ".unfinished", sound, dirs_exist_ok=True)
-    whole = Unfinished(sound, _PLAN, _ROWS).done
+    whole = GrowingGallery(sound, _PLAN, _ROWS).done
 
     def read() -> Any:
-        growing = Unfinished(root / ".unfinished", _PLAN, _ROWS)
+        growing = GrowingGallery(root / ".unfinished", _PLAN, _ROWS)
         growing.close()
         # What is not counted any more is embedded again.
         fits = growing.done == growing.kept <= whole and not growing.gaps
@@ -372,7 +372,6 @@ KINDS = [
     ),
     Kind("index.json", ("gallery/index.json",), JSON, _gallery, True, 4),
     Kind("gallery, arrays", ("gallery/*.npy",), BYTES, _gallery, True, 4),
-    Kind("gallery, text", ("gallery/*.txt",), BYTES, _gallery, True, 2),
     Kind(
         "calibration.json",
         ("gallery/calibration.json",),

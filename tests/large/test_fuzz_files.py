@@ -23,7 +23,6 @@ WORDS = os.environ.get("KINDS", "").split(",")
 _LIGHT = (
     "index.json",
     "gallery, arrays",
-    "gallery, text",
     "calibration.json",
     "unfinished.jsonl",
     "unfinished rows",

@@ -11,7 +11,7 @@ from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.places import find_places
 from mgtl_tf.retrieval.galleries.shards import join_shards
-from mgtl_tf.retrieval.galleries.sources import FileSource, Shard, ShardSource
+from mgtl_tf.retrieval.galleries.sources import FileSource, JoinedSource, Shard
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.utils.errors import UserError
@@ -140,7 +140,7 @@ def test_shards_keep_the_other_ids(folder, tmp_path):
         shard = Shard(number, 2)
         build_index(
             PixelEncoder(),
-            ShardSource(source, shard),
+            JoinedSource([source], shard),
             tmp_path / "joined" / shard.folder_name,
             progress=False,
         )
@@ -153,7 +153,7 @@ def test_shards_keep_the_other_ids(folder, tmp_path):
 def test_damaged_other_ids_are_named(folder, tmp_path):
     places = find_places([folder / "validation.csv"])
     build_index(PixelEncoder(), places, tmp_path / "index", progress=False)
-    path = tmp_path / "index" / "other_ids.txt"
+    path = tmp_path / "index" / "other_ids.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match="other_ids.txt: "):
+    with pytest.raises(UserError, match="other_ids.npy: "):
         load_index(tmp_path / "index")

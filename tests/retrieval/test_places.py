@@ -59,7 +59,7 @@ def test_wrong_paths(tmp_path):
         find_places([tmp_path / "none"])
     with pytest.raises(UserError, match="holds no .jpg"):
         find_places([tmp_path])
-    with pytest.raises(UserError, match="names no image"):
+    with pytest.raises(UserError, match="no image is named"):
         find_places([])
     (tmp_path / "a.jpg").touch()
     (tmp_path / "a.png").touch()

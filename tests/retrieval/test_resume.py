@@ -185,17 +185,17 @@ def test_another_model_or_other_images_are_refused(begun):
     image = folder / "images/0150.jpg"
     status = image.stat()
     for encoder, change, message in (
-        (Other(), lambda: None, f"model is {'f' * 64}, now {'0' * 64}"),
+        (Other(), lambda: None, f"model is {'f' * 64}, not {'0' * 64}"),
         (
             SlowEncoder(),
             lambda: os.utime(image, ns=(0, 1)),
-            "files' state is .*, now",
+            "files is .*, not",
         ),
     ):
         change()
         with pytest.raises(UserError, match=message) as error:
             build_index(encoder, places(folder), folder / "index", 4, False)
-        assert "--restart" in str(error.value)
+        assert "restart" in str(error.value)
         assert "\n" not in str(error.value)
     assert sorted(folder.rglob("*")) == before
     os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
@@ -232,7 +232,7 @@ def test_too_many_for_the_memory_are_halved(whole):
         def encode_satellite(self, images):
             raise MemoryError
 
-    with pytest.raises(UserError, match="no memory for a single image"):
+    with pytest.raises(UserError, match="no memory to encode a single"):
         build_index(None_(), places(folder), folder / "index", 64, False)
 
 

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.retrieval.ann.faiss_search import SearchSettings
-from mgtl_tf.retrieval.galleries.checksums import (
+from mgtl_tf.retrieval.galleries.gallery import Index
+from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, atomic_write
+from mgtl_tf.utils.checksums import (
     BlockChecksums,
     block_checksums,
     check_blocks,
 )
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import quoted
@@ -125,6 +125,5 @@ def read_engine(index: Index, name: str) -> EngineDetails:
     if details.engine != name:
         wrong = f"is of engine {quoted(details.engine)}"
     if wrong:
-        wrong = wrong.replace(INDEX_JSON, ENGINE_JSON)
         raise UserError(f"{path}: {wrong}; {remedy}")
     return details

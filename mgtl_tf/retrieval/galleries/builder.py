@@ -1,7 +1,7 @@
 """Building a gallery index: every aerial image through the model, once.
 
-The index grows beside its final name (`unfinished.py`). Killed anywhere, the
-same call goes on from the last whole batch and ends in the same bytes.
+The index grows beside its final name (`growing.py`). After a kill the same
+call resumes from the last finished batch and ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -15,24 +15,23 @@ from typing import Any
 
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.galleries.columns import COLUMN_FILES
 from mgtl_tf.retrieval.galleries.embedding import SatelliteEncoder, embedded
-from mgtl_tf.retrieval.galleries.manifest import write_manifest
-from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.galleries.sources import FileSource, ImageSource
-from mgtl_tf.retrieval.galleries.unfinished import (
-    JOURNAL,
-    Unfinished,
+from mgtl_tf.retrieval.galleries.growing import (
+    GrowingGallery,
     discard,
     unfinished_folder,
 )
+from mgtl_tf.retrieval.galleries.manifest import write_manifest
+from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.galleries.sources import FileSource, ImageSource
 from mgtl_tf.utils.atomic_folders import (
     folder_lock,
     require_replaceable,
     swap_folder,
 )
-from mgtl_tf.utils.atomic_io import INDEX_JSON, sync, unwritable
+from mgtl_tf.utils.atomic_io import INDEX_JSON, unwritable
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.part_files import UNFINISHED_JSONL
 
 
 @dataclass(frozen=True)
@@ -71,8 +70,7 @@ def build_index(
     """Writes an index of all places whose image can be had.
 
     Descriptors go to disk batch by batch, so that a gallery of any size
-    fits into memory. An index that was begun by the same call is gone on
-    with.
+    fits into memory. An index that the same call began is resumed.
 
     Args:
         encoder: gives the descriptors.
@@ -99,7 +97,7 @@ def build_index(
     plan = {
         "model": encoder.model_hash,
         **source.describe(),
-        "files' state": source.stamp(),
+        "files": source.stamp(),
     }
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +106,7 @@ def build_index(
             if restart:
                 discard(folder)
             with closing(
-                Unfinished(folder, plan, encoder.dimension)
+                GrowingGallery(folder, plan, encoder.dimension)
             ) as growing:
                 _grow(growing, source, encoder, batch_size, progress)
                 return _finish(
@@ -119,7 +117,7 @@ def build_index(
 
 
 def _grow(
-    growing: Unfinished,
+    growing: GrowingGallery,
     source: ImageSource,
     encoder: SatelliteEncoder,
     batch_size: int,
@@ -141,7 +139,7 @@ def _grow(
 
 
 def _finish(
-    growing: Unfinished,
+    growing: GrowingGallery,
     source: ImageSource,
     final: Path,
     encoder: SatelliteEncoder,
@@ -169,17 +167,17 @@ def _finish(
         preprocessing,
         source.describe(),
     )
-    for name in COLUMN_FILES:
-        sync(growing.folder / name)
     if (growing.folder / "crops").is_dir():
         os.sync()  # Many small files: one by one takes longer than cutting.
     swap_folder(growing.folder, final)
     # Last: until the folder has its name, a kill loses nothing.
-    (final / JOURNAL).unlink()
+    (final / UNFINISHED_JSONL).unlink()
     return built
 
 
-def _summary(growing: Unfinished, source: ImageSource, final: Path) -> Built:
+def _summary(
+    growing: GrowingGallery, source: ImageSource, final: Path
+) -> Built:
     skipped = tuple(
         Skipped(source.place(gap.number, final).image, gap.reason)
         for gap in growing.gaps
@@ -197,7 +195,6 @@ def _nothing(count: int, built: Built) -> str:
             f" {first.image}: {first.reason}"
         )
     return (
-        f"--images: the map has no data under any of {count} crops, or too"
-        " little; give a larger --most_missing, a smaller --crop_metres or"
-        " another map"
+        f"the map has no data under any of {count} crops, or too little; give"
+        " a larger most_missing, a smaller crop_metres or another map"
     )

@@ -16,8 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.galleries.growing import Gap
 from mgtl_tf.retrieval.galleries.sources import ImageSource, LeftOut, NoData
-from mgtl_tf.retrieval.galleries.unfinished import Gap
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.prefetch import prefetched
 
@@ -96,8 +96,8 @@ def _encode(
     except MemoryError:
         if len(images) == 1:
             raise UserError(
-                "--model: no memory for a single image; stop other programs"
-                " and give the same command again"
+                "no memory to encode a single image; stop other programs and"
+                " give the same command again"
             ) from None
     middle = len(images) // 2
     halves = (images[:middle], images[middle:])
@@ -107,7 +107,7 @@ def _encode(
 def _checked(rows: np.ndarray) -> np.ndarray:
     if not np.isfinite(rows).all():
         raise UserError(
-            "--model: gives descriptors that are not finite; train again or"
+            "the model gives descriptors that are not finite; train again or"
             " export another checkpoint"
         )
     return rows

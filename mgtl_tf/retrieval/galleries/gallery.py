@@ -1,10 +1,11 @@
-"""A gallery on disk, opened: descriptors, places, and what ties them.
+"""A gallery on disk, opened.
 
-An index folder holds `descriptors.npy` (float32 [N, D]), the places in
-columns (`columns.py`: ids, images, coordinates) and `index.json` (model hash,
-preprocessing, counts, checksums, when it was made); one that was cut from a
-map also the images, `crops/`. All large files are mapped, not read: a
-million places open in a second or two.
+Its folder holds `descriptors.npy` (float32 [N, D]); of the places `ids.npy`
+and `images.npy` (bytes [N], paths relative to the folder) and
+`coordinates.npy` (float64 [N, 2], degrees); where places have further ids,
+`other_ids.npy` and `other_id_rows.npy`; `index.json` (model hash,
+preprocessing, counts, checksums). One that was cut from a map holds the
+images too, in `crops/`. Arrays are mapped, not read.
 """
 
 from __future__ import annotations
@@ -17,28 +18,27 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.galleries.checksums import (
-    BLOCK_BYTES,
-    is_small,
-    read_blocks,
-)
-from mgtl_tf.retrieval.galleries.columns import PlaceColumns, open_columns
 from mgtl_tf.retrieval.galleries.manifest import (
     DESCRIPTORS,
+    FILES,
+    REMEDY,
     Manifest,
     read_manifest,
 )
-from mgtl_tf.retrieval.galleries.other_ids import read_other_ids
+from mgtl_tf.retrieval.galleries.place_table import (
+    PlaceTable,
+    open_places,
+    read_other_ids,
+)
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.utils.array_files import map_array
 from mgtl_tf.utils.atomic_io import INDEX_JSON
+from mgtl_tf.utils.checksums import BLOCK_BYTES, sampled_blocks
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 SHARD_FOLDERS = "shard-*-of-*"
 """Names of the folders in which machines share the work on one index."""
-
-_REMEDY = "build it with experiments.index"
 
 
 @dataclass(frozen=True)
@@ -68,14 +68,14 @@ class Index:
     @property
     def ids(self) -> Sequence[str]:
         """The places' ids, in the order of the rows."""
-        if isinstance(self.places, PlaceColumns):
+        if isinstance(self.places, PlaceTable):
             return self.places.ids
         return [place.id for place in self.places]
 
     @cached_property
     def coordinates(self) -> np.ndarray:
         """Latitude and longitude, degrees, float64 [N, 2]; NaN: unknown."""
-        if isinstance(self.places, PlaceColumns):
+        if isinstance(self.places, PlaceTable):
             return self.places.coordinates
         unknown = (np.nan, np.nan)
         known = [place.coordinates or unknown for place in self.places]
@@ -97,9 +97,9 @@ class Index:
         """
         if model_hash != self.model_hash:
             raise UserError(
-                f"--gallery={self.folder}: was built with another model than"
-                f" --model={model} ({self.model_hash[:12]}, not"
-                f" {model_hash[:12]}); build it again with experiments.index"
+                f"{self.folder}: was built with another model than {model}"
+                f" ({self.model_hash[:12]}, not {model_hash[:12]}); {REMEDY}"
+                " again"
             )
 
 
@@ -118,19 +118,19 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
     """
     folder = Path(folder)
     if not (folder / INDEX_JSON).is_file():
-        raise UserError(f"--gallery={folder}: {_what_is_there(folder)}")
+        raise UserError(f"{folder}: {_what_is_there(folder)}")
     manifest = read_manifest(folder)
     manifest.check(folder, everything=verify)
     try:
-        places = open_columns(folder)
+        places = open_places(folder)
         descriptors = map_array(folder / DESCRIPTORS)
         others = {}
-        if manifest.other_id_files:
+        if manifest.file_names != FILES:
             others = read_other_ids(folder, len(places))
-    except (OSError, UnfitFileError) as error:
-        raise damaged(folder, error, f"{_REMEDY} again") from error
+    except UnfitFileError as error:
+        raise damaged(folder, error, f"{REMEDY} again") from error
     _require_fit(folder, manifest, len(places), descriptors)
-    _require_finite(folder, descriptors, verify or is_small(descriptors.nbytes))
+    _require_finite(folder, descriptors, verify)
     return Index(
         folder,
         places,
@@ -144,13 +144,13 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
 
 def _what_is_there(folder: Path) -> str:
     if not folder.is_dir():
-        return f"no such folder; {_REMEDY}"
+        return f"no such folder; {REMEDY}"
     if any(folder.glob(SHARD_FOLDERS)):
         return (
             f"holds shards that are not joined yet (no {INDEX_JSON}); give"
             f" python -m experiments.index --join --output_dir={folder}"
         )
-    return f"holds no {INDEX_JSON}; {_REMEDY}"
+    return f"holds no {INDEX_JSON}; {REMEDY}"
 
 
 def _require_fit(
@@ -162,7 +162,7 @@ def _require_fit(
         raise UserError(
             f"{folder}: {count} places, descriptors {descriptors.shape}"
             f" ({descriptors.dtype}) and {INDEX_JSON} {shape} do not fit;"
-            f" {_REMEDY} again"
+            f" {REMEDY} again"
         )
 
 
@@ -175,12 +175,13 @@ def _require_finite(
     """
     rows = max(1, BLOCK_BYTES // max(1, descriptors[:1].nbytes))
     starts = np.arange(0, len(descriptors), rows)
-    for start in starts[read_blocks(len(starts), everything)]:
+    size = descriptors.nbytes
+    for start in starts[sampled_blocks(len(starts), size, everything)]:
         finite = np.isfinite(descriptors[start : start + rows]).all(axis=1)
         if not finite.all():
             row = start + int(np.argmin(finite))
             raise damaged(
                 folder / DESCRIPTORS,
                 f"row {row} is not finite",
-                f"{_REMEDY} again",
+                f"{REMEDY} again",
             )

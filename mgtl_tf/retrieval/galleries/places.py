@@ -71,20 +71,20 @@ def find_places(
     """
     found = [p for path in images for p in _places(Path(path))]
     if not found:
-        raise UserError("--images: names no image; give folders or files")
+        raise UserError("no image is named; give folders or files")
     known = {} if locations is None else read_locations(locations)
     places: dict[str, Place] = {}
     for place in found:
         if place.id in places:
             raise UserError(
-                f"--images: {places[place.id].image} and {place.image} both"
+                f"{places[place.id].image} and {place.image} both"
                 f" have the id {place.id!r}; rename one"
             )
         where = known.get(place.id, place.coordinates)
         places[place.id] = replace(place, coordinates=where)
     if known and not known.keys() & places.keys():
         raise UserError(
-            f"--locations={locations}: none of its ids is the stem of an"
+            f"{locations}: none of its ids is the stem of an"
             f" image file, such as {next(iter(places))!r}"
         )
     return distinct_places(list(places.values()))
@@ -127,7 +127,7 @@ def is_pair_list(path: Path) -> bool:
 
 def _own_places(path: Path) -> list[Place]:
     """The aerial images of own pairs, with their ids and positions."""
-    where, places = f"--images={path}", []
+    where, places = str(path), []
     for row in read_rows(path, ("aerial",), where):
         name = row.values["aerial"]
         image = path.parent / name
@@ -151,14 +151,12 @@ def _image_files(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
     if not path.is_dir():
-        raise UserError(f"--images={path}: no such file or folder")
+        raise UserError(f"{path}: no such file or folder")
     files = sorted(
         f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES
     )
     if not files:
-        raise UserError(
-            f"--images={path}: holds no {', '.join(IMAGE_SUFFIXES)} file"
-        )
+        raise UserError(f"{path}: holds no {', '.join(IMAGE_SUFFIXES)} file")
     return files
 
 
@@ -167,13 +165,13 @@ def _listed_files(path: Path) -> list[Path]:
     # CVUSA's lists lie in splits/ and name files from the folder above.
     folders = (path.parent, path.parent.parent)
     files = []
-    for number, row in headless_rows(path, f"--images={path}"):
+    for number, row in headless_rows(path, str(path)):
         name = row[0] if row else ""
         # os.path's: a name that no file can have is none, not an error.
         found = [f / name for f in folders if os.path.isfile(f / name)]
         if not found:
             raise UserError(
-                f"--images={path}: row {number} names {name[:80]!r}, no file"
+                f"{path}: row {number} names {name[:80]!r}, no file"
                 " beside the list or in the folder above"
             )
         files.append(found[0])
@@ -189,7 +187,7 @@ def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
     Raises:
         UserError: naming file, line and value.
     """
-    where = f"--locations={path}"
+    where = str(path)
     known: dict[str, tuple[float, float]] = {}
     files: dict[str, tuple[float, float]] = {}
     for row in read_rows(Path(path), ("id", *DEGREES), where):

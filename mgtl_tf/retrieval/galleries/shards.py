@@ -15,22 +15,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from mgtl_tf.retrieval.galleries.gallery import SHARD_FOLDERS, Index, load_index
 from mgtl_tf.retrieval.galleries.manifest import (
     DESCRIPTORS,
-    FILES,
     Manifest,
     read_manifest,
     write_manifest,
 )
-from mgtl_tf.retrieval.galleries.other_ids import OTHER_ID_FILES
+from mgtl_tf.retrieval.galleries.place_table import OTHER_ID_FILES
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.galleries.sources import Shard
 from mgtl_tf.utils.atomic_io import INDEX_JSON, naming_write_errors, sync
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, hold_lock
+from mgtl_tf.utils.part_files import RowFile
 
 _JOINING = ".joining"
 _ROWS = 8192
@@ -46,12 +44,12 @@ def require_shard_folder(output_dir: Path | str) -> None:
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise UserError(f"--output_dir={folder}: is a file; name a folder")
+        raise UserError(f"{folder}: is a file; name a folder")
     began = [*folder.glob(SHARD_FOLDERS), *folder.glob(f".{SHARD_FOLDERS}.*")]
     if any(folder.iterdir()) and not began:
         raise UserError(
-            f"--output_dir={folder}: already holds other files than shards;"
-            " name a new or an empty folder"
+            f"{folder}: already holds other files than shards; name a new or"
+            " an empty folder"
         )
 
 
@@ -74,7 +72,7 @@ def finished_shard(
         what = "model" if manifest.model_hash != model_hash else "images"
         raise UserError(
             f"{folder}: is a finished shard of another {what}; name another"
-            " --output_dir, or --restart to make it anew"
+            " folder, or restart to make it anew"
         )
     return manifest.image_count
 
@@ -94,14 +92,13 @@ def missing_shards(output_dir: Path | str) -> list[Shard]:
     }
     if not found:
         raise UserError(
-            f"--output_dir={folder}: holds no finished shard; make them with"
-            " --shard=1/n, 2/n ..."
+            f"{folder}: holds no finished shard; make shards 1/n, 2/n ..."
         )
     counts = sorted({of for _, of in found})
     if len(counts) > 1:
         raise UserError(
-            f"--output_dir={folder}: holds shards of {counts[0]} and of"
-            f" {counts[1]}; remove the wrong ones"
+            f"{folder}: holds shards of {counts[0]} and of {counts[1]}; remove"
+            " the wrong ones"
         )
     every = [Shard(n, counts[0]) for n in range(1, counts[0] + 1)]
     return [shard for shard in every if (shard.number, shard.of) not in found]
@@ -125,8 +122,8 @@ def join_shards(output_dir: Path | str) -> int:
     if missing:
         names = ", ".join(str(shard) for shard in missing)
         raise UserError(
-            f"--output_dir={folder}: shard {names} is missing or unfinished;"
-            f" give --shard={missing[0]}"
+            f"{folder}: shard {names} is missing or unfinished; make shard"
+            f" {missing[0]}"
         )
     (first,) = folder.glob("shard-1-of-*")
     of = int(first.name.rpartition("-")[2])
@@ -151,16 +148,16 @@ def _require_same(
             raise UserError(
                 f"{folder}: was made with another model than {shards[0]}"
                 f" ({manifest.model_hash[:12]}, not {first.model_hash[:12]});"
-                " make it again with the same --model and --restart"
+                " make it again with the same model (restart)"
             )
-        if _whole(manifest) != _whole(first):
+        if _without_shard(manifest) != _without_shard(first):
             raise UserError(
                 f"{folder}: was made of other images or crops than"
-                f" {shards[0]}; make it again with the same flags and --restart"
+                f" {shards[0]}; make it again with the same settings (restart)"
             )
 
 
-def _whole(manifest: Manifest) -> dict[str, Any]:
+def _without_shard(manifest: Manifest) -> dict[str, Any]:
     return {k: v for k, v in manifest.made_of.items() if k != "shard"}
 
 
@@ -169,42 +166,33 @@ def _join(folder: Path, indexes: Sequence[Index], like: Manifest) -> int:
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir()
     try:
-        count = _copy_rows(beside / DESCRIPTORS, indexes, like.dimension)
+        count = sum(len(index.places) for index in indexes)
+        rows = RowFile(beside / DESCRIPTORS, (like.dimension,), "<f4")
+        rows.resize(count)
+        first = 0
+        for index in indexes:
+            for start in range(0, len(index.places), _ROWS):
+                part = index.descriptors[start : start + _ROWS]
+                rows.write(first + start, part)
+            first += len(index.places)
+        sync(rows.path)
         write_manifest(
             beside,
             _places(indexes),
             folder,
             like.model_hash,
             like.preprocessing,
-            _whole(like),
+            _without_shard(like),
         )
-        for name in FILES:  # the others are on the disk already
-            sync(beside / name)
-        # An index that was there goes first and comes last: what lies
-        # between is none.
+        # The manifest goes first and comes last: without one, there is no
+        # index.
         (folder / INDEX_JSON).unlink(missing_ok=True)
-        others = [n for n in OTHER_ID_FILES if (beside / n).is_file()]
-        for name in (*FILES, *others, INDEX_JSON):
+        for name in OTHER_ID_FILES:
+            (folder / name).unlink(missing_ok=True)
+        for name in (*read_manifest(beside).file_names, INDEX_JSON):
             os.replace(beside / name, folder / name)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
-    return count
-
-
-def _copy_rows(path: Path, indexes: Sequence[Index], dimension: int) -> int:
-    count = sum(len(index.places) for index in indexes)
-    with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(
-            file,
-            {
-                "descr": "<f4",
-                "fortran_order": False,
-                "shape": (count, dimension),
-            },
-        )
-        for index in indexes:
-            for start in range(0, len(index.places), _ROWS):
-                file.write(index.descriptors[start : start + _ROWS].tobytes())
     return count
 
 

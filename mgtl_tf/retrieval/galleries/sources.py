@@ -93,9 +93,8 @@ class FileSource:
         """Ids, coordinates and sizes, as a checksum."""
         digest = hashlib.sha256()
         for place, (size, _) in zip(self._places, self._stats, strict=True):
-            told = (place.id, place.coordinates, size, *place.other_ids)
-            text = repr(told)
-            digest.update(os.fsencode(text))
+            content = (place.id, place.coordinates, size, *place.other_ids)
+            digest.update(os.fsencode(repr(content)))
         return {"images": len(self), "files": digest.hexdigest()[:16]}
 
     def stamp(self) -> str:
@@ -129,57 +128,6 @@ def _stat(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-class JoinedSource:
-    """Several sources, one after the other.
-
-    Args:
-        sources: at least one.
-    """
-
-    def __init__(self, sources: Sequence[ImageSource]):
-        self._sources = sources
-        self._ends = list(accumulate(len(source) for source in sources))
-        self.threads = min(source.threads for source in sources)
-
-    def __len__(self) -> int:
-        return self._ends[-1]
-
-    def _find(self, number: int) -> tuple[ImageSource, int]:
-        which = bisect_right(self._ends, number)
-        return self._sources[which], number - (
-            self._ends[which - 1] if which else 0
-        )
-
-    def place(self, number: int, folder: Path) -> Place:
-        """See `ImageSource`."""
-        source, own = self._find(number)
-        return source.place(own, folder)
-
-    def load(self, number: int, folder: Path) -> np.ndarray:
-        """See `ImageSource`."""
-        source, own = self._find(number)
-        return source.load(own, folder)
-
-    def describe(self) -> dict[str, Any]:
-        """Of one its own, of several a numbered list."""
-        parts = [source.describe() for source in self._sources]
-        if len(parts) == 1:
-            return parts[0]
-        return {
-            f"{name} ({number})": value
-            for number, part in enumerate(parts, 1)
-            for name, value in part.items()
-        }
-
-    def stamp(self) -> str:
-        """Of all of them."""
-        return " ".join(source.stamp() for source in self._sources)
-
-    def notes(self) -> list[str]:
-        """Of all of them."""
-        return [note for source in self._sources for note in source.notes()]
-
-
 @dataclass(frozen=True)
 class Shard:
     """One machine's share of the work.
@@ -204,7 +152,7 @@ class Shard:
             shard = cls(int(number), int(of))
             if 1 <= shard.number <= shard.of <= 9999:
                 return shard
-        raise UserError(f"--shard={text}: give i/n, i from 1 to n, such as 2/4")
+        raise UserError(f"shard={text}: give i/n, i from 1 to n, such as 2/4")
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
@@ -215,42 +163,60 @@ class Shard:
         return f"shard-{self.number}-of-{self.of}"
 
 
-class ShardSource:
-    """A shard's consecutive part of a source.
+class JoinedSource:
+    """Several sources, one after the other, or a shard of them.
 
     Args:
-        source: the whole.
-        shard: which part.
+        sources: at least one.
+        shard: which consecutive part of all; None: all.
     """
 
-    def __init__(self, source: ImageSource, shard: Shard):
-        self._source = source
+    def __init__(
+        self, sources: Sequence[ImageSource], shard: Shard | None = None
+    ):
+        self._sources = sources
         self._shard = shard
-        self._start, self._stop = (
-            number * len(source) // shard.of
-            for number in (shard.number - 1, shard.number)
-        )
-        self.threads = source.threads
+        self._ends = list(accumulate(len(source) for source in sources))
+        number, of = (shard.number, shard.of) if shard else (1, 1)
+        self._start = (number - 1) * self._ends[-1] // of
+        self._stop = number * self._ends[-1] // of
+        self.threads = min(source.threads for source in sources)
 
     def __len__(self) -> int:
         return self._stop - self._start
 
+    def _find(self, number: int) -> tuple[ImageSource, int]:
+        number += self._start
+        which = bisect_right(self._ends, number)
+        first = self._ends[which - 1] if which else 0
+        return self._sources[which], number - first
+
     def place(self, number: int, folder: Path) -> Place:
         """See `ImageSource`."""
-        return self._source.place(self._start + number, folder)
+        source, own = self._find(number)
+        return source.place(own, folder)
 
     def load(self, number: int, folder: Path) -> np.ndarray:
         """See `ImageSource`."""
-        return self._source.load(self._start + number, folder)
+        source, own = self._find(number)
+        return source.load(own, folder)
 
     def describe(self) -> dict[str, Any]:
-        """The whole's, and which part it is."""
-        return self._source.describe() | {"shard": str(self._shard)}
+        """Of one its own, of several a numbered list; and the shard."""
+        parts = [source.describe() for source in self._sources]
+        joined = parts[0]
+        if len(parts) > 1:
+            joined = {
+                f"{name} ({number})": value
+                for number, part in enumerate(parts, 1)
+                for name, value in part.items()
+            }
+        return joined | ({"shard": str(self._shard)} if self._shard else {})
 
     def stamp(self) -> str:
-        """The whole's."""
-        return self._source.stamp()
+        """Of all sources."""
+        return " ".join(source.stamp() for source in self._sources)
 
     def notes(self) -> list[str]:
-        """The whole's."""
-        return self._source.notes()
+        """Of all sources."""
+        return [note for source in self._sources for note in source.notes()]
