@@ -25,7 +25,7 @@ from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.retrieval.encoder import Encoder
 from mgtl_tf.retrieval.galleries.batch_size import (
     automatic_batch_size,
-    indexing_bytes,
+    image_bytes,
 )
 from mgtl_tf.utils.processes import resident_bytes
 
@@ -39,6 +39,8 @@ _SIZES = flags.DEFINE_list(
 SIZES = {"cvusa": (1, 2, 4, 8, 16), "procedural": (1, 8, 32, 128)}
 GOAL = 1.25
 _SIDE = 750
+# TensorFlow's libraries, the graph, one image's preparation.
+_FIXED_BYTES = 900e6
 
 
 def export(preset: str, folder: Path) -> None:
@@ -87,7 +89,7 @@ def lines(name: str, folder: Path, sizes: list[int]) -> Iterator[str]:
         f" {automatic_batch_size(details)} on this machine"
     )
     for size, peak in zip(sizes, alone(peaks, folder, sizes), strict=True):
-        predicted = indexing_bytes(details, weights, size)
+        predicted = _FIXED_BYTES + weights + size * image_bytes(details)
         within = "" if 1 <= predicted / peak <= GOAL else "  OUT OF BOUNDS"
         yield (
             f"  {size:>4} images: predicted {predicted / 1e6:>6,.0f} MB,"

@@ -16,8 +16,8 @@ from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.evaluation.right_rows import RowsWithin, image_positions, known
+from mgtl_tf.utils.batches import GatheredRows
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.gathered_rows import GatheredRows
 
 Result = dict[str, Any]
 

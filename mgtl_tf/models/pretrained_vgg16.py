@@ -13,7 +13,7 @@ from typing import BinaryIO
 import keras
 import numpy as np
 
-from mgtl_tf.utils.array_archives import ZIP_ERRORS
+from mgtl_tf.utils.array_files import ZIP_ERRORS
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.hdf5_files import read_datasets
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain

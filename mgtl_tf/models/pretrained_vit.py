@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from mgtl_tf.utils.array_archives import ArrayArchive
+from mgtl_tf.utils.array_files import ArrayArchive
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError
 

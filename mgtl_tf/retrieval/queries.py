@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.prefetch import prefetched
 from polar.gpano import Panorama, rotate_to_north
 from polar.image_files import decode, decode_panorama, read_file
 

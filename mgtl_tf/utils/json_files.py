@@ -6,9 +6,11 @@ compares it, without conversions: "3" is no number and true no count.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,7 +24,6 @@ from mgtl_tf.utils.plain_files import (
     quoted,
     read_bytes,
 )
-from mgtl_tf.utils.undecodable import is_undecodable, replaced, restored
 
 T = TypeVar("T")
 
@@ -31,6 +32,11 @@ LARGEST = 2**26
 
 _DIGITS = 20
 _SEAL = "sha256"
+# Python keeps each byte of a file name that is not UTF-8 as a lone surrogate,
+# which pydantic does not read: it passes as a private character.
+_SHIFT = 0x10FF80 - 0xDC80
+_LONE = re.compile("[\udc80-\udcff]")
+_PRIVATE = re.compile("[\U0010ff80-\U0010ffff]")
 
 
 def read_json(
@@ -93,12 +99,12 @@ def parse_json(
     if sealed:
         _require_seal(value)
     try:
-        undecodable = _has_escapes(content) and is_undecodable(value)
-        if undecodable:
-            content = json.dumps(replaced(value))
+        lone = _has_escapes(content)
+        if lone:
+            content = json.dumps(_shift(value, _LONE, _SHIFT))
         # In its JSON mode a list may become a tuple, but text no number.
         found = _adapter(declared).validate_json(content, strict=True)
-        return restored(found) if undecodable else found
+        return _shift(found, _PRIVATE, -_SHIFT) if lone else found
     except ValidationError as error:
         raise UnfitFileError(_first(error)) from error
     except RecursionError as error:
@@ -116,6 +122,25 @@ def _has_escapes(content: bytes | str) -> bool:
     if isinstance(content, bytes):
         return b"\\ud" in content
     return "\\ud" in content
+
+
+def _shift(value: Any, characters: re.Pattern[str], shift: int) -> Any:
+    """A value with these characters of all its texts shifted."""
+
+    def inner(part: Any) -> Any:
+        return _shift(part, characters, shift)
+
+    if isinstance(value, str):
+        return characters.sub(lambda m: chr(ord(m[0]) + shift), value)
+    if isinstance(value, dict):
+        return {inner(name): inner(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(inner(part) for part in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = [f.name for f in dataclasses.fields(value) if f.init]
+        changed = {name: inner(getattr(value, name)) for name in fields}
+        return dataclasses.replace(value, **changed)
+    return value
 
 
 @functools.cache

@@ -3,10 +3,7 @@
 import pytest
 
 from mgtl_tf.retrieval.galleries import batch_size
-from mgtl_tf.retrieval.galleries.batch_size import (
-    automatic_batch_size,
-    indexing_bytes,
-)
+from mgtl_tf.retrieval.galleries.batch_size import automatic_batch_size
 
 
 def details(height, width, multiplier=1.0):
@@ -32,23 +29,6 @@ def details(height, width, multiplier=1.0):
 def test_an_eighth_of_the_memory(monkeypatch, gigabytes, model, expected):
     monkeypatch.setattr(batch_size, "memory_bytes", lambda: gigabytes * 1e9)
     assert automatic_batch_size(model) == expected
-
-
-@pytest.mark.parametrize(
-    ("model", "weights", "images", "megabytes"),
-    [
-        # What benchmarks/batch_memory.py measured on 2026-11-25 (two cores,
-        # TensorFlow 2.21): the most memory of the process.
-        (details(112, 616), 317e6, 1, 1228),
-        (details(112, 616), 317e6, 4, 1371),
-        (details(112, 616), 317e6, 16, 2021),
-        (details(32, 160, 0.125), 3e6, 1, 825),
-        (details(32, 160, 0.125), 3e6, 128, 913),
-    ],
-)
-def test_never_less_than_is_taken(model, weights, images, megabytes):
-    predicted = indexing_bytes(model, int(weights), images)
-    assert 1 <= predicted / (megabytes * 1e6) <= 1.25
 
 
 def test_the_memory_is_the_machine_s_or_less():

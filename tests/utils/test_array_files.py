@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.utils.array_archives import ArrayArchive
-from mgtl_tf.utils.array_files import map_array, read_array
+from mgtl_tf.utils.array_files import ArrayArchive, map_array, read_array
 from mgtl_tf.utils.plain_files import UnfitFileError
 
 ROWS = np.arange(12, dtype=np.float32).reshape(3, 4)

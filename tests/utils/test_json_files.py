@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mgtl_tf.utils.errors import UserError
@@ -120,3 +120,19 @@ def test_a_seal_tells_every_changed_byte(data):
 def test_text_without_its_seal_is_refused():
     with pytest.raises(UnfitFileError, match="no checksum"):
         parse_json(json.dumps(SOUND), _Shape, sealed=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Names:
+    folder: str
+    files: tuple[str, ...]
+    by_name: dict[str, list[int]]
+
+
+@settings(deadline=None)
+@given(st.binary(max_size=8))
+def test_names_that_are_no_utf8_come_back(name):
+    text = os.fsdecode(name)
+    made = _Names(text, (text, "plain"), {text: [1]})
+    written = json.dumps(dataclasses.asdict(made))
+    assert parse_json(written, _Names) == made

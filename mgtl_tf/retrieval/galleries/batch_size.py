@@ -1,4 +1,4 @@
-"""How many images are encoded together when nobody says."""
+"""How many images are encoded together by default."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-# What benchmarks/batch_memory.py measured. Of VGG-16's first block, the
-# widest: its maps that are alive at the same time, and the images in float32
-# before it. TensorFlow's libraries, the graph, one image's preparation.
+# Measured by benchmarks/batch_memory.py: maps of VGG-16's first block, the
+# widest, that are alive at the same time, and images in float32 before it.
 _MAPS = 3
 _PICTURES = 4
-_FIXED_BYTES = 900e6
 _FIRST_CHANNELS = 64
 _FLOAT32 = 4
 _SHARE = 8
@@ -22,8 +20,8 @@ _MOST = 128
 def automatic_batch_size(details: Mapping[str, Any]) -> int:
     """A power of two of images that take an eighth of the memory at most.
 
-    The same on every call on a machine, so that an index that is gone on
-    with has the batches that it would have had.
+    The same on every call on a machine: a resumed index has the batches of an
+    uninterrupted one.
 
     Args:
         details: model.json of the model.
@@ -39,28 +37,11 @@ def automatic_batch_size(details: Mapping[str, Any]) -> int:
 
 
 def image_bytes(details: Mapping[str, Any]) -> float:
-    """What each image of a batch takes while it is encoded.
-
-    Args:
-        details: as of `automatic_batch_size`.
-    """
+    """Bytes that each image of a batch takes while it is encoded."""
     height, width = details.get("image_size", (112, 616))
     model = details.get("config", {}).get("model", {})
     channels = _FIRST_CHANNELS * model.get("width_multiplier", 1.0)
     return _FLOAT32 * height * width * (_MAPS * channels + 3 * _PICTURES)
-
-
-def indexing_bytes(
-    details: Mapping[str, Any], weights: int, batch_size: int
-) -> float:
-    """The most memory that a process holds which encodes batches.
-
-    Args:
-        details: as of `automatic_batch_size`.
-        weights: bytes of the model's variables.
-        batch_size: B.
-    """
-    return _FIXED_BYTES + weights + batch_size * image_bytes(details)
 
 
 def memory_bytes() -> int:

@@ -18,8 +18,8 @@ import numpy as np
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.galleries.growing import Gap
 from mgtl_tf.retrieval.galleries.sources import ImageSource, LeftOut, NoData
+from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.prefetch import prefetched
 
 
 class SatelliteEncoder(Protocol):
