@@ -1,8 +1,4 @@
-"""A raster's samples to true colours: one rule for image files and for maps.
-
-Samples are what a file holds; what they mean is said by its metadata, and
-where that leaves it open, by the rules that are written here.
-"""
+"""A raster's samples to true colours: one rule for image files and maps."""
 
 from __future__ import annotations
 
@@ -63,7 +59,7 @@ def kind_of_grey(samples: int) -> Kind:
     if samples > 4:
         raise ValueError(
             f"has {samples} bands without a colour: which of them are red,"
-            " green and blue is not said; give these three alone"
+            " green and blue is not stated; give these three alone"
         )
     return "rgb" if samples >= 3 else "grey"
 
@@ -71,7 +67,7 @@ def kind_of_grey(samples: int) -> Kind:
 def stated_highest(
     bits: int, stated_bits: int | None = None, stated_highest: int | None = None
 ) -> int | None:
-    """The value of full intensity as far as a file tells it.
+    """The value of full intensity as far as a file states it.
 
     Args:
         bits: of a stored sample, 1 to 16.
@@ -80,37 +76,37 @@ def stated_highest(
             counts only as 2^n - 1: others are of the pixels, not the scale.
 
     Returns:
-        None for 16 bits of which nothing is said; see `require_bright`.
+        None for 16 bits of unknown depth; see `require_bright`.
     """
     if stated_bits and stated_bits < bits:
         return 2**stated_bits - 1
-    if stated_highest and 255 <= stated_highest < 2**bits - 1:
+    full = 2**bits - 1
+    if stated_highest and 255 <= stated_highest < full:
         if stated_highest & (stated_highest + 1) == 0:
             return stated_highest
-    said = stated_bits == bits or stated_highest == 2**bits - 1
-    return 2**bits - 1 if bits < 16 or said else None
+    known = bits < 16 or stated_bits == bits or stated_highest == full
+    return full if known else None
 
 
 def require_bright(brightest: int) -> None:
-    """Refuses 16 bits that seem to hold fewer, where their depth is not said.
+    """Refuses 16 bits that seem to hold fewer, where no depth is stated.
 
     Sensors have 10 to 14 bits; taken as 16 their pictures are nearly black.
-    Each picture's own brightest value is no scale: two neighbours would
-    then differ.
+    Scaled by their own brightest value, two neighbours would differ.
 
     Args:
         brightest: the greatest colour sample, of all of a raster where that
             is known; 0 is black at any depth.
 
     Raises:
-        ValueError: saying what is not known, and what to do.
+        ValueError: where the depth is unknown, with a remedy.
     """
     if 0 < brightest < 65536 // _DIM:
         likely = max(int(brightest).bit_length(), 8)
         raise ValueError(
             f"has 16 bits a sample, but none above {brightest:,}: how many are"
-            f" used ({likely}?) is not said; convert it to 8 bits, or note the"
-            " depth (GDAL: -co NBITS=...)"
+            f" used ({likely}?) is not stated; convert it to 8 bits, or state"
+            " the depth (GDAL: -co NBITS=...)"
         )
 
 
@@ -178,5 +174,5 @@ def _divided(
 ) -> np.ndarray:
     """Colours before they were multiplied by alpha; black where it is 0."""
     share = np.maximum(alpha, 1)[..., None].astype(np.float32) / opaque
-    whole = np.minimum(np.rint(colors / share), highest)
-    return np.where(alpha[..., None] > 0, whole, 0).astype(colors.dtype)
+    straight = np.minimum(np.rint(colors / share), highest)
+    return np.where(alpha[..., None] > 0, straight, 0).astype(colors.dtype)

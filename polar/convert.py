@@ -1,17 +1,16 @@
-"""Warping a folder of aerial images: parallel, resumable, whole files only."""
+"""Warping a folder of aerial images: in parallel, resumable."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
-import socket
+import secrets
+import time
 from functools import partial
 from pathlib import Path
-from threading import get_ident
 
 import cv2
-import numpy as np
 from tqdm import tqdm
 
 from polar.image_files import read_image
@@ -19,10 +18,13 @@ from polar.parallel import WorkerDiedError, in_parallel
 from polar.transform import polar_transform
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
+_TEMPORARY = ".polar-"
+# No file takes so long to write: one that is older was left by a kill.
+_ABANDONED_SECONDS = 3600
 
 
 class ConversionError(Exception):
-    """A folder that cannot be converted, told in one line."""
+    """A folder that cannot be converted; the message is one line."""
 
 
 def convert_folder(
@@ -36,8 +38,8 @@ def convert_folder(
 ) -> list[str]:
     """Writes the polar image of every aerial image below a folder.
 
-    Files keep their relative paths; those whose result is already there and
-    newer are passed over, so that the same call goes on after a stop.
+    Files keep their relative paths; those whose result is there already and
+    newer are skipped, so that the same call resumes after a stop.
 
     Args:
         input_dir: searched with its subfolders for JPEG and PNG files.
@@ -57,26 +59,29 @@ def convert_folder(
     """
     source, target = Path(input_dir), Path(output_dir)
     if not source.is_dir():
-        raise ConversionError(f"--input_dir={source}: no such folder")
+        raise ConversionError(f"{source}: no such folder")
     if target.resolve().is_relative_to(source.resolve()):
         raise ConversionError(
-            f"--output_dir={target}: lies in --input_dir, whose images it"
-            " could overwrite; name a folder outside"
+            f"{target}: lies in the folder of the input images, which it could"
+            " overwrite; name a folder outside"
         )
     files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise ConversionError(
-            f"--input_dir={source}: holds no image ({', '.join(SUFFIXES)})"
+            f"{source}: holds no image ({', '.join(SUFFIXES)})"
         )
-    jobs = [
-        (p, (target / p.relative_to(source)).with_suffix(f".{image_format}"))
+    jobs = {
+        (target / p.relative_to(source)).with_suffix(f".{image_format}"): p
         for p in files
-    ]
-    _require_one_result_each(jobs)
-    _settle(target, {"height": height, "width": width})
-    _sweep(target)
-    waiting = [job for job in jobs if not _is_done(*job)]
-    convert = partial(_convert, height=height, width=width)
+    }
+    if other := set(files) - set(jobs.values()):
+        raise ConversionError(
+            f"{min(other)}: its result would have the name of another one's;"
+            " rename one of the two"
+        )
+    _require_settings(target, {"height": height, "width": width})
+    _remove_abandoned(target)
+    waiting = [(p, result) for result, p in jobs.items() if _is_old(result, p)]
     bar = tqdm(
         total=len(jobs),
         initial=len(jobs) - len(waiting),
@@ -88,54 +93,49 @@ def convert_folder(
     failures = []
     try:
         with bar:
+            convert = partial(_convert, height=height, width=width)
             for failure in in_parallel(convert, waiting, processes):
                 bar.update()
                 failures += [failure] if failure else []
     except WorkerDiedError as error:
         raise ConversionError(
-            f"--processes={processes}: {error}; the same command goes on"
+            f"{target}: {error}; the same command resumes"
         ) from error
     return sorted(failures)
 
 
-def _require_one_result_each(jobs: list[tuple[Path, Path]]) -> None:
-    first: dict[Path, Path] = {}
-    for source, result in jobs:
-        if first.setdefault(result, source) != source:
-            raise ConversionError(
-                f"{source}: its result would have the name of"
-                f" {first[result].name}'s; rename one of the two"
-            )
-
-
-def _settle(folder: Path, settings: dict[str, int]) -> None:
-    """Notes the settings beside the results; refuses results of others."""
+def _require_settings(folder: Path, settings: dict[str, int]) -> None:
+    """Stores the settings beside the results; refuses results of others."""
     path = folder / "polar.json"
-    if path.is_file():
-        found = json.loads(path.read_text())
-        if found != settings:
-            raise ConversionError(
-                f"--output_dir={folder}: holds images made with {found}, not"
-                f" {settings}; name another folder"
-            )
+    if not path.is_file():
+        _atomic_write(path, json.dumps(settings).encode())
         return
-    _write_whole(path, json.dumps(settings).encode())
+    found = json.loads(path.read_text())
+    if found != settings:
+        raise ConversionError(
+            f"{folder}: holds images made with {found}, not {settings}; name"
+            " another folder"
+        )
 
 
-def _is_done(source: Path, target: Path) -> bool:
+def _is_old(result: Path, source: Path) -> bool:
     return (
-        target.is_file()
-        and target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+        not result.is_file()
+        or result.stat().st_mtime_ns < source.stat().st_mtime_ns
     )
 
 
 def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
-    """Converts one file; its failure as a line."""
-    source, target = job
+    """Converts one file; returns its failure as a line."""
+    source, result = job
     try:
-        image = _read(source)
+        image = read_image(source)
+        rows, columns = image.shape[:2]
+        if rows != columns:
+            raise ValueError(f"{columns} x {rows} pixels: must be square")
         warped = polar_transform(image, height, width)
-        _write(target, warped)
+        bgr = cv2.cvtColor(warped, cv2.COLOR_RGB2BGR)
+        _atomic_write(result, cv2.imencode(result.suffix, bgr)[1].tobytes())
     except (ValueError, cv2.error) as error:
         return f"{source}: {' '.join(str(error).split())}"
     except OSError as error:
@@ -143,34 +143,16 @@ def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
     return None
 
 
-def _read(path: Path) -> np.ndarray:
-    image = read_image(path)
-    if image.shape[0] != image.shape[1]:
-        raise ValueError(
-            f"{image.shape[1]} x {image.shape[0]} pixels: must be square"
-        )
-    return image
-
-
-def _write(path: Path, image: np.ndarray) -> None:
-    done, data = cv2.imencode(
-        path.suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    )
-    if not done:
-        raise ValueError(f"cannot be encoded as {path.suffix}")
-    _write_whole(path, data.tobytes())
-
-
-def _write_whole(path: Path, data: bytes) -> None:
+def _atomic_write(path: Path, data: bytes) -> None:
     """Writes a file beside its name, then renames it.
 
     Raises:
-        ConversionError: where the disk does not take it: nor will it take
-            the next one.
+        ConversionError: where the disk does not take it: it would not take
+            the next one either.
     """
-    beside = path.with_name(f"{_mark()}{os.getpid()}-{get_ident()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         try:
             beside.write_bytes(data)
             os.replace(beside, path)
@@ -183,25 +165,9 @@ def _write_whole(path: Path, data: bytes) -> None:
         ) from error
 
 
-def _mark() -> str:
-    """What half-written files of this machine are called."""
-    return f".{socket.gethostname()}-"
-
-
-def _sweep(folder: Path) -> None:
-    """Removes what killed processes of this machine left half-written."""
-    left = re.compile(re.escape(_mark()) + r"(\d+)-\d+\.tmp")
-    for path in folder.rglob(".*.tmp"):
-        found = left.fullmatch(path.name)
-        if found and not _is_running(int(found[1])):
-            path.unlink(missing_ok=True)
-
-
-def _is_running(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+def _remove_abandoned(folder: Path) -> None:
+    """Removes what killed processes left half-written."""
+    for path in folder.rglob(f"{_TEMPORARY}*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
+                path.unlink()

@@ -1,4 +1,4 @@
-"""What cameras note of a panorama in its metadata: Google's GPano, in XMP.
+"""The heading in a panorama's metadata: Google's GPano, in XMP.
 
 https://developers.google.com/streetview/spherical-metadata
 """
@@ -6,26 +6,24 @@ https://developers.google.com/streetview/spherical-metadata
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 
-_SPACE = "{http://ns.google.com/photos/1.0/panorama/}"
+_NAMESPACE = "{http://ns.google.com/photos/1.0/panorama/}"
 _HEADING = "PoseHeadingDegrees"
-_SHOWN, _WHOLE = "CroppedAreaImageWidthPixels", "FullPanoWidthPixels"
 _MOST_BYTES = 2**20
 
 
-@dataclass(frozen=True)
-class Panorama:
+class Panorama(NamedTuple):
     """A panorama whose north is in the centre column.
 
     Attributes:
         pixels: RGB uint8 [h, w, 3].
-        heading: degrees clockwise from north that the file says its own
-            centre column looks to; the pixels are turned already. None
-            where it says nothing: north is taken to be in the centre.
+        heading: degrees clockwise from north that the file states for its
+            own centre column; the pixels are rotated already. None where it
+            states nothing: north is taken to be in the centre.
     """
 
     pixels: np.ndarray
@@ -33,46 +31,47 @@ class Panorama:
 
 
 def gpano_heading(xmp: bytes) -> float | None:
-    """Degrees, 0 to below 360, that a panorama's centre looks to.
+    """Degrees, 0 to below 360, of a panorama's centre column.
 
     Args:
         xmp: its XMP packet; b"" for none.
 
     Raises:
-        ValueError: where the note is no angle, or says that the image is
-            not a whole turn.
+        ValueError: where the heading is no angle, or the image does not
+            cover 360 degrees.
     """
-    notes = _notes(xmp)
-    shown, whole = (_number(notes.get(name)) for name in (_SHOWN, _WHOLE))
-    if shown and whole and shown < whole:
+    found = _properties(xmp)
+    shown = _number(found.get("CroppedAreaImageWidthPixels"))
+    full = _number(found.get("FullPanoWidthPixels"))
+    if shown and full and shown < full:
         raise ValueError(
-            f"shows {360 * shown / whole:.0f} of 360 degrees (GPano); a"
-            " panorama must be a whole turn"
+            f"shows {360 * shown / full:.0f} of 360 degrees (GPano); a"
+            " panorama must cover all of them"
         )
-    text = notes.get(_HEADING)
+    text = found.get(_HEADING)
     if text is None:
         return None
     heading = _number(text)
     if heading is None or abs(heading) > 360:
         raise ValueError(
             f"{_HEADING}={text[:20]!r} (GPano) is no angle from 0 to 360"
-            " degrees; mend or remove it"
+            " degrees; correct or remove it"
         )
     return heading % 360
 
 
 def rotate_to_north(pixels: np.ndarray, heading: float) -> np.ndarray:
-    """A panorama turned by whole columns, so that north is in the centre.
+    """A panorama rotated by columns, so that north is in the centre.
 
     Args:
-        pixels: [h, w, 3], a whole turn.
-        heading: degrees that its centre column looks to.
+        pixels: [h, w, 3], 360 degrees.
+        heading: of its centre column, degrees.
     """
     columns = round(heading * pixels.shape[1] / 360)
     return np.roll(pixels, columns, axis=1)
 
 
-def _notes(xmp: bytes) -> dict[str, str]:
+def _properties(xmp: bytes) -> dict[str, str]:
     """GPano's properties, written as attributes or as elements."""
     if b"panorama/" not in xmp or len(xmp) > _MOST_BYTES:
         return {}
@@ -82,12 +81,13 @@ def _notes(xmp: bytes) -> dict[str, str]:
             raise ValueError("has declarations")
         for element in ElementTree.fromstring(xmp.strip(b"\0 \r\n\t")).iter():
             for name, text in [*element.items(), (element.tag, element.text)]:
-                if str(name).startswith(_SPACE) and text:
-                    found[str(name).removeprefix(_SPACE)] = text.strip()
+                if str(name).startswith(_NAMESPACE) and text:
+                    found[str(name).removeprefix(_NAMESPACE)] = text.strip()
     except (ElementTree.ParseError, ValueError) as error:
         if _HEADING.encode() in xmp:
             raise ValueError(
-                f"its GPano notes cannot be read ({error}); mend or remove them"
+                f"its GPano metadata cannot be read ({error}); correct or"
+                " remove them"
             ) from None
     return found
 

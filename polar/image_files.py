@@ -1,4 +1,4 @@
-"""Image files to pixels, for every program: whole, or refused with a reason."""
+"""The one reader of image files: complete, or refused with a reason."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def read_file(path: Path | str) -> bytes:
                 f"has {found.st_size:,} bytes; more than {MOST_BYTES:,} are"
                 " refused"
             )
-        # Unbuffered: the whole file is asked for in one go.
+        # Unbuffered: the file is read in one call.
         with open(descriptor, "rb", buffering=0, closefd=False) as file:
             return file.read()
     finally:
@@ -79,24 +79,23 @@ def decode(data: bytes) -> np.ndarray:
     what the file's header says, and that by MOST_PIXELS.
 
     Args:
-        data: the whole file.
+        data: the complete file.
 
     Returns:
         RGB uint8 [h, w, 3].
 
     Raises:
-        ValueError: saying why, for bytes that are no whole single image, or
-            whose colours cannot be known.
+        ValueError: saying why, for bytes that are no complete single image,
+            or whose colours cannot be known.
     """
     return _pixels(data, read_header(data))
 
 
 def decode_panorama(data: bytes) -> Panorama:
-    """`decode` of a panorama, turned to north where the file says how.
+    """`decode` of a panorama, rotated to north by its GPano heading.
 
     Raises:
-        ValueError: as `decode`, and for a heading that is no angle or a
-            panorama that is not a whole turn.
+        ValueError: as `decode` and `gpano_heading`.
     """
     header = read_header(data)
     heading = gpano_heading(header.xmp)

@@ -14,12 +14,6 @@ TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = (
     (b"GIF8", "a GIF image"),
     (b"BM", "a BMP image"),
-    (b"\xff\x0a", "a JPEG XL image"),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL image"),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
-    (b"\xffO\xffQ", "a JPEG 2000 image"),
-    (b"%PDF", "a PDF document"),
-    (b"PK", "a ZIP archive"),
     (b"<", "a web page or other text"),
     (b"version https://git-lfs", "a Git LFS pointer"),
 )
@@ -77,7 +71,7 @@ def exif_orientation(exif: bytes) -> int:
     """EXIF's orientation, 1..8; 1 (upright) where none can be read.
 
     Args:
-        exif: a block of it, with or without its own name before it.
+        exif: a block of it, with or without its identifier.
     """
     from PIL import Image
 
@@ -85,22 +79,20 @@ def exif_orientation(exif: bytes) -> int:
         tags = Image.Exif()
         tags.load(exif)
         found = int(tags.get(0x112, 1))
-    # A camera's broken note is no damage of its picture; Pillow tells one
-    # by many types.
-    except Exception:
+    except Exception:  # Broken metadata are no damage of the picture.
         return 1
     return found if 1 <= found <= 8 else 1
 
 
 def other_kind(data: bytes) -> str:
-    """What a file seems to be that is none of those read, as a phrase."""
+    """What an unsupported file seems to be, as a phrase; or ""."""
     if not data.strip(b"\0"):
         return ": it holds only zeros"
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        # libwebp decodes a file half of which are zeros without a word.
+        # libwebp decodes a file half of which are zeros without an error.
         return (
-            " but a WebP image, in which damage cannot be told; convert it to"
-            " PNG"
+            " but a WebP image, in which damage cannot be detected; convert it"
+            " to PNG"
         )
     start = data.lstrip()[:32]
     for sign, name in _OTHERS:

@@ -1,8 +1,8 @@
 """JPEG files: libjpeg's warnings are errors, but for what does no harm.
 
-libjpeg fills what it cannot make out with grey, warns, and goes on. Here the
-first warning ends it. Cameras write files that it warns of although every
-pixel is there: those are read again without what it stumbled over.
+libjpeg fills what it cannot decode with grey and warns. Here a warning is an
+error. Cameras write files that it warns of although every pixel is there:
+those are decoded again without the cause.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _BARE = frozenset([0x01, *range(0xD0, 0xD9)])
 # 0 escapes 0xFF in a scan's data, restarts belong to it, 0xFF fills.
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 _EXTRANEOUS = re.compile(r"(\d+) extraneous bytes before marker (0x\w\w)")
-# What may be said of a file that has all its pixels. "Premature end of JPEG
+# Warnings about files that may have all their pixels. "Premature end of JPEG
 # file": only the end marker may be missing.
 _HARMLESS = (
     "extraneous bytes",
@@ -120,7 +120,7 @@ def _decoded_without_oddity(
     Raises:
         ValueError: where it is not, or something else is wrong.
     """
-    reason = " ".join(warning.split()) or "not a whole JPEG"
+    reason = " ".join(warning.split()) or "incomplete"
     if any(words in reason for words in _HARMLESS):
         plain = _without_oddities(data)
         try:

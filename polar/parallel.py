@@ -73,7 +73,7 @@ def in_parallel(
 
 
 class WorkerDiedError(RuntimeError):
-    """A process ended before its work was done; says what ended it."""
+    """A process ended before its work was done; the message says why."""
 
 
 @contextlib.contextmanager
@@ -111,15 +111,15 @@ def _cause(workers: Sequence[SpawnProcess]) -> str:
     code = next((c for c in codes if c not in others), min(codes, default=0))
     if code == -signal.SIGKILL:
         return (
-            "a worker process was killed (SIGKILL), as systems do for want of"
-            " memory; stop other programs, or let fewer processes work"
+            "a worker process was killed (SIGKILL), as systems do when memory"
+            " runs out; stop other programs, or use fewer processes"
         )
     if code < 0:
         name = signal.Signals(-code).name
         return f"a worker process was ended by the signal {name}"
     return (
-        f"a worker process ended by itself with exit status {code}; what it"
-        " said of that stands above"
+        f"a worker process ended by itself with exit status {code}; its own"
+        " message stands above"
     )
 
 
@@ -145,10 +145,9 @@ def keep_freed_memory() -> None:
 
 
 class _MainlessProcess(SpawnProcess):
-    """A process that starts without the program's main file.
+    """A process that does not import the program's main file again.
 
-    It would be run again in each, and a script without `if __name__ ==
-    "__main__"` would start workers of its own there, which Python refuses.
+    A script without `if __name__ == "__main__"` would start workers there.
     """
 
     def start(self) -> None:
@@ -179,7 +178,7 @@ class _MainlessContext(SpawnContext):
 
 
 class _Pool(futures.ProcessPoolExecutor):
-    """Starts its processes deaf to Ctrl-C, from their first instruction."""
+    """Starts its processes with Ctrl-C blocked."""
 
     def submit(
         self, function: Callable, /, *given: Any, **named: Any
@@ -191,8 +190,8 @@ class _Pool(futures.ProcessPoolExecutor):
                 f"{function}: is defined in the program's main file, which"
                 " workers do not import; move it to a module"
             )
-        # Unpacked by the work itself: what fails to import there is then
-        # its exception, and not the end of the process.
+        # Unpickled by the job itself: a failing import is then its exception,
+        # and does not end the process.
         packed = bytes(ForkingPickler.dumps((function, given, named)))
         with _interrupts_held():
             return super().submit(_unpacked, packed)
@@ -206,10 +205,9 @@ def _unpacked(packed: bytes) -> Any:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits; a process that is started now never gets it.
+    """Blocks Ctrl-C, which a process that is started now inherits.
 
-    A process inherits what is blocked. It imports for seconds before its
-    own code could ignore the signal, and would end with a traceback.
+    It imports for seconds before its own code could ignore the signal.
     """
     if not hasattr(signal, "pthread_sigmask"):  # Windows.
         yield

@@ -91,7 +91,7 @@ def test_depth_as_far_as_it_is_said(bits, stated, most, highest):
 def test_what_cannot_be_known_is_refused():
     require_bright(0)
     require_bright(65535)
-    with pytest.raises(ValueError, match="none above 2,047: .*11.* not said"):
+    with pytest.raises(ValueError, match="none above 2,047: .*11.* not stated"):
         require_bright(2047)
     assert [kind_of_grey(n) for n in (1, 2, 3, 4)] == 2 * ["grey"] + 2 * ["rgb"]
     with pytest.raises(ValueError, match="8 bands without a colour"):

@@ -126,7 +126,7 @@ def test_without_a_note_nothing_is_turned():
         (looking("inf"), "is no angle"),
         (looking("1e9"), "'1e9' .GPano. is no angle"),
         (looking("east"), "is no angle"),
-        (looking(90)[:-40], "GPano notes cannot be read"),
+        (looking(90)[:-40], "GPano metadata cannot be read"),
         (b'<!DOCTYPE a [<!ENTITY b "c">]>' + looking(9), "cannot be read"),
         (
             packet(

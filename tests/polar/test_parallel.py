@@ -29,7 +29,10 @@ def test_a_process_that_ends_by_itself_is_told_and_nothing_hangs():
 @pytest.mark.parametrize(
     ("number", "said"),
     [
-        (signal.SIGKILL, "killed .SIGKILL., as systems do for want of memory"),
+        (
+            signal.SIGKILL,
+            "killed .SIGKILL., as systems do when memory",
+        ),
         (signal.SIGSEGV, "ended by the signal SIGSEGV"),
         (signal.SIGTERM, "ended by the signal SIGTERM"),
     ],

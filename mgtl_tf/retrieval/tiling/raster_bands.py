@@ -178,7 +178,7 @@ def _colors(path: Path, dataset: Any, names: list[str]) -> list[int]:
         if other or not rest:
             raise ValueError(
                 f"has the bands {', '.join(names)}: which of them are red,"
-                " green and blue is not said"
+                " green and blue is not stated"
             )
         return rest[:3] if kind_of_grey(len(rest)) == "rgb" else rest[:1]
     except ValueError as error:

@@ -11,10 +11,8 @@ import pytest
 
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.manifest import FILES
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.galleries.shards import join_shards
-from mgtl_tf.retrieval.galleries.sources import FileSource, JoinedSource, Shard
+from mgtl_tf.retrieval.galleries.sources import FileSource
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.crop_source import CropSource
 from mgtl_tf.retrieval.tiling.finding import find_images
@@ -107,44 +105,6 @@ def test_killed_and_gone_on_with(tmp_path, map_path):
     assert everything(tmp_path / "index") == everything(tmp_path / "whole")
 
 
-def test_other_crops_are_another_index(tmp_path, map_path):
-    with pytest.raises(KeyboardInterrupt):
-        build_index(
-            MeanEncoder(2), source(map_path), tmp_path / "index", 7, False
-        )
-    other = source(map_path, CropSettings(20.0, 0.5, 16.0, 0.01))
-    with pytest.raises(UserError, match="step_metres is 14.0, not 16.0") as e:
-        build_index(MeanEncoder(), other, tmp_path / "index", 7, False)
-    assert "\n" not in str(e.value)
-    build_index(
-        MeanEncoder(), other, tmp_path / "index", 7, False, restart=True
-    )
-    (crops,) = (tmp_path / "index/crops/berne").iterdir()
-    count = len(load_index(tmp_path / "index").places)
-    assert len(list(crops.iterdir())) == count
-
-
-def test_shards_of_a_map(tmp_path, map_path):
-    build_index(MeanEncoder(), source(map_path), tmp_path / "whole", 7, False)
-    for number in (3, 1, 2):
-        shard = Shard(number, 3)
-        build_index(
-            MeanEncoder(),
-            JoinedSource([source(map_path)], shard),
-            tmp_path / "index" / shard.folder_name,
-            7,
-            False,
-        )
-    join_shards(tmp_path / "index")
-    joined = load_index(tmp_path / "index")
-    whole = load_index(tmp_path / "whole")
-    for name in set(FILES) - {"images.npy"}:
-        one = (tmp_path / "whole" / name).read_bytes()
-        assert (tmp_path / "index" / name).read_bytes() == one
-    for here, there in zip(joined.places, whole.places, strict=True):
-        assert here.image.read_bytes() == there.image.read_bytes()
-
-
 def test_a_map_that_changed_is_another_one(tmp_path, map_path):
     first = source(map_path)
     before = first.stamp()
@@ -174,24 +134,6 @@ def test_tiles_and_files_and_maps_together(tmp_path, map_path):
     assert {name.split("_")[0] for name in ids[1:]} == {"berne", "oslo"}
     assert built.count == len(ids)
     assert all(place.image.is_file() for place in index.places)
-
-
-def test_damaged_tiles_are_told_and_counted_apart(tmp_path):
-    folder = write_tiles(tmp_path / "oslo")
-    tiles = sorted(folder.rglob("*.png"))
-    tiles[0].unlink()
-    tiles[-1].write_bytes(tiles[-1].read_bytes()[:50])
-    built = build_index(
-        MeanEncoder(),
-        source(folder, CropSettings(8.0, 0.3, 4.0)),
-        tmp_path / "index",
-        9,
-        False,
-    )
-    assert built.empty > 0 and len(built.skipped) > 0
-    assert all(f"{tiles[-1]} is cut off" in s.reason for s in built.skipped)
-    total = built.count + built.empty + len(built.skipped)
-    assert total == 13 * 13
 
 
 def test_wrong_inputs_are_one_line(tmp_path, map_path):

@@ -5,16 +5,14 @@ import math
 import numpy as np
 import pyproj
 import pytest
-from rasterio.enums import ColorInterp
 
-from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
 from mgtl_tf.retrieval.tiling.cropping import cut_crop as cut_sheets
 from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
-from tests.retrieval.tiling.maps import own_coordinates, write_map
+from tests.retrieval.tiling.maps import write_map
 
 GEOD = pyproj.Geod(ellps="WGS84")
 A = 6378137.0
@@ -159,131 +157,6 @@ def test_a_coarser_crop_takes_means(tmp_path):
     centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
     crop = cut_crop(area, centre, settings)
     np.testing.assert_allclose(crop, 127.5, atol=8)
-
-
-HOLE = np.full((250, 250), 255, np.uint8)
-HOLE[100:103, 100:103] = 0
-
-
-@pytest.mark.parametrize("kind", ["mask", "alpha", "nodata"])
-def test_no_data_is_left_out(tmp_path, kind):
-    pixels, profile = own_coordinates() // 2 + 1, {}
-    if kind == "mask":
-        profile = {"mask": HOLE}
-    elif kind == "alpha":
-        pixels = np.concatenate([pixels, HOLE[None]])
-        profile = {"photometric": "RGB", "alpha": "YES"}
-    else:
-        pixels = np.where(HOLE, pixels, 0).astype(np.uint8)
-        profile = {"nodata": 0}
-    path = write_map(
-        tmp_path / "m.tif",
-        "EPSG:32632",
-        (500000, 5200000),
-        (0.4, 0.4),
-        pixels=pixels,
-        **profile,
-    )
-    area, settings = RasterMap(path), CropSettings(20.0, 0.5, 10.0, 0.0)
-
-    def crop(column, row):
-        centre = area.to_degrees(np.array([column, row])).tolist()
-        return cut_crop(area, centre, settings)
-
-    crop(60.0, 60.0)
-    with pytest.raises(NoData, match="no data in a part"):
-        crop(101.5, 101.5)
-    with pytest.raises(NoData):
-        crop(101.5 + 24, 101.5)
-    crop(101.5 + 32, 101.5)
-
-
-def test_which_bands_are_colours(tmp_path):
-    values = np.arange(4, dtype=np.uint8)[:, None, None] * 50 + 20
-    pixels = np.broadcast_to(values, (4, 250, 250)).copy()
-    c = ColorInterp
-    cases = {
-        "rgbn": (pixels, None, (20, 70, 120)),
-        "bgrn": (
-            pixels,
-            (c.blue, c.green, c.red, c.undefined),
-            (120, 70, 20),
-        ),
-        "grey": (pixels[1:2], None, (70, 70, 70)),
-        "two": (pixels[1:3], (c.gray, c.undefined), (70, 70, 70)),
-    }
-    for name, (bands, colors, expected) in cases.items():
-        path = write_map(
-            tmp_path / f"{name}.tif",
-            "EPSG:32632",
-            (500000, 5200000),
-            (0.4, 0.4),
-            pixels=bands,
-            colors=colors,
-            photometric="RGB" if name == "rgbn" else "MINISBLACK",
-            alpha="NO",
-        )
-        area = RasterMap(path)
-        centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
-        crop = cut_crop(area, centre, CropSettings(20.0, 0.5, 10.0))
-        assert (crop == expected).all(), name
-
-
-def test_a_palette_is_looked_up(tmp_path):
-    import rasterio
-
-    pixels = np.full((1, 250, 250), 3, np.uint8)
-    path = write_map(
-        tmp_path / "m.tif",
-        "EPSG:32632",
-        (500000, 5200000),
-        (0.4, 0.4),
-        pixels=pixels,
-        photometric="palette",
-    )
-    with rasterio.open(path, "r+") as file:
-        file.write_colormap(1, {3: (10, 200, 30, 255)})
-    area = RasterMap(path)
-    centre = area.to_degrees(np.array([125.0, 125.0])).tolist()
-    crop = cut_crop(area, centre, CropSettings(20.0, 0.5, 10.0))
-    assert (crop == (10, 200, 30)).all()
-
-
-def test_maps_that_cannot_be_cut(tmp_path):
-    utm = ("EPSG:32632", (500000, 5200000), (0.4, 0.4))
-    path = write_map(tmp_path / "bare.tif", None, *utm[1:])
-    with pytest.raises(UserError, match="bare.tif: has no coordinate system"):
-        RasterMap(path)
-    (tmp_path / "text.tif").write_text("no map")
-    with pytest.raises(UserError, match="text.tif") as error:
-        RasterMap(tmp_path / "text.tif")
-    assert "\n" not in str(error.value)
-
-
-def test_a_truncated_map_is_named_where_it_ends(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (3, 250, 250), np.uint8)
-    path = write_map(
-        tmp_path / "m.tif",
-        "EPSG:32632",
-        (500000, 5200000),
-        (0.4, 0.4),
-        pixels=noise,
-        compress="deflate",
-    )
-    whole = path.read_bytes()
-    # What says where it lies stands in front.
-    path.write_bytes(whole[: int(len(whole) * 0.6)])
-    area, settings = RasterMap(path), CropSettings(16.0, 0.5, 10.0)
-    found = []
-    for centre in crop_centres(area, settings).tolist():
-        try:
-            cut_crop(area, centre, settings)
-            found.append(True)
-        except LeftOut as error:
-            assert not isinstance(error, NoData)
-            assert "m.tif is damaged there" in str(error)
-            found.append(False)
-    assert found[0] and not found[-1]
 
 
 def test_what_is_known_of_training_images():

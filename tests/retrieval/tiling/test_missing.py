@@ -6,7 +6,7 @@ import rasterio
 
 from mgtl_tf.retrieval.galleries.sources import NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.cropping import cut_crop, inpainted
+from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from tests.retrieval.tiling.maps import UTM, fates, scene, shown, write_map
@@ -125,14 +125,3 @@ def test_what_is_missing_lends_no_colour(tmp_path):
         # What is there is as it was; inpainting rounds as it goes on.
         assert (crop == 200).mean() > 0.85, metres
         assert abs(crop.astype(int) - 200).max() <= 8, metres
-
-
-def test_filling_keeps_what_is_there():
-    pixels = np.moveaxis(scene(), 0, 2)
-    missing = np.zeros((250, 250), bool)
-    missing[40:50, 60:75] = True
-    black = np.where(missing[..., None], 0, pixels).astype(np.uint8)
-    found = inpainted(black, missing)
-    assert (found[~missing] == pixels[~missing]).all()
-    assert abs(found[missing].astype(int) - pixels[missing]).max() < 40
-    assert inpainted(pixels, ~missing & False) is pixels

@@ -1,7 +1,5 @@
 """Map sheets and virtual rasters: crops across seams, gaps, overlaps."""
 
-import shutil
-
 import numpy as np
 import pytest
 import rasterio
@@ -14,7 +12,7 @@ from mgtl_tf.retrieval.galleries.sources import LeftOut
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.crop_source import crop_centres
 from mgtl_tf.retrieval.tiling.cropping import cut_crop
-from mgtl_tf.retrieval.tiling.finding import find_images, is_map, open_map
+from mgtl_tf.retrieval.tiling.finding import is_map, open_map
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import UTM, fates, scene, write_map
 
@@ -259,13 +257,3 @@ def test_overviews_and_turned_sheets(tmp_path, whole):
     ) as file:
         file.write(pixels[:, ::-1])
     require_same(open_map(folder, SETTINGS), whole)
-
-
-def test_sheets_and_a_name_twice(tmp_path):
-    (tmp_path / "x").mkdir()
-    sheet(tmp_path / "one" / "m.tif", 0, 0, 400, 400)
-    shutil.copytree(tmp_path / "one", tmp_path / "x" / "one")
-    with pytest.raises(UserError, match="both called 'one'"):
-        find_images(
-            [tmp_path / "one", tmp_path / "x" / "one"], None, lambda: SETTINGS
-        )

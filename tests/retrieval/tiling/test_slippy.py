@@ -10,8 +10,6 @@ import pytest
 from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
-from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder
-from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.test_cropping import crop_centres, cut_crop
 
 A = 6378137.0
@@ -146,21 +144,6 @@ def test_damaged_tiles_are_named(tmp_path, damage, message):
     assert any(message in what for what in fate.values())
 
 
-def test_transparent_is_no_data(tmp_path):
-    folder = write_tiles(tmp_path / "tiles", 2)
-    image = np.full((64, 64, 4), 255, np.uint8)
-    image[32:, :, 3] = 0
-    cv2.imwrite(
-        str(folder / f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1}.png"), image
-    )
-    fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0, 0.0))
-    for place, what in fate.items():
-        if reaches(place, (1, 1.5), 7.5):
-            assert what == "empty", place
-        elif not reaches(place, (1, 1.5), 10):
-            assert what == "ok", place
-
-
 def test_the_zoom_level_that_is_enough(tmp_path):
     folder = tmp_path / "tiles"
     for zoom in (18, 19, 20):
@@ -171,23 +154,6 @@ def test_the_zoom_level_that_is_enough(tmp_path):
         assert SlippyMap(folder, pixel).zoom == zoom
     (folder / "21").mkdir()
     assert SlippyMap(folder, 0.01).zoom == 20
-
-
-def test_what_is_a_tile_folder(tmp_path):
-    assert is_tile_folder(write_tiles(tmp_path / "tiles", 1, suffix=".JPG"))
-    for name in ("a/1/2/x.png", "b/1/2.png", "c/x/1/2.png", "d/1/2/3.txt"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True)
-        path.touch()
-        assert not is_tile_folder(tmp_path / name[0])
-
-
-def test_no_tile_is_whole(tmp_path):
-    folder = write_tiles(tmp_path / "tiles", 1)
-    for path in folder.rglob("*.png"):
-        path.write_bytes(b"x")
-    with pytest.raises(UserError, match="none of 1 tiles of zoom 20 is"):
-        SlippyMap(folder, 0.3)
 
 
 def test_a_coarse_crop_of_fine_tiles_takes_means(tmp_path):

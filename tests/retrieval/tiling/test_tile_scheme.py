@@ -81,16 +81,6 @@ def test_rows_from_the_south(tmp_path, said):
     assert is_map(folder / str(ZOOM))
 
 
-def test_a_flag_goes_over_what_the_file_says(tmp_path):
-    folder = write_tiles(tmp_path / "tiles")
-    wanted = SlippyMap(folder, 0.3)
-    (folder / "tilemapresource.xml").write_text(
-        RESOURCE.format("EPSG:3857", "global-mercator", "png")
-    )
-    assert SlippyMap(folder, 0.3).transform != wanted.transform
-    assert same_map(SlippyMap(folder, 0.3, "xyz"), wanted)
-
-
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -245,7 +235,11 @@ def test_other_kinds_of_tiles(tmp_path, suffix):
 
 def test_what_is_no_tile(tmp_path):
     """Pictures by date are no tiles: zoom 2026 is none, x is below 2^z."""
-    for name in ("a/2026/05/1.jpg", "b/2/7/1.jpg", "c/3/1/9.jpg"):
+    assert is_tile_folder(write_tiles(tmp_path / "tiles", 1, suffix=".JPG"))
+    for name in (
+        *("a/2026/05/1.jpg", "b/2/7/1.jpg", "c/3/1/9.jpg", "d/1/2/x.png"),
+        *("e/1/2.png", "f/x/1/2.png", "g/1/2/3.txt"),
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True)
         path.touch()
