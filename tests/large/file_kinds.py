@@ -36,8 +36,7 @@ from mgtl_tf.retrieval.calibration.stored import (
     save_calibration,
 )
 from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.builder import build_index
-from mgtl_tf.retrieval.galleries.embedding import SatelliteEncoder
+from mgtl_tf.retrieval.galleries.builder import SatelliteEncoder, build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.growing import GrowingGallery
 from mgtl_tf.retrieval.galleries.places import find_places

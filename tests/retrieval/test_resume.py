@@ -189,7 +189,7 @@ def test_another_model_or_other_images_are_refused(begun):
         (
             SlowEncoder(),
             lambda: os.utime(image, ns=(0, 1)),
-            "files is .*, not",
+            "file_state is .*, not",
         ),
     ):
         change()

@@ -10,28 +10,50 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.galleries.embedding import SatelliteEncoder, embedded
+from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.galleries.growing import (
+    Gap,
     GrowingGallery,
     discard,
     unfinished_folder,
 )
 from mgtl_tf.retrieval.galleries.manifest import write_manifest
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.galleries.sources import FileSource, ImageSource
+from mgtl_tf.retrieval.galleries.sources import (
+    FileSource,
+    ImageSource,
+    LeftOut,
+    NoData,
+)
 from mgtl_tf.utils.atomic_folders import (
     folder_lock,
     require_replaceable,
     swap_folder,
 )
 from mgtl_tf.utils.atomic_io import INDEX_JSON, unwritable
+from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.part_files import UNFINISHED_JSONL
+
+
+class SatelliteEncoder(Protocol):
+    """What building needs of an `Encoder`."""
+
+    model_hash: str
+    dimension: int
+
+    def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
+        """RGB uint8 [s, s, 3] to a network input."""
+
+    def encode_satellite(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Network inputs to descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +89,7 @@ def build_index(
     restart: bool = False,
     may_be_empty: bool = False,
 ) -> Built:
-    """Writes an index of all places whose image can be had.
+    """Writes an index of all places whose image can be read.
 
     Descriptors go to disk batch by batch, so that a gallery of any size
     fits into memory. An index that the same call began is resumed.
@@ -79,13 +101,13 @@ def build_index(
         batch_size: B, images encoded together.
         progress: whether a progress bar is shown on stderr.
         preprocessing: how the model sees an image; kept in the index.
-        restart: whether what was begun is removed first.
-        may_be_empty: whether an index of no place is one (a shard's).
+        restart: whether an unfinished index is removed first.
+        may_be_empty: whether no place is an index too (of a shard).
 
     Raises:
-        UserError: where output_dir holds other files, what was begun is of
-            another model or other images, no image at all could be had, or
-            the disk does not take it. An older index is then as it was.
+        UserError: where output_dir holds other files, an unfinished index
+            is of another model or other images, no image can be read, or the
+            disk does not take it. An older index is then as it was.
     """
     source: ImageSource = (
         FileSource(places) if isinstance(places, Sequence) else places
@@ -97,7 +119,7 @@ def build_index(
     plan = {
         "model": encoder.model_hash,
         **source.describe(),
-        "files": source.stamp(),
+        "file_state": source.stamp(),
     }
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
@@ -123,6 +145,17 @@ def _grow(
     batch_size: int,
     progress: bool,
 ) -> None:
+    """Encodes what is missing; the next images are decoded meanwhile."""
+
+    def prepare(number: int) -> np.ndarray | Gap:
+        try:
+            pixels = source.load(number, growing.folder)
+            return encoder.satellite_input(pixels)
+        except (LeftOut, UnreadableImage) as error:
+            return Gap(number, str(error), isinstance(error, NoData))
+
+    numbers = range(growing.done, len(source))
+    images = prefetched(prepare, numbers, source.threads, 2 * batch_size)
     with tqdm(
         total=len(source),
         initial=growing.done,
@@ -131,11 +164,39 @@ def _grow(
         disable=not progress,
         dynamic_ncols=True,
     ) as bar:
-        for batch in embedded(
-            encoder, source, growing.done, batch_size, growing.folder
-        ):
-            growing.append(batch.count, batch.rows, batch.gaps)
-            bar.update(batch.count)
+        while batch := list(islice(images, batch_size)):
+            gaps = [image for image in batch if isinstance(image, Gap)]
+            read = [image for image in batch if not isinstance(image, Gap)]
+            growing.append(len(batch), _encode(encoder, read), gaps)
+            bar.update(len(batch))
+
+
+def _encode(
+    encoder: SatelliteEncoder, images: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Descriptors [b, D]; what exceeds the memory is halved."""
+    if not images:
+        return np.empty((0, encoder.dimension), np.float32)
+    try:
+        return _checked(encoder.encode_satellite(images))
+    except MemoryError:
+        if len(images) == 1:
+            raise UserError(
+                "no memory to encode a single image; stop other programs and"
+                " give the same command again"
+            ) from None
+    middle = len(images) // 2
+    halves = (images[:middle], images[middle:])
+    return np.concatenate([_encode(encoder, half) for half in halves])
+
+
+def _checked(rows: np.ndarray) -> np.ndarray:
+    if not np.isfinite(rows).all():
+        raise UserError(
+            "the model gives descriptors that are not finite; train again or"
+            " export another checkpoint"
+        )
+    return rows
 
 
 def _finish(
@@ -147,11 +208,24 @@ def _finish(
     may_be_empty: bool,
 ) -> Built:
     """Gives the index its places, its manifest and its name."""
-    built = _summary(growing, source, final)
+    skipped = tuple(
+        Skipped(source.place(gap.number, final).image, gap.reason)
+        for gap in growing.gaps
+        if not gap.expected
+    )
     if not growing.kept and not may_be_empty:
         discard(growing.folder)
         growing.folder.rmdir()
-        raise UserError(_nothing(len(source), built))
+        if skipped:
+            raise UserError(
+                f"none of {len(source)} images can be indexed; the first,"
+                f" {skipped[0].image}: {skipped[0].reason}"
+            )
+        raise UserError(
+            f"the map has no data under any of {len(source)} crops, or too"
+            " little; give a larger most_missing, a smaller crop_metres or"
+            " another map"
+        )
     gaps = {gap.number for gap in growing.gaps}
     places = (
         source.place(number, final)
@@ -172,29 +246,4 @@ def _finish(
     swap_folder(growing.folder, final)
     # Last: until the folder has its name, a kill loses nothing.
     (final / UNFINISHED_JSONL).unlink()
-    return built
-
-
-def _summary(
-    growing: GrowingGallery, source: ImageSource, final: Path
-) -> Built:
-    skipped = tuple(
-        Skipped(source.place(gap.number, final).image, gap.reason)
-        for gap in growing.gaps
-        if not gap.expected
-    )
-    empty = len(growing.gaps) - len(skipped)
-    return Built(growing.kept, skipped, empty)
-
-
-def _nothing(count: int, built: Built) -> str:
-    if built.skipped:
-        first = built.skipped[0]
-        return (
-            f"none of {count} images can be indexed; the first,"
-            f" {first.image}: {first.reason}"
-        )
-    return (
-        f"the map has no data under any of {count} crops, or too little; give"
-        " a larger most_missing, a smaller crop_metres or another map"
-    )
+    return Built(growing.kept, skipped, len(growing.gaps) - len(skipped))

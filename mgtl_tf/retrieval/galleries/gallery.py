@@ -47,14 +47,13 @@ class Index:
 
     Attributes:
         folder: where it lies.
-        places: of the N rows, images as paths that can be opened. Of a
-            gallery from disk they are made when asked for, one by one.
+        places: of the N rows; a gallery on disk makes each when it is asked
+            for.
         descriptors: float32 [N, D] unit vectors, mapped from the file.
         model_hash: of the model that made the descriptors.
         preprocessing: how that model sees an image (image_size ...).
         made_of: of an index that was cut from a map, how (crop_metres ...).
-        other_ids: rows by further ids of the places, those of pairs that
-            share an aerial image with the place's own.
+        other_ids: rows by further ids, of pairs that share an aerial image.
     """
 
     folder: Path

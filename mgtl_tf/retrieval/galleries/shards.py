@@ -1,8 +1,7 @@
-"""Shards of one index, made by many machines, and how they become one.
+"""Shards of one index, made by many machines, and joining them.
 
-A shard is an index of its consecutive part, in a folder of its own in the
-output folder. Joining copies rows; no image is embedded again. Crops stay in
-their shard's folder, which is therefore kept.
+A shard is an index of a consecutive part, in a folder of its own. Joining
+copies rows; crops stay in their shard's folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a gallery's images come from: files, or a part of other sources."""
+"""Where a gallery's images come from: files, or several sources."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class LeftOut(Exception):
 
 
 class NoData(LeftOut):
-    """An image that was not to be had: the map is empty there."""
+    """The map is empty there."""
 
 
 class ImageSource(Protocol):
@@ -51,13 +51,13 @@ class ImageSource(Protocol):
         """
 
     def describe(self) -> dict[str, Any]:
-        """What it is, the same on every machine, as plain values."""
+        """Plain values that identify it on every machine."""
 
     def stamp(self) -> str:
-        """What its files are right now, on this machine."""
+        """Identifies the state of its files on this machine."""
 
     def notes(self) -> list[str]:
-        """What was ignored or made up in what was loaded, a line each."""
+        """What was ignored or filled in, a line each."""
 
 
 class FileSource:
@@ -120,7 +120,7 @@ class FileSource:
 
 
 def _stat(path: Path) -> tuple[int, int]:
-    """Size and time of a file; -1 where it can't be asked."""
+    """Size and time of a file; -1 where they are unknown."""
     try:
         found = path.stat()
     except OSError:
