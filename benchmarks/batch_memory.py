@@ -13,11 +13,9 @@ from __future__ import annotations
 
 import multiprocessing
 import tempfile
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import cv2
 import numpy as np
 from absl import app, flags
 
@@ -38,9 +36,9 @@ _SIZES = flags.DEFINE_list(
 
 SIZES = {"cvusa": (1, 2, 4, 8, 16), "procedural": (1, 8, 32, 128)}
 GOAL = 1.25
-_SIDE = 750
+SIDE = 750
 # TensorFlow's libraries, the graph, one image's preparation.
-_FIXED_BYTES = 900e6
+FIXED_BYTES = 900e6
 
 
 def export(preset: str, folder: Path) -> None:
@@ -54,16 +52,10 @@ def export(preset: str, folder: Path) -> None:
 
 
 def peaks(folder: Path, sizes: list[int]) -> list[int]:
-    """The most bytes held so far, after two batches of each size.
-
-    Args:
-        folder: of the model.
-        sizes: ascending.
-    """
+    """The most bytes held so far, after two batches of each ascending size."""
     encoder = Encoder(folder)
-    noise = np.random.default_rng(0).integers(0, 255, (_SIDE, _SIDE, 3))
-    smooth = cv2.GaussianBlur(noise.astype(np.uint8), (0, 0), 3)
-    image = encoder.satellite_input(smooth)
+    noise = np.random.default_rng(0).integers(0, 255, (SIDE, SIDE, 3), np.uint8)
+    image = encoder.satellite_input(noise)
     found = []
     for size in sizes:
         for _ in range(2):
@@ -72,50 +64,46 @@ def peaks(folder: Path, sizes: list[int]) -> list[int]:
     return found
 
 
-def alone(function, *arguments):
+def in_new_process(function, *arguments):
     """Its result, found by a process of its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as pool:
         return pool.submit(function, *arguments).result()
 
 
-def lines(name: str, folder: Path, sizes: list[int]) -> Iterator[str]:
-    """The comparison of one model, a line a batch size."""
+def compare(name: str, folder: Path, sizes: list[int]) -> None:
+    """Prints the comparison of one model, a line a batch size."""
     details = read_details(folder)
     files = (folder / "variables").glob("variables.data-*")
     weights = sum(path.stat().st_size for path in files)
-    yield (
+    print(
         f"{name}: weights of {weights / 1e6:,.0f} MB; batches of"
         f" {automatic_batch_size(details)} on this machine"
     )
-    for size, peak in zip(sizes, alone(peaks, folder, sizes), strict=True):
-        predicted = _FIXED_BYTES + weights + size * image_bytes(details)
+    measured = in_new_process(peaks, folder, sizes)
+    for size, peak in zip(sizes, measured, strict=True):
+        predicted = FIXED_BYTES + weights + size * image_bytes(details)
         within = "" if 1 <= predicted / peak <= GOAL else "  OUT OF BOUNDS"
-        yield (
+        print(
             f"  {size:>4} images: predicted {predicted / 1e6:>6,.0f} MB,"
             f" measured {peak / 1e6:>6,.0f} MB, ratio"
-            f" {predicted / peak:.2f}{within}"
+            f" {predicted / peak:.2f}{within}",
+            flush=True,
         )
-
-
-def models(folder: Path) -> Iterator[tuple[str, Path, list[int]]]:
-    """Name, folder and batch sizes of each that is measured."""
-    sizes = sorted(map(int, _SIZES.value or []))
-    if _MODEL.value:
-        yield _MODEL.value, Path(_MODEL.value), sizes or [1, 4, 16]
-        return
-    for preset, usual in SIZES.items():
-        alone(export, preset, folder / preset)
-        yield preset, folder / preset, sizes or list(usual)
 
 
 def main(argv: list[str]) -> None:
     """Prints a block a model."""
     del argv
-    with tempfile.TemporaryDirectory() as folder:
-        for model in models(Path(folder)):
-            for line in lines(*model):
-                print(line, flush=True)
+    sizes = sorted(map(int, _SIZES.value or []))
+    if _MODEL.value:
+        compare(_MODEL.value, Path(_MODEL.value), sizes or [1, 4, 16])
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        for preset, usual in SIZES.items():
+            folder = Path(temporary) / preset
+            in_new_process(export, preset, folder)
+            compare(preset, folder, sizes or list(usual))
 
 
 if __name__ == "__main__":

@@ -124,12 +124,13 @@ def _tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
     shares = ["r@1", "r@5", "r@10", "focus", *FOCUS_PARTS, "own", "neighbours"]
     formats = dict.fromkeys(shares, "{:.1%}".format)
-    formats |= {"azimuths": "{:.1f}".format, "median_rank": "{:,.0f}".format}
-    formats["offset_degrees"] = "{:.0f}".format
+    formats |= {"azimuths": "{:.1f}".format, "median rank": "{:,.0f}".format}
+    formats["offset degrees"] = "{:.0f}".format
     hidden = ["head_focus", "profile", "r@1%", "ties", "mean_rank"]
     return {
         name: pandas.DataFrame(figures[name])
         .drop(columns=hidden, errors="ignore")
+        .rename(columns=lambda name: name.replace("_", " "))
         .to_html(
             index=False,
             border=0,

@@ -37,11 +37,9 @@ def require_picture_name(path: Path | str) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in PICTURE_SUFFIXES:
-        raise UserError(
-            f"--picture={path}: must end in {', '.join(PICTURE_SUFFIXES)}"
-        )
+        raise UserError(f"{path}: must end in {', '.join(PICTURE_SUFFIXES)}")
     if not path.parent.is_dir():
-        raise UserError(f"--picture={path}: its folder does not exist")
+        raise UserError(f"{path}: its folder does not exist")
 
 
 def draw_located(
