@@ -125,9 +125,7 @@ def answers_of(
     Args:
         index: the gallery.
         rows: of the places, int [K], best first.
-        similarities: float [K].
-        headings: degrees [K], where they were asked for.
-        probabilities: [K], in a sequence.
+        similarities, headings, probabilities: as of `Answer`, [K].
     """
     where = index.coordinates[rows]
     columns = (

@@ -64,7 +64,7 @@ class Encoder:
         """A panorama, RGB uint8 [h, w, 3], as network input [H, W, 3].
 
         Raises:
-            UnreadableImage: where the model can't take it.
+            UnreadableImage: where it does not fit the model.
         """
         return _prepared(
             preprocess.ground_input, pixels, self._image_size, self._ground_crop

@@ -93,14 +93,10 @@ class Localizer(Searcher):
 
         Args:
             images, top_k, near, radius, unknown_heading: as of `locate`.
-            unreadable: called with each image that cannot be read, and why;
-                the image is then skipped. By default the first is an error.
-            truths: ids of the places where the images were taken, one each,
-                None where that is unknown or the gallery lacks it.
+            unreadable, truths: as of `Searcher.search`.
 
         Returns:
-            One for each readable image, in order; `seconds` is the mean of
-            its batch.
+            One for each readable image, in order.
 
         Raises:
             UserError: as `locate`.
@@ -133,8 +129,8 @@ class Localizer(Searcher):
             top_k: as of `locate`.
             metres_per_frame: about what the camera moves between two.
             near, radius: a circle in which the first was taken.
-            unreadable, truths: as of `locate_many`; the camera moves during
-                skipped frames too.
+            unreadable, truths: as of `Searcher.search`; the camera moves
+                during skipped frames too.
 
         Returns:
             One for each readable frame, places by `probability`;
@@ -172,7 +168,8 @@ class Localizer(Searcher):
             probabilities = calibration.probabilities(
                 batch.similarities, where
             ).tolist()
-        true = true_answers(batch.descriptors, self.index, batch.true_rows)
+        true_rows = [query.true_row for query in batch.queries]
+        true = true_answers(batch.descriptors, self.index, true_rows)
         headings = batch.headings
         return [
             Located(

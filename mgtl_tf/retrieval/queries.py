@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.encoder import UnreadableImage
+from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
 from polar.gpano import Panorama, rotate_to_north
@@ -28,16 +28,6 @@ _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 
 Unreadable = Callable[[Path, str], None]
 """Called with a query that cannot be read, and why."""
-
-
-class GroundEncoder(Protocol):
-    """What queries need of `encoder.Encoder`."""
-
-    def ground_input(self, pixels: np.ndarray) -> np.ndarray:
-        """RGB uint8 [h, w, 3] to a network input."""
-
-    def encode_ground(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Network inputs to descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +60,13 @@ def raise_unreadable(name: Path, reason: str) -> None:
 
 
 def encoded_queries(
-    encoder: GroundEncoder,
+    encoder: Encoder,
     images: Iterable[Any],
     true_rows: Iterable[int | None],
     unreadable: Unreadable,
     rotations: int = 1,
 ) -> Iterator[tuple[list[Query], np.ndarray]]:
-    """Descriptors of queries, in batches and in order.
-
-    The next images are decoded and preprocessed while a batch is encoded.
+    """Descriptors of queries, in batches and in order, decoded ahead.
 
     Args:
         encoder: computes them.
@@ -129,7 +117,7 @@ def _name(image: Any, number: int) -> Path:
 
 
 def _prepared(
-    encoder: GroundEncoder, query: Query, count: int
+    encoder: Encoder, query: Query, count: int
 ) -> tuple[Query, list[np.ndarray] | UnreadableImage]:
     """A query's network inputs, one a rotation, or why there are none."""
     try:

@@ -42,14 +42,7 @@ def search(
 
 
 def check_search(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:
-    """Refuses what no search can answer.
-
-    Args:
-        queries, gallery, top_k: as of `search`.
-
-    Raises:
-        ValueError: for shapes that do not fit, an empty gallery or K below 1.
-    """
+    """Raises ValueError for what no search can answer; see `search`."""
     if queries.ndim != 2 or gallery.ndim != 2:
         raise ValueError(
             f"queries {queries.shape} and gallery {gallery.shape} must be"

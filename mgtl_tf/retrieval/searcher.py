@@ -47,11 +47,6 @@ class SearchedBatch:
     headings: np.ndarray | None
     seconds: float
 
-    @property
-    def true_rows(self) -> list[int | None]:
-        """Rows of the queries' true places."""
-        return [query.true_row for query in self.queries]
-
 
 class Searcher:
     """Searches a gallery for panoramas.
@@ -104,14 +99,19 @@ class Searcher:
         """The most similar places, batch by batch.
 
         Args:
-            images, unknown_heading, unreadable, truths: as of
-                `Localizer.locate_many`.
-            top_k: at least so many candidates, and 50, where there are.
+            images: as of `queries.query_panorama`.
+            top_k: K; at least 50 are found, where there are so many.
             rows: of the places to search; None: all.
+            unknown_heading: whether all rotations are searched.
+            unreadable: called with each image that cannot be read, and why;
+                the image is then skipped. By default the first is an error.
+            truths: ids of the places where the images were taken, one each,
+                None where that is unknown or the gallery lacks it.
 
         Raises:
             ValueError: for top_k below 1.
-            UserError: where the gallery's descriptors are not finite.
+            UserError: for an image that cannot be read, or a gallery whose
+                descriptors are not finite.
         """
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")

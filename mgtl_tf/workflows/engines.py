@@ -15,11 +15,7 @@ def require_gallery_engine(
     uri: str | None,
     training_gallery: Path | str | None,
 ) -> None:
-    """Refuses, before a gallery is embedded, an engine that cannot be built.
-
-    Raises:
-        UserError: as `build_gallery_engine`.
-    """
+    """Raises the UserError of an engine that cannot be built, before work."""
     require_engine(engine, backend, uri)
     if training_gallery is None:
         return

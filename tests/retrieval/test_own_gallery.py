@@ -18,26 +18,12 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
 from mgtl_tf.workflows.locate import Circumstances, _warnings
 from polar.image_files import read_image
-from tests.retrieval.identity_inputs import IdentityInputs
+from tests.retrieval.identity_inputs import PixelEncoder
 
 COUNT = 80
 # One place every 100 m to the north.
 STEP = 100 / 111_200
 HEADER = ["id", "ground", "aerial", "latitude", "longitude"]
-
-
-class PixelEncoder(IdentityInputs):
-    """The descriptor is the picture."""
-
-    model_hash = "e" * 64
-    dimension = 48
-
-    def encode_ground(self, images):
-        rows = [image.ravel() - 127.5 for image in images]
-        return np.float32([row / np.linalg.norm(row) for row in rows])
-
-    encode_satellite = encode_ground
-    details = {"config": {"data": {}}}
 
 
 def write(path, image):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol
 
 import numpy as np
 
-from mgtl_tf.retrieval.search import search
+from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.top_k import (
     ROUNDING,
     NotFiniteError,
@@ -59,6 +60,43 @@ class ExactSearch:
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `SearchEngine`."""
         return search(queries, self._descriptors, top_k, rows)
+
+
+class ApproximateSearch(ABC):
+    """Finds candidates by an index and compares them exactly.
+
+    Searches within given rows, and those for nearly all rows, compare all.
+
+    Args:
+        descriptors: float32 [N, D] unit vectors, may be memory-mapped; only
+            the candidates' are read.
+    """
+
+    def __init__(self, descriptors: np.ndarray):
+        self._descriptors = descriptors
+
+    def search(
+        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `SearchEngine`."""
+        check_search(queries, self._descriptors, top_k)
+        queries = np.ascontiguousarray(queries, np.float32)
+        if not np.isfinite(queries).all():
+            raise NotFiniteError
+        wanted = self._wanted(top_k)
+        everything = wanted >= len(self._descriptors)
+        if rows is not None or not len(queries) or everything:
+            return search(queries, self._descriptors, top_k, rows)
+        found = self._candidates(queries, wanted)
+        return rerank(queries, self._descriptors, found, top_k)
+
+    @abstractmethod
+    def _wanted(self, top_k: int) -> int:
+        """How many candidates are needed; from N on, all rows are compared."""
+
+    @abstractmethod
+    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
+        """Rows, int64 [Q, count]; -1 where there are fewer."""
 
 
 def rerank(

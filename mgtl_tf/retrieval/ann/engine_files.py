@@ -38,7 +38,6 @@ class EngineDetails:
         files: checksums of what FAISS wrote.
         settings: how much of it a search reads.
         measured: its recall beside exact search's.
-        memory: bytes, in all and of each place.
     """
 
     engine: str
@@ -46,7 +45,6 @@ class EngineDetails:
     files: dict[str, BlockChecksums]
     settings: SearchSettings
     measured: dict[str, float]
-    memory: dict[str, int]
 
 
 def engine_folder(index: Index, name: str) -> Path:

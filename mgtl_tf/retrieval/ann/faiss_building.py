@@ -19,7 +19,6 @@ from mgtl_tf.retrieval.ann.engine_files import (
 )
 from mgtl_tf.retrieval.ann.faiss_search import (
     FaissSearch,
-    bytes_per_place,
     faiss_library,
     settings_to_try,
     trained_index,
@@ -60,7 +59,7 @@ def build_faiss_engine(
         training, difference, progress: as of `opening.build_engine`.
 
     Returns:
-        `engine`, `settings`, `measured` and `memory`, as in engine.json.
+        `engine`, `settings`, `measured` and `bytes`, as in engine.json.
 
     Raises:
         UserError: for a gallery that is too small, a training gallery that
@@ -86,9 +85,7 @@ def build_faiss_engine(
                 built.add(_finite(descriptors[block]))
             _write(faiss, built, beside / FAISS_FILE)
             details = _measured(engine, built, descriptors, difference, rng)
-            details["memory"] = _memory(
-                engine, descriptors, beside / FAISS_FILE
-            )
+            details["bytes"] = (beside / FAISS_FILE).stat().st_size
             write_engine(beside, index, details)
     except OSError as error:
         raise unwritable(folder, error) from error
@@ -131,17 +128,6 @@ def _measured(
         "created": now.isoformat("T", "seconds"),
         "settings": asdict(settings),
         "measured": measured,
-    }
-
-
-def _memory(engine: str, descriptors: np.ndarray, path: Path) -> dict[str, int]:
-    """Bytes: now, of each place, and of a million places."""
-    count, dimension = descriptors.shape
-    total, each = path.stat().st_size, bytes_per_place(engine, dimension)
-    return {
-        "bytes": total,
-        "bytes_per_place": each,
-        "bytes_per_million_places": 10**6 * each + max(0, total - count * each),
     }
 
 

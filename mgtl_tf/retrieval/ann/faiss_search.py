@@ -10,10 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import rerank
-from mgtl_tf.retrieval.search import check_search, search
+from mgtl_tf.retrieval.ann.engine import ApproximateSearch
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.top_k import NotFiniteError
 
 FAISS_ENGINES = ("float16", "int8", "pca", "ivfpq")
 """Scalar quantization (IEEE half precision; 256 steps of each dimension's
@@ -99,7 +97,7 @@ def trained_index(engine: str, sample: np.ndarray, count: int) -> Any:
         pca.epsilon = _LEAST_VARIANCE * len(sample)
     elif engine == "ivfpq":
         lists = _lists(count, len(sample))
-        components = _components(engine, dimension)
+        components = _components(dimension)
         pca = faiss.PCAMatrix(dimension, components, 0, True)
         pca.max_points_per_d = _PCA_ROWS_PER_DIMENSION
         # By itself, so that "Refine" has the components, not all numbers.
@@ -124,26 +122,14 @@ def _lists(count: int, sampled: int) -> int:
     return 2 ** int(np.log2(min(2 * count**0.5, sampled / _PLACES_PER_LIST)))
 
 
-def _components(engine: str, dimension: int) -> int:
-    step = 2 * _CODED if engine == "ivfpq" else 1
+def _components(dimension: int) -> int:
+    step = 2 * _CODED
     if dimension < step:
         raise UserError(
-            f"engine={engine}: descriptors of {dimension} numbers are too short"
+            f"engine=ivfpq: descriptors of {dimension} numbers are too short"
             f" for it (at least {step}); search with engine=exact"
         )
     return min(dimension, _COMPONENTS) // step * step
-
-
-def bytes_per_place(engine: str, dimension: int) -> int:
-    """Memory that a place of D numbers takes in an index."""
-    components = _components(engine, dimension)
-    return {
-        "float16": 2 * dimension,
-        "int8": dimension,
-        "pca": 4 * components,
-        # Codes of 4 bits, the row's number, the components in 8 bits.
-        "ivfpq": components // _CODED // 2 + 8 + components,
-    }[engine]
 
 
 def settings_to_try(engine: str, index: Any) -> list[SearchSettings]:
@@ -161,14 +147,13 @@ def settings_to_try(engine: str, index: Any) -> list[SearchSettings]:
     ]
 
 
-class FaissSearch:
-    """Finds candidates by an index of FAISS and compares them exactly.
+class FaissSearch(ApproximateSearch):
+    """Finds candidates by an index of FAISS.
 
     Args:
         engine: of `FAISS_ENGINES`.
         index: of FAISS, filled.
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped; only
-            the candidates' are read.
+        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
         settings: how much of the index a search reads.
     """
 
@@ -179,8 +164,8 @@ class FaissSearch:
         descriptors: np.ndarray,
         settings: SearchSettings,
     ):
-        self.settings = settings
-        self._index, self._descriptors = index, descriptors
+        super().__init__(descriptors)
+        self._index, self._settings = index, settings
         self._parameters = None
         if settings.nprobe:
             faiss = faiss_library(engine)
@@ -192,18 +177,8 @@ class FaissSearch:
                 index_params=refined
             )
 
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `SearchEngine`."""
-        check_search(queries, self._descriptors, top_k)
-        queries = np.ascontiguousarray(queries, np.float32)
-        if not np.isfinite(queries).all():
-            raise NotFiniteError
-        count = len(self._descriptors)
-        top_k = min(top_k, count)
-        wanted = max(self.settings.reranked, _RERANKED * top_k)
-        if rows is not None or not len(queries) or wanted >= count:
-            return search(queries, self._descriptors, top_k, rows)
-        found = self._index.search(queries, wanted, params=self._parameters)[1]
-        return rerank(queries, self._descriptors, found, top_k)
+    def _wanted(self, top_k: int) -> int:
+        return max(self._settings.reranked, _RERANKED * top_k)
+
+    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
+        return self._index.search(queries, count, params=self._parameters)[1]

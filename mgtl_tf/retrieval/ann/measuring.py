@@ -23,8 +23,7 @@ def synthetic_queries(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Queries that the gallery does not hold, each near one of its places.
 
-    A query is a place's descriptor plus `gallery_noise` times `difference`,
-    normalised: as another view of the place, it differs in the directions in
+    As another view of a place, a query differs from it in the directions in
     which places differ.
 
     Args:

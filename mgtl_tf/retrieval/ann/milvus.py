@@ -16,18 +16,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import rerank
+from mgtl_tf.retrieval.ann.engine import ApproximateSearch
 from mgtl_tf.retrieval.ann.engine_files import gallery_fingerprint
 from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.top_k import NotFiniteError
 
 FIELD, KEY = "descriptor", "row"
 """A collection's two columns: the unit vector, and its row of the gallery."""
-
-UNFINISHED = "_unfinished"
-"""Ends the name of a collection until all of it is written."""
 
 MILVUS_ENGINES: dict[str, tuple[str, dict[str, int], dict[str, int]]] = {
     "exact": ("FLAT", {}, {}),
@@ -64,13 +59,11 @@ def require_milvus_engine(engine: str) -> None:
         )
 
 
-class MilvusSearch:
+class MilvusSearch(ApproximateSearch):
     """Search in a collection that `build_milvus` made of a gallery.
 
-    Milvus finds the candidates; their similarities are computed from the
-    gallery's own descriptors. FLAT therefore answers as exact search does,
-    but for more than 32 rows that are equal to the K-th. More answers than a
-    server gives, and searches within given rows, are computed here, exactly.
+    FLAT answers as exact search does, but for more than 32 rows that are equal
+    to the K-th.
 
     Args:
         index: the gallery.
@@ -85,51 +78,38 @@ class MilvusSearch:
     def __init__(self, index: Index, engine: str, uri: str | None):
         require_milvus_engine(engine)
         self._parameters = MILVUS_ENGINES[engine][2]
-        self._descriptors = index.descriptors
+        super().__init__(index.descriptors)
         self._collection = collection_name(index, engine)
         self._client, self._uri = connect(uri), uri or ""
         with naming_server(self._uri):
-            there = self._client.list_collections()
-            if self._collection not in there:
+            if not self._client.has_collection(self._collection):
                 self.close()
-                raise UserError(_absent(index, engine, self._uri, there))
+                raise UserError(
+                    f"{uri}: holds no complete collection of {index.folder} as"
+                    " it is now; build it: python -m experiments.index"
+                    f" --output_dir={index.folder} --engine={engine}"
+                    f" --backend=milvus --uri={uri}"
+                )
             self._client.load_collection(self._collection)
 
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `SearchEngine`.
+    def _wanted(self, top_k: int) -> int:
+        wanted = top_k + _SURPLUS
+        return wanted if wanted <= _MOST else len(self._descriptors)
 
-        Raises:
-            UserError: where the server does not answer.
-        """
-        check_search(queries, self._descriptors, top_k)
-        queries = np.ascontiguousarray(queries, np.float32)
-        if not np.isfinite(queries).all():
-            raise NotFiniteError
-        count = len(self._descriptors)
-        top_k = min(top_k, count)
-        limit = min(count, top_k + _SURPLUS)
-        if rows is not None or not len(queries) or limit > _MOST:
-            return search(queries, self._descriptors, top_k, rows)
-        found = self._candidates(queries, limit)
-        return rerank(queries, self._descriptors, found, top_k)
-
-    def _candidates(self, queries: np.ndarray, limit: int) -> np.ndarray:
-        """Rows, int64 [Q, limit]; -1 where there are fewer."""
+    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
         settings = dict(self._parameters)
         if "ef" in settings:
-            settings["ef"] = max(settings["ef"], limit)
+            settings["ef"] = max(settings["ef"], count)
         with naming_server(self._uri):
             answers = self._client.search(
                 self._collection,
                 data=list(queries),
                 anns_field=FIELD,
-                limit=limit,
+                limit=count,
                 output_fields=[KEY],
                 search_params={"metric_type": "IP", "params": settings},
             )
-        found = np.full((len(queries), limit), -1, np.int64)
+        found = np.full((len(queries), count), -1, np.int64)
         for line, hits in zip(found, answers, strict=True):
             line[: len(hits)] = [hit[KEY] for hit in hits]
         return found
@@ -137,19 +117,6 @@ class MilvusSearch:
     def close(self) -> None:
         """Releases the server, or the file."""
         release(self._client, self._uri)
-
-
-def _absent(index: Index, engine: str, uri: str, there: list[str]) -> str:
-    reason = "holds no collection of"
-    if f"{collection_name(index, engine)}{UNFINISHED}" in there:
-        reason = "holds only a part (building was stopped) of"
-    elif any(name.startswith(f"mgtl_{engine}_") for name in there):
-        reason = "holds another gallery, or an older state, not that of"
-    return (
-        f"{uri}: {reason} {index.folder} as it is now; build it: python -m"
-        f" experiments.index --output_dir={index.folder} --engine={engine}"
-        f" --backend=milvus --uri={uri}"
-    )
 
 
 def connect(uri: str | None) -> Any:

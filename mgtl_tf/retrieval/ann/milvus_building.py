@@ -18,7 +18,6 @@ from mgtl_tf.retrieval.ann.milvus import (
     FIELD,
     KEY,
     MILVUS_ENGINES,
-    UNFINISHED,
     MilvusSearch,
     collection_name,
     connect,
@@ -60,7 +59,7 @@ def build_milvus(
     """
     require_milvus_engine(engine)
     name = collection_name(index, engine)
-    unfinished = f"{name}{UNFINISHED}"
+    unfinished = f"{name}_unfinished"
     client = connect(uri)
     try:
         with naming_server(uri or ""):

@@ -67,22 +67,17 @@ def build_engine(
 ) -> dict[str, Any]:
     """Builds what `open_engine` opens, and measures it.
 
-    With FAISS it lies in INDEX/engines/NAME, tied to the gallery by
-    checksums; with Milvus in a collection that has the gallery's checksum in
-    its name.
-
     Args:
         index: the gallery.
         engine, backend, uri: as of `open_engine`.
         training: descriptors that FAISS' engines learn from, float32 [n, D];
             None for the gallery itself.
-        difference: between the queries that measure it and their places; see
-            `measuring.synthetic_queries`. The larger, the more of the
-            gallery IVF-PQ will read.
+        difference: as of `measuring.synthetic_queries`; the larger, the more
+            lists IVF-PQ will read.
         progress: whether a progress bar is shown on stderr.
 
     Returns:
-        `engine`, `measured` and, with FAISS, `memory`; empty for exact
+        `engine`, `measured` and, with FAISS, `bytes`; empty for exact
         search, which needs no building.
 
     Raises:
@@ -98,11 +93,7 @@ def build_engine(
 
 
 def summary(details: dict[str, Any]) -> list[str]:
-    """An engine that was built, as lines of text.
-
-    Args:
-        details: of `build_engine`.
-    """
+    """What `build_engine` returned, as lines of text."""
     if not details:
         return []
     measured, name = details["measured"], details["engine"]
@@ -113,25 +104,16 @@ def summary(details: dict[str, Any]) -> list[str]:
         f" the exact ten {measured['same@10']:.3f} found;"
         f" {measured['queries']} queries like the gallery"
     ]
-    if "memory" in details:
-        memory = details["memory"]
-        lines.append(
-            f"{name}: {memory['bytes'] / 1e6:,.1f} MB now,"
-            f" {memory['bytes_per_million_places'] / 1e6:,.0f} MB a million"
-            f" places ({memory['bytes_per_place']:,} bytes each)"
-        )
+    if "bytes" in details:
+        lines.append(f"{name}: {details['bytes'] / 1e6:,.1f} MB")
     return lines
 
 
 def require_engine(engine: str, backend: str, uri: str | None) -> None:
     """Refuses, before long work, an engine that could not be built then.
 
-    Args:
-        engine, backend, uri: as of `open_engine`.
-
     Raises:
-        UserError: for an unknown name, a library that is missing, or a
-            server that does not answer.
+        UserError: as `open_engine`.
     """
     _check(engine, backend, uri)
     if backend == "milvus":

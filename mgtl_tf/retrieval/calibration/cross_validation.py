@@ -23,13 +23,11 @@ class CrossValidation:
         inside: of queries whose place the gallery has.
         outside: of the same without their places; None where not tried.
         mixed: of both, weighted by `outside_share`.
-        closed_set: of those inside, by a fit without outside queries.
     """
 
     inside: Reliability
     outside: Reliability | None
     mixed: Reliability
-    closed_set: Reliability
 
 
 def cross_validate(
@@ -43,12 +41,11 @@ def cross_validate(
     Args:
         queries, positions, metres, outside_share: as of `fit.held_out`.
     """
-    right = queries.inside.right
-    closed_set = reliability(held_out(queries, positions, metres)[0], right)
-    if not outside_share:
-        return CrossValidation(closed_set, None, closed_set, closed_set)
+    right, wrong = queries.inside.right, queries.without_place.right
     inside, outside = held_out(queries, positions, metres, outside_share)
-    wrong = queries.without_place.right
+    if not outside_share:
+        found = reliability(inside, right)
+        return CrossValidation(found, None, found)
     mixed = reliability(
         np.concatenate([inside, outside]),
         np.concatenate([right, wrong]),
@@ -58,7 +55,6 @@ def cross_validate(
         reliability(inside, right),
         reliability(outside, wrong),
         mixed,
-        closed_set,
     )
 
 
@@ -92,8 +88,7 @@ def summary(calibration: Calibration, found: CrossValidation) -> str:
         lines += [
             f"  queries inside alone: {found.inside.error:.4f} (mean confidence"
             f" {100 * found.inside.mean_confidence:.1f} %, right"
-            f" {100 * share:.1f} %); a fit with outside_share=0:"
-            f" {found.closed_set.error:.4f}",
+            f" {100 * share:.1f} %)",
             f"  queries outside alone: {found.outside.error:.4f} (mean"
             f" confidence {100 * found.outside.mean_confidence:.1f} %, none"
             " right)",

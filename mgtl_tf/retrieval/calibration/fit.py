@@ -88,14 +88,10 @@ def logistic_regression(
 def mixed_weights(
     inside: int, outside: int, outside_share: float
 ) -> np.ndarray:
-    """How much each query of a mix counts, the outside ones last.
+    """How much each of so many queries counts, [inside + outside].
 
-    Args:
-        inside, outside: how many there are.
-        outside_share: of the latter in the mix; 0 leaves them out.
-
-    Returns:
-        [inside + outside], or [inside]; their sum is `inside`.
+    The outside ones come last, and have that share of the sum; 0 leaves them
+    out.
     """
     if not outside_share:
         return np.ones(inside)

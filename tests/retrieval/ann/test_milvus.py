@@ -130,7 +130,9 @@ def test_killed_while_filling_then_built(tmp_path):
         with pytest.raises(UserError, match="a.db.*in another process"):
             open_engine(index, "exact", "milvus", uri)
         filling.send_signal(signal.SIGKILL)
-    with pytest.raises(UserError, match="only a part .*experiments.index"):
+    with pytest.raises(
+        UserError, match="no complete collection .*experiments.index"
+    ):
         open_engine(index, "exact", "milvus", uri)
     build_engine(index, "exact", "milvus", uri, progress=False)
     engine = open_engine(index, "exact", "milvus", uri)
@@ -142,7 +144,7 @@ def test_killed_while_filling_then_built(tmp_path):
 def test_another_gallery_or_state_is_refused(home, index, uri):
     other = gallery(home / "other", seed=1)
     for stale in (other, gallery(home / "index", seed=2)):
-        with pytest.raises(UserError, match="another gallery, or an older"):
+        with pytest.raises(UserError, match="no complete collection"):
             open_engine(stale, "exact", "milvus", uri)
 
 
