@@ -19,56 +19,46 @@ on others it is too sure of itself, and so would the confidence be.
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags
 
-from mgtl_tf.utils.errors import UserError
-from polar.program import run, tell, tell_done
+from experiments.flags import define_shared, run_program
+from polar.program import tell, tell_done
 
-_MODEL = flags.DEFINE_string(
-    "model", None, "folder that experiments.export wrote", required=True
-)
-_GALLERY = flags.DEFINE_string(
-    "gallery", None, "folder that experiments.index wrote", required=True
-)
-_QUERIES = flags.DEFINE_string(
-    "queries",
-    None,
-    "folder of panoramas named by their place's id, or CSV list of pairs:"
-    " aerial image, panorama (CVUSA's splits/val-19zl.csv), or with a header"
-    " that names the columns aerial and ground",
-    required=True,
-)
-_LOCATIONS = flags.DEFINE_string(
-    "locations",
-    None,
-    "CSV with a header id,latitude,longitude (degrees): where panoramas were"
-    " taken; default: where the gallery has the place of their id",
-)
-_METRES = flags.DEFINE_float(
-    "metres", 25.0, "a first answer so near to the truth is right"
-)
-_OUTSIDE = flags.DEFINE_float(
-    "outside_share",
-    0.1,
-    "share of the queries to come, 0 to 1, that are taken to be from places"
-    " which the gallery lacks; 0: it has them all",
-)
+PROGRAM_FLAGS = [
+    *define_shared("model", "gallery"),
+    flags.DEFINE_string(
+        "queries",
+        None,
+        "folder of panoramas named by their place's id, or CSV list of pairs:"
+        " aerial image, panorama (CVUSA's splits/val-19zl.csv), or with a"
+        " header that names the columns aerial and ground",
+        required=True,
+    ),
+    flags.DEFINE_string(
+        "locations",
+        None,
+        "CSV with a header id,latitude,longitude (degrees): where panoramas"
+        " were taken; default: where the gallery has the place of their id",
+    ),
+    flags.DEFINE_float(
+        "metres", 25.0, "a first answer so near to the truth is right"
+    ),
+    flags.DEFINE_float(
+        "outside_share",
+        0.1,
+        "share of the queries to come, 0 to 1, that are taken to be from"
+        " places which the gallery lacks; 0: it has them all",
+    ),
+]
 
 
-def main(argv: list[str]) -> int:
-    """Reads the flags, calibrates, tells how reliable the outcome is."""
-    if len(argv) > 1:
-        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+def main(**given: Any) -> int:
+    """Calibrates; prints how reliable the outcome is."""
     from mgtl_tf.workflows.calibrate import calibrate_gallery
 
-    calibrated = calibrate_gallery(
-        _MODEL.value,
-        _GALLERY.value,
-        _QUERIES.value,
-        _METRES.value,
-        _LOCATIONS.value,
-        _OUTSIDE.value,
-    )
+    calibrated = calibrate_gallery(**given)
     tell(*(f"left out {line}" for line in calibrated.left_out))
     print(calibrated)
     tell_done("written: " + ", ".join(map(str, calibrated.files)))
@@ -76,4 +66,4 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    run(main, errors=(UserError,))
+    run_program(main, PROGRAM_FLAGS)

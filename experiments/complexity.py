@@ -12,35 +12,32 @@ import json
 
 from absl import flags
 
-from experiments import flags as config_flags
+from experiments.flags import define_config, run_config, run_program
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from polar.program import run
 
-config_flags.define_config(ModelConfig)
-_BATCH = flags.DEFINE_integer(
-    "batch", 16, "panoramas of the timed batch", lower_bound=1
-)
-_REPEATS = flags.DEFINE_integer(
-    "repeats", 5, "of each timing; the median counts", lower_bound=1
-)
-_FORMAT = flags.DEFINE_enum("format", "text", ["text", "json"], "of the answer")
+define_config(ModelConfig)
+PROGRAM_FLAGS = [
+    flags.DEFINE_integer(
+        "batch", 16, "panoramas of the timed batch", lower_bound=1
+    ),
+    flags.DEFINE_integer(
+        "repeats", 5, "of each timing; the median counts", lower_bound=1
+    ),
+    flags.DEFINE_enum("format", "text", ["text", "json"], "of the answer"),
+]
 
 
-def main(argv: list[str]) -> int:
-    """Reads the flags, counts, times, prints."""
-    if len(argv) > 1:
-        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
-    config = config_flags.run_config().model
+def main(batch: int, repeats: int, format: str) -> None:
+    """Counts and times a model; prints the figures."""
+    config = run_config().model
     load_tensorflow()
     from mgtl_tf.evaluation.complexity.cost import complexity_of
 
-    cost = complexity_of(config, _BATCH.value, _REPEATS.value)
+    cost = complexity_of(config, batch, repeats)
     as_json = json.dumps(dataclasses.asdict(cost), indent=1)
-    print(as_json if _FORMAT.value == "json" else cost.text())
-    return 0
+    print(as_json if format == "json" else cost.text())
 
 
 if __name__ == "__main__":
-    run(main, errors=(UserError,))
+    run_program(main, PROGRAM_FLAGS)

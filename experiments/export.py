@@ -9,49 +9,45 @@ docs/serving.md tells how to use what is written.
 
 from __future__ import annotations
 
+from typing import Any
+
 from absl import flags, logging
 
-from mgtl_tf.utils.errors import UserError
+from experiments.flags import define_shared, run_program
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from polar.program import run, tell_done
+from polar.program import tell_done
 
-_RUN_DIR = flags.DEFINE_string(
-    "run_dir", None, "folder that experiments.train wrote", required=True
-)
-_OUTPUT_DIR = flags.DEFINE_string(
-    "output_dir", None, "new folder for the SavedModel", required=True
-)
-_CHECKPOINT = flags.DEFINE_enum(
-    "checkpoint", "best", ["best", "last"], "which checkpoint of the run"
-)
-_FORMATS = flags.DEFINE_list(
-    "formats",
-    ["savedmodel"],
-    "what to write: savedmodel (always), onnx, tflite; the latter two take"
-    " decoded pixels and are compared with the SavedModel",
-)
+_FORMATS = ("savedmodel", "onnx", "tflite")
+
+PROGRAM_FLAGS = [
+    *define_shared("run_dir", "checkpoint"),
+    flags.DEFINE_string(
+        "output_dir", None, "new folder for the SavedModel", required=True
+    ),
+    flags.DEFINE_list(
+        "formats",
+        ["savedmodel"],
+        "what to write: savedmodel (always), onnx, tflite; the latter two take"
+        " decoded pixels and are compared with the SavedModel",
+    ),
+]
 flags.register_validator(
     "formats",
-    lambda formats: set(formats) <= {"savedmodel", "onnx", "tflite"},
-    "choose of savedmodel, onnx, tflite, with commas between",
+    lambda formats: set(formats) <= set(_FORMATS),
+    f"choose of {', '.join(_FORMATS)}, with commas between",
 )
 
 
-def main(argv: list[str]) -> int:
-    """Reads the flags, exports, tells where."""
-    if len(argv) > 1:
-        raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+def main(**given: Any) -> None:
+    """Exports; prints where."""
     load_tensorflow()
-    # Saving tells of every file, by its temporary name.
+    # Saving logs every file, by its temporary name.
     logging.set_verbosity(logging.WARNING)
     from mgtl_tf.workflows.export import export_run, format_lines
 
-    folder = export_run(
-        _RUN_DIR.value, _OUTPUT_DIR.value, _CHECKPOINT.value, _FORMATS.value
-    )
+    folder = export_run(**given)
     tell_done(f"SavedModel written to {folder}", *format_lines(folder))
-    return 0
 
 
 if __name__ == "__main__":
-    run(main, errors=(UserError,))
+    run_program(main, PROGRAM_FLAGS)

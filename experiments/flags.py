@@ -1,9 +1,14 @@
-"""The one reader of FLAGS: config fields as flags, flags as a config."""
+"""The one reader of flags.
+
+A program lists its flags, `PROGRAM_FLAGS`, and gives them with its `main` to
+`run_program`, which calls it with their values by name.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import typing
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from absl import flags
@@ -12,9 +17,110 @@ from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.utils.errors import UserError
+from polar.program import run
+
+# Flags that are defined here count as the program's own.
+flags.disclaim_key_flags()
 
 FLAGS = flags.FLAGS
 _PARTS = (ModelConfig, DataConfig, TrainConfig)
+
+
+def _folder(program: str) -> Callable[[str], flags.FlagHolder]:
+    text = f"folder that experiments.{program} wrote"
+    return lambda name: flags.DEFINE_string(name, None, text, required=True)
+
+
+def _choice(values: list[str], text: str) -> Callable[[str], flags.FlagHolder]:
+    return lambda name: flags.DEFINE_enum(name, values[0], values, text)
+
+
+def _text(default: str | None, text: str) -> Callable[[str], flags.FlagHolder]:
+    return lambda name: flags.DEFINE_string(name, default, text)
+
+
+_SHARED = {
+    "model": _folder("export"),
+    "gallery": _folder("index"),
+    "run_dir": _folder("train"),
+    "data_dir": _text(None, "folder of the data set; default: the run's own"),
+    "split": _choice(["validation", "train"], "which pairs"),
+    "checkpoint": _choice(["best", "last"], "which checkpoint of the run"),
+    "engine": _text(
+        "exact",
+        "search engine: exact (needs nothing), or one that experiments.index"
+        " builds: float16, int8, pca, ivfpq; of Milvus exact, int8, hnsw",
+    ),
+    "backend": _choice(["faiss", "milvus"], "what searches the gallery"),
+    "uri": _text(None, "of Milvus: a local file FILE.db, or http://HOST:19530"),
+}
+
+
+def define_shared(*names: str) -> list[flags.FlagHolder]:
+    """Defines flags that several programs have."""
+    return [_SHARED[name](name) for name in names]
+
+
+class _Parsed(flags.ArgumentParser):
+    """Text that a function converts; what it must be is the error."""
+
+    def __init__(self, convert: Callable[[str], Any], wanted: str):
+        super().__init__()
+        self.convert = convert
+        self.wanted = wanted
+
+    def parse(self, argument: Any) -> Any:
+        """The converted text."""
+        if not isinstance(argument, str):
+            return argument
+        try:
+            return self.convert(argument)
+        except ValueError:
+            raise ValueError(f"give {self.wanted}") from None
+
+    def flag_type(self) -> str:
+        """The type that help shows."""
+        return "string"
+
+
+def define_parsed(
+    name: str,
+    default: Any,
+    help: str,
+    convert: Callable[[str], Any],
+    wanted: str,
+    **options: Any,
+) -> flags.FlagHolder:
+    """Defines a flag of any type.
+
+    Args:
+        name, default, help, options: as of absl's DEFINE functions.
+        convert: from text; raises ValueError for wrong text.
+        wanted: what a wrong value's error asks for.
+    """
+    parser = _Parsed(convert, wanted)
+    return flags.DEFINE(parser, name, default, help, **options)
+
+
+def run_program(
+    main: Callable[..., int | None],
+    program_flags: Sequence[flags.FlagHolder],
+    takes_arguments: bool = False,
+) -> None:
+    """Runs a program and leaves the process with its exit status.
+
+    Args:
+        main: called with the values of the flags by name; exit status.
+        program_flags: these flags.
+        takes_arguments: whether `main` takes positional arguments too.
+    """
+
+    def with_flags(argv: list[str]) -> int | None:
+        if argv[1:] and not takes_arguments:
+            raise flags.Error(f"{argv[1]}: unexpected; all inputs are flags")
+        return main(*argv[1:], **{f.name: f.value for f in program_flags})
+
+    run(with_flags, errors=(UserError,))
 
 
 def define_config(*parts: type) -> None:
@@ -84,16 +190,19 @@ def _typed(name: str, value: Any, hint: Any) -> Any:
         ) from error
 
 
-def run_config() -> RunConfig:
-    """The preset, over it its system's own settings and the given flags.
+def run_config(preset: str | None = None) -> RunConfig:
+    """A preset, over it its system's own settings and the given flags.
+
+    Args:
+        preset: its name; by default that of --preset.
 
     Raises:
         flags.IllegalFlagValueError: for a refused value.
     """
+    name = preset or FLAGS.preset
     try:
-        preset, given = load_preset(FLAGS.preset), given_fields()
-        system = given.get("system", preset.model.system)
-        own = system_settings(FLAGS.preset, system)
-        return preset.replace(**{**own, **given})
+        config, given = load_preset(name), given_fields()
+        system = given.get("system", config.model.system)
+        return config.replace(**{**system_settings(name, system), **given})
     except UserError as error:
         raise flags.IllegalFlagValueError(str(error)) from error

@@ -1,4 +1,4 @@
-"""Tells where panoramas were taken: the gallery's most similar places.
+"""Locates panoramas: the gallery's most similar places.
 
     python -m experiments.locate --model=export --gallery=index \
         --picture=located.jpg panorama.jpg
@@ -18,126 +18,94 @@ from typing import Any
 
 from absl import flags
 
-from experiments.positions import LatitudeLongitude
-from mgtl_tf.utils.errors import UserError
-from polar.program import run, tell
-
-_MODEL = flags.DEFINE_string(
-    "model", None, "folder that experiments.export wrote", required=True
-)
-_GALLERY = flags.DEFINE_string(
-    "gallery", None, "folder that experiments.index wrote", required=True
-)
-_TOP_K = flags.DEFINE_integer(
-    "top_k", 5, "how many places for each image", lower_bound=1
-)
-_FORMAT = flags.DEFINE_enum(
-    "format",
-    "table",
-    ["table", "json", "geojson", "csv"],
-    "form of the answer",
-)
-_RAW_CSV = flags.DEFINE_bool(
-    "raw_csv",
-    False,
-    "with --format=csv, names that a spreadsheet would take for formulas (they"
-    " begin with =, +, -, @, a tab or a line break) stay as they are; otherwise"
-    " they get an apostrophe first",
-)
-_PICTURE = flags.DEFINE_string(
-    "picture", None, "file (.jpg or .png) for the query over its five places"
-)
-_TRUTH = flags.DEFINE_string(
-    "truth",
-    None,
-    "id of the true place, framed in the picture; default: the image's own"
-    " stem where the gallery has such an id",
-)
-_NEAR = flags.DEFINE(
-    LatitudeLongitude(),
-    "near",
-    None,
-    "latitude,longitude in degrees (WGS 84) near which the images were taken;"
-    " only places within --radius of it are candidates",
-)
-_RADIUS = flags.DEFINE_float("radius", None, "metres around --near")
-_SEQUENCE = flags.DEFINE_bool(
-    "sequence",
-    False,
-    "the images are frames of one drive, in order: each is answered in the"
-    " light of those before (the gallery must be calibrated); geojson then"
-    " holds the path too. --near and --radius tell where the drive began",
-)
-_METRES_PER_FRAME = flags.DEFINE_float(
-    "metres_per_frame",
-    10.0,
-    "m: with --sequence, about what the camera moves between two frames; from"
-    " one place to another at a distance d it comes with a weight of"
-    " exp(-d^2 / (2 m^2)) up to d = 3 m, and in 1 % of frames anywhere",
-)
-_UNKNOWN_HEADING = flags.DEFINE_bool(
-    "unknown_heading",
-    False,
-    "north may be anywhere in a panorama, not just in its centre column or"
-    " where the file's GPano notes say: all"
-    " turns are tried (20 times the work), and each answer holds the heading"
-    " of the centre column",
-)
-_ENGINE = flags.DEFINE_string(
-    "engine",
-    "exact",
-    "how the gallery is searched: exact, or one that experiments.index built"
-    " (float16, int8, pca, ivfpq)",
-)
-_BACKEND = flags.DEFINE_enum(
-    "backend", "faiss", ["faiss", "milvus"], "what searches the gallery"
-)
-_URI = flags.DEFINE_string(
-    "uri", None, "of Milvus: a local file FILE.db, or http://HOST:19530"
-)
+from experiments.flags import define_parsed, define_shared, run_program
+from polar.program import tell
 
 
-def _format() -> str:
-    if not _RAW_CSV.value:
-        return _FORMAT.value
-    if _FORMAT.value != "csv":
-        raise flags.Error(f"--raw_csv: --format={_FORMAT.value} is no CSV")
-    return "raw_csv"
+def _position(text: str) -> tuple[float, float]:
+    latitude, longitude = map(float, text.split(","))
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
+        raise ValueError(text)
+    return latitude, longitude
 
 
-def _circumstances() -> Any:
-    from mgtl_tf.workflows.locate import Circumstances
+PROGRAM_FLAGS = [
+    *define_shared("model", "gallery", "engine", "backend", "uri"),
+    flags.DEFINE_integer(
+        "top_k", 5, "how many places for each image", lower_bound=1
+    ),
+    flags.DEFINE_enum(
+        "format",
+        "table",
+        ["table", "json", "geojson", "csv"],
+        "form of the answer",
+    ),
+    flags.DEFINE_bool(
+        "raw_csv",
+        False,
+        "with --format=csv, names that a spreadsheet would take for formulas"
+        " (they begin with =, +, -, @, a tab or a line break) stay as they are;"
+        " otherwise they get an apostrophe first",
+    ),
+    flags.DEFINE_string(
+        "picture",
+        None,
+        "file (.jpg or .png) for the query over its five places",
+    ),
+    flags.DEFINE_string(
+        "truth",
+        None,
+        "id of the true place, framed in the picture; default: the image's own"
+        " stem where the gallery has such an id",
+    ),
+    define_parsed(
+        "near",
+        None,
+        "latitude,longitude in degrees (WGS 84) near which the images were"
+        " taken; only places within --radius of it are candidates",
+        _position,
+        "latitude,longitude in degrees, -90 to 90 and -180 to 180, such as"
+        " 46.948,7.447",
+    ),
+    flags.DEFINE_float("radius", None, "metres around --near"),
+    flags.DEFINE_bool(
+        "sequence",
+        False,
+        "the images are frames of one drive, in order: each is answered in the"
+        " light of those before (the gallery must be calibrated); geojson then"
+        " holds the path too. --near and --radius say where the drive began",
+    ),
+    flags.DEFINE_float(
+        "metres_per_frame",
+        10.0,
+        "m: with --sequence, about what the camera moves between two frames;"
+        " from one place to another at a distance d it comes with a weight of"
+        " exp(-d^2 / (2 m^2)) up to d = 3 m, and in 1 % of frames anywhere",
+    ),
+    flags.DEFINE_bool(
+        "unknown_heading",
+        False,
+        "north may be anywhere in a panorama, not just in its centre column or"
+        " where the file's GPano notes say: all turns are tried (20 times the"
+        " work), and each answer holds the heading of the centre column",
+    ),
+]
 
-    return Circumstances(
-        _NEAR.value,
-        _RADIUS.value,
-        _UNKNOWN_HEADING.value,
-        _SEQUENCE.value,
-        _METRES_PER_FRAME.value,
-    )
 
-
-def main(argv: list[str]) -> int:
-    """Reads flags and images, locates, prints the answer."""
-    if len(argv) < 2:
+def main(*images: str, raw_csv: bool, format: str, **given: Any) -> int:
+    """Locates the images and prints the answers."""
+    if not images:
         raise flags.Error("IMAGE: none given; name one panorama or more")
+    if raw_csv and format != "csv":
+        raise flags.Error(f"--raw_csv: --format={format} is no CSV")
     from mgtl_tf.workflows.locate import locate_images
 
-    told = locate_images(
-        _MODEL.value,
-        _GALLERY.value,
-        argv[1:],
-        _TOP_K.value,
-        _format(),
-        _PICTURE.value,
-        _TRUTH.value,
-        _circumstances(),
-        searching=(_ENGINE.value, _BACKEND.value, _URI.value),
-    )
-    print(told.text)
-    tell(*told.notes)
-    return 1 if told.unreadable else 0
+    form = "raw_csv" if raw_csv else format
+    result = locate_images(images=images, output_format=form, **given)
+    print(result.text)
+    tell(*result.notes)
+    return 1 if result.unreadable else 0
 
 
 if __name__ == "__main__":
-    run(main, errors=(UserError,))
+    run_program(main, PROGRAM_FLAGS, takes_arguments=True)

@@ -7,6 +7,7 @@ import ctypes
 import multiprocessing
 import multiprocessing.connection
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -93,7 +94,7 @@ def worker_pool(processes: int) -> Iterator[futures.Executor]:
     Raises:
         WorkerDiedError: when one died, with what it died of.
     """
-    context = _MainlessContext()
+    context = MainlessContext()
     pool = _Pool(processes, mp_context=context, initializer=_begin_worker)
     try:
         yield pool
@@ -161,7 +162,7 @@ class _MainlessProcess(SpawnProcess):
                 sys.modules["__main__"] = main
 
 
-class _MainlessContext(SpawnContext):
+class MainlessContext(SpawnContext):
     """Makes such processes, and keeps them for what they ended with.
 
     Spawned, not forked: TensorFlow's threads do not survive a fork.
@@ -201,6 +202,15 @@ def _unpacked(packed: bytes) -> Any:
     """In a worker: does what was submitted."""
     function, given, named = ForkingPickler.loads(packed)
     return function(*given, **named)
+
+
+def call_by_name(name: str, *given: Any) -> Any:
+    """Calls the function of a name such as "polar.parallel:usable_cores".
+
+    As a process's target: what `multiprocessing.parent_process()` decides
+    while a module is imported is decided rightly only once the process runs.
+    """
+    return pkgutil.resolve_name(name)(*given)
 
 
 @contextlib.contextmanager

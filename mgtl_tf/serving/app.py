@@ -19,32 +19,33 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
-
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
-from mgtl_tf.retrieval.headings import rotations
+from mgtl_tf.retrieval.headings import rotations, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.serving.decoding import PROCESSES, Decoded, Decoders
+from mgtl_tf.serving.decoding import PROCESSES, Decoders
 from mgtl_tf.serving.guard import Guard, Hosts, client_of
 from mgtl_tf.serving.images import MOST_PIXELS
 from mgtl_tf.serving.limits import Limits, Refused, WorkQueue
-from mgtl_tf.serving.openapi import openapi_document
-from mgtl_tf.serving.page import Page, PlacesMap
+from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
 from mgtl_tf.serving.request_fields import RequestFields, parse_fields
 from mgtl_tf.serving.uploads import Body, Upload, receive
-from mgtl_tf.serving.view import Pictures, answer_json, result_view
+from mgtl_tf.serving.view import answer_json, result_view, small_picture
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.locate import warnings_about
+from polar.gpano import Panorama
+from polar.text import spelled
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.templating import Jinja2Templates
     from starlette.types import ASGIApp
 
 _HERE = Path(__file__).parent
 _PICTURE_PLACES = 64
-_BYTES = "application/octet-stream"
 _KEPT = {"cache-control": "private, max-age=3600"}
+_FRESH = {"cache-control": "no-store"}
 
 # As Python's int() also takes what is no row's only address.
 _ROW = re.compile("0|[1-9][0-9]{0,17}")
@@ -52,9 +53,6 @@ _ROW = re.compile("0|[1-9][0-9]{0,17}")
 # Of the most pixels, what the model is given: 16.8 million, which it reads in
 # half a second; of larger images means over areas.
 _MODEL_PART = 4
-
-_Answer = tuple[Located, np.ndarray]
-"""An answer, and the upload's pixels."""
 
 Result = TypeVar("Result")
 
@@ -72,8 +70,12 @@ def create_app(
         limits: of requests.
     """
     from starlette.applications import Starlette
+    from starlette.responses import FileResponse
     from starlette.routing import Mount, Route
     from starlette.staticfiles import StaticFiles
+
+    async def openapi(request: Request) -> Response:
+        return FileResponse(_HERE / "static/openapi.json")
 
     site = _Site(localizer, limits or Limits())
     app = Starlette(
@@ -82,7 +84,7 @@ def create_app(
             Route("/", site.page, methods=["POST"]),
             Route("/locate", site.locate, methods=["POST"]),
             Route("/health", site.health),
-            Route("/openapi.json", site.openapi),
+            Route("/openapi.json", openapi),
             Route("/positions", site.positions),
             Route("/places/{row}.jpg", site.picture),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
@@ -93,7 +95,7 @@ def create_app(
 
 
 async def _failed(request: Request, error: Exception) -> Response:
-    return _json({"error": "the server failed; its log tells why"}, 500)
+    return _json({"error": "the server failed; its log says why"}, 500)
 
 
 class _Site:
@@ -112,41 +114,58 @@ class _Site:
             limits.queue_seconds,
             PROCESSES,
         )
-        self._pictures = Pictures(Decoders(limits))
-        details = localizer.encoder.details
+        self._decoders = Decoders(limits)
+        index, details = localizer.index, localizer.encoder.details
         self._rotations = rotations(details)
-        self._map = PlacesMap.of(localizer.index.coordinates)
-        self._page = Page(localizer, limits, self._map)
+        self._map = PlacesMap.of(index.coordinates)
+        self._templates = _templates()
+        self._page_values = {
+            "result": None,
+            "error": None,
+            "upload_bytes": limits.upload_bytes,
+            "count": len(index.places),
+            "map": self._map,
+            "extent": GroundExtent.of(index, details),
+            "trained_with_rotations": trained_with_rotations(details),
+        }
 
     async def empty_page(self, request: Request) -> Response:
         return self._page(request, {})
 
     async def page(self, request: Request) -> Response:
         crop = tuple(self._localizer.encoder.details["ground_crop"])
+        index, decoders = self._localizer.index, self._decoders
 
-        def shown(answer: _Answer) -> dict[str, Any]:
-            located, panorama = answer
+        def show(answer: _Answer) -> dict[str, Any]:
             view = result_view(
-                located,
-                panorama,
-                crop,
-                self._localizer.index,
-                self._pictures,
+                answer.located, answer.decoded.pixels, crop, index, decoders
             )
-            return {"result": view, "name": str(located.image)}
+            return {"result": view | {"warnings": answer.warnings}}
 
         try:
-            return self._page(request, await self._ask(request, shown))
+            return self._page(request, await self._answer(request, show))
         except Refused as error:
-            reason = {"error": error.reason}
-            return self._page(request, reason, error.status)
+            return self._page(request, {"error": error.reason}, error.status)
+
+    def _page(
+        self, request: Request, values: dict[str, Any], status: int = 200
+    ) -> Response:
+        values = {
+            **self._page_values,
+            "address": str(request.base_url).rstrip("/"),
+            **values,
+        }
+        return self._templates.TemplateResponse(
+            request, "page.html", values, status, _FRESH
+        )
 
     async def locate(self, request: Request) -> Response:
-        def plain(answer: _Answer) -> list[dict[str, Any]]:
-            return [answer_json(answer[0], self._localizer.index)]
+        def show(answer: _Answer) -> list[dict[str, Any]]:
+            index = self._localizer.index
+            return [answer_json(answer.located, index, answer.warnings)]
 
         try:
-            return _json(await self._ask(request, plain))
+            return _json(await self._answer(request, show))
         except Refused as error:
             return _json({"error": error.reason}, error.status)
 
@@ -160,13 +179,11 @@ class _Site:
             }
         )
 
-    async def openapi(self, request: Request) -> Response:
-        return _json(openapi_document())
-
     async def positions(self, request: Request) -> Response:
         from starlette.responses import Response
 
-        return Response(self._map.content, 200, media_type=_BYTES)
+        kind = "application/octet-stream"
+        return Response(self._map.content, media_type=kind)
 
     async def picture(self, request: Request) -> Response:
         from starlette.responses import Response
@@ -174,11 +191,11 @@ class _Site:
         places, text = self._localizer.index.places, request.path_params["row"]
         if not _ROW.fullmatch(text) or int(text) >= len(places):
             return Response(status_code=404)
-        image, who = places[int(text)].image, _client(request)
+        image, client = places[int(text)].image, _client(request)
         try:
-            with self._decoding.place(who):
+            with self._decoding.place(client):
                 file = await self._decoding.run(
-                    lambda: self._pictures.small(image), who
+                    lambda: small_picture(self._decoders, image), client
                 )
         except Refused as error:
             return Response(status_code=error.status)
@@ -186,64 +203,89 @@ class _Site:
             return Response(status_code=404)
         return Response(file, 200, _KEPT, media_type="image/jpeg")
 
-    async def _ask(
+    async def _answer(
         self, request: Request, show: Callable[[_Answer], Result]
     ) -> Result:
         """Receives an upload, decodes and locates it, each in its queue."""
-        body, who = Body(request, self._limits), _client(request)
+        body, client = Body(request, self._limits), _client(request)
         try:
-            with self._queue.place(who):
+            with self._queue.place(client):
                 upload = await receive(body)
                 until = time.monotonic() + self._limits.model_seconds
                 fields = parse_fields(upload.fields)
                 decoded = await self._decoding.run(
-                    lambda: self._decoded(upload, fields), who
+                    lambda: self._decoded(upload, fields), client
                 )
                 answer = await self._queue.run(
-                    lambda: self._answer(upload, fields, decoded), who, until
+                    lambda: self._located(upload, fields, decoded),
+                    client,
+                    until,
                 )
-                return await self._decoding.run(lambda: show(answer), who)
+                return await self._decoding.run(lambda: show(answer), client)
         except Refused as error:
             # Not of the slow, who would go on being slow.
             if error.status != 408:
                 await body.drain()
             raise
 
-    def _decoded(self, upload: Upload, fields: RequestFields) -> Decoded:
+    def _decoded(self, upload: Upload, fields: RequestFields) -> Panorama:
         # All turns together take no more memory than one image may.
         turned = self._rotations if fields.unknown_heading else 1
-        return self._pictures.decoders.decode(
+        return self._decoders.decode(
             upload.image,
             MOST_PIXELS // max(turned, _MODEL_PART),
             believe=not fields.unknown_heading,
         )
 
-    def _answer(
-        self, upload: Upload, fields: RequestFields, decoded: Decoded
+    def _located(
+        self, upload: Upload, fields: RequestFields, decoded: Panorama
     ) -> _Answer:
         try:
             located = self._localizer.locate(
-                decoded.pixels,
-                fields.top_k,
-                fields.near,
-                fields.radius,
-                fields.unknown_heading,
+                decoded.pixels, **dataclasses.asdict(fields)
             )
         except (UserError, UnreadableImage) as error:
-            # Here the command's flags are fields.
-            raise Refused(422, str(error).replace("--", "")) from error
+            raise Refused(422, str(error)) from error
         located = dataclasses.replace(
             located,
             image=Path(upload.name or "panorama"),
             heading_read=decoded.heading,
         )
-        return located, decoded.pixels
+        warnings = warnings_about(
+            self._localizer, fields.near is not None, fields.unknown_heading
+        )
+        return _Answer(located, decoded, warnings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Answer:
+    """What was located, the upload's pixels, and lines about the answer."""
+
+    located: Located
+    decoded: Panorama
+    warnings: list[str]
+
+
+def _templates() -> Jinja2Templates:
+    import jinja2
+    from starlette.templating import Jinja2Templates
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        # Names of files need not be UTF-8.
+        finalize=lambda v: spelled(v) if type(v) is str else v,
+    )
+    return Jinja2Templates(env=environment)
 
 
 def _json(content: object, status: int = 200) -> Response:
-    """As experiments.locate writes it."""
     from starlette.responses import Response
 
+    # In ASCII: texts may hold what UTF-8 does not take.
     text = json.dumps(content, allow_nan=False)
     return Response(text, status, media_type="application/json")
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import math
-import os
 import queue
-import signal
-import subprocess
-import sys
 import threading
-from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any
 
 import numpy as np
 
-from mgtl_tf.serving.decoder_process import ANSWER, READY, REQUEST
-from mgtl_tf.serving.limits import Limits, Refused
+from mgtl_tf.serving.images import receive_into, send_buffer
+from mgtl_tf.serving.limits import BUSY, Limits, Refused
+from polar.gpano import Panorama
+from polar.parallel import MainlessContext, call_by_name
 
-_MODULE = "mgtl_tf.serving.decoder_process"
 PROCESSES = 2
 """That decode at a time: one client's slow files leave one for others."""
 
@@ -25,109 +20,40 @@ PROCESSES = 2
 _SPARE = 2
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """An image file's pixels.
-
-    Attributes:
-        pixels: RGB uint8 [h, w, 3]; fewer than the file has where those
-            would be too many, as a mean over areas.
-        heading: as of `gpano.Panorama`.
-    """
-
-    pixels: np.ndarray
-    heading: float | None = None
+_WORK = "mgtl_tf.serving.images:answer_requests"
 
 
-class Decoder:
-    """One process that decodes.
-
-    Raises:
-        OSError: where it does not start.
-    """
+class _Worker:
+    """One process, started."""
 
     def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", _MODULE],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={**os.environ, "MGTL_TF_LAZY": "1"},
+        context = MainlessContext()
+        self._pipe, other_end = context.Pipe()
+        self.process = context.Process(
+            target=call_by_name, args=(_WORK, other_end), daemon=True
         )
-        self._requests = cast(BinaryIO, self._process.stdin)
-        self._answers = cast(BinaryIO, self._process.stdout)
-        if self._answers.read(1) != READY:
-            self._ended()
-            raise OSError("the process that decodes images does not start")
-
-    @property
-    def pid(self) -> int:
-        """Of the process."""
-        return self._process.pid
-
-    def decode(
-        self, content: bytes, most: int, limits: Limits, believe: bool = False
-    ) -> Decoded:
-        """The pixels of a file.
-
-        Args:
-            content, most, believe: as of `Decoders.decode`.
-            limits: of time and memory.
-
-        Raises:
-            Refused: 422, telling why it has none.
-            EOFError: likewise; and this process has ended.
-        """
-        bounds = limits.decode_bytes, limits.decode_seconds
-        head = REQUEST.pack(len(content), most, believe, *bounds)
+        self.process.start()
+        other_end.close()
         try:
-            self._requests.write(head)
-            self._requests.write(content)
-            self._requests.flush()
-            return self._answer(most)
-        except (BrokenPipeError, EOFError):
-            if -self._ended() in (signal.SIGALRM, signal.SIGPROF):
-                reason = (
-                    f"takes more than {limits.decode_seconds:g} s to decode"
-                )
-            else:
-                reason = "cannot be decoded"
-            raise EOFError(f"the image {reason}") from None
+            self._pipe.recv()
+        except EOFError:
+            raise OSError("its process does not start") from None
 
-    def _answer(self, most: int) -> Decoded:
-        head = bytearray(ANSWER.size)
-        self._fill(memoryview(head))
-        status, height, width, heading = ANSWER.unpack(head)
-        if status != 200:
-            reason = bytearray(height)
-            self._fill(memoryview(reason))
-            raise Refused(status, reason.decode())
-        if height * width > most:
-            raise EOFError
-        pixels = np.empty((height, width, 3), np.uint8)
-        self._fill(pixels.data.cast("B"))
-        believed = None if math.isnan(heading) else heading
-        return Decoded(pixels, believed)
+    def decode(self, content: bytes, *request: Any) -> Panorama:
+        self._pipe.send((len(content), *request))
+        send_buffer(self._pipe, content)
+        answer = self._pipe.recv()
+        if isinstance(answer, Refused):
+            raise answer
+        shape, heading = answer
+        pixels = np.empty(shape, np.uint8)
+        receive_into(self._pipe, pixels)
+        return Panorama(pixels, heading)
 
-    def _fill(self, memory: memoryview) -> None:
-        while memory:
-            count = self._answers.readinto(memory)  # type: ignore[attr-defined]
-            if not count:
-                raise EOFError
-            memory = memory[count:]
-
-    def _ended(self) -> int:
-        """Ends the process if it has not; its exit status."""
-        try:
-            status = self._process.wait(0.2)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            status = self._process.wait()
-        self._answers.close()
-        try:
-            self._requests.close()
-        except BrokenPipeError:
-            pass  # With what was not sent to it any longer.
-        return status
+    def close(self) -> None:
+        self._pipe.close()
+        self.process.kill()
+        self.process.join()
 
 
 class Decoders:
@@ -151,56 +77,57 @@ class Decoders:
         self._limits = limits
         self._patience = patience
         # None stands for one that must be started first.
-        self._idle: queue.SimpleQueue[Decoder | None] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[_Worker | None] = queue.SimpleQueue()
         starting = [self._start_beside() for _ in range(processes)]
         for thread in starting:
             thread.join()
 
     def decode(
         self, content: bytes, most: int, believe: bool = False
-    ) -> Decoded:
+    ) -> Panorama:
         """The pixels of an upload or a file.
 
         Args:
-            content: the whole file.
+            content: the complete file.
             most: pixels that are given; of more, a smaller image.
-            believe: whether a panorama is turned to north where its file
-                says how.
+            believe: whether a panorama is turned to north by the heading in
+                its file.
 
         Raises:
-            Refused: 422 for what is no whole image, or takes too long or too
-                much memory; 503 where no process is to be had.
+            Refused: 422 for what is no complete image, or takes too long or
+                too much memory; 503 where no process is free.
         """
-        decoder = self._next()
+        limits, worker = self._limits, self._next()
+        bounds = limits.decode_bytes, limits.decode_seconds
         try:
-            decoded = decoder.decode(content, most, self._limits, believe)
-        except EOFError as error:
+            found = worker.decode(content, most, believe, *bounds)
+        except (EOFError, OSError):
+            worker.close()
             self._start_beside()
-            raise Refused(422, str(error)) from None
+            reason = f"cannot be decoded within {limits.decode_seconds:g} s"
+            raise Refused(422, f"the image {reason}") from None
         except BaseException:
-            self._idle.put(decoder)
+            self._idle.put(worker)
             raise
-        self._idle.put(decoder)
-        return decoded
+        self._idle.put(worker)
+        return found
 
-    def _next(self) -> Decoder:
+    def _next(self) -> _Worker:
         try:
-            found = self._idle.get(timeout=self._patience)
-            return found or Decoder()
+            return self._idle.get(timeout=self._patience) or _Worker()
         except queue.Empty:
-            raise Refused(503, "busy; try again in a moment") from None
+            raise Refused(503, BUSY) from None
         except OSError as error:
             self._idle.put(None)
             raise Refused(503, f"no image can be decoded: {error}") from None
 
     def _start_beside(self) -> threading.Thread:
-        """Starting takes half a second; nobody is to wait for it."""
         thread = threading.Thread(target=self._start, daemon=True)
         thread.start()
         return thread
 
     def _start(self) -> None:
         try:
-            self._idle.put(Decoder())
+            self._idle.put(_Worker())
         except OSError:
             self._idle.put(None)

@@ -1,6 +1,7 @@
-"""Which requests are answered, by host and origin, and headers of every answer.
+"""Which requests are answered, by host and origin.
 
-Written for ASGI itself: https://asgi.readthedocs.io/en/latest/specs/www.html
+Starlette's TrustedHostMiddleware reads no IPv6 address, no name with a final
+dot, and takes a request with two Host headers.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 from mgtl_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.datastructures import Headers
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::([0-9]{1,5}))?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
@@ -54,15 +56,14 @@ def _normalized(host: str) -> str:
         address = ip_address(host)
     except ValueError:
         return host.lower().removesuffix(".")
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 @dataclass(frozen=True)
 class Hosts:
     """The names and addresses that requests may ask for.
 
-    A name of elsewhere that was made to point to this machine must not make
+    Another site's name that was made to point to this machine must not make
     a browser take this page for that site's (DNS rebinding).
 
     Attributes:
@@ -82,12 +83,11 @@ class Hosts:
             host: that it is bound to.
             allowed: further ones, of `allowed_names`.
         """
-        names = {_normalized(host), *map(_normalized, allowed)}
+        names = {_normalized(host), *map(_normalized, allowed), "localhost"}
         if is_loopback(host):
-            names |= {"localhost", "127.0.0.1", "::1"}
+            names |= {"127.0.0.1", "::1"}
         else:
-            # On all addresses loopback is among them.
-            names |= {_normalized(socket.gethostname()), "localhost"}
+            names.add(_normalized(socket.gethostname()))
         return cls(frozenset(names), not is_loopback(host))
 
     def has(self, text: str, reached: str) -> bool:
@@ -105,7 +105,7 @@ class Hosts:
 
 
 def allowed_names(given: Sequence[str]) -> list[str]:
-    """The names of --allowed_hosts.
+    """Names and addresses in their usual form.
 
     Raises:
         UserError: for what is neither a name nor an address.
@@ -120,11 +120,11 @@ def _allowed(text: str) -> str:
     except ValueError:
         parts = name.split(".")
     # Four numbers that are no address are no name either.
-    whole = all(_NAME.fullmatch(part) for part in parts)
-    if whole and not parts[-1].isdecimal() and len(name) <= _LONGEST_NAME:
+    named = all(_NAME.fullmatch(part) for part in parts)
+    if named and not parts[-1].isdecimal() and len(name) <= _LONGEST_NAME:
         return name
     raise UserError(
-        f"--allowed_hosts={text}: give names or addresses without scheme and"
+        f"allowed_hosts={text}: give names or addresses without scheme and"
         " port, separated by commas, as maps.example.org"
     )
 
@@ -147,39 +147,12 @@ def client_of(address: str) -> str:
     return str(ip_network((found, 64), strict=False))
 
 
-_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "img-src 'self' data:",
-        "style-src 'self'",
-        "script-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
-
-HEADERS = {
-    b"content-security-policy": _POLICY.encode(),
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"cross-origin-opener-policy": b"same-origin",
-    # One request a connection: a sender whom nobody listens to any longer
-    # can't go on sending.
-    b"connection": b"close",
-}
-"""Of every answer."""
-
 _READING = ("GET", "HEAD", "OPTIONS")
 _PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
-    """Adds `HEADERS`; refuses other hosts' requests and other sites' uploads.
-
-    It lies around the whole application, its handler of errors too.
+    """Refuses other hosts' requests and other sites' uploads.
 
     Args:
         app: the application inside.
@@ -194,59 +167,50 @@ class Guard:
         self, scope: Scope, receive: Receive, send: Send
     ) -> None:
         """One request."""
-        if scope["type"] != "http":
-            return
-        app = _refusal(scope, self.hosts) or self.app
-
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                others = [
-                    (name, value)
-                    for name, value in message["headers"]
-                    if name.lower() not in HEADERS
-                ]
-                message["headers"] = [*others, *HEADERS.items()]
-            await send(message)
-
-        await app(scope, receive, guarded)
+        if scope["type"] == "http":
+            app = _refusal(scope, self.hosts) or self.app
+            await app(scope, receive, send)
 
 
 def _refusal(scope: Scope, hosts: Hosts) -> ASGIApp | None:
+    from starlette.datastructures import Headers
     from starlette.responses import PlainTextResponse
 
-    host = _only(scope, b"host")
+    headers = Headers(scope=scope)
+    host = _only(headers, "host")
     server = scope.get("server") or ("", None)
     if host is None or not hosts.has(host, server[0]):
         return PlainTextResponse(
             "the server does not answer to this name (--allowed_hosts)\n", 400
         )
-    # A page of elsewhere could not read the answer, but would keep the model
+    # Another site's page could not read the answer, but would keep the model
     # busy.
-    if scope["method"] not in _READING and not _is_own(scope, host):
+    if scope["method"] not in _READING and not _is_own(
+        headers, host, scope.get("scheme", "http")
+    ):
         return PlainTextResponse("sent by another site\n", 403)
     return None
 
 
-def _only(scope: Scope, name: bytes) -> str | None:
+def _only(headers: Headers, name: str) -> str | None:
     """A header's value; None where it is missing or comes several times."""
-    found = [value for key, value in scope["headers"] if key.lower() == name]
-    return found[0].decode("latin-1") if len(found) == 1 else None
+    found = headers.getlist(name)
+    return found[0] if len(found) == 1 else None
 
 
-def _is_own(scope: Scope, host: str) -> bool:
+def _is_own(headers: Headers, host: str, own_scheme: str) -> bool:
     """Whether a page of this server sent it, or no browser at all."""
-    given = {key.lower() for key, _ in scope["headers"]}
-    site = _only(scope, b"sec-fetch-site")
+    site = _only(headers, "sec-fetch-site")
     # Browsers say this themselves, but only where they trust the address.
-    if b"sec-fetch-site" in given and site not in ("same-origin", "none"):
+    if "sec-fetch-site" in headers and site not in ("same-origin", "none"):
         return False
-    if b"origin" not in given:
+    if "origin" not in headers:
         return True
-    scheme, found, origin = (_only(scope, b"origin") or "").partition("://")
+    scheme, found, origin = (_only(headers, "origin") or "").partition("://")
     if not found or scheme not in _PORTS:
         return False
     # Behind a proxy that does the encryption only the browser knows.
-    if scheme != scope.get("scheme", "http") and site != "same-origin":
+    if scheme != own_scheme and site != "same-origin":
         return False
     return _at(host, scheme) == _at(origin, scheme) is not None
 

@@ -7,11 +7,12 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 from weakref import WeakValueDictionary
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,11 @@ class Limits:
     Attributes:
         upload_bytes: of an image; a longer body is not kept.
         places: requests with an upload that are received, wait or are
-            answered at a time; more are told to come again.
+            answered at a time; more are refused.
         share: of these places, how many one client (address) may hold.
-        body_seconds: within which a whole upload must have come.
+        body_seconds: within which a complete upload must have come.
         stall_seconds: within which its next piece must come.
-        bytes_per_second: that an upload must come at, on average, from
-            stall_seconds on.
+        bytes_per_second: mean rate of an upload from stall_seconds on.
         queue_seconds: that an upload waits at most until it is decoded;
             longer than decoding the one before may take.
         model_seconds: after an upload has come, within which the model must
@@ -60,19 +60,19 @@ class Refused(Exception):
     """
 
     def __init__(self, status: int, reason: str):
-        super().__init__(reason)
+        super().__init__(status, reason)
         self.status = status
         self.reason = reason
 
+    def __str__(self) -> str:
+        return self.reason
 
-Result = TypeVar("Result")
+
+BUSY = "busy; try again in a moment"
 
 
 class WorkQueue:
-    """Worker threads, and places for the requests that use or wait for them.
-
-    Used from one event loop; the work itself runs beside it, so that the
-    loop keeps answering.
+    """Places for requests, and work in threads beside the event loop.
 
     Args:
         places: how many may hold a place at a time.
@@ -80,9 +80,6 @@ class WorkQueue:
         seconds: that a piece of work waits at most.
         workers: how many pieces of work are done at a time; one client's
             take one less, so that others need not wait for them.
-
-    Attributes:
-        taken: how many places are held now.
     """
 
     def __init__(
@@ -92,12 +89,11 @@ class WorkQueue:
         self.share = share
         self.seconds = seconds
         self._held: Counter[str] = Counter()
-        self._of_one = max(1, workers - 1)
-        self._slots = asyncio.Semaphore(workers)
-        self._own: WeakValueDictionary[str, asyncio.Semaphore] = (
+        self._share_of_workers = max(1, workers - 1)
+        self._workers = asyncio.Semaphore(workers)
+        self._by_client: WeakValueDictionary[str, asyncio.Semaphore] = (
             WeakValueDictionary()
         )
-        self._worker = ThreadPoolExecutor(workers, "serving")
 
     @property
     def taken(self) -> int:
@@ -124,7 +120,7 @@ class WorkQueue:
             yield
         finally:
             self._held[client] -= 1
-            # Whoever has come once is not kept for ever.
+            # A client without places is forgotten.
             self._held += Counter()
 
     async def run(
@@ -143,41 +139,16 @@ class WorkQueue:
         Raises:
             Refused: 503, where it cannot begin in time.
         """
-        own = self._own.get(client)
+        own = self._by_client.get(client)
         if own is None:
-            own = self._own[client] = asyncio.Semaphore(self._of_one)
+            own = asyncio.Semaphore(self._share_of_workers)
+            self._by_client[client] = own
         seconds = min(self.seconds, until - time.monotonic())
-        async with _AcquiredTogether((own, self._slots), seconds):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._worker, work)
-
-
-class _AcquiredTogether:
-    """Semaphores that are held together, within so many seconds."""
-
-    def __init__(
-        self, semaphores: tuple[asyncio.Semaphore, ...], seconds: float
-    ):
-        self._semaphores = semaphores
-        self._seconds = seconds
-        self._held: list[asyncio.Semaphore] = []
-
-    async def __aenter__(self) -> None:
-        try:
-            async with asyncio.timeout(self._seconds):
-                for semaphore in self._semaphores:
-                    await semaphore.acquire()
-                    self._held.append(semaphore)
-        except TimeoutError:
-            self._release()
-            raise Refused(503, "busy; try again in a moment") from None
-        except BaseException:
-            self._release()
-            raise
-
-    async def __aexit__(self, *error: object) -> None:
-        self._release()
-
-    def _release(self) -> None:
-        while self._held:
-            self._held.pop().release()
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(seconds):
+                    await held.enter_async_context(own)
+                    await held.enter_async_context(self._workers)
+            except TimeoutError:
+                raise Refused(503, BUSY) from None
+            return await asyncio.to_thread(work)

@@ -1,7 +1,8 @@
 """The fields of a request beside its image: how many places, where, heading.
 
-Each is read once, from text that can mean one thing only: digits of ASCII,
-and for a position its sign. int(), float() and pydantic take far more.
+Each is read from text that can mean one thing only: digits of ASCII, and for
+a position its sign. int(), float() and pydantic take far more. They are
+described in static/openapi.json.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ def _position(text: str) -> tuple[float, float] | None:
     return (latitude, longitude) if inside else None
 
 
-# By field: the pattern of its text, its value (None: refused) and, for errors
-# and the OpenAPI document, what it may be.
+# By field: the pattern of its text, its value (None: refused) and what it may
+# be.
 _FIELDS: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "top_k": ("[1-9]|[1-4][0-9]|50", int, "a whole number from 1 to 50"),
     "near": (
@@ -92,11 +93,3 @@ def _value(name: str, text: str) -> Any:
     if value is None:
         raise Refused(400, f"{name}={shown(text[:40])}: give {wanted}")
     return value
-
-
-def field_schemas() -> dict[str, dict[str, str]]:
-    """The JSON schema of each field's text."""
-    return {
-        name: {"type": "string", "description": wanted}
-        for name, (_, _, wanted) in _FIELDS.items()
-    }

@@ -1,4 +1,4 @@
-"""The server process: a bound address, uvicorn on it, limits of connections."""
+"""The server: a bound address, uvicorn on it, limits of connections."""
 
 from __future__ import annotations
 
@@ -9,40 +9,66 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mgtl_tf.serving.guard import HEADERS, client_of, is_loopback
+import numpy as np
+
+from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.serving.app import create_app
+from mgtl_tf.serving.guard import Hosts, allowed_names, client_of, is_loopback
+from mgtl_tf.serving.limits import Limits
 from mgtl_tf.utils.errors import UserError
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    import uvicorn
+    from starlette.types import ASGIApp
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; img-src 'self' data:;"
+    " style-src 'self'; script-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    # One request a connection: the sender of a refused request can't go on
+    # sending.
+    "connection": "close",
+}
+"""Of every answer."""
+
+_TEXT = {"content-type": "text/plain; charset=utf-8", **HEADERS}
+_BAD_REQUEST = "\r\n".join(
+    ["HTTP/1.1 400 Bad Request", *map(": ".join, _TEXT.items()), "", ""]
+).encode()
 
 # What arrives is looked at in such pieces, so that none takes long.
 _PIECE = 2**13
-# Seconds of the processor that a connection may take to be understood, and
-# for each byte: ten times what an upload takes, and a tenth of what chunks of
+# Seconds of the processor that a connection may take to be parsed, and for
+# each byte: ten times what an upload takes, and a tenth of what chunks of
 # one byte do.
 _SPARE_SECONDS = 0.05
 _SECONDS_A_BYTE = 1e-7
-
-_BUSY = b"too many connections; try again in a moment\n"
+_FAREWELL_SECONDS = 3
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What a server bears of connections.
+    """Limits of connections.
 
     Attributes:
         head_seconds: within which a request's head must have come.
-        whole_seconds: that a connection may last.
-        connections: at a time; requests on more are told to come again.
+        all_seconds: that a connection may last; longer than an upload, its
+            wait and its answer take at most.
+        connections: at a time; requests on more are refused.
         share: of these, how many one client may have.
     """
 
     head_seconds: float = 10
-    # Longer than an upload, its wait and its answer take at most.
-    whole_seconds: float = 120
+    all_seconds: float = 120
     connections: int = 128
     share: int = 32
 
@@ -50,18 +76,16 @@ class ConnectionLimits:
 def limited_protocol(limits: ConnectionLimits) -> type:
     """uvicorn's HTTP/1.1, with an end to every connection.
 
-    Uvicorn waits for ever for a request that comes byte by byte, and for a
+    uvicorn waits forever for a request that comes byte by byte, and for a
     client that does not read its answer; a few dozen of those would keep
     everybody else out. A body in chunks of one byte keeps it busy for minutes.
-    Its own answers lack the headers of ours.
-
-    Args:
-        limits: of them.
+    Its answer to a malformed request lacks HEADERS.
     """
-    import h11
+    from starlette.responses import PlainTextResponse
     from uvicorn.protocols.http.h11_impl import H11Protocol
 
     held: Counter[str] = Counter()
+    busy = PlainTextResponse("too many connections; try again in a moment", 503)
 
     class LimitedProtocol(H11Protocol):
         def connection_made(self, transport: Any) -> None:
@@ -69,19 +93,23 @@ def limited_protocol(limits: ConnectionLimits) -> type:
             loop = asyncio.get_running_loop()
             self._ends = [
                 loop.call_later(limits.head_seconds, self._require_head),
-                loop.call_later(limits.whole_seconds, transport.abort),
+                loop.call_later(limits.all_seconds, transport.abort),
             ]
-            self._who = client_of((self.client or ("", 0))[0])
-            held[self._who] += 1
             self._budget = _SPARE_SECONDS
-            self._require_room()
+            self._client = client_of((self.client or ("", 0))[0])
+            held[self._client] += 1
+            own = held[self._client]
+            if own > 2 * limits.share:
+                transport.abort()
+            elif own > limits.share or held.total() > limits.connections:
+                self.app = busy
 
         def connection_lost(self, exc: Exception | None) -> None:
             for end in self._ends:
                 end.cancel()
-            held[self._who] -= 1
-            if not held[self._who]:
-                del held[self._who]
+            held[self._client] -= 1
+            if not held[self._client]:
+                del held[self._client]
             super().connection_lost(exc)
 
         def data_received(self, data: bytes) -> None:
@@ -95,53 +123,45 @@ def limited_protocol(limits: ConnectionLimits) -> type:
                 if self._budget < 0:
                     self.transport.abort()
 
-        def _require_room(self) -> None:
-            own, all_of_them = held[self._who], held.total()
-            if own > 2 * limits.share:
-                self.transport.abort()
-            elif own > limits.share or all_of_them > limits.connections:
-                self.app = _busy  # type: ignore[assignment]
-
         def _require_head(self) -> None:
             # uvicorn makes it of the head.
             if self.scope is None:
                 self.transport.abort()
 
         def send_400_response(self, msg: str) -> None:
-            kind = (b"content-type", b"text/plain; charset=utf-8")
-            events = (
-                h11.Response(
-                    status_code=400,
-                    headers=[kind, *HEADERS.items()],
-                    reason=b"Bad Request",
-                ),
-                h11.Data(data=msg.encode("ascii", "replace")),
-                h11.EndOfMessage(),
-            )
-            for event in events:
-                self.transport.write(self.conn.send(event) or b"")
+            self.transport.write(_BAD_REQUEST + msg.encode("ascii", "replace"))
             self.transport.close()
 
     return LimitedProtocol
 
 
-async def _busy(scope: Scope, receive: Receive, send: Send) -> None:
-    kind = (b"content-type", b"text/plain; charset=utf-8")
-    headers = [kind, *HEADERS.items()]
-    await send(
-        {"type": "http.response.start", "status": 503, "headers": headers}
+def uvicorn_server(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Server:
+    """A server of one application, not started."""
+    import uvicorn
+
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=limited_protocol(limits),
+            headers=list(HEADERS.items()),
+            ws="none",
+            lifespan="off",
+            # uvicorn's own set-up would close absl's handler.
+            log_config=None,
+            log_level="error",
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_FAREWELL_SECONDS,
+        )
     )
-    await send({"type": "http.response.body", "body": _BUSY})
-
-
-_FAREWELL_SECONDS = 3
 
 
 def require_libraries() -> None:
     """Refuses, before any model is loaded, where the extra is missing.
 
     Raises:
-        UserError: telling how to install it.
+        UserError: naming the library and how to install it.
     """
     try:
         import python_multipart  # noqa: F401
@@ -166,23 +186,19 @@ def bind(host: str, port: int) -> socket.socket:
     """
     if not host.strip():
         # To the system an empty name is all addresses.
-        raise UserError(
-            "--host=: is empty; give an address, as 127.0.0.1, or leave the"
-            " flag out"
-        )
+        raise UserError("host=: is empty; give an address, as 127.0.0.1")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except (OSError, TypeError, ValueError) as error:
-        if not isinstance(error, OSError):
-            error = OSError(errno.EADDRNOTAVAIL, str(error))
-        if error.errno == errno.EADDRINUSE:
-            reason = f"--port={port}: in use; give another, or 0 for any"
-        elif error.errno == errno.EACCES:
-            reason = f"--port={port}: not allowed; give one above 1023"
+        number = getattr(error, "errno", None)
+        if number == errno.EADDRINUSE:
+            reason = f"port={port}: in use; give another, or 0 for any"
+        elif number == errno.EACCES:
+            reason = f"port={port}: not allowed; give one above 1023"
         else:
             reason = (
-                f"--host={host}: not an address of this machine; give one, as"
+                f"host={host}: not an address of this machine; give one, as"
                 " 127.0.0.1, or 0.0.0.0 for all of them"
             )
         raise UserError(reason) from error
@@ -197,24 +213,9 @@ def serve(app: ASGIApp, host: str, listening: socket.socket) -> None:
             line says so on stderr.
         listening: of `bind`.
     """
-    import uvicorn
-
-    config = uvicorn.Config(
-        app,
-        http=limited_protocol(ConnectionLimits()),
-        ws="none",
-        lifespan="off",
-        # Uvicorn's own set-up would close absl's handler.
-        log_config=None,
-        log_level="error",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=_FAREWELL_SECONDS,
-    )
     if not is_loopback(host):
         print(
-            f"warning: --host={host}: whoever reaches this machine can use the"
+            f"warning: host={host}: whoever reaches this machine can use the"
             " page; it has no password",
             file=sys.stderr,
         )
@@ -224,6 +225,43 @@ def serve(app: ASGIApp, host: str, listening: socket.socket) -> None:
     port = listening.getsockname()[1]
     print(f"open http://{shown}:{port} (Ctrl-C ends it)", flush=True)
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn_server(app, ConnectionLimits()).run(sockets=[listening])
     except KeyboardInterrupt:
         print("ended", file=sys.stderr)
+
+
+def serve_gallery(
+    model: Path | str,
+    gallery: Path | str,
+    host: str = "127.0.0.1",
+    port: int = 7860,
+    max_upload_mb: int = 20,
+    allowed_hosts: Sequence[str] = (),
+    engine: str = "exact",
+    backend: str = "faiss",
+    uri: str | None = None,
+) -> None:
+    """Serves the page and the endpoint until Ctrl-C or SIGTERM.
+
+    Args:
+        model: folder that experiments.export wrote.
+        gallery: folder that experiments.index wrote, with the same model.
+        host, port: to bind to; port 0 takes any that is free.
+        max_upload_mb: the largest image file that is taken, MB (2**20).
+        allowed_hosts: further names and addresses under which requests may
+            ask for the server.
+        engine, backend, uri: as of `Localizer.load`.
+
+    Raises:
+        UserError: for a missing library, an address that is taken, or a
+            wrong folder.
+    """
+    require_libraries()
+    allowed = allowed_names(allowed_hosts)
+    with bind(host, port) as listening:
+        localizer = Localizer.load(model, gallery, engine, backend, uri)
+        # TensorFlow's first run takes seconds; nobody is to wait for them.
+        localizer.locate(np.full((64, 256, 3), 128, np.uint8), top_k=1)
+        limits = Limits(upload_bytes=max_upload_mb * 2**20)
+        hosts = Hosts.of(host, [listening.getsockname()[0], *allowed])
+        serve(create_app(localizer, hosts, limits), host, listening)

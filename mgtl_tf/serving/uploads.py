@@ -38,7 +38,7 @@ class Upload:
 
 
 class Body:
-    """A request's body, piece by piece, as long as it keeps within limits.
+    """A request's body, piece by piece, within limits.
 
     Args:
         request: whose body nobody else reads.
@@ -76,7 +76,7 @@ class Body:
     def _patience(self, start: float, length: int) -> float:
         """Seconds until the next piece must have come."""
         limits, passed = self.limits, time.monotonic() - start
-        # What drips is as bad as what stalls: it holds a place.
+        # A slow body holds a place just as a stalled one does.
         due = limits.stall_seconds + length / limits.bytes_per_second
         return min(limits.stall_seconds, min(due, limits.body_seconds) - passed)
 
@@ -98,8 +98,6 @@ class Body:
 
 async def receive(body: Body) -> Upload:
     """Reads an upload: a form with a file `image`, or the bare image.
-
-    It stays in memory: a full disk is no matter here.
 
     Raises:
         Refused: 400 for a broken form or none, a field that is given twice,
@@ -130,6 +128,11 @@ def _once(items: Iterable[tuple[str, Value]], where: str) -> dict[str, Value]:
 
 
 async def _form(body: Body) -> FormData:
+    """The form, in memory.
+
+    `request.form()` writes files of over 1 MB to the disk, which may be full,
+    and takes any character set that the sender names.
+    """
     from starlette.formparsers import MultiPartException, MultiPartParser
 
     parser = MultiPartParser(
@@ -139,23 +142,18 @@ async def _form(body: Body) -> FormData:
         max_fields=8,
         max_part_size=1024,
     )
-    # Nothing of a body that is within the limits goes to a temporary file.
     parser.spool_max_size = body.limits.upload_bytes + 2 * _FORM_BYTES
     try:
         return await parser.parse()
     except MultiPartException as error:
         raise Refused(400, f"a broken form: {error.message}") from error
-    # What the libraries say of headers that no browser writes.
+    # What the libraries raise for headers that no browser writes.
     except (ValueError, LookupError) as error:
         raise Refused(400, "a broken form: its headers") from error
 
 
 def _form_headers(kind: str) -> Headers:
-    """A form's content type with its boundary alone.
-
-    Names and fields are UTF-8 (RFC 7578); of other character sets that a
-    sender may name, some are none and some are not for text.
-    """
+    """A form's content type with its boundary alone: it is UTF-8 (RFC 7578)."""
     from python_multipart.multipart import parse_options_header
     from starlette.datastructures import Headers
 

@@ -18,22 +18,6 @@ from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
 from polar.gpano import rotate_to_north
 
-
-def picture_address(row: int) -> str:
-    """Of a place's aerial image, as `app.create_app` routes it."""
-    return f"/places/{row}.jpg"
-
-
-def answer_json(located: Located, index: Index) -> dict[str, Any]:
-    """An answer as experiments.locate's JSON has it, images by address."""
-    content = plain(located)
-    for answer, found in zip(content["answers"], located.answers, strict=True):
-        # By the place's own id; the one in it may be spelled otherwise.
-        row = index.row(found.place.id)
-        answer["image"] = None if row is None else picture_address(row)
-    return content
-
-
 # The paper's own input shape: a quarter of the compass is 308 columns.
 _STRIP = (224, 1232)
 _AERIAL = (320, 320)
@@ -42,6 +26,18 @@ _SHOWN = 2**22
 _MOST_BYTES = 2**26
 
 _WORDS = ((0.9, "Very likely"), (0.7, "Likely"), (0.4, "Unsure"))
+
+
+def answer_json(
+    located: Located, index: Index, warnings: list[str]
+) -> dict[str, Any]:
+    """An answer as experiments.locate's JSON has it, images by address."""
+    content = plain(located)
+    for answer, found in zip(content["answers"], located.answers, strict=True):
+        # By the place's own id; the one in it may be spelled otherwise.
+        row = index.row(found.place.id)
+        answer["image"] = None if row is None else f"/places/{row}.jpg"
+    return content | ({"warnings": warnings} if warnings else {})
 
 
 def confidence_in_words(confidence: float) -> str:
@@ -60,41 +56,27 @@ def percent(confidence: float) -> str:
     return f"{whole} %"
 
 
-class Pictures:
-    """A gallery's aerial images, read within the bounds of uploads.
+def small_picture(decoders: Decoders, image: Path) -> bytes | None:
+    """A small JPEG of a place's aerial image; None where it can't be read.
 
-    Args:
-        decoders: what decodes them.
+    Raises:
+        Refused: 503, where no process is free.
     """
+    pixels = _aerial_pixels(decoders, image)
+    return None if pixels is None else jpeg(pixels, *_AERIAL)
 
-    def __init__(self, decoders: Decoders):
-        self.decoders = decoders
 
-    def small(self, image: Path) -> bytes | None:
-        """A small JPEG of one; None where it can't be read.
-
-        Raises:
-            Refused: 503, where no process is to be had.
-        """
-        pixels = self.pixels(image)
-        return None if pixels is None else jpeg(pixels, *_AERIAL)
-
-    def pixels(self, image: Path) -> np.ndarray | None:
-        """One, RGB uint8 [h, w, 3]; None where it can't be read.
-
-        Raises:
-            Refused: 503, where no process is to be had.
-        """
-        try:
-            if image.stat().st_size > _MOST_BYTES:
-                return None
-            return self.decoders.decode(read_file(image), _SHOWN).pixels
-        except (OSError, UserError):
+def _aerial_pixels(decoders: Decoders, image: Path) -> np.ndarray | None:
+    try:
+        if image.stat().st_size > _MOST_BYTES:
             return None
-        except Refused as error:
-            if error.status == 503:
-                raise
-            return None
+        return decoders.decode(read_file(image), _SHOWN).pixels
+    except (OSError, UserError):
+        return None
+    except Refused as error:
+        if error.status == 503:
+            raise
+        return None
 
 
 def result_view(
@@ -102,17 +84,17 @@ def result_view(
     panorama: np.ndarray,
     crop: tuple[float, float],
     index: Index,
-    pictures: Pictures,
+    decoders: Decoders,
 ) -> dict[str, Any]:
     """What the page's template shows of an answer.
 
     Args:
-        located: what `Localizer.locate` returned.
+        located: of `Localizer.locate`.
         panorama: the uploaded pixels, RGB uint8 [h, w, 3], turned to north
-            where the file says how.
+            by the heading in the file.
         crop: top and bottom of the rows that the model saw, fractions.
         index: the gallery.
-        pictures: reads its aerial images.
+        decoders: decode its aerial images.
     """
     rows = [round(fraction * len(panorama)) for fraction in crop]
     seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
@@ -120,12 +102,14 @@ def result_view(
         # With north in the centre column, as all else on the page.
         seen = rotate_to_north(seen, located.heading)
     aerials = [
-        pictures.pixels(answer.place.image) for answer in located.answers
+        _aerial_pixels(decoders, answer.place.image)
+        for answer in located.answers
     ]
     confidence, words = located.confidence, None
     if confidence is not None:
         words = f"{confidence_in_words(confidence)}: {percent(confidence)}"
     return {
+        "name": str(located.image),
         "panorama": in_page(jpeg(seen, *_STRIP)),
         "polar": _polar(aerials[0]) if aerials else None,
         "answers": [

@@ -23,7 +23,7 @@ from mgtl_tf.retrieval.tiling.finding import find_images
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.atomic_io import INDEX_JSON
 
-_TOLD = 50
+_MOST_LINES = 50
 
 
 @dataclass(frozen=True)
@@ -43,29 +43,30 @@ class Indexed:
     notes: tuple[str, ...] = ()
 
     def faults(self) -> list[str]:
-        """A line for each image that should be in it and isn't; or fewer."""
+        """A line for each image that was left out, or for the first ones."""
         skipped = self.built.skipped
-        told = [f"left out {s.image}: {s.reason}" for s in skipped[:_TOLD]]
-        if len(skipped) > _TOLD:
-            told.append(f"left out {len(skipped) - _TOLD:,} more")
-        return told
+        lines = [f"left out {s.image}: {s.reason}" for s in skipped]
+        if len(lines) > _MOST_LINES:
+            more = len(lines) - _MOST_LINES
+            lines[_MOST_LINES:] = [f"left out {more:,} more"]
+        return lines
 
     def lines(self, output_dir: Path | str) -> list[str]:
-        """What to tell the user."""
+        """What was done, for the user."""
         built = self.built
-        told = [f"{built.count} places indexed in {output_dir}"]
+        lines = [f"{built.count} places indexed in {output_dir}"]
         if built.empty:
-            told.append(
+            lines.append(
                 f"{built.empty} crops left out: no data in the map, or in more"
-                " than --most_missing of the crop"
+                " than most_missing of the crop"
             )
-        told += self.notes
+        lines += self.notes
         if self.missing:
-            names = ", ".join(str(shard) for shard in self.missing)
-            told.append(f"still missing: shard {names}")
+            names = ", ".join(map(str, self.missing))
+            lines.append(f"still missing: shard {names}")
         if self.joined is not None:
-            told.append(f"{self.joined} places joined in {output_dir}")
-        return told
+            lines.append(f"{self.joined} places joined in {output_dir}")
+        return lines
 
 
 def index_gallery(
@@ -85,7 +86,7 @@ def index_gallery(
 ) -> Indexed:
     """Writes the index of all aerial images that can be read, or a shard.
 
-    What an earlier call began is gone on with.
+    Resumes what an earlier call began.
 
     Args:
         model: folder that experiments.export wrote.
@@ -99,7 +100,7 @@ def index_gallery(
         progress: whether a progress bar is shown.
         shard: "i/n": only the i-th of n parts; whoever finishes the last one
             joins them.
-        restart: whether what was begun is thrown away.
+        restart: whether what was begun is deleted first.
         crop_metres, metres_per_pixel, step_metres, most_missing: how maps
             are cut; see `crop_settings`.
         tile_rows: "xyz" or "tms"; see `tile_scheme`.
@@ -123,17 +124,17 @@ def index_gallery(
     def settings() -> CropSettings:
         return crop_settings(read_details(Path(model)), **cut)
 
-    map_flags = {**cut, "tile_rows": tile_rows}
-    source = find_images(images, locations, settings, map_flags)
+    source = find_images(
+        images, locations, settings, {**cut, "tile_rows": tile_rows}
+    )
     encoder = Encoder(model)
-    batch_size = batch_size or automatic_batch_size(encoder.details)
 
     def build(source: ImageSource, folder: Path) -> Built:
         return build_index(
             encoder,
             source,
             folder,
-            batch_size,
+            batch_size or automatic_batch_size(encoder.details),
             progress,
             encoder.preprocessing,
             restart,
@@ -154,25 +155,26 @@ def index_gallery(
     return Indexed(built, missing, joined, tuple(source.notes()))
 
 
-def join_gallery(folder: Path | str) -> int:
-    """Joins the shards in a folder; none of their images is read.
+def maintain_gallery(
+    folder: Path | str, join: bool = False, verify: bool = False
+) -> list[str]:
+    """Joins or verifies an index that is there; none of its images is read.
+
+    Args:
+        folder: of the index.
+        join: whether its shards become one index.
+        verify: whether every byte is compared with its checksums.
 
     Returns:
-        N, the index's places.
+        What was done, a line each.
 
     Raises:
-        UserError: naming a shard that is missing, damaged or foreign.
+        UserError: naming what is missing, damaged or foreign.
     """
-    return join_shards(folder)
-
-
-def verify_gallery(folder: Path | str) -> int:
-    """Reads every byte of an index and compares it with its checksums.
-
-    Returns:
-        N, its places.
-
-    Raises:
-        UserError: naming what is missing or damaged.
-    """
-    return len(load_index(folder, verify=True).places)
+    lines = []
+    if join:
+        lines.append(f"{join_shards(folder):,} places joined in {folder}")
+    if verify:
+        count = len(load_index(folder, verify=True).places)
+        lines.append(f"{folder}: all of {count:,} places is complete")
+    return lines

@@ -26,7 +26,7 @@ _WORTH_A_BAR = 17
 
 
 @dataclass(frozen=True)
-class Told:
+class LocateResult:
     """What locating came to.
 
     Attributes:
@@ -43,51 +43,10 @@ class Told:
 
     @property
     def notes(self) -> list[str]:
-        """What is said beside the answers, a line each."""
+        """Lines to print beside the answers."""
         lines = [f"warning: {line}" for line in self.warnings]
         lines += [f"error: {line}" for line in self.unreadable]
         return lines + [f"picture: {picture}" for picture in self.pictures]
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """What is known of how the images were taken.
-
-    Attributes:
-        near, radius: as of `Localizer.locate`.
-        unknown_heading: as of `Localizer.locate`.
-        sequence: whether they are the frames of one drive, in order.
-        metres_per_frame: as of `Localizer.locate_sequence`.
-    """
-
-    near: tuple[float, float] | None = None
-    radius: float | None = None
-    unknown_heading: bool = False
-    sequence: bool = False
-    metres_per_frame: float = 10.0
-
-    def __post_init__(self) -> None:
-        if self.sequence and self.unknown_heading:
-            raise UserError(
-                "--sequence: goes with known headings, not with"
-                " --unknown_heading"
-            )
-
-    def locate(self, localizer: Localizer, **request: Any) -> list[Located]:
-        """Asks for what they say."""
-        circle: dict[str, Any] = {"near": self.near, "radius": self.radius}
-        if self.sequence:
-            return localizer.locate_sequence(
-                metres_per_frame=self.metres_per_frame, **circle, **request
-            )
-        return localizer.locate_many(
-            unknown_heading=self.unknown_heading, **circle, **request
-        )
-
-    @property
-    def formats(self) -> dict[str, Any]:
-        """How their answers are told, by name."""
-        return PATH_FORMATS if self.sequence else FORMATS
 
 
 def locate_images(
@@ -98,9 +57,15 @@ def locate_images(
     output_format: str = "table",
     picture: Path | str | None = None,
     truth: str | None = None,
-    circumstances: Circumstances | None = None,
-    searching: tuple[str, str, str | None] = ("exact", "faiss", None),
-) -> Told:
+    near: tuple[float, float] | None = None,
+    radius: float | None = None,
+    unknown_heading: bool = False,
+    sequence: bool = False,
+    metres_per_frame: float = 10.0,
+    engine: str = "exact",
+    backend: str = "faiss",
+    uri: str | None = None,
+) -> LocateResult:
     """The most similar places of each image, as text, and as pictures.
 
     Args:
@@ -113,8 +78,10 @@ def locate_images(
             images, each one's id is added to the name.
         truth: id of the true place of the only image; by default an image
             whose id is one of the gallery's belongs there.
-        circumstances: of the images; None: nothing is known.
-        searching: engine, backend and uri, as of `Localizer.load`.
+        near, radius, unknown_heading: as of `Localizer.locate`.
+        sequence: whether the images are the frames of one drive, in order.
+        metres_per_frame: as of `Localizer.locate_sequence`.
+        engine, backend, uri: as of `Localizer.load`.
 
     Returns:
         The answers of all images that can be read.
@@ -123,47 +90,72 @@ def locate_images(
         UserError: for a wrong path, index, place or prior, or where no image
             at all can be read, before anything is written.
     """
-    circumstances = circumstances or Circumstances()
     paths = query_files(images)
-    _check_request(paths, picture, truth)
-    localizer = Localizer.load(model, gallery, *searching)
+    _require_agreement(paths, picture, truth, sequence and unknown_heading)
+    localizer = Localizer.load(model, gallery, engine, backend, uri)
     unreadable: list[str] = []
-    found = circumstances.locate(
-        localizer,
-        images=_with_bar(paths),
-        top_k=top_k if picture is None else max(top_k, _PICTURED),
-        unreadable=lambda path, reason: unreadable.append(f"{path}: {reason}"),
-        truths=_truths(paths, localizer, truth),
-    )
+    request: dict[str, Any] = {
+        "images": _with_bar(paths),
+        "top_k": top_k if picture is None else max(top_k, _PICTURED),
+        "near": near,
+        "radius": radius,
+        "unreadable": lambda path, why: unreadable.append(f"{path}: {why}"),
+        "truths": _truths(paths, localizer, truth),
+    }
+    if sequence:
+        found = localizer.locate_sequence(
+            metres_per_frame=metres_per_frame, **request
+        )
+    else:
+        found = localizer.locate_many(
+            unknown_heading=unknown_heading, **request
+        )
     _require_one(found, unreadable)
     drawn = [] if picture is None else _draw(found, Path(picture), localizer)
-    told = [replace(f, answers=f.answers[:top_k]) for f in found]
-    text = circumstances.formats[output_format](told)
-    return Told(text, drawn, unreadable, _warnings(circumstances, localizer))
+    formats = PATH_FORMATS if sequence else FORMATS
+    text = formats[output_format](
+        [replace(f, answers=f.answers[:top_k]) for f in found]
+    )
+    notes = warnings_about(localizer, near is not None, unknown_heading)
+    return LocateResult(text, drawn, unreadable, notes)
 
 
-def _warnings(circumstances: Circumstances, localizer: Localizer) -> list[str]:
+def warnings_about(
+    localizer: Localizer, near: bool, unknown_heading: bool
+) -> list[str]:
+    """What may be wrong with answers, a line each.
+
+    Args:
+        localizer: gave them.
+        near: whether only places in a circle were searched.
+        unknown_heading: whether all headings were tried.
+    """
     trained = trained_with_rotations(localizer.encoder.details)
-    lines = []
-    if circumstances.unknown_heading and not trained:
-        lines.append(UNTRAINED)
+    lines = [UNTRAINED] if unknown_heading and not trained else []
     where = localizer.index.coordinates
     unknown = np.count_nonzero(np.isnan(where).any(axis=1))
-    if circumstances.near is not None and unknown:
+    if near and unknown:
         have = "has" if unknown == 1 else "have"
         lines.append(
-            f"--near: {unknown:,} of {len(where):,} places of the gallery"
+            f"near: {unknown:,} of {len(where):,} places of the gallery"
             f" {have} no position, and so lie outside every circle"
         )
     return lines
 
 
-def _check_request(
-    paths: Sequence[Path], picture: Path | str | None, truth: str | None
+def _require_agreement(
+    paths: Sequence[Path],
+    picture: Path | str | None,
+    truth: str | None,
+    turned_sequence: bool,
 ) -> None:
+    if turned_sequence:
+        raise UserError(
+            "sequence: needs known headings, and unknown_heading is given"
+        )
     if truth is not None and len(paths) > 1:
         raise UserError(
-            f"--truth={truth}: goes with one IMAGE, {len(paths)} are given"
+            f"truth={truth}: goes with one image, {len(paths)} are given"
         )
     if picture is not None:
         require_picture_name(picture)
@@ -180,9 +172,7 @@ def _truths(
     """Each image's true place: the given one, or the one of its name."""
     index = localizer.index
     if truth is not None and index.row(truth) is None:
-        raise UserError(
-            f"--truth={truth}: no such place in --gallery={index.folder}"
-        )
+        raise UserError(f"truth={truth}: no such place in {index.folder}")
     return (truth or place_id(path) for path in paths)
 
 

@@ -16,7 +16,7 @@ from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
-from mgtl_tf.workflows.locate import Circumstances, _warnings
+from mgtl_tf.workflows.locate import warnings_about
 from polar.image_files import read_image
 from tests.retrieval.identity_inputs import PixelEncoder
 
@@ -80,9 +80,8 @@ def test_either_id_is_the_truth_of_a_query(folder):
         assert (found.truth, found.truth_rank) == ("berne-5.0", 1)
     (found,) = localizer.locate_many([folder / "tiles/7.tif"])
     assert found.answers[0].place.coordinates is None
-    near = Circumstances(near=(46.9, 7.4), radius=1000.0)
-    assert _warnings(near, localizer) == [
-        "--near: 1 of 80 places of the gallery has no position, and so lie"
+    assert warnings_about(localizer, near=True, unknown_heading=False) == [
+        "near: 1 of 80 places of the gallery has no position, and so lie"
         " outside every circle"
     ]
     (found,) = localizer.locate_many(

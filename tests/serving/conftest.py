@@ -11,13 +11,12 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 import pytest
-import uvicorn
 
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.app import create_app
 from mgtl_tf.serving.limits import Limits
-from mgtl_tf.serving.server import ConnectionLimits, bind, limited_protocol
+from mgtl_tf.serving.server import ConnectionLimits, bind, uvicorn_server
 from mgtl_tf.utils.errors import UserError
 from tests.large import bad_images
 
@@ -93,7 +92,7 @@ class PaperLocalizer:
         self.go.wait(10)
         self.together -= 1
         if near == (0.0, 0.0):
-            raise UserError("--radius=5: no place of the gallery lies so near")
+            raise UserError("radius=5: no place of the gallery lies so near")
         heading = 90.0 if unknown_heading else None
         answers = [
             Answer(i, place, 1 - i / 10, metres, heading)
@@ -161,11 +160,7 @@ def page(served_paper):
 def served_paper(tmp_path_factory):
     localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
     app = create_app(localizer, limits=LIMITS)
-    protocol = limited_protocol(ConnectionLimits(1, 15, 40, 20))
-    config = uvicorn.Config(
-        app, http=protocol, lifespan="off", log_config=None, ws="none"
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn_server(app, ConnectionLimits(1, 15, 40, 20))
     with bind("127.0.0.1", 0) as listening:
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listening]}

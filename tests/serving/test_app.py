@@ -179,7 +179,7 @@ def test_without_a_confidence_the_reason_is_told(page):
     page.localizer.confidence = None
     _, _, content = page.ask("POST", "/", form(page.sound), content_type=FORM)
     text = plain_text(content)
-    assert "How sure that is cannot be told: not calibrated." in text
+    assert "Its confidence is unknown: not calibrated." in text
     assert "Best match: one" in text
 
 

@@ -52,55 +52,44 @@ def test_too_many_pixels_become_means(decoders):
 
 
 def test_what_is_no_image_is_told_and_the_process_stays(decoders):
-    decoder = decoders._next()
     for content in (b"", b"<html>", b"\xff\xd8", png(9, 9)[0][:60]):
         with pytest.raises(Refused) as error:
-            decoder.decode(content, 100, LIMITS)
+            decoders.decode(content, 100)
         assert error.value.status == 422
         assert error.value.reason.startswith("the image ")
-    assert decoder.decode(png(9, 9)[0], 100, LIMITS).pixels.size
-    decoders._idle.put(decoder)
+    # There is one process, and it lives.
+    assert decoders.decode(png(9, 9)[0], 100).pixels.size
 
 
-def test_one_that_dies_is_replaced():
+def test_a_process_that_dies_is_replaced():
     decoders = Decoders(LIMITS, 1, patience=30)
-    decoder = decoders._next()
-    decoders._idle.put(decoder)
-    os.kill(decoder.pid, signal.SIGKILL)
+    worker = decoders._next()
+    decoders._idle.put(worker)
+    os.kill(worker.process.pid, signal.SIGKILL)
     with pytest.raises(Refused, match="cannot be decoded") as error:
         decoders.decode(png(9, 9)[0], 100)
     assert error.value.status == 422
     assert decoders.decode(png(9, 9)[0], 100).pixels.size
 
 
-def test_what_takes_too_long_is_ended(decoders):
-    """Whatever a decoder does: its process gets a signal."""
-    quick = Limits(decode_seconds=0.001)
-    decoder = decoders._next()
+def test_what_takes_too_long_is_ended():
+    decoders = Decoders(Limits(decode_seconds=0.001), 1, patience=30)
+    worker = decoders._next()
+    decoders._idle.put(worker)
     content = bad_images.largest_blank(None, b"")
-    with pytest.raises(EOFError, match=r"more than 0.001 s"):
-        decoder.decode(content, 100, quick)
+    with pytest.raises(Refused, match=r"decoded within 0.001 s"):
+        decoders.decode(content, 100)
     with pytest.raises(ProcessLookupError):
-        os.kill(decoder.pid, 0)
-    decoders._start_beside()
-    assert decoders.decode(png(9, 9)[0], 100).pixels.size
+        os.kill(worker.process.pid, 0)
 
 
-def test_memory_is_bounded(decoders):
+def test_memory_is_bounded():
     small = Limits(decode_seconds=20, decode_bytes=2**26)
-    decoder = decoders._next()
+    decoders = Decoders(small, 1, patience=30)
     content = bad_images.largest_blank(None, b"")
-    with pytest.raises((Refused, EOFError), match="the image"):
-        decoder.decode(content, 100, small)
-    decoders._idle.put(decoder)
+    with pytest.raises(Refused, match="the image"):
+        decoders.decode(content, 100)
     assert decoders.decode(png(9, 9)[0], 100).pixels.size
-
-
-def test_it_ends_with_the_server():
-    alone = Decoders(LIMITS, 1)
-    decoder = alone._next()
-    decoder._requests.close()
-    assert decoder._process.wait(20) == 0
 
 
 def test_none_to_be_had_is_said(decoders, monkeypatch):
@@ -108,7 +97,11 @@ def test_none_to_be_had_is_said(decoders, monkeypatch):
     with pytest.raises(Refused, match="busy") as error:
         empty.decode(b"", 1)
     assert error.value.status == 503
-    monkeypatch.setattr("mgtl_tf.serving.decoding._MODULE", "no.such_module")
+
+    def fail():
+        raise OSError("its process does not start")
+
+    monkeypatch.setattr("mgtl_tf.serving.decoding._Worker", fail)
     broken = Decoders(LIMITS, 1)
     for _ in range(2):
         with pytest.raises(Refused, match="does not start") as error:

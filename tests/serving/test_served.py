@@ -17,7 +17,7 @@ from mgtl_tf.config import DataConfig, ModelConfig, RunConfig
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.locate import Circumstances, locate_images
+from mgtl_tf.workflows.locate import locate_images
 from tests.large import served_page, upload_kinds
 
 CONFIG = RunConfig(
@@ -103,7 +103,7 @@ def test_command_and_endpoint_say_the_same(folder, served, top_k, turns):
         [path],
         top_k,
         "json",
-        circumstances=Circumstances(unknown_heading=turns),
+        unknown_heading=turns,
     )
     (command,) = json.loads(told.text)
     body, kind = served_page.form(path.read_bytes(), "panorama.jpg")
@@ -112,6 +112,7 @@ def test_command_and_endpoint_say_the_same(folder, served, top_k, turns):
     (answer,) = json.loads(content)
     assert status == 200 and len(answer["answers"]) == top_k
     assert answer["image"] == "panorama.jpg"
+    assert answer.pop("warnings", []) == told.warnings
     told, expected = similarities(answer), similarities(command)
     # These places are further apart than that: their order is one, too.
     assert np.abs(np.diff(expected)).min(initial=1) > 2 * APART
@@ -135,6 +136,13 @@ def test_a_circle_is_searched(folder, served):
     # A ten-thousandth of a degree of latitude is 11.1 m.
     ids = sorted(one["id"] for one in answer["answers"])
     assert ids == ["place2", "place3", "place4"]
+    (warning,) = answer["warnings"]
+    assert warning.startswith("near: 1 of 6 places of the gallery has no pos")
+    body, kind = served_page.form(image)
+    status, content = page.ask(
+        "POST", near.replace("locate", ""), body, content_type=kind
+    )
+    assert status == 200 and warning.encode() in content
     far = "/locate?near=0,0&radius=15"
     status, content = page.ask("POST", far, image)
     assert status == 422 and b"radius=15" in content

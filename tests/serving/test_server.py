@@ -12,34 +12,38 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from mgtl_tf.serving.program import serve_gallery
-from mgtl_tf.serving.server import bind, require_libraries, serve
+from mgtl_tf.serving.server import (
+    bind,
+    require_libraries,
+    serve,
+    serve_gallery,
+)
 from mgtl_tf.utils.errors import UserError
 
 
 def test_a_taken_port_is_named():
     with bind("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
-        with pytest.raises(UserError, match=f"--port={port}: in use"):
+        with pytest.raises(UserError, match=f"^port={port}: in use"):
             bind("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
 def test_a_foreign_address_is_named(host):
-    with pytest.raises(UserError, match=f"--host={host}: not an address"):
+    with pytest.raises(UserError, match=f"^host={host}: not an address"):
         bind(host, 0)
 
 
 @pytest.mark.parametrize("host", ["..", "a" * 70 + ".example", "a\0b"])
 def test_what_is_no_name_is_named(host):
-    with pytest.raises(UserError, match="--host=.*: not an address"):
+    with pytest.raises(UserError, match="^host=.*: not an address"):
         bind(host, 0)
 
 
 @pytest.mark.parametrize("host", ["", " "])
 def test_an_empty_host_is_not_everyone(host):
     """As of --host=$HOST, where that is not set."""
-    with pytest.raises(UserError, match="--host=: is empty"):
+    with pytest.raises(UserError, match="^host=: is empty"):
         bind(host, 0)
     given = subprocess.run(
         [sys.executable, "-m", "experiments.serve", f"--host={host}"]
@@ -116,4 +120,4 @@ def test_who_else_may_use_it_is_said(host, warned, capsys, monkeypatch):
     output = capsys.readouterr()
     assert served == [listening]
     assert f"http://{host}:{port}" in output.out
-    assert ("warning: --host=0.0.0.0" in output.err) == warned
+    assert ("warning: host=0.0.0.0" in output.err) == warned

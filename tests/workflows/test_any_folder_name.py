@@ -11,12 +11,13 @@ import pytest
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.retrieval.galleries.gallery import load_index
+from mgtl_tf.retrieval.galleries.shards import join_shards
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.engines import build_gallery_engine
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.export import export_run
-from mgtl_tf.workflows.index import index_gallery, join_gallery
+from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
@@ -65,7 +66,7 @@ def test_from_data_to_answer(tmp_path, name, formats):
     shards = root / "shards"
     for shard in ("1/2", "2/2"):
         index_gallery(model, [aerial], shards, progress=False, shard=shard)
-    join_gallery(shards)
+    join_shards(shards)
     np.testing.assert_array_equal(
         load_index(shards).descriptors, load_index(gallery).descriptors
     )
@@ -80,7 +81,7 @@ def test_from_data_to_answer(tmp_path, name, formats):
         [query],
         output_format="json",
         picture=root / f"found {name}.png",
-        searching=("float16", "faiss", None),
+        engine="float16",
     )
     assert json.loads(told.text)[0]["image"].endswith(".png")
     assert (root / f"found {name}.png").stat().st_size > 1000

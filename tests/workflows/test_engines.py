@@ -5,7 +5,6 @@ import re
 
 import numpy as np
 import pytest
-from absl import flags
 
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.galleries.builder import build_index
@@ -21,7 +20,6 @@ from tests.retrieval.identity_inputs import IdentityInputs
 from tests.tiny_runs import write_image
 
 pytest.importorskip("faiss")
-FLAGS = ["engine", "backend", "uri", "training_gallery", "output_dir"]
 
 
 class FirstPixelEncoder(IdentityInputs):
@@ -54,28 +52,11 @@ def made(folder, count=120, model_hash="f" * 64):
     return folder / "index"
 
 
-def told_by(program, **given):
-    """Runs the program's main with these flags, in this process."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in FLAGS:
-            holder = getattr(program, f"_{name.upper()}")
-            patch.setattr(
-                flags.FLAGS, name, given.get(name, holder.default), raising=True
-            )
-        return program.main(["index"])
-
-
-@pytest.fixture
-def program(load_program):
-    program = load_program("index")
-    if not flags.FLAGS.is_parsed():
-        flags.FLAGS(["index", "--output_dir=none"])
-    return program
-
-
-def test_the_program_builds_what_locate_opens(tmp_path, program, capsys):
-    folder = made(tmp_path)
-    assert told_by(program, engine="int8", output_dir=str(folder)) == 0
+def test_the_program_builds_what_locate_opens(tmp_path, load_program, capsys):
+    folder, program = made(tmp_path), load_program("index")
+    given = {flag.name: flag.default for flag in program.PROGRAM_FLAGS}
+    given |= {"engine": "int8", "output_dir": str(folder)}
+    assert program.main(**given) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.match(r"int8: recall@1 \d\.\d{3} \(exact \d\.\d{3}\)", lines[0])
     assert re.match(r"int8: \d\.\d MB$", lines[1])

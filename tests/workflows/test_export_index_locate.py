@@ -21,7 +21,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
-from mgtl_tf.workflows.locate import Circumstances, locate_images
+from mgtl_tf.workflows.locate import locate_images
 from tests import programs
 from tests.tiny_runs import ONE_STEP, write_run
 
@@ -150,19 +150,13 @@ def test_several_images_and_the_other_formats(built):
     assert {"type": "Point", "coordinates": [-77.25, 38.5]} in points
 
 
-def known(**circumstances):
-    return {"circumstances": Circumstances(**circumstances)}
-
-
 def test_unknown_headings_warn_where_nobody_trained_for_them(built):
     root, _ = built
     image = root / "ground/002.jpg"
     told = locate(root, image, output_format="json")
     (plain,) = json.loads(told.text)
     assert told.warnings == []
-    told = locate(
-        root, image, output_format="json", **known(unknown_heading=True)
-    )
+    told = locate(root, image, output_format="json", unknown_heading=True)
     (turned,) = json.loads(told.text)
     assert len(told.warnings) == 1
     assert told.notes[0].startswith("warning: unknown_heading: the model")
@@ -171,8 +165,8 @@ def test_unknown_headings_warn_where_nobody_trained_for_them(built):
         # Unturned is one of the turns.
         assert answer["similarity"] >= similarity[answer["id"]] - 1e-5
         assert answer["heading"] % (360 / 20) == 0
-    with pytest.raises(UserError, match="--sequence: goes with known head"):
-        Circumstances(sequence=True, unknown_heading=True)
+    with pytest.raises(UserError, match="sequence: needs known headings"):
+        locate(root, image, sequence=True, unknown_heading=True)
 
 
 def test_python_answers_as_the_command_does(built):
@@ -217,7 +211,7 @@ def test_program_answers_a_folder_but_for_the_unreadable(built):
     )
     assert located.returncode == 1
     warning, line = located.stderr.splitlines()
-    assert warning.startswith("warning: --near: 2 of 4 places")
+    assert warning.startswith("warning: near: 2 of 4 places")
     assert line.startswith(f"error: {folder}/0015.jpg: is neither JPEG")
     rows = list(csv.DictReader(io.StringIO(located.stdout)))
     assert [Path(r["query"]).name for r in rows] == ["001.jpg", "002.jpg"]
@@ -238,12 +232,12 @@ def test_wrong_requests_are_one_line_and_write_nothing(built):
         ([cut], {"picture": root / "x.jpg"}, "cut.jpg: is cut off"),
         ([cut, root / "none.jpg"], {}, "none of 2 images can be read.*cut"),
         ([root / "run"], {}, "run: holds no .jpg"),
-        ([good], known(near=(38.5, -77.25)), "near: needs radius"),
-        ([good], known(near=(0, 0), radius=9), "the nearest is [0-9,]+ m"),
-        ([good], known(sequence=True), "sequence: the gallery is not cal"),
+        ([good], dict(near=(38.5, -77.25)), "near: needs radius"),
+        ([good], dict(near=(0, 0), radius=9), "the nearest is [0-9,]+ m"),
+        ([good], dict(sequence=True), "sequence: the gallery is not cal"),
         ([], {}, "no image given"),
-        ([good], {"truth": "Atlantis"}, "--truth=Atlantis: no such place"),
-        ([good, good], {"truth": "001"}, "goes with one IMAGE"),
+        ([good], {"truth": "Atlantis"}, "truth=Atlantis: no such place"),
+        ([good, good], {"truth": "001"}, "goes with one image"),
         ([good], {"picture": root / "x.gif"}, "must end in"),
         ([good], {"picture": root / "none/x.jpg"}, "folder does not exist"),
     ]

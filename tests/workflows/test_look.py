@@ -78,20 +78,13 @@ def test_traces_are_the_models_own_without_padding(model_and_source):
 @pytest.fixture(scope="module")
 def page(run, load_program):
     """What the program writes about four places of the run."""
-    program = load_program("look")
-    values = {
-        "_RUN_DIR": str(run),
-        "_OUTPUT_DIR": None,
-        "_DATA_DIR": None,
-        "_SPLIT": "validation",
-        "_CHECKPOINT": "best",
-        "_PLACES": 4,
-        "_EXAMPLES": 2,
+    given = {
+        "output_dir": None,
+        "data_dir": None,
+        "split": "validation",
+        "checkpoint": "best",
     }
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in values.items():
-            patch.setattr(program, name, type("Flag", (), {"value": value}))
-        assert program.main(["look"]) == 0
+    load_program("look").main(run_dir=str(run), places=4, examples=2, **given)
     return run / "report" / "look" / "look.html"
 
 

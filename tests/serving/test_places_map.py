@@ -7,15 +7,15 @@ import pytest
 
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.serving import page
-from mgtl_tf.serving.page import GroundExtent, PlacesMap
+from mgtl_tf.serving import places_map
+from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
 
 
 @pytest.mark.parametrize(
     ("count", "step"), [(1, 1), (10, 1), (11, 2), (20, 2), (21, 3)]
 )
 def test_a_large_gallery_is_thinned_evenly(count, step, monkeypatch):
-    monkeypatch.setattr(page, "MOST_POINTS", 10)
+    monkeypatch.setattr(places_map, "MOST_POINTS", 10)
     rows = np.arange(count)
     places = np.stack([rows / 7, -rows / 3], axis=1)
     places[3:4] = np.nan
