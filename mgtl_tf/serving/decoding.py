@@ -47,7 +47,7 @@ class _Worker:
             raise answer
         shape, heading = answer
         pixels = np.empty(shape, np.uint8)
-        receive_into(self._pipe, pixels)
+        receive_into(self._pipe, pixels.data)
         return Panorama(pixels, heading)
 
     def close(self) -> None:

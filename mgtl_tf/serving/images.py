@@ -51,7 +51,7 @@ def answer_requests(pipe: Connection) -> None:
         while True:
             length, *request = pipe.recv()
             content = bytearray(length)
-            receive_into(pipe, content)
+            receive_into(pipe, memoryview(content))
             try:
                 found = decode_within(bytes(content), *request)
             except Refused as error:
@@ -69,14 +69,14 @@ def send_buffer(pipe: Connection, buffer: bytes | memoryview) -> None:
         file.write(buffer)
 
 
-def receive_into(pipe: Connection, buffer: bytearray | np.ndarray) -> None:
+def receive_into(pipe: Connection, buffer: memoryview) -> None:
     """Fills a buffer with what `send_buffer` sends.
 
     Raises:
         EOFError: where the other end closes before that.
     """
     with open(pipe.fileno(), "rb", closefd=False) as file:
-        if file.readinto(buffer) < memoryview(buffer).nbytes:
+        if file.readinto(buffer) < buffer.nbytes:
             raise EOFError
 
 
