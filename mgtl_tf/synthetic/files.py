@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.synthetic.settings import WORLD_VERSION, WorldSettings
-from mgtl_tf.utils.atomic_io import naming_write_errors
+from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import from_tangent_plane
 from mgtl_tf.utils.json_files import read_json
@@ -27,36 +26,31 @@ TRAIN_LIST = "splits/train-19zl.csv"
 VAL_LIST = "splits/val-19zl.csv"
 POSITIONS = "split_locations/all.csv"
 LOCATIONS = "locations.csv"
+_TABLES = (POSITIONS, LOCATIONS, TRAIN_LIST, VAL_LIST)
 
-# Made up: farmland in Kansas, where no town of ours stands.
+# Farmland in Kansas.
 ORIGIN_LATITUDE = 38.5
 ORIGIN_LONGITUDE = -98.5
 DEGREES_BETWEEN_MAPS = 0.25
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class MapShare:
-    """The pairs that one map provides.
+    """The pairs that one map provides."""
 
-    Attributes:
-        index: 0 is the val map.
-        first_id: ID of its first place; IDs run on from there.
-        count: how many places.
-    """
-
-    index: int
-    first_id: int
-    count: int
+    index: int  # 0 is the val map
+    first_id: int  # ID of its first place; the others follow
+    count: int  # how many places
 
 
 def plan_maps(settings: WorldSettings) -> list[MapShare]:
     """Train maps 1, 2, ... with the IDs from 1 on, then val's map 0."""
     maps = -(-settings.train_pairs // settings.pairs_per_map)
-    bounds = np.linspace(0, settings.train_pairs, maps + 1).astype(int)
+    bounds = np.linspace(0, settings.train_pairs, maps + 1).astype(int).tolist()
     shares = [
-        MapShare(index + 1, int(first) + 1, int(last - first))
+        MapShare(index, first + 1, last - first)
         for index, (first, last) in enumerate(
-            zip(bounds[:-1], bounds[1:], strict=True)
+            zip(bounds[:-1], bounds[1:], strict=True), start=1
         )
     ]
     if settings.val_pairs:
@@ -101,29 +95,6 @@ def picture_paths(root: Path, number: int) -> tuple[Path, Path]:
     return root / AERIAL / name, root / GROUND / name
 
 
-def write_beside(path: Path, data: bytes) -> None:
-    """Writes a file so that it is there whole or not at all.
-
-    Raises:
-        UserError: where the disk does not take it, naming it.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with naming_write_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            partial.write_bytes(data)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
-
-
-def sweep(root: Path) -> None:
-    """Removes what a killed run left half-written."""
-    for folder in (root, root / AERIAL, root / GROUND, root / "splits"):
-        for path in folder.glob(".*.partial"):
-            path.unlink(missing_ok=True)
-
-
 @dataclass(frozen=True)
 class _WorldManifest:
     """What is compared of world.json."""
@@ -136,24 +107,28 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
     """Begins a folder, or checks that an existing one is this very world.
 
     Raises:
-        UserError: when the folder holds another world, or something else.
+        UserError: when the folder holds another world, or something else, or
+            cannot be written.
     """
     path = root / MANIFEST
-    wanted = json.loads(_manifest(settings))
     if path.is_file():
-        found = read_json(path, _WorldManifest, "give another --output_dir")
+        found = read_json(path, _WorldManifest, "name another folder")
         _compare(path, found.version, "version", WORLD_VERSION)
-        for name, value in wanted["settings"].items():
+        for name, value in dataclasses.asdict(settings).items():
             _compare(path, found.settings.get(name), name, value)
-        return
-    if root.exists() and not root.is_dir():
-        raise UserError(f"--output_dir={root}: is a file; name a folder")
-    if root.is_dir() and any(root.iterdir()):
+    elif root.exists() and not root.is_dir():
+        raise UserError(f"{root}: is a file; name a folder")
+    elif root.is_dir() and any(root.iterdir()):
         raise UserError(
-            f"--output_dir={root}: holds files but no {MANIFEST};"
-            " name an empty or a new folder"
+            f"{root}: holds files but no {MANIFEST}; name an empty or a new"
+            " folder"
         )
-    write_beside(path, _manifest(settings).encode())
+    with naming_write_errors(root):
+        root.mkdir(parents=True, exist_ok=True)
+        if not path.is_file():
+            atomic_write(path, _manifest(settings))
+        for file in (*_TABLES, f"{AERIAL}/x", f"{GROUND}/x"):
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
 
 
 def write_tables(
@@ -167,47 +142,40 @@ def write_tables(
         positions: by map index, float64 [N, 4]: aerial east and north,
             ground east and north, metres on the map.
     """
-    rows: list[str] = []
-    table: list[str] = []
+    rows, table = [], ["id,latitude,longitude"]
     for share in plan_maps(settings):
         metres = positions[share.index]
         aerial = to_degrees(metres[:, :2], share.index)
         ground = to_degrees(metres[:, 2:], share.index)
-        for offset in range(share.count):
-            values = [*aerial[offset], *ground[offset], 0.0]
-            rows.append(",".join(f"{value:.9f}" for value in values))
-            table.append(
-                f"{name_of(share.first_id + offset)},"
-                f"{aerial[offset, 0]:.9f},{aerial[offset, 1]:.9f}"
-            )
-    write_beside(root / POSITIONS, _lines(rows))
-    write_beside(root / LOCATIONS, _lines(["id,latitude,longitude", *table]))
-    last = settings.train_pairs
-    write_beside(root / TRAIN_LIST, _split(range(1, last + 1)))
-    total = last + settings.val_pairs
-    write_beside(root / VAL_LIST, _split(range(last + 1, total + 1)))
+        for offset, values in enumerate(np.hstack([aerial, ground])):
+            texts = [f"{value:.9f}" for value in (*values, 0.0)]
+            rows.append(",".join(texts))
+            name = name_of(share.first_id + offset)
+            table.append(",".join([name, *texts[:2]]))
+    _write_lines(root / POSITIONS, rows)
+    _write_lines(root / LOCATIONS, table)
+    last, total = settings.train_pairs, settings.val_pairs
+    total += last
+    _write_lines(root / TRAIN_LIST, _split(range(1, last + 1)))
+    _write_lines(root / VAL_LIST, _split(range(last + 1, total + 1)))
 
 
 def is_finished(root: Path) -> bool:
     """Whether the tables, which are written last, are all there."""
-    tables = (POSITIONS, LOCATIONS, TRAIN_LIST, VAL_LIST)
-    return all((root / table).is_file() for table in tables)
+    return all((root / table).is_file() for table in _TABLES)
 
 
-def _split(numbers: range) -> bytes:
+def _split(numbers: range) -> list[str]:
     """A split list: aerial, ground and annotation file of each pair."""
-    return _lines(
-        [
-            f"{AERIAL}/{name}.jpg,{GROUND}/{name}.jpg,"
-            f"streetview/annotations/{name}.png"
-            for name in map(name_of, numbers)
-        ]
-    )
+    return [
+        f"{AERIAL}/{name}.jpg,{GROUND}/{name}.jpg,"
+        f"streetview/annotations/{name}.png"
+        for name in map(name_of, numbers)
+    ]
 
 
-def _lines(rows: list[str]) -> bytes:
-    """Text lines as bytes."""
-    return "".join(row + "\n" for row in rows).encode()
+def _write_lines(path: Path, rows: list[str]) -> None:
+    atomic_write(path, "".join(row + "\n" for row in rows))
 
 
 def _manifest(settings: WorldSettings) -> str:
@@ -239,5 +207,5 @@ def _compare(path: Path, found: object, name: str, wanted: object) -> None:
     if found != wanted:
         raise UserError(
             f"{path}: this folder was begun with {name}={found}, not"
-            f" {wanted}; use that again or another --output_dir"
+            f" {wanted}; use that again or another folder"
         )

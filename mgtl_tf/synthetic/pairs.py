@@ -9,9 +9,10 @@ from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town.appearance import draw_appearance
-from mgtl_tf.synthetic.town.boxes import Boxes, Kind, join_boxes, stack_boxes
 from mgtl_tf.synthetic.town.palette import CARS, pick
+from mgtl_tf.synthetic.town.streets import left_of
 from mgtl_tf.synthetic.town.terrain import generator
+from mgtl_tf.synthetic.town.things import Boxes, Kind, stack_boxes
 from mgtl_tf.synthetic.town.world import TownMap
 
 CLEAR_METRES = 1.2
@@ -24,13 +25,7 @@ GLASS = np.array([46, 52, 60], np.float32)
 
 
 def draw_pose(settings: WorldSettings, town: TownMap, row: int) -> Pose:
-    """Where the panorama camera of a place stands and looks.
-
-    Args:
-        settings: the bounds of both errors.
-        town: the map.
-        row: which of its places.
-    """
+    """Where the panorama camera of a place stands and looks."""
     rng = generator(settings.seed, town.index, row, _POSE)
     turn = rng.uniform(settings.heading_error_min, settings.heading_error_max)
     heading = float(np.radians(turn) * rng.choice([-1.0, 1.0]))
@@ -46,36 +41,30 @@ def draw_pose(settings: WorldSettings, town: TownMap, row: int) -> Pose:
     return Pose(position, heading)
 
 
-def aerial_picture(
-    settings: WorldSettings, town: TownMap, row: int
-) -> tuple[np.ndarray, int]:
-    """The aerial image of a place, uint8 [S, S, 3] RGB, and its quality."""
+def aerial_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
+    """The aerial image of a place, as JPEG."""
     rng = generator(settings.seed, town.index, row, _AERIAL)
     day = draw_appearance(rng, settings.appearance_change, settings.noise)
     centre = town.places[row]
     cars = draw_cars(rng, town, centre, settings.cars)
-    image = render_aerial(town, centre, settings, day, cars, rng)
-    return image, day.jpeg_quality
+    image = render_aerial(town.canvas, centre, settings, day, cars, rng)
+    return as_jpeg(image, day.jpeg_quality)
 
 
-def ground_picture(
-    settings: WorldSettings, town: TownMap, row: int
-) -> tuple[np.ndarray, int]:
-    """The panorama of a place, uint8 [H, W, 3] RGB, and its quality."""
+def ground_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
+    """The panorama of a place, as JPEG."""
     rng = generator(settings.seed, town.index, row, _GROUND)
     day = draw_appearance(rng, settings.appearance_change, settings.noise)
     pose = draw_pose(settings, town, row)
     cars = draw_cars(rng, town, pose.position, settings.cars)
     image = render_ground(town, pose, settings, day, cars, rng)
-    return image, day.jpeg_quality
+    return as_jpeg(image, day.jpeg_quality)
 
 
 def as_jpeg(image: np.ndarray, quality: int) -> bytes:
     """JPEG bytes of an RGB image."""
-    _, data = cv2.imencode(
-        ".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    return data.tobytes()
+    options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    return cv2.imencode(".jpg", image[..., ::-1], options)[1].tobytes()
 
 
 def _is_clear(town: TownMap, position: np.ndarray) -> bool:
@@ -99,9 +88,9 @@ def draw_cars(
     """Bodies and cabins of the cars around one camera.
 
     Args:
-        rng: the view's own chances.
+        rng: the view's own.
         town: the map.
-        centre: float [2], the camera; it keeps 7 m free around it.
+        centre: float [2], the camera; no car comes within 7 m of it.
         mean: how many cars on average.
 
     Returns:
@@ -120,29 +109,15 @@ def draw_cars(
     offset = np.where(parked, lanes.half_width[chosen] - 1.0, 1.7)
     offset = np.minimum(offset, lanes.half_width[chosen] - 0.9)
     tangents = lanes.tangents[chosen]
-    normals = np.stack([-tangents[:, 1], tangents[:, 0]], 1)
-    middle = lanes.points[chosen] + normals * offset[:, None] * side
+    middle = lanes.points[chosen] + left_of(tangents) * offset[:, None] * side
     angle = np.arctan2(tangents[:, 1], tangents[:, 0])
     base = town.terrain.at(middle[:, 0], middle[:, 1])[0]
     paint = pick(rng, CARS, count, 0.06)
-    body = _boxes(middle, (2.1, 0.9), angle, base, 0.95, paint, paint)
-    glass = np.broadcast_to(GLASS, paint.shape)
-    cabin = _boxes(middle, (1.15, 0.78), angle, base, 1.5, glass, paint)
-    return join_boxes(body, cabin)
-
-
-def _boxes(centre, half, angle, base, eaves, facade, roof) -> Boxes:
-    """Boxes of one size."""
-    count = len(centre)
-    return Boxes(
-        centre.astype(np.float32),
-        np.tile(np.asarray(half, np.float32), (count, 1)),
-        angle.astype(np.float32),
-        base.astype(np.float32),
-        np.full(count, eaves, np.float32),
-        np.zeros(count, np.float32),
-        np.asarray(facade, np.float32),
-        np.asarray(roof, np.float32),
-        np.full(count, int(Kind.CAR), np.int32),
-        np.zeros((count, 3), np.float32),
-    )
+    cars = [
+        {"centre": c, "angle": a, "base": b, "roof": p, "kind": Kind.CAR}
+        for c, a, b, p in zip(middle, angle, base, paint, strict=True)
+    ]
+    body = {"half": (2.1, 0.9), "eaves": 0.95}
+    cabin = {"half": (1.15, 0.78), "eaves": 1.5, "facade": GLASS}
+    bodies = [{**car, **body, "facade": car["roof"]} for car in cars]
+    return stack_boxes(bodies + [{**car, **cabin} for car in cars])

@@ -9,9 +9,10 @@ import numpy as np
 
 from mgtl_tf.datasets.preprocess import read_image
 from mgtl_tf.synthetic import files
-from mgtl_tf.synthetic.making import make_pictures
+from mgtl_tf.synthetic.drawing import draw_world
 from mgtl_tf.synthetic.pairs import as_jpeg
 from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, hold_lock
 from polar.transform import polar_transform
@@ -28,7 +29,7 @@ def make_world(
     processes: int = 1,
     progress: bool = True,
 ) -> Path:
-    """Makes a world, or goes on with one that was interrupted.
+    """Makes a world, or resumes one that was interrupted.
 
     Args:
         settings: of the world.
@@ -45,11 +46,11 @@ def make_world(
             an impossible number of processes.
     """
     if processes < 1:
-        raise UserError(f"--processes is {processes}: give at least 1")
+        raise UserError(f"processes is {processes}: give at least 1")
     root = Path(output_dir)
     files.open_folder(root, settings)
-    with hold_lock(root / LOCK, f"--output_dir={root}", "making this world"):
-        make_pictures(root, settings, processes, progress)
+    with hold_lock(root / LOCK, root, "making this world"):
+        draw_world(root, settings, processes, progress)
         return write_contact_sheet(root, settings)
 
 
@@ -69,15 +70,16 @@ def write_contact_sheet(root: Path, settings: WorldSettings) -> Path:
         np.concatenate(tiles[first : first + 2], axis=1)
         for first in range(0, len(tiles), 2)
     ]
-    path = root / SHEET
-    files.write_beside(path, as_jpeg(np.concatenate(rows), 92))
-    return path
+    atomic_write(root / SHEET, as_jpeg(np.concatenate(rows), 92))
+    return root / SHEET
 
 
 def _tile(root: Path, number: int) -> np.ndarray:
     """One place: panorama over polar view, the aerial image at the right."""
-    aerial_path, ground_path = files.picture_paths(root, number)
-    aerial, ground = _read(aerial_path), _read(ground_path)
+    try:
+        aerial, ground = map(read_image, files.picture_paths(root, number))
+    except UserError as error:
+        raise UserError(f"{error}; delete it and run this again") from error
     width = round(TILE_HEIGHT * ground.shape[1] / ground.shape[0])
     size = (width, TILE_HEIGHT)
     upper = cv2.resize(ground, size, interpolation=cv2.INTER_CUBIC)
@@ -88,11 +90,3 @@ def _tile(root: Path, number: int) -> np.ndarray:
     return cv2.copyMakeBorder(
         tile, 0, GAP, 0, GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
     )
-
-
-def _read(path: Path) -> np.ndarray:
-    """An image of the world's own, uint8 [H, W, 3] RGB."""
-    try:
-        return read_image(path)
-    except UserError as error:
-        raise UserError(f"{error}; delete it and run this again") from error

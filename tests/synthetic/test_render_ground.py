@@ -7,15 +7,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from mgtl_tf.synthetic.cameras import spans as strips
-from mgtl_tf.synthetic.cameras.rays import Rays
+from mgtl_tf.synthetic.cameras.rays import Camera
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.boxes import Kind, stack_boxes
-from mgtl_tf.synthetic.town.vegetation import Trees
+from mgtl_tf.synthetic.town.things import Kind, Trees, stack_boxes
 
 CENTRE = np.array([160.0, 160.0])
-EYE = np.array([160.0, 160.0, 2.0], np.float32)
-RAYS = Rays(64, 320, 1)
+RAYS = Camera(64, 320, 1, np.array([160.0, 160.0, 2.0], np.float32))
 RED = (250, 10, 10)
 
 
@@ -38,8 +36,16 @@ def wall(bearing, distance, half=(2.0, 0.2), eaves=9.0, **more):
     }
 
 
+def red_pixels(town, day, heading=0.0):
+    settings = WorldSettings(camera_height=2.0, supersampling=1)
+    pose, none = Pose(CENTRE, heading), stack_boxes([])
+    rng = np.random.default_rng(0)
+    image = render_ground(town, pose, settings, day, none, rng).astype(int)
+    return (image[..., 0] > 150) & (image[..., 1] < 60)
+
+
 def first_hits(boxes):
-    spans = strips.join_spans(strips.box_spans(RAYS, 0.0, boxes, EYE))
+    spans = strips.join_spans(strips.box_spans(RAYS, boxes))
     sky = np.full((RAYS.rows, RAYS.columns), np.inf, np.float32)
     first = strips.paint_spans(RAYS, spans, sky)
     return np.where(first >= 0, np.append(spans.thing, -1)[first], -1)
@@ -50,18 +56,7 @@ def first_hits(boxes):
 def test_a_tower_is_in_the_column_of_its_bearing_and_the_row_of_its_top(
     bare_town, plain_day, bearing, distance
 ):
-    settings = WorldSettings(camera_height=2.0, supersampling=1)
-    town = bare_town([wall(bearing, distance + 0.2)])
-    cars = stack_boxes([])
-    image = render_ground(
-        town,
-        Pose(CENTRE, 0.0),
-        settings,
-        plain_day,
-        cars,
-        np.random.default_rng(0),
-    ).astype(int)
-    red = (image[..., 0] > 150) & (image[..., 1] < 60)
+    red = red_pixels(bare_town([wall(bearing, distance + 0.2)]), plain_day)
     columns = np.flatnonzero(red.any(0))
     wanted = (bearing / 360 * 320 + 160) % 320
     off = (columns - wanted + 160) % 320 - 160
@@ -78,18 +73,9 @@ def test_a_tower_is_in_the_column_of_its_bearing_and_the_row_of_its_top(
 
 
 def test_heading_error_moves_everything_the_other_way(bare_town, plain_day):
-    settings = WorldSettings(camera_height=2.0, supersampling=1)
     town = bare_town([wall(0, 15.0, half=(0.5, 0.2))])
     for turn in (-9.0, 9.0):
-        image = render_ground(
-            town,
-            Pose(CENTRE, np.radians(turn)),
-            settings,
-            plain_day,
-            stack_boxes([]),
-            np.random.default_rng(0),
-        ).astype(int)
-        red = (image[..., 0] > 150) & (image[..., 1] < 60)
+        red = red_pixels(town, plain_day, np.radians(turn))
         seen = np.flatnonzero(red.any(0)).mean()
         assert seen == pytest.approx(160 - turn * 320 / 360, abs=1)
 
@@ -155,33 +141,17 @@ def test_boxes_agree_with_a_brute_force_ray_caster(seed):
     assert same.mean() > 0.985
 
 
-def plain_trees(**changes):
-    values = {
-        "base": 0.0,
-        "radius": 2.0,
-        "bottom": 2.5,
-        "top": 8.0,
-        "trunk": 0.2,
-        **changes,
-    }
-    arrays = {k: np.array([v], np.float32) for k, v in values.items()}
-    return arrays
-
-
 @pytest.mark.parametrize("conifer", [False, True])
 @pytest.mark.parametrize("distance", [4.0, 12.0, 45.0])
 def test_a_crown_stands_on_its_trunk(conifer, distance, bare_town):
     centre = standing_at(70, distance)[None].astype(np.float32)
-    trees = Trees(
-        centre,
-        **plain_trees(),
-        conifer=np.array([conifer]),
-        colour=np.zeros((1, 3), np.float32),
-    )
+    sizes = np.array([[0.0], [2.0], [2.5], [8.0], [0.2]], np.float32)
+    colour = np.zeros((1, 3), np.float32)
+    trees = Trees(centre, *sizes, np.array([conifer]), colour)
     poles = bare_town().poles
     spans = strips.join_spans(
-        strips.tree_spans(RAYS, 0.0, trees, EYE),
-        strips.stem_spans(RAYS, 0.0, trees, poles, EYE),
+        strips.tree_spans(RAYS, trees),
+        strips.stem_spans(RAYS, trees, poles),
     )
     sky = np.full((RAYS.rows, RAYS.columns), np.inf, np.float32)
     seen = strips.paint_spans(RAYS, spans, sky) >= 0
@@ -196,8 +166,7 @@ def test_a_crown_stands_on_its_trunk(conifer, distance, bare_town):
 
 
 def test_ground_pixels_beyond_an_obstacle_only(bare_town, plain_day):
-    spans = strips.join_spans(
-        strips.box_spans(RAYS, 0.0, stack_boxes([wall(0, 20)]), EYE)
-    )
+    boxes = stack_boxes([wall(0, 20)])
+    spans = strips.join_spans(strips.box_spans(RAYS, boxes))
     near_ground = np.full((RAYS.rows, RAYS.columns), 10, np.float32)
     assert np.all(strips.paint_spans(RAYS, spans, near_ground) == -1)

@@ -9,8 +9,8 @@ from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
 from mgtl_tf.synthetic.pairs import draw_pose
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.boxes import stack_boxes
 from mgtl_tf.synthetic.town.palette import Material
+from mgtl_tf.synthetic.town.things import stack_boxes
 from mgtl_tf.synthetic.town.world import coarsen, make_map
 from polar.transform import polar_transform
 
@@ -49,7 +49,7 @@ def best_shift(town, place, pose, day):
     """Columns of 320 by which the panorama fits the polar view best."""
     settings, none = WorldSettings(supersampling=1), stack_boxes([])
     rng = np.random.default_rng(0)
-    above = render_aerial(town, place, settings, day, none, rng)
+    above = render_aerial(town.canvas, place, settings, day, none, rng)
     polar = polar_transform(above, 64, 320)[..., 0].astype(float)
     seen = render_ground(town, pose, settings, day, none, rng)[..., 0]
     # Metres from 6 to 24: what both views resolve.

@@ -16,16 +16,13 @@ PROBES += [11.3, 13.5, 16.0, 19.0, 22.5, 26.5]
 def shadows(
     casters: np.ndarray, receivers: np.ndarray | float, step: float, sun
 ) -> np.ndarray:
-    """How much of the sun is hidden.
+    """How much of the sun is hidden, float32 [H, W], 1 in the shade.
 
     Args:
         casters: float32 [H, W], height of the surface, metres.
         receivers: float32 [H, W], or one number: height of the lit points.
         step: metres a cell.
         sun: float32 [3], unit vector to the sun.
-
-    Returns:
-        float32 [H, W], 0 in the sun, 1 in the shade.
     """
     flat = float(np.hypot(sun[0], sun[1]))
     rise = float(sun[2]) / flat
@@ -62,16 +59,13 @@ def lit(
     sunshine: np.ndarray,
     appearance: Appearance,
 ) -> np.ndarray:
-    """Colour under the day's light and season.
+    """Colour under the day's light and season, float32 [H, W, 3].
 
     Args:
         colour: uint8 [H, W, 3].
         material: uint8 [H, W].
         sunshine: float32 [H, W], cosine times the visible share of the sun.
         appearance: the day.
-
-    Returns:
-        float32 [H, W, 3].
     """
     level = sunshine * np.float32(appearance.sunlight)
     level += np.float32(appearance.skylight)

@@ -1,4 +1,4 @@
-"""The rays of a panorama, which rows and columns things fall on, and terrain.
+"""The rays of a panorama, which columns things cover, and the terrain.
 
 An equirectangular picture: the same angle a pixel in both directions, the
 horizon in the middle. Column j looks at azimuth pi + 2 pi j / W, clockwise
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,18 +22,14 @@ MARCH_STEPS = 44
 
 
 @dataclasses.dataclass(frozen=True)
-class Rays:
-    """Rays of one panorama; several a pixel when supersampled.
+class Camera:
+    """A panorama camera and its rays; several a pixel when supersampled."""
 
-    Attributes:
-        height: rows H of the picture.
-        width: columns W of the picture, 360 degrees.
-        samples: rays a pixel and axis.
-    """
-
-    height: int
-    width: int
-    samples: int
+    height: int  # rows H of the picture
+    width: int  # columns W of the picture, 360 degrees
+    samples: int  # rays a pixel and axis
+    eye: np.ndarray  # float32 [3], east, north and height, metres
+    heading: float = 0.0  # azimuth, radians, that the centre looks at
 
     @property
     def rows(self) -> int:
@@ -51,9 +48,15 @@ class Rays:
 
     @functools.cached_property
     def azimuths(self) -> np.ndarray:
-        """Azimuth of each column, float32 [columns], clockwise from north."""
+        """Azimuth of each column, float32 [columns], as if heading north."""
         column = np.arange(self.columns)
         return (np.pi + column * self.step - self._lead).astype(np.float32)
+
+    @functools.cached_property
+    def directions(self) -> tuple[np.ndarray, np.ndarray]:
+        """East and north of each column's unit vector, float32 [columns]."""
+        looks = self.azimuths + np.float32(self.heading)
+        return np.sin(looks), np.cos(looks)
 
     @functools.cached_property
     def slopes(self) -> np.ndarray:
@@ -77,89 +80,67 @@ class Rays:
         return (self.samples - 1) / 2 * self.step
 
 
-@dataclasses.dataclass(frozen=True)
-class Fan:
-    """Which columns each of several things may cover: P pairs.
+class Fan(NamedTuple):
+    """Which columns each of several things may cover: P pairs."""
 
-    Attributes:
-        thing: int [P], index of the thing.
-        column: int [P], of the rays, 0..columns - 1.
-        east: float32 [P], the ray's direction.
-        north: float32 [P].
-    """
-
-    thing: np.ndarray
-    column: np.ndarray
-    east: np.ndarray
-    north: np.ndarray
+    thing: np.ndarray  # int [P], index of the thing
+    column: np.ndarray  # int [P], of the rays
+    east: np.ndarray  # float32 [P], the ray's direction
+    north: np.ndarray  # float32 [P]
 
 
-def fan_out(
-    rays: Rays, heading: float, centre: np.ndarray, radius: np.ndarray
-) -> Fan:
+def fan_out(camera: Camera, centre: np.ndarray, radius: np.ndarray) -> Fan:
     """Pairs each thing with the columns its circle covers.
 
     Args:
-        rays: of the panorama.
-        heading: azimuth, radians, that the centre column really looks at.
+        camera: of the panorama.
         centre: float32 [N, 2], east and north from the camera.
         radius: float32 [N], metres of a circle around the thing.
     """
     distance = np.hypot(centre[:, 0], centre[:, 1])
     share = np.minimum(radius / np.maximum(distance, 1e-6), 1)
     half = np.where(share < 1, np.arcsin(share), np.pi)
-    azimuth = np.arctan2(centre[:, 0], centre[:, 1]) - heading
-    first = np.ceil(rays.column_of(azimuth - half))
-    last = np.floor(rays.column_of(azimuth + half))
-    count = np.minimum(last - first + 1, rays.columns).astype(np.int64)
+    azimuth = np.arctan2(centre[:, 0], centre[:, 1]) - camera.heading
+    first = np.ceil(camera.column_of(azimuth - half))
+    last = np.floor(camera.column_of(azimuth + half))
+    count = np.minimum(last - first + 1, camera.columns).astype(np.int64)
     thing = np.repeat(np.arange(len(centre)), count)
     offset = np.arange(len(thing)) - np.repeat(np.cumsum(count) - count, count)
-    column = (first.astype(np.int64)[thing] + offset) % rays.columns
-    looks = rays.azimuths + np.float32(heading)
-    return Fan(thing, column, np.sin(looks)[column], np.cos(looks)[column])
+    column = (first.astype(np.int64)[thing] + offset) % camera.columns
+    east, north = camera.directions
+    return Fan(thing, column, east[column], north[column])
 
 
-def march(
-    rays: Rays, heading: float, terrain: Terrain, eye: np.ndarray
-) -> np.ndarray:
-    """Marches all columns over the height raster at once.
+def march(camera: Camera, terrain: Terrain) -> np.ndarray:
+    """Metres to the ground of every ray, float32 [rows, columns], inf for sky.
 
-    Along a column the slope to the highest ground so far only rises, so the
-    number of steps that lie below a ray says where the ray lands.
-
-    Args:
-        rays: of the panorama.
-        heading: azimuth, radians, that the centre column really looks at.
-        terrain: the height raster.
-        eye: float [3], the camera (east, north, height).
-
-    Returns:
-        float32 [rows, columns], metres to the ground, inf where the ray
-        meets none.
+    All columns march over the height raster at once. Along a column the slope
+    to the highest ground so far only rises, so the number of steps that lie
+    below a ray is where the ray lands.
     """
     steps = np.geomspace(FIRST_METRES, LAST_METRES, MARCH_STEPS)
     reach = steps.astype(np.float32)[:, None]
-    looks = rays.azimuths + np.float32(heading)
-    east = eye[0] + reach * np.sin(looks)
-    north = eye[1] + reach * np.cos(looks)
-    slope = (terrain.at(east, north) - np.float32(eye[2])) / reach
+    east, north = camera.directions
+    eye = camera.eye
+    height = terrain.at(eye[0] + reach * east, eye[1] + reach * north)
+    slope = (height - np.float32(eye[2])) / reach
     horizon = np.maximum.accumulate(slope, axis=0)
-    passed = _steps_below(rays, horizon)
-    return _between(rays, horizon, reach[:, 0], passed)
+    passed = _steps_below(camera, horizon)
+    return _between(camera, horizon, reach[:, 0], passed)
 
 
-def _steps_below(rays: Rays, horizon: np.ndarray) -> np.ndarray:
+def _steps_below(camera: Camera, horizon: np.ndarray) -> np.ndarray:
     """How many steps of [K, columns] each ray passes over, int32."""
-    first_hit = rays.first_row_below(horizon)
-    address = first_hit * rays.columns + np.arange(rays.columns)
-    cells = (rays.rows + 1) * rays.columns
+    first_hit = camera.first_row_below(horizon)
+    address = first_hit * camera.columns + np.arange(camera.columns)
+    cells = (camera.rows + 1) * camera.columns
     count = np.bincount(address.ravel(), minlength=cells).astype(np.int32)
-    started = count.reshape(-1, rays.columns)
+    started = count.reshape(-1, camera.columns)
     return len(horizon) - np.cumsum(started, axis=0, dtype=np.int32)[:-1]
 
 
 def _between(
-    rays: Rays, horizon: np.ndarray, reach: np.ndarray, steps: np.ndarray
+    camera: Camera, horizon: np.ndarray, reach: np.ndarray, steps: np.ndarray
 ) -> np.ndarray:
     """Distances, linear in 1 / distance between two steps.
 
@@ -169,12 +150,12 @@ def _between(
     distance = np.full(steps.shape, np.inf, np.float32)
     # Half of the rows see nothing but sky: leave them out.
     first = int(np.argmax((steps <= last).any(1)))
-    steps, slopes = steps[first:], rays.slopes[first:, None]
-    column = np.arange(rays.columns, dtype=np.int32)
+    steps, slopes = steps[first:], camera.slopes[first:, None]
+    column = np.arange(camera.columns, dtype=np.int32)
     after = np.minimum(steps, last)
     before = np.maximum(after - 1, 0)
-    low = np.take(horizon, before * rays.columns + column)
-    high = np.take(horizon, after * rays.columns + column)
+    low = np.take(horizon, before * camera.columns + column)
+    high = np.take(horizon, after * camera.columns + column)
     inverse = 1 / reach
     gap = np.maximum(high - low, np.float32(1e-7))
     share = np.clip((slopes - low) / gap, 0, 1)

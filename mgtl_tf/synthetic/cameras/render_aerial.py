@@ -8,58 +8,48 @@ import numpy as np
 from mgtl_tf.synthetic.cameras.light import lit, shadows, slope_light
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town.appearance import Appearance, expose
-from mgtl_tf.synthetic.town.boxes import Boxes, corners
-from mgtl_tf.synthetic.town.canvas import Canvas
+from mgtl_tf.synthetic.town.canvas import SHIFT, Canvas, fixed_point
 from mgtl_tf.synthetic.town.palette import Material
-from mgtl_tf.synthetic.town.world import TownMap
+from mgtl_tf.synthetic.town.things import Boxes, corners
 
 # Houses up to this far outside the picture still throw shadows into it.
 SHADOW_MARGIN_METRES = 22.0
 SHADOW_STEP_METRES = 0.5
-_SHIFT = 4
 
 
 def render_aerial(
-    town: TownMap,
+    canvas: Canvas,
     centre: np.ndarray,
     settings: WorldSettings,
-    appearance: Appearance,
+    day: Appearance,
     cars: Boxes,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draws one aerial image.
+    """Draws one aerial image, uint8 [S, S, 3] RGB.
 
     Args:
-        town: the map.
+        canvas: the map's rasters.
         centre: float [2], east and north of the image's centre, metres.
         settings: sizes.
-        appearance: light, season and camera.
+        day: light, season and camera.
         cars: the cars of this view.
         rng: of the sensor noise.
-
-    Returns:
-        uint8 [S, S, 3] RGB.
     """
     size, extent = settings.aerial_size, settings.aerial_metres
-    rays = aerial_rays(settings)
-    step = extent / (size * rays)
-    canvas = town.canvas
+    # One sample a pixel where pixels are finer than the map.
+    coarse = extent / size > settings.metres_per_pixel
+    samples = settings.supersampling if coarse else 1
+    step = extent / (size * samples)
     colour = crop(canvas, canvas.surface, centre, extent, step)
     material = crop(canvas, canvas.surface_material, centre, extent, step)
     height = crop(canvas, canvas.height, centre, extent, step)
-    _park(colour, material, height, cars, centre, extent, step)
-    sunshine = slope_light(height, step, appearance.sun)
-    sunshine *= 1 - _shade(canvas, height, centre, extent, appearance)
-    light = lit(colour, material, sunshine, appearance)
-    if rays > 1:
+    _park(colour, material, height, cars, centre, extent)
+    sunshine = slope_light(height, step, day.sun)
+    sunshine *= 1 - _shade(canvas, height, centre, extent, day.sun)
+    light = lit(colour, material, sunshine, day)
+    if samples > 1:
         light = cv2.resize(light, (size, size), interpolation=cv2.INTER_AREA)
-    return expose(light, appearance, rng)
-
-
-def aerial_rays(settings: WorldSettings) -> int:
-    """Samples a pixel and axis: one where pixels are finer than the map."""
-    pixel = settings.aerial_metres / settings.aerial_size
-    return settings.supersampling if pixel > settings.metres_per_pixel else 1
+    return expose(light, day, rng)
 
 
 def crop(
@@ -99,7 +89,7 @@ def _shade(
     height: np.ndarray,
     centre: np.ndarray,
     extent: float,
-    appearance: Appearance,
+    sun: np.ndarray,
 ) -> np.ndarray:
     """Shadows on the crop, computed coarser, float32 of `height`'s shape."""
     wide = extent + 2 * SHADOW_MARGIN_METRES
@@ -108,12 +98,12 @@ def _shade(
     casters = crop(canvas, canvas.height, centre, wide, step)
     margin = round(SHADOW_MARGIN_METRES / step)
     inner = slice(margin, cells - margin)
-    # The picture's own heights hold the cars, which the map does not know.
+    # The picture's own heights hold the cars, which the map lacks.
     inside = (cells - 2 * margin,) * 2
     casters[inner, inner] = cv2.resize(
         height, inside, interpolation=cv2.INTER_AREA
     )
-    dark = shadows(casters, casters, step, appearance.sun)[inner, inner]
+    dark = shadows(casters, casters, step, sun)[inner, inner]
     return cv2.resize(dark, height.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
@@ -124,28 +114,28 @@ def _park(
     cars: Boxes,
     centre: np.ndarray,
     extent: float,
-    step: float,
 ) -> None:
-    """Draws the cars into the three layers, in place."""
+    """Draws the cars that no roof or tree hides, in place."""
+    step = extent / len(height)
     for index in range(len(cars)):
-        if height_at(height, cars.centre[index] - centre, extent, step) > 2:
+        if _height_at(height, cars.centre[index] - centre, extent, step) > 2:
             continue
         outline = corners(
             cars.centre[index], cars.half[index], float(cars.angle[index])
         )
         column = (outline[:, 0] - centre[0] + extent / 2) / step - 0.5
         row = (extent / 2 - outline[:, 1] + centre[1]) / step - 0.5
-        fixed = np.stack([column, row], 1) * (1 << _SHIFT)
-        points = np.round(fixed).astype(np.int32)
+        points = fixed_point(column, row)
         paint = [float(value) for value in cars.roof[index]]
-        cv2.fillConvexPoly(colour, points, paint, shift=_SHIFT)
-        cv2.fillConvexPoly(material, points, int(Material.CAR), shift=_SHIFT)
-        cv2.fillConvexPoly(
-            height, points, float(cars.eaves[index]), shift=_SHIFT
-        )
+        for layer, value in (
+            (colour, paint),
+            (material, int(Material.CAR)),
+            (height, float(cars.eaves[index])),
+        ):
+            cv2.fillConvexPoly(layer, points, value, shift=SHIFT)
 
 
-def height_at(
+def _height_at(
     height: np.ndarray, offset: np.ndarray, extent: float, step: float
 ) -> float:
     """The crop's height at an offset from its centre; 0 outside."""

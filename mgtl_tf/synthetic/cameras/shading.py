@@ -7,14 +7,12 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mgtl_tf.synthetic.cameras.rays import Rays
+from mgtl_tf.synthetic.cameras.rays import Camera
 from mgtl_tf.synthetic.cameras.spans import Part, Spans
 from mgtl_tf.synthetic.town.appearance import Appearance
-from mgtl_tf.synthetic.town.barriers import Poles
-from mgtl_tf.synthetic.town.boxes import Boxes, Kind
 from mgtl_tf.synthetic.town.palette import Material
 from mgtl_tf.synthetic.town.terrain import octaves
-from mgtl_tf.synthetic.town.vegetation import Trees
+from mgtl_tf.synthetic.town.things import Boxes, Kind, Poles, Trees
 
 GLASS = np.array([70, 82, 98], np.float32)
 BARK = np.array([92, 74, 58], np.float32)
@@ -29,7 +27,7 @@ FAR_HILLS = np.array([116, 130, 138], np.float32)
 def span_colours(
     spans: Spans, boxes: Boxes, trees: Trees, poles: Poles, day: Appearance
 ) -> np.ndarray:
-    """The lit colour of each strip as a whole, float32 [M, 3]."""
+    """The lit colour of each strip, float32 [M, 3]."""
     colour = np.empty((len(spans.part), 3), np.float32)
     rows = np.flatnonzero(spans.part == Part.SIDE)
     thing = spans.thing[rows]
@@ -53,16 +51,13 @@ def span_colours(
 def glass_share(
     spans: Spans, boxes: Boxes, first: np.ndarray, height: np.ndarray
 ) -> np.ndarray:
-    """How much of what each ray of a facade meets is window.
+    """How much of each facade's ray is window, float32 [K], 0..1.
 
     Args:
         spans: the strips.
         boxes: their boxes.
         first: int [K], the strip of each ray, all of them sides of boxes.
         height: float32 [K], metres of the hit above the box's base.
-
-    Returns:
-        float32 [K], 0 wall .. 1 glass.
     """
     thing = spans.thing[first]
     pitch, storey, share = boxes.window[thing].T
@@ -83,16 +78,13 @@ def glass_share(
 def crown_light(
     spans: Spans, first: np.ndarray, share: np.ndarray, day: Appearance
 ) -> np.ndarray:
-    """Light on a crown relative to its strip's: bright towards the sun.
+    """Light on crowns relative to their strips': bright towards the sun.
 
     Args:
         spans: the strips.
         first: int [K], the strip of each ray, all of them crowns.
         share: float32 [K], -1 at the strip's top .. 1 at its bottom.
         day: the sun.
-
-    Returns:
-        float32 [K].
     """
     across = spans.across[first]
     look_east, look_north = -spans.face_east[first], -spans.face_north[first]
@@ -119,9 +111,8 @@ def haze_colour(appearance: Appearance) -> np.ndarray:
 
 
 def draw_sky(
-    rays: Rays,
+    camera: Camera,
     rows: int,
-    heading: float,
     skyline: np.ndarray,
     appearance: Appearance,
     rng: np.random.Generator,
@@ -129,9 +120,8 @@ def draw_sky(
     """The upper rows of a panorama as if nothing stood on the ground.
 
     Args:
-        rays: of the panorama.
+        camera: of the panorama.
         rows: how many rows from the top.
-        heading: azimuth, radians, that the centre column really looks at.
         skyline: float32 [360], elevation of the far hills by degree.
         appearance: the day.
         rng: of the clouds.
@@ -139,23 +129,22 @@ def draw_sky(
     Returns:
         float32 [rows, columns, 3].
     """
-    fine = rays.samples
+    fine = camera.samples
     # Clouds are soft: one ray a pixel is enough, whatever the rest takes.
-    rays = dataclasses.replace(rays, samples=1)
+    camera = dataclasses.replace(camera, samples=1)
     wanted, rows = rows, -(-rows // fine)
-    slopes = rays.slopes[:rows, None]
+    slopes = camera.slopes[:rows, None]
     up = np.clip(slopes / np.float32(0.7), 0, 1)[..., None]
     haze = haze_colour(appearance)
     clear = haze + (ZENITH - haze) * np.sqrt(up)
-    cell = rays.columns / 9
-    noise = octaves(rng, rows, rays.columns, [cell, cell / 3, cell / 9])
+    cell = camera.columns / 9
+    noise = octaves(rng, rows, camera.columns, [cell, cell / 3, cell / 9])
     cover = np.clip(noise * 0.5 + appearance.cloud * 2.4 - 0.9, 0, 1)
     sky = clear + (CLOUD - clear) * cover[..., None].astype(np.float32)
-    degrees = np.degrees(rays.azimuths + heading) % 360
+    degrees = np.degrees(camera.azimuths + camera.heading) % 360
     ridge = np.tan(skyline)[degrees.astype(np.int32) % 360]
-    hills = 0.5 * FAR_HILLS + 0.5 * haze
-    sky[slopes < ridge] = hills
+    sky[slopes < ridge] = 0.5 * FAR_HILLS + 0.5 * haze
     if fine > 1:
-        size = (rays.columns * fine, rows * fine)
+        size = (camera.columns * fine, rows * fine)
         sky = cv2.resize(sky, size, interpolation=cv2.INTER_NEAREST)
     return sky[:wanted]

@@ -12,10 +12,8 @@ import enum
 
 import numpy as np
 
-from mgtl_tf.synthetic.cameras.rays import Rays, fan_out
-from mgtl_tf.synthetic.town.barriers import Poles
-from mgtl_tf.synthetic.town.boxes import Boxes
-from mgtl_tf.synthetic.town.vegetation import Trees
+from mgtl_tf.synthetic.cameras.rays import Camera, fan_out
+from mgtl_tf.synthetic.town.things import Boxes, Columns, Poles, Trees
 
 NEAREST_METRES = 0.4
 # A wall reaches below its base, for where the ground falls away from it.
@@ -32,38 +30,25 @@ class Part(enum.IntEnum):
 
 
 @dataclasses.dataclass(frozen=True)
-class Spans:
-    """M strips.
+class Spans(Columns):
+    """M strips."""
 
-    Attributes:
-        part: int32 [M], Part values.
-        thing: int32 [M], index of the box, tree or pole (poles after trees).
-        column: int32 [M].
-        top: int32 [M], first row.
-        bottom: int32 [M], one past the last row.
-        depth: float32 [M], metres from the camera along the ground.
-        across: float32 [M], metres along a wall, or -1..1 across a crown.
-        face_east: float32 [M], the side's outward normal.
-        face_north: float32 [M].
-    """
-
-    part: np.ndarray
-    thing: np.ndarray
-    column: np.ndarray
-    top: np.ndarray
-    bottom: np.ndarray
-    depth: np.ndarray
-    across: np.ndarray
-    face_east: np.ndarray
-    face_north: np.ndarray
+    part: np.ndarray  # int32 [M], Part values
+    thing: np.ndarray  # int32 [M], of box, tree or pole (poles after trees)
+    column: np.ndarray  # int32 [M]
+    top: np.ndarray  # int32 [M], first row
+    bottom: np.ndarray  # int32 [M], one past the last row
+    depth: np.ndarray  # float32 [M], metres from the camera along the ground
+    across: np.ndarray  # float32 [M], metres along a wall, -1..1 of a crown
+    face_east: np.ndarray  # float32 [M], the side's outward normal
+    face_north: np.ndarray  # float32 [M]
 
 
-def box_spans(
-    rays: Rays, heading: float, boxes: Boxes, eye: np.ndarray
-) -> Spans:
-    """Sides and roofs of boxes seen from `eye` [3] (east, north, height)."""
+def box_spans(camera: Camera, boxes: Boxes) -> Spans:
+    """Sides and roofs of boxes."""
+    eye = camera.eye
     centre = boxes.centre - eye[:2]
-    fan = fan_out(rays, heading, centre, np.hypot(*boxes.half.T))
+    fan = fan_out(camera, centre, np.hypot(*boxes.half.T))
     n = fan.thing
     cosine, sine = np.cos(boxes.angle)[n], np.sin(boxes.angle)[n]
     half_u, half_v = boxes.half[n].T
@@ -86,9 +71,9 @@ def box_spans(
     crosses = (ridge_at > near) & (ridge_at < far)
     ridge = base + boxes.eaves[n] + boxes.rise[n]
     over = np.where(crosses, ridge / np.where(crosses, ridge_at, 1), -np.inf)
-    wall_top = rays.first_row_below(entry / near)
-    roof_top = rays.first_row_below(np.maximum(over, exit_ / far))
-    wall_bottom = rays.first_row_below((base - FOUNDATION_METRES) / near)
+    wall_top = camera.first_row_below(entry / near)
+    roof_top = camera.first_row_below(np.maximum(over, exit_ / far))
+    wall_bottom = camera.first_row_below((base - FOUNDATION_METRES) / near)
     column = fan.column[hit]
     side = Spans(
         np.full(len(n), Part.SIDE, np.int32),
@@ -101,28 +86,26 @@ def box_spans(
         np.where(on_end, cosine, -sine),
         np.where(on_end, sine, cosine),
     )
+    # The slope that faces the camera is lit, or not, as the eaves are.
     roof = dataclasses.replace(
         side,
         part=np.full(len(n), Part.ROOF, np.int32),
         top=roof_top,
         bottom=wall_top,
-        # The slope that faces the camera is lit, or not, as the eaves are.
-        face_east=side.face_east,
     )
     return join_spans(side, roof)
 
 
-def tree_spans(
-    rays: Rays, heading: float, trees: Trees, eye: np.ndarray
-) -> Spans:
+def tree_spans(camera: Camera, trees: Trees) -> Spans:
     """Crowns of trees; a camera below a crown does not see it."""
+    eye = camera.eye
     centre = trees.centre - eye[:2]
-    fan = fan_out(rays, heading, centre, trees.radius)
+    fan = fan_out(camera, centre, trees.radius)
     n = fan.thing
     east, north = centre[n].T
     along = east * fan.east + north * fan.north
     across = (east * fan.north - north * fan.east) / -trees.radius[n]
-    # Leaves: the rim is ragged, by an amount that hangs on tree and column.
+    # Leaves: the rim is ragged, by an amount of tree and column.
     ragged = speckle(n * 131 + fan.column) * np.float32(0.22)
     rim = np.sqrt(np.maximum(1 - across**2, 0))
     base = trees.base[n] - eye[2]
@@ -142,8 +125,8 @@ def tree_spans(
         np.full(len(n), Part.CROWN, np.int32),
         n,
         fan.column[seen],
-        rays.first_row_below(high[seen] / along),
-        rays.first_row_below(low[seen] / along),
+        camera.first_row_below(high[seen] / along),
+        camera.first_row_below(low[seen] / along),
         along - trees.radius[n] * rim * np.float32(0.5),
         across[seen],
         -fan.east[seen],
@@ -151,10 +134,9 @@ def tree_spans(
     )
 
 
-def stem_spans(
-    rays: Rays, heading: float, trees: Trees, poles: Poles, eye: np.ndarray
-) -> Spans:
+def stem_spans(camera: Camera, trees: Trees, poles: Poles) -> Spans:
     """Trunks and poles, at least one ray wide so that none gets lost."""
+    eye = camera.eye
     centre = np.concatenate([trees.centre, poles.centre]) - eye[:2]
     # A trunk goes on into its crown, else the crown would float.
     into = trees.bottom + (trees.top - trees.bottom) * np.float32(0.3)
@@ -162,8 +144,8 @@ def stem_spans(
     base = np.concatenate([trees.base, poles.base]) - eye[2]
     radius = np.concatenate([trees.trunk, poles.radius])
     distance = np.hypot(*centre.T)
-    wide = np.maximum(radius, distance * np.float32(rays.step * 0.5))
-    fan = fan_out(rays, heading, centre, wide)
+    wide = np.maximum(radius, distance * np.float32(camera.step * 0.5))
+    fan = fan_out(camera, centre, wide)
     seen = np.flatnonzero(distance[fan.thing] > NEAREST_METRES)
     n = fan.thing[seen]
     depth = distance[n]
@@ -172,8 +154,8 @@ def stem_spans(
         np.full(len(n), Part.STEM, np.int32),
         n,
         fan.column[seen],
-        rays.first_row_below((base + height)[n] / depth),
-        rays.first_row_below((base[n] - np.float32(0.5)) / depth),
+        camera.first_row_below((base + height)[n] / depth),
+        camera.first_row_below((base[n] - np.float32(0.5)) / depth),
         depth,
         np.clip(-across / wide[n], -1, 1),
         -fan.east[seen],
@@ -183,20 +165,15 @@ def stem_spans(
 
 def join_spans(*groups: Spans) -> Spans:
     """All strips of several groups that cover at least one row."""
-    joined = [
-        np.concatenate([getattr(group, field.name) for group in groups])
-        for field in dataclasses.fields(Spans)
-    ]
-    spans = Spans(*joined)
-    visible = np.flatnonzero(spans.bottom > spans.top)
-    return Spans(*(values[visible] for values in joined))
+    spans = Spans.join(*groups)
+    return spans.take(np.flatnonzero(spans.bottom > spans.top))
 
 
-def paint_spans(rays: Rays, spans: Spans, depth: np.ndarray) -> np.ndarray:
+def paint_spans(camera: Camera, spans: Spans, depth: np.ndarray) -> np.ndarray:
     """Which strip each ray meets first.
 
     Args:
-        rays: of the panorama.
+        camera: of the panorama.
         spans: the strips.
         depth: float32 [rows, columns], metres to the ground, inf for sky.
 
@@ -205,17 +182,17 @@ def paint_spans(rays: Rays, spans: Spans, depth: np.ndarray) -> np.ndarray:
     """
     order = np.argsort(-spans.depth, kind="stable")
     top, count = spans.top[order], (spans.bottom - spans.top)[order]
-    start = top * rays.columns + spans.column[order]
+    start = top * camera.columns + spans.column[order]
     past = np.cumsum(count)
     row = np.arange(past[-1] if len(past) else 0)
     row -= np.repeat(past - count, count)
-    pixel = np.repeat(start, count) + row * rays.columns
+    pixel = np.repeat(start, count) + row * camera.columns
     # NumPy keeps the last value given to an index: the nearest strip.
-    first = np.full(rays.rows * rays.columns, -1, np.int32)
+    first = np.full(camera.rows * camera.columns, -1, np.int32)
     first[pixel] = np.repeat(order, count)
     reach = np.append(spans.depth, np.float32(-np.inf))[first]
     first[reach > depth.ravel()] = -1
-    return first.reshape(rays.rows, rays.columns)
+    return first.reshape(camera.rows, camera.columns)
 
 
 def _turn(east, north, cosine, sine):

@@ -11,38 +11,23 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mgtl_tf.synthetic.town.palette import Material
-
-FIELDS = (Material.FIELD_A, Material.FIELD_B, Material.FIELD_C)
+from mgtl_tf.synthetic.town.palette import FIELDS, Material
 
 
 @dataclasses.dataclass(frozen=True)
 class Appearance:
-    """Light, season and camera of one picture.
+    """Light, season and camera of one picture."""
 
-    Attributes:
-        sun: float32 [3], unit vector to the sun (east, north, up).
-        sunlight: strength of the direct light.
-        skylight: strength of the light from all around.
-        tints: float32 [materials, 3], factors on each material's colour.
-        gains: float32 [3], white balance and exposure.
-        gamma: exponent of the tone curve.
-        noise: deviation of the sensor noise, grey levels.
-        jpeg_quality: 1..100.
-        haze: metres at which haze hides 63 per cent.
-        cloud: 0 clear .. 1 overcast.
-    """
-
-    sun: np.ndarray
-    sunlight: float
-    skylight: float
-    tints: np.ndarray
-    gains: np.ndarray
-    gamma: float
-    noise: float
-    jpeg_quality: int
-    haze: float
-    cloud: float
+    sun: np.ndarray  # float32 [3], unit vector to the sun (east, north, up)
+    sunlight: float  # strength of the direct light
+    skylight: float  # strength of the light from all around
+    tints: np.ndarray  # float32 [materials, 3], factors on their colours
+    gains: np.ndarray  # float32 [3], white balance and exposure
+    gamma: float  # exponent of the tone curve
+    noise: float  # deviation of the sensor noise, grey levels
+    jpeg_quality: int  # 1..100
+    haze: float  # metres at which haze hides 63 per cent
+    cloud: float  # 0 clear .. 1 overcast
 
 
 def draw_appearance(
@@ -51,7 +36,7 @@ def draw_appearance(
     """One day.
 
     Args:
-        rng: where its chances come from.
+        rng: random source.
         change: strength of the differences between days.
         noise: strength of sensor noise and JPEG loss.
     """
@@ -82,15 +67,12 @@ def draw_appearance(
 def expose(
     image: np.ndarray, appearance: Appearance, rng: np.random.Generator
 ) -> np.ndarray:
-    """What the camera makes of the light: gains, tone curve, noise.
+    """The camera's gains, tone curve and noise, uint8 [H, W, 3].
 
     Args:
         image: float32 [H, W, 3], linear light as 0..255 RGB.
         appearance: the camera.
         rng: of the noise.
-
-    Returns:
-        uint8 [H, W, 3].
     """
     level = np.maximum(image * (appearance.gains * np.float32(1 / 255)), 0)
     level = cv2.pow(level, appearance.gamma)

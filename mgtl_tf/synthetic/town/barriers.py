@@ -2,45 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
-from mgtl_tf.synthetic.town.boxes import Boxes, Kind, corners, stack_boxes
 from mgtl_tf.synthetic.town.canvas import Occupancy
 from mgtl_tf.synthetic.town.palette import BARRIERS, HEDGES, pick
-from mgtl_tf.synthetic.town.streets import Street, left_of
+from mgtl_tf.synthetic.town.streets import Street
+from mgtl_tf.synthetic.town.things import (
+    Boxes,
+    Kind,
+    Poles,
+    corners,
+    stack_boxes,
+)
 
 PIECE_METRES = 6.0
 THICKNESS = {Kind.WALL: 0.3, Kind.HEDGE: 0.9, Kind.FENCE: 0.15}
-
-
-@dataclasses.dataclass(frozen=True)
-class Poles:
-    """N thin upright cylinders.
-
-    Attributes:
-        centre: float32 [N, 2], east and north, metres.
-        base: float32 [N], height of the ground there.
-        height: float32 [N], metres above base.
-        radius: float32 [N], metres.
-        colour: float32 [N, 3], RGB.
-    """
-
-    centre: np.ndarray
-    base: np.ndarray
-    height: np.ndarray
-    radius: np.ndarray
-    colour: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Poles:
-        """Some of the poles, by index or mask."""
-        return Poles(
-            *(
-                getattr(self, field.name)[rows]
-                for field in dataclasses.fields(self)
-            )
-        )
 
 
 def make_barriers(
@@ -51,7 +27,7 @@ def make_barriers(
     for street in streets:
         for side in (-1.0, 1.0):
             if rng.random() < 0.45:
-                _run(rng, street, side, occupancy, rows)
+                rows += _run(rng, street, side, occupancy)
     return stack_boxes(rows)
 
 
@@ -63,13 +39,12 @@ def make_poles(
     for street in streets:
         if rng.random() < 0.3:
             continue
-        length = street.length
         gap = rng.uniform(16, 34)
-        distances = np.arange(rng.uniform(3, gap), length, gap)
-        place, tangents = street.along(distances)
+        distances = np.arange(rng.uniform(3, gap), street.length, gap)
         offset = street.half_corridor + 0.5
-        side = rng.choice([-1.0, 1.0])
-        points.append(place + left_of(tangents) * offset * side)
+        points.append(
+            street.beside(distances, offset * rng.choice([-1.0, 1.0]))
+        )
     centre = np.concatenate(points)
     centre = centre[occupancy.free_points(centre)]
     count = len(centre)
@@ -84,39 +59,30 @@ def make_poles(
 
 
 def _run(
-    rng: np.random.Generator,
-    street: Street,
-    side: float,
-    occupancy: Occupancy,
-    rows: list[dict],
-) -> None:
+    rng: np.random.Generator, street: Street, side: float, occupancy: Occupancy
+) -> list[dict]:
     """One barrier along a part of one side of a street."""
-    length = street.length
     kind = (Kind.WALL, Kind.HEDGE, Kind.FENCE)[int(rng.integers(3))]
     family = HEDGES if kind == Kind.HEDGE else BARRIERS
     colour = pick(rng, family, 1, 0.08)[0]
     eaves = rng.uniform(0.8, 2.0)
     offset = side * (street.half_corridor + rng.uniform(0.7, 1.6))
-    first, last = np.sort(rng.uniform(0, length, 2))
-    ends = np.arange(first, last, PIECE_METRES)
-    points, tangents = street.along(ends)
-    points = points + left_of(tangents) * offset
+    first, last = np.sort(rng.uniform(0, street.length, 2))
+    points = street.beside(np.arange(first, last, PIECE_METRES), offset)
+    rows = []
     for start, end in zip(points[:-1], points[1:], strict=True):
         reach = end - start
-        angle = float(np.arctan2(reach[1], reach[0]))
-        half = np.array([np.hypot(*reach) / 2 + 0.05, THICKNESS[kind] / 2])
-        outline = corners((start + end) / 2, half, angle)
+        box = {
+            "centre": (start + end) / 2,
+            "half": np.array(
+                [np.hypot(*reach) / 2 + 0.05, THICKNESS[kind] / 2]
+            ),
+            "angle": float(np.arctan2(reach[1], reach[0])),
+        }
+        outline = corners(**box)
         if rng.random() < 0.1 or not occupancy.is_free(outline):
             continue
         occupancy.take_polygon(outline)
-        rows.append(
-            {
-                "centre": (start + end) / 2,
-                "half": half,
-                "angle": angle,
-                "eaves": eaves,
-                "facade": colour,
-                "roof": colour * 0.95,
-                "kind": kind,
-            }
-        )
+        look = {"facade": colour, "roof": colour * 0.95, "kind": kind}
+        rows.append({**box, **look, "eaves": eaves})
+    return rows

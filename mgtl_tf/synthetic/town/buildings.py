@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from mgtl_tf.synthetic.town.boxes import Boxes, Kind, corners, stack_boxes
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
 from mgtl_tf.synthetic.town.palette import FACADES, ROOFS, Material, pick
 from mgtl_tf.synthetic.town.streets import Street, left_of
+from mgtl_tf.synthetic.town.things import Boxes, Kind, corners, stack_boxes
 
 # Chance that a lot is built on, by its parcel's use.
 BUILT = {
@@ -33,12 +33,9 @@ def make_buildings(
     land: Land,
     occupancy: Occupancy,
 ) -> Boxes:
-    """Rows of buildings on both sides of each street.
+    """Rows of buildings on both sides of each street, base 0.
 
     Takes their ground in `occupancy`.
-
-    Returns:
-        boxes with base 0 (the terrain is added later).
     """
     rows: list[dict] = []
     for street in streets:

@@ -9,48 +9,38 @@ import numpy as np
 
 from mgtl_tf.synthetic.town.palette import Material
 
-# cv2 takes fixed-point coordinates: 4 fractional bits, a sixteenth of a cell.
-_SHIFT = 4
+SHIFT = 4
+"""Fractional bits of cv2's fixed-point coordinates."""
+
 STEP_METRES = 0.5
 
 
 @dataclasses.dataclass
 class Canvas:
-    """Bare ground, and the surface a bird sees; row 0 is north.
+    """Bare ground, and the surface seen from above; row 0 is north."""
 
-    Attributes:
-        side: metres a side.
-        step: metres a cell.
-        ground: uint8 [H, W, 3] RGB colour without objects.
-        ground_material: uint8 [H, W].
-        surface: uint8 [H, W, 3] RGB colour of the topmost thing.
-        surface_material: uint8 [H, W].
-        height: float32 [H, W], metres of the topmost thing above ground.
-    """
-
-    side: float
-    step: float
-    ground: np.ndarray
-    ground_material: np.ndarray
-    surface: np.ndarray
-    surface_material: np.ndarray
-    height: np.ndarray
+    side: float  # metres a side
+    step: float  # metres a cell
+    ground: np.ndarray  # uint8 [H, W, 3], RGB without objects
+    ground_material: np.ndarray  # uint8 [H, W]
+    surface: np.ndarray  # uint8 [H, W, 3], RGB of the topmost thing
+    surface_material: np.ndarray  # uint8 [H, W]
+    height: np.ndarray  # float32 [H, W], metres of the topmost thing
 
     def pixels(self, metres: np.ndarray) -> np.ndarray:
         """Points [N, 2] (east, north) as cv2's fixed-point (column, row)."""
         metres = np.asarray(metres, np.float64)
         column = metres[:, 0] / self.step - 0.5
         row = (self.side - metres[:, 1]) / self.step - 0.5
-        fixed = np.stack([column, row], 1) * (1 << _SHIFT)
-        return np.round(fixed).astype(np.int32)
+        return fixed_point(column, row)
 
     def polygon(
         self, metres: np.ndarray, colour: np.ndarray, material: Material
     ) -> None:
         """Fills a polygon [N, 2] of the ground."""
         points = [self.pixels(metres)]
-        cv2.fillPoly(self.ground, points, as_colour(colour), shift=_SHIFT)
-        cv2.fillPoly(self.ground_material, points, int(material), shift=_SHIFT)
+        cv2.fillPoly(self.ground, points, as_colour(colour), shift=SHIFT)
+        cv2.fillPoly(self.ground_material, points, int(material), shift=SHIFT)
 
     def line(
         self,
@@ -67,7 +57,7 @@ class Canvas:
             (self.ground_material, int(material)),
         ):
             cv2.polylines(
-                layer, points, False, value, thickness, cv2.LINE_8, _SHIFT
+                layer, points, False, value, thickness, cv2.LINE_8, SHIFT
             )
 
     def window(
@@ -76,8 +66,8 @@ class Canvas:
         """The cells around a point.
 
         Returns:
-            slices of the rasters, and the cells' east and north metres from
-            the point (float32 [1, W] and [H, 1]).
+            slices of the rasters, and the cells' metres east (float32
+            [1, W]) and north ([H, 1]) of the point.
         """
         count = self.height.shape[0]
         reach = radius / self.step
@@ -106,14 +96,13 @@ class Canvas:
         Args:
             slices: the window.
             height: float32 [h, w], metres; 0 outside the object.
-            colour: [3] or [h, w, 3], RGB.
+            colour: [h, w, 3], RGB.
             material: of the object.
         """
         higher = height > self.height[slices]
         self.height[slices][higher] = height[higher]
         self.surface_material[slices][higher] = int(material)
-        shown = np.broadcast_to(colour, (*height.shape, 3))[higher]
-        self.surface[slices][higher] = np.clip(shown, 0, 255)
+        self.surface[slices][higher] = np.clip(colour[higher], 0, 255)
 
     def lift_ground(self) -> None:
         """Begins the surface as a copy of the finished ground."""
@@ -135,6 +124,12 @@ def blank_canvas(side: float, step: float) -> Canvas:
     )
 
 
+def fixed_point(column: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """Coordinates [N] as cv2 takes them with `SHIFT`, int32 [N, 2]."""
+    fixed = np.stack([column, row], 1) * (1 << SHIFT)
+    return np.round(fixed).astype(np.int32)
+
+
 def as_colour(colour: np.ndarray) -> tuple[float, ...]:
     """A colour as cv2 wants it."""
     return tuple(float(value) for value in np.clip(colour, 0, 255))
@@ -148,10 +143,9 @@ def _span(position: float, reach: float, count: int) -> tuple[int, int]:
 
 
 class Occupancy:
-    """A bitmap of taken ground with two questions and two answers."""
+    """A bitmap of the ground that is taken, of a map of `side` metres."""
 
     def __init__(self, side: float) -> None:
-        """Begins with all ground of a map of `side` metres free."""
         count = int(np.ceil(side / STEP_METRES))
         self.side = side
         self.taken = np.zeros((count, count), np.uint8)
@@ -182,7 +176,7 @@ class Occupancy:
         return not np.any(window & shape)
 
     def free_points(self, metres: np.ndarray) -> np.ndarray:
-        """Whether each of the points [N, 2] lies so, bool [N]."""
+        """Whether each point [N, 2] lies on the map and free, bool [N]."""
         column, row = self._pixels(metres).T
         count = self.taken.shape[0]
         inside = (row >= 0) & (row < count) & (column >= 0) & (column < count)

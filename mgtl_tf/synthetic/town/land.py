@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import enum
 import functools
+import itertools
 
 import cv2
 import numpy as np
 from scipy.spatial import Voronoi, cKDTree
 
 from mgtl_tf.synthetic.town.canvas import Canvas
-from mgtl_tf.synthetic.town.palette import GROUND, Material, pick
+from mgtl_tf.synthetic.town.palette import FIELDS, GROUND, Material, pick
 from mgtl_tf.synthetic.town.terrain import octaves
 
 CELL_METRES = 62.0
@@ -19,7 +20,7 @@ TILE = 512
 
 
 class Use(enum.IntEnum):
-    """What a parcel serves for."""
+    """The use of a parcel."""
 
     HOMES = 0
     OFFICES = 1
@@ -29,22 +30,15 @@ class Use(enum.IntEnum):
 
 
 SHARES = (0.40, 0.16, 0.16, 0.19, 0.09)
-FIELDS = (Material.FIELD_A, Material.FIELD_B, Material.FIELD_C)
 
 
 @dataclasses.dataclass(frozen=True)
 class Land:
-    """The parcels: a Voronoi diagram with a use for each cell.
+    """The parcels: a Voronoi diagram with a use for each cell."""
 
-    Attributes:
-        seeds: float64 [N, 2], the cells' seeds.
-        uses: int [N], Use values.
-        ponds: polygons float64 [K, 2] of water.
-    """
-
-    seeds: np.ndarray
-    uses: np.ndarray
-    ponds: list[np.ndarray]
+    seeds: np.ndarray  # float64 [N, 2], of the cells
+    uses: np.ndarray  # int [N], Use values
+    ponds: list[np.ndarray]  # polygons float64 [K, 2] of water
 
     def use_at(self, points: np.ndarray) -> np.ndarray:
         """The use at points [K, 2], int [K]."""
@@ -87,37 +81,25 @@ def paint_land(canvas: Canvas, land: Land, rng: np.random.Generator) -> None:
 def roughen(canvas: Canvas, rng: np.random.Generator) -> None:
     """Mottles the ground: patches of metres and grain of a cell."""
     count = canvas.height.shape[0]
+    size = min(count, TILE)
     cells = [9 / canvas.step, 2.5 / canvas.step, 1.0]
-    tile = octaves(rng, min(count, TILE), min(count, TILE), cells)
-    repeats = -(-count // len(tile))
+    tile = octaves(rng, size, size, cells)
     strength = np.full(len(Material), 0.025, np.float32)
     strength[: Material.WATER] = 0.06
-    for row in range(repeats):
-        for column in range(repeats):
-            _roughen_tile(canvas, row, column, tile, strength)
-
-
-def _roughen_tile(
-    canvas: Canvas,
-    row: int,
-    column: int,
-    tile: np.ndarray,
-    strength: np.ndarray,
-) -> None:
-    """Mottles one square of the ground, in place."""
-    size = len(tile)
-    part = (
-        slice(row * size, (row + 1) * size),
-        slice(column * size, (column + 1) * size),
-    )
-    material = canvas.ground_material[part]
-    # Neighbouring tiles are mirrored, so that no seam shows.
-    noise = tile[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
-    level = noise[: material.shape[0], : material.shape[1]]
-    level = 1 + level * np.take(strength, material)
-    canvas.ground[part] = cv2.multiply(
-        canvas.ground[part], cv2.merge([level] * 3), dtype=cv2.CV_8U
-    )
+    starts = range(0, -(-count // size))
+    for row, column in itertools.product(starts, starts):
+        part = (
+            slice(row * size, (row + 1) * size),
+            slice(column * size, (column + 1) * size),
+        )
+        material = canvas.ground_material[part]
+        # Neighbouring tiles are mirrored, so that no seam shows.
+        noise = tile[:: -1 if row % 2 else 1, :: -1 if column % 2 else 1]
+        level = noise[: material.shape[0], : material.shape[1]]
+        level = 1 + level * np.take(strength, material)
+        canvas.ground[part] = cv2.multiply(
+            canvas.ground[part], cv2.merge([level] * 3), dtype=cv2.CV_8U
+        )
 
 
 def _material(rng: np.random.Generator, use: int) -> Material:

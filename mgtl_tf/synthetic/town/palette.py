@@ -1,7 +1,7 @@
 """Materials and the one family of colours that every map uses.
 
-All maps of a world share it: were each map of its own colours, colour alone
-would tell a gallery's places apart from another's. RGB throughout, 0..255.
+All maps of a world share it: otherwise colour alone would distinguish one
+gallery's places from another's. RGB throughout, 0..255.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Material(enum.IntEnum):
     CAR = 14
 
 
+FIELDS = (Material.FIELD_A, Material.FIELD_B, Material.FIELD_C)
 GROUND = {
     Material.GRASS: (94, 116, 62),
     Material.FIELD_A: (142, 132, 84),

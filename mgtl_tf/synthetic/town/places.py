@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mgtl_tf.synthetic.town.streets import Street, left_of
+from mgtl_tf.synthetic.town.streets import Street
 
 
 def make_places(
@@ -18,7 +18,7 @@ def make_places(
     """All places that a map has room for.
 
     Args:
-        rng: where its chances come from.
+        rng: random source.
         streets: the network.
         side: metres of the map a side.
         margin: metres along the border where no camera stands.
@@ -43,12 +43,7 @@ def make_places(
 
 
 def choose(places: np.ndarray, count: int, greatest: float) -> np.ndarray:
-    """The first `count` places none of which is left without a neighbour.
-
-    Args:
-        places: float64 [N, 2].
-        count: how many are wanted.
-        greatest: metres within which each needs another.
+    """The first `count` places, each with another within `greatest` metres.
 
     Returns:
         float64 [count, 2]; fewer where the map has not as many.
@@ -65,21 +60,14 @@ def choose(places: np.ndarray, count: int, greatest: float) -> np.ndarray:
     return without_isolated(places, greatest)[:count]
 
 
-def nearest_distances(places: np.ndarray) -> np.ndarray:
-    """Metres from each place [N, 2] to its nearest other one, float64 [N]."""
-    if len(places) < 2:
-        return np.full(len(places), np.inf)
-    return cKDTree(places).query(places, k=2)[0][:, 1]
-
-
 def without_isolated(places: np.ndarray, greatest: float) -> np.ndarray:
     """Drops places until each has another within `greatest` metres."""
-    while len(places):
-        lonely = nearest_distances(places) > greatest
-        if not lonely.any():
-            break
-        places = places[~lonely]
-    return places
+    while len(places) > 1:
+        nearest = cKDTree(places).query(places, k=2)[0][:, 1]
+        if not (nearest > greatest).any():
+            return places
+        places = places[nearest <= greatest]
+    return places[:0]
 
 
 def _walk(
@@ -91,10 +79,9 @@ def _walk(
     strides = rng.uniform(low, high, int(length / low) + 1)
     distances = np.cumsum(strides)
     distances = distances[distances < length]
-    points, tangents = street.along(distances)
     lane = 0.0 if street.lanes == 1 else street.width / 4
     lane *= rng.choice([-1.0, 1.0])
-    return points + left_of(tangents) * min(lane, 2.5)
+    return street.beside(distances, min(lane, 2.5))
 
 
 def _is_clear(
@@ -104,9 +91,9 @@ def _is_clear(
     least: float,
 ) -> bool:
     """Whether no kept place is nearer than `least` metres."""
-    for row in range(cell[0] - 1, cell[0] + 2):
-        for column in range(cell[1] - 1, cell[1] + 2):
-            for other in cells.get((row, column), ()):
-                if np.hypot(*(other - point)) < least:
-                    return False
-    return True
+    return not any(
+        np.hypot(*(other - point)) < least
+        for row in range(cell[0] - 1, cell[0] + 2)
+        for column in range(cell[1] - 1, cell[1] + 2)
+        for other in cells.get((row, column), ())
+    )

@@ -18,30 +18,17 @@ WHITE = np.asarray(GROUND[Material.MARKING], np.float32)
 
 @dataclasses.dataclass(frozen=True)
 class Street:
-    """One street between two junctions.
+    """One street between two junctions."""
 
-    Attributes:
-        points: float64 [N, 2], its centre line, about 1.5 m from point to
-            point, east and north.
-        width: of the carriageway, metres.
-        sidewalk: width of each sidewalk, metres, 0 for none.
-        material: ASPHALT, PAVING or GRAVEL.
-        colour: float32 [3].
-        lanes: 2 with a centre line, 1 without.
-        edge_lines: whether white lines run along both edges.
-        zebra: whether a crossing lies at its first and its last end.
-        avenue: metres between its street trees, 0 for none.
-    """
-
-    points: np.ndarray
-    width: float
-    sidewalk: float
-    material: Material
-    colour: np.ndarray
-    lanes: int
-    edge_lines: bool
-    zebra: tuple[bool, bool]
-    avenue: float
+    points: np.ndarray  # float64 [N, 2], its centre line, about 1.5 m a step
+    width: float  # of the carriageway, metres
+    sidewalk: float  # width of each sidewalk, metres, 0 for none
+    material: Material  # ASPHALT, PAVING or GRAVEL
+    colour: np.ndarray  # float32 [3]
+    lanes: int  # 2 with a centre line, 1 without
+    edge_lines: bool  # whether white lines run along both edges
+    zebra: tuple[bool, bool]  # crossings at its first and its last end
+    avenue: float  # metres between its street trees, 0 for none
 
     @functools.cached_property
     def course(self) -> tuple[np.ndarray, np.ndarray]:
@@ -66,6 +53,11 @@ class Street:
         heading = values[2:] / np.hypot(values[2], values[3])
         return values[:2].T, heading.T
 
+    def beside(self, distances: np.ndarray, offset: float) -> np.ndarray:
+        """Points [K, 2] some metres to the left of the centre line."""
+        points, tangents = self.along(distances)
+        return points + left_of(tangents) * offset
+
     @property
     def half_corridor(self) -> float:
         """Metres from the centre line to the far side of the sidewalk."""
@@ -78,12 +70,12 @@ def make_streets(
     """A bent, torn and shaken lattice, so that no two corners are alike.
 
     Args:
-        rng: where its chances come from.
+        rng: random source.
         side: metres of the map a side.
         spacing: metres from one junction to the next, about.
 
     Returns:
-        streets, main ones last (they are painted over the small ones).
+        streets by width: main ones are painted over the small ones.
     """
     count = int(np.ceil(side / spacing)) + 2
     bend = _warp(rng, side)
@@ -209,17 +201,17 @@ def _mark(canvas: Canvas, street: Street) -> None:
     if length < 3 * JUNCTION_METRES or street.lanes == 1:
         return
     inner = np.arange(JUNCTION_METRES, length - JUNCTION_METRES, 1.0)
-    points, tangents = street.along(inner)
+    points, _ = street.along(inner)
     for first in range(0, len(points) - 3, int(2 * DASH_METRES)):
         dash = points[first : first + int(DASH_METRES) + 1]
         canvas.line(dash, 0.25, WHITE, Material.MARKING)
     if street.edge_lines:
-        offset = left_of(tangents) * (street.width / 2 - 0.35)
-        for edge in (points + offset, points - offset):
+        offset = street.width / 2 - 0.35
+        for side in (offset, -offset):
+            edge = street.beside(inner, side)
             canvas.line(edge, 0.2, WHITE, Material.MARKING)
-    for wanted, place in zip(
-        street.zebra, (JUNCTION_METRES, length - JUNCTION_METRES), strict=True
-    ):
+    ends = JUNCTION_METRES, length - JUNCTION_METRES
+    for wanted, place in zip(street.zebra, ends, strict=True):
         if wanted:
             _zebra(canvas, street, place)
 

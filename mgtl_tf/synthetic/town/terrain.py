@@ -22,16 +22,9 @@ def generator(*address: int) -> np.random.Generator:
 def smooth_noise(
     rng: np.random.Generator, height: int, width: int, cell: float
 ) -> np.ndarray:
-    """Value noise of about unit deviation.
+    """Value noise of about unit deviation, float32 [height, width].
 
-    Args:
-        rng: where the values come from.
-        height: rows H.
-        width: columns W.
-        cell: pixels from one bump to the next.
-
-    Returns:
-        float32 [H, W].
+    `cell` is the pixels from one bump to the next.
     """
     rows = max(2, round(height / cell) + 1)
     columns = max(2, round(width / cell) + 1)
@@ -51,15 +44,10 @@ def octaves(
 
 @dataclasses.dataclass(frozen=True)
 class Terrain:
-    """Ground heights, row 0 north, one cell every STEP_METRES.
+    """Ground heights, row 0 north, one cell every STEP_METRES."""
 
-    Attributes:
-        heights: float32 [H, W], metres.
-        side: metres the grid spans a side.
-    """
-
-    heights: np.ndarray
-    side: float
+    heights: np.ndarray  # float32 [H, W], metres
+    side: float  # metres the grid spans a side
 
     def at(self, east: np.ndarray, north: np.ndarray) -> np.ndarray:
         """Ground height, float32, at points of any two-dimensional shape."""

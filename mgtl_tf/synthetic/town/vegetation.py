@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
 from mgtl_tf.synthetic.town.palette import CONIFERS, LEAVES, Material, pick
-from mgtl_tf.synthetic.town.streets import Street, left_of
+from mgtl_tf.synthetic.town.streets import Street
+from mgtl_tf.synthetic.town.things import Trees
 
 SQUARE_METRES_A_CANDIDATE = 55.0
 # Chance that a candidate grows, by its parcel's use.
@@ -21,40 +20,6 @@ GROWS[[Use.HOMES, Use.OFFICES, Use.PARK, Use.FIELD, Use.SQUARE]] = (
     0.05,
     0.1,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Trees:
-    """N trees; a crown is an ellipsoid, or a cone on a conifer.
-
-    Attributes:
-        centre: float32 [N, 2], east and north, metres.
-        base: float32 [N], height of the ground there.
-        radius: float32 [N], of the crown at its widest, metres.
-        bottom: float32 [N], the crown's underside above base, metres.
-        top: float32 [N], the tree's top above base, metres.
-        trunk: float32 [N], the trunk's radius, metres.
-        conifer: bool [N].
-        colour: float32 [N, 3], RGB of the leaves.
-    """
-
-    centre: np.ndarray
-    base: np.ndarray
-    radius: np.ndarray
-    bottom: np.ndarray
-    top: np.ndarray
-    trunk: np.ndarray
-    conifer: np.ndarray
-    colour: np.ndarray
-
-    def take(self, rows: np.ndarray) -> Trees:
-        """Some of the trees, by index or mask."""
-        return Trees(
-            *(
-                getattr(self, field.name)[rows]
-                for field in dataclasses.fields(self)
-            )
-        )
 
 
 def make_trees(
@@ -129,16 +94,15 @@ def _avenues(rng: np.random.Generator, streets: list[Street]) -> np.ndarray:
     for street in streets:
         if not street.avenue:
             continue
-        length = street.length
         for side in (-1.0, 1.0):
             if rng.random() < 0.3:
                 continue
-            distances = np.arange(rng.uniform(2, 10), length, street.avenue)
+            first = rng.uniform(2, 10)
+            distances = np.arange(first, street.length, street.avenue)
             distances = distances + rng.normal(0, 1.2, len(distances))
             distances = distances[rng.random(len(distances)) < 0.8]
-            place, tangents = street.along(distances)
             offset = side * (street.half_corridor + rng.uniform(0.9, 1.6))
-            points.append(place + left_of(tangents) * offset)
+            points.append(street.beside(distances, offset))
     return np.concatenate(points)
 
 
@@ -151,10 +115,7 @@ def _scattered(rng: np.random.Generator, land: Land, side: float) -> np.ndarray:
 
 
 def _thin_out(points: np.ndarray, least: float) -> np.ndarray:
-    """Drops points nearer than about `least` metres to an earlier one.
-
-    One point a grid cell is kept, which is quick and regular enough.
-    """
+    """Keeps the first point of each grid cell of `least` metres."""
     cells = np.floor(points / least).astype(np.int64)
     _, first = np.unique(cells, axis=0, return_index=True)
     return points[np.sort(first)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -11,61 +12,41 @@ import numpy as np
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town import barriers, buildings, vegetation
 from mgtl_tf.synthetic.town import land as land_use
-from mgtl_tf.synthetic.town.barriers import Poles
-from mgtl_tf.synthetic.town.boxes import Boxes, join_boxes
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy, blank_canvas
 from mgtl_tf.synthetic.town.places import choose, make_places
 from mgtl_tf.synthetic.town.streets import Street, make_streets, paint_streets
 from mgtl_tf.synthetic.town.terrain import Terrain, generator, make_terrain
-from mgtl_tf.synthetic.town.vegetation import Trees
+from mgtl_tf.synthetic.town.things import Boxes, Columns, Poles, Trees
+
+_Things = TypeVar("_Things", Boxes, Trees, Poles)
 
 MARGIN_METRES = 70.0
 COARSE_CELLS = 4
 
 
 @dataclasses.dataclass(frozen=True)
-class Lanes:
-    """Points along all streets, where cars drive and park.
+class Lanes(Columns):
+    """Points along all streets, where cars drive and park."""
 
-    Attributes:
-        points: float32 [N, 2], on the centre lines.
-        tangents: float32 [N, 2], unit vectors.
-        half_width: float32 [N], of the carriageway, metres.
-    """
-
-    points: np.ndarray
-    tangents: np.ndarray
-    half_width: np.ndarray
+    points: np.ndarray  # float32 [N, 2], on the centre lines
+    tangents: np.ndarray  # float32 [N, 2], unit vectors
+    half_width: np.ndarray  # float32 [N], of the carriageway, metres
 
 
 @dataclasses.dataclass(frozen=True)
 class TownMap:
-    """Everything that the cameras of one map can see.
+    """Everything that the cameras of one map can see."""
 
-    Attributes:
-        index: 0 is the val map, 1 and up are train maps.
-        canvas: rasters of the ground and of the surface.
-        coarse: the same, COARSE_CELLS times as coarse, for far ground.
-        terrain: height of the ground.
-        boxes: buildings and barriers.
-        trees: crowns and trunks.
-        poles: lamps and wire poles.
-        lanes: where cars may be.
-        skyline: float32 [360], elevation in radians of the far horizon at
-            each degree of azimuth.
-        places: float64 [N, 2], east and north of the aerial cameras.
-    """
-
-    index: int
-    canvas: Canvas
-    coarse: Canvas
+    index: int  # 0 is the val map, 1 and up are train maps
+    canvas: Canvas  # rasters of the ground and of the surface
+    coarse: Canvas  # the same, COARSE_CELLS times as coarse, for far ground
     terrain: Terrain
-    boxes: Boxes
+    boxes: Boxes  # buildings and barriers
     trees: Trees
     poles: Poles
-    lanes: Lanes
-    skyline: np.ndarray
-    places: np.ndarray
+    lanes: Lanes  # where cars may be
+    skyline: np.ndarray  # float32 [360], elevation (radians) by azimuth degree
+    places: np.ndarray  # float64 [N, 2], east and north of the aerial cameras
 
 
 def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
@@ -86,7 +67,7 @@ def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
     walls = barriers.make_barriers(rng, streets, occupancy)
     poles = barriers.make_poles(rng, streets, occupancy)
     trees = vegetation.make_trees(rng, streets, land, occupancy)
-    boxes = join_boxes(houses, walls)
+    boxes = Boxes.join(houses, walls)
     canvas = blank_canvas(side, settings.metres_per_pixel)
     land_use.paint_land(canvas, land, rng)
     paint_streets(canvas, streets, rng)
@@ -152,7 +133,7 @@ def _plan(
         inner *= 1.06
 
 
-def _stand_on(things, terrain: Terrain):
+def _stand_on(things: _Things, terrain: Terrain) -> _Things:
     """The same things with their base on the terrain."""
     east, north = things.centre.T
     if len(east) == 0:
@@ -163,24 +144,19 @@ def _stand_on(things, terrain: Terrain):
 
 def _lanes(streets: list[Street]) -> Lanes:
     """A point every 2 m of every street, clear of its ends."""
-    points, tangents, widths = [], [], []
+    lanes = []
     for street in streets:
-        length = street.length
-        place, heading = street.along(np.arange(7, length - 7, 2.0))
-        points.append(place)
-        tangents.append(heading)
-        widths.append(np.full(len(place), street.width / 2))
-    return Lanes(
-        np.concatenate(points).astype(np.float32),
-        np.concatenate(tangents).astype(np.float32),
-        np.concatenate(widths).astype(np.float32),
-    )
+        points, tangents = street.along(np.arange(7, street.length - 7, 2.0))
+        half_width = np.full(len(points), street.width / 2)
+        columns = points, tangents, half_width
+        lanes.append(Lanes(*(column.astype(np.float32) for column in columns)))
+    return Lanes.join(*lanes)
 
 
 def _skyline(rng: np.random.Generator) -> np.ndarray:
     """Far hills, and a few towers, by azimuth.
 
-    They are the same from every place of a map, so they tell none apart.
+    The same from every place of a map, so they distinguish none.
     """
     degrees = np.arange(360)
     ridge = np.full(360, 1.6)

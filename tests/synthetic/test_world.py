@@ -7,29 +7,14 @@ import sys
 
 import cv2
 import numpy as np
+import pyproj
 import pytest
 
 from mgtl_tf.datasets.cvusa import read_cvusa
-from mgtl_tf.synthetic.files import plan_maps
+from mgtl_tf.synthetic.files import map_origin, plan_maps, to_degrees
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.world import make_world
-
-
-def contents(root):
-    return {
-        str(path.relative_to(root)): path.read_bytes()
-        for path in sorted(root.rglob("*"))
-        if path.is_file()
-    }
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    root = tmp_path_factory.mktemp("made") / "world"
-    make_world(SMALL, root, 1, progress=False)
-    return root
-
 
 SMALL = WorldSettings(
     seed=3,
@@ -42,37 +27,41 @@ SMALL = WorldSettings(
 )
 
 
-def test_two_processes_make_the_same_files(made, tmp_path):
-    make_world(SMALL, tmp_path / "world", 2, progress=False)
-    assert contents(tmp_path / "world") == contents(made)
+def contents(root):
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
 
 
-def test_resuming_restores_what_is_missing(made, tmp_path):
-    root = tmp_path / "world"
-    wanted = contents(made)
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    root = tmp_path_factory.mktemp("synthetic") / "world"
+    make_world(SMALL, root, 2, progress=False)
+    return root
+
+
+def test_one_process_resumes_to_the_same_files(world, tmp_path):
+    """What is there is left alone; a killed run's maps are removed."""
+    root, wanted = tmp_path / "world", contents(world)
     for name, data in wanted.items():
         if name.endswith(("3.jpg", "val-19zl.csv")) or "08.jpg" in name:
             continue
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
-    make_world(SMALL, root, 1, progress=False)
-    assert contents(root) == wanted
-
-
-def test_finished_pictures_are_left_alone(made, tmp_path):
-    root = tmp_path / "world"
-    for name, data in contents(made).items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_bytes(data)
+    (root / ".maps").mkdir()
+    (root / ".maps" / "1").write_bytes(b"cut off")
     panorama = root / "streetview/panos/0000002.jpg"
     before = panorama.stat().st_mtime_ns
     make_world(SMALL, root, 1, progress=False)
+    assert contents(root) == wanted
     assert panorama.stat().st_mtime_ns == before
 
 
-def test_layout_is_cvusas(made):
+def test_layout_is_cvusas(world):
     for name, first, last in (("train", 1, 7), ("val", 8, 13)):
-        with (made / f"splits/{name}-19zl.csv").open() as file:
+        with (world / f"splits/{name}-19zl.csv").open() as file:
             rows = list(csv.reader(file))
         assert rows == [
             [
@@ -82,25 +71,29 @@ def test_layout_is_cvusas(made):
             ]
             for n in range(first, last + 1)
         ]
+        panoramas = []
         for aerial, ground, _ in rows:
-            assert cv2.imread(str(made / aerial)).shape == (48, 48, 3)
-            assert cv2.imread(str(made / ground)).shape == (32, 160, 3)
-    dataset = read_cvusa(made)
+            assert cv2.imread(str(world / aerial)).shape == (48, 48, 3)
+            panoramas.append(cv2.imread(str(world / ground)).astype(int))
+            assert panoramas[-1].shape == (32, 160, 3)
+        assert np.abs(np.diff(panoramas, axis=0)).mean(axis=(1, 2, 3)).min() > 5
+    dataset = read_cvusa(world)
     assert len(dataset.train) == 7 and len(dataset.validation) == 6
-    assert not list(made.glob(".maps*"))
+    assert not list(world.glob(".*"))
 
 
-def test_tables_give_positions_in_degrees(made):
-    table = np.loadtxt(made / "split_locations/all.csv", delimiter=",", ndmin=2)
+def test_tables_give_positions_in_degrees(world):
+    path = world / "split_locations/all.csv"
+    table = np.loadtxt(path, delimiter=",", ndmin=2)
     assert table.shape == (13, 5)
-    with (made / "locations.csv").open() as file:
+    with (world / "locations.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [row["id"] for row in rows] == [f"{n:07d}" for n in range(1, 14)]
     ours = [[float(r["latitude"]), float(r["longitude"])] for r in rows]
     assert np.array_equal(ours, table[:, :2])
     # The reader's metres: 6 to 12 to the nearest place of the val map, and
     # 1 to 3 from the aerial to the ground camera.
-    positions = np.array([p.position for p in read_cvusa(made).validation])
+    positions = np.array([p.position for p in read_cvusa(world).validation])
     apart = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
     assert apart.min() > 5.999 and apart.min(1).max() < 12.001
@@ -110,34 +103,45 @@ def test_tables_give_positions_in_degrees(made):
     assert error.min() > 0.98 and error.max() < 3.02
 
 
-def test_train_and_val_come_from_maps_far_apart(made):
-    maps = json.loads((made / "world.json").read_text())["maps"]
+def test_train_and_val_come_from_maps_far_apart(world):
+    maps = json.loads((world / "world.json").read_text())["maps"]
     assert [(m["map"], m["split"], m["pairs"]) for m in maps] == [
         (1, "train", 3),
         (2, "train", 4),
         (0, "val", 6),
     ]
-    table = np.loadtxt(made / "split_locations/all.csv", delimiter=",")
+    table = np.loadtxt(world / "split_locations/all.csv", delimiter=",")
     assert np.abs(table[:7, None, :2] - table[7:, :2]).max(-1).min() > 0.1
+    origins = np.array([map_origin(index) for index in range(60)])
+    apart = np.abs(origins[:, None] - origins[None]).max(-1)
+    assert apart[~np.eye(60, dtype=bool)].min() >= 0.25
 
 
-def test_neighbours_and_views_differ(made):
-    panoramas = [
-        cv2.imread(str(made / f"streetview/panos/{n:07d}.jpg"))
-        for n in range(1, 14)
-    ]
-    for one, other in zip(panoramas[:-1], panoramas[1:], strict=True):
-        assert np.abs(one.astype(int) - other).mean() > 5
+@pytest.mark.parametrize("index", [0, 17])
+def test_distances_on_the_map_are_distances_on_the_ground(index):
+    metres = np.array([[0.0, 0], [1500, 0], [0, 1500], [1200, 900]])
+    degrees = to_degrees(metres, index)
+    assert degrees[0] == pytest.approx(map_origin(index), abs=1e-10)
+    geod = pyproj.Geod(ellps="WGS84")
+    for point, (latitude, longitude) in zip(
+        metres[1:], degrees[1:], strict=True
+    ):
+        azimuth, _, distance = geod.inv(
+            degrees[0, 1], degrees[0, 0], longitude, latitude
+        )
+        assert distance == pytest.approx(np.hypot(*point), abs=0.002)
+        bearing = np.degrees(np.arctan2(*point))
+        assert azimuth == pytest.approx(bearing, abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    "change, named",
+    "change, message",
     [({"seed": 4}, "seed=3"), ({"train_pairs": 9}, "train_pairs=7")],
 )
-def test_another_world_is_refused(made, change, named):
+def test_another_world_is_refused(world, change, message):
     fields = {**SMALL.__dict__, **change}
-    with pytest.raises(UserError, match=f"{named}.*output_dir"):
-        make_world(WorldSettings(**fields), made, 1, progress=False)
+    with pytest.raises(UserError, match=f"{message}.*another folder"):
+        make_world(WorldSettings(**fields), world, 1, progress=False)
 
 
 def test_a_strange_folder_is_refused(tmp_path):
@@ -150,7 +154,7 @@ def test_a_strange_folder_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change, named",
+    "change, name",
     [
         ({"aerial_size": 3}, "aerial_size"),
         ({"train_pairs": -1}, "train_pairs"),
@@ -158,8 +162,8 @@ def test_a_strange_folder_is_refused(tmp_path):
         ({"train_pairs": 0, "val_pairs": 0}, "val_pairs"),
     ],
 )
-def test_impossible_settings_are_named(change, named):
-    with pytest.raises(UserError, match=named):
+def test_impossible_settings_are_named(change, name):
+    with pytest.raises(UserError, match=name):
         WorldSettings(**change)
 
 
@@ -174,7 +178,7 @@ def test_the_full_form_is_cvusas_own():
     assert [s.count for s in shares if s.index == 0] == [8884]
 
 
-def test_the_program_ends_as_the_contract_says(made, tmp_path):
+def test_the_program_ends_as_the_contract_says(world, tmp_path):
     def status(*arguments):
         done = subprocess.run(
             [sys.executable, "-m", "experiments.make_world", *arguments],
@@ -187,6 +191,6 @@ def test_the_program_ends_as_the_contract_says(made, tmp_path):
 
     code, lines = status(f"--output_dir={tmp_path / 'w'}", "--ground_size=9")
     assert code == 2 and len(lines) == 1 and "ground_size" in lines[0]
-    code, lines = status(f"--output_dir={made}", "--seed=99")
+    code, lines = status(f"--output_dir={world}", "--seed=99")
     assert code == 1 and len(lines) == 1 and "world.json" in lines[0]
     assert not (tmp_path / "w").exists()
