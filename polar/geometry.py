@@ -1,4 +1,4 @@
-"""The polar transform's one equation, and its inverse ("Geometry", [6])."""
+"""The polar transform's one equation ("Geometry", [6])."""
 
 from __future__ import annotations
 
@@ -26,23 +26,6 @@ def polar_to_aerial(
     radius = (side / 2) * (height - 1 - np.asarray(row, float)) / height
     angle = 2 * np.pi * np.asarray(column, float) / width
     return side / 2 + radius * np.cos(angle), side / 2 - radius * np.sin(angle)
-
-
-def aerial_to_polar(
-    row: np.ndarray, column: np.ndarray, side: int, height: int, width: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """The inverse: where an aerial pixel stands in the polar image.
-
-    Returns:
-        Rows (may lie above the image, in corners) and columns in [0, W).
-    """
-    south = np.asarray(row, float) - side / 2
-    west = side / 2 - np.asarray(column, float)
-    radius = np.hypot(south, west)
-    angle = np.mod(np.arctan2(west, south), 2 * np.pi)
-    return height - 1 - radius * height / (side / 2), angle * width / (
-        2 * np.pi
-    )
 
 
 def sampling_grid(

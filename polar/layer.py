@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 from keras import ops
+
+from polar.geometry import sampling_grid
 
 
 @keras.saving.register_keras_serializable("polar")
@@ -50,14 +51,11 @@ class PolarTransform(keras.layers.Layer):
         )
 
     def _source(self, side):
-        """Source rows and columns [H, W]; float64 until S is multiplied."""
-        share = (self.height - 1 - np.arange(self.height)) / self.height
-        angle = 2 * np.pi * np.arange(self.width) / self.width
-        south = 0.5 + 0.5 * share[:, None] * np.cos(angle)
-        east = 0.5 - 0.5 * share[:, None] * np.sin(angle)
+        """Source rows and columns [H, W]: the equation is linear in S."""
+        rows, columns = sampling_grid(1, self.height, self.width)
         return (
-            side * ops.convert_to_tensor(south, "float32"),
-            side * ops.convert_to_tensor(east, "float32"),
+            side * ops.convert_to_tensor(rows, "float32"),
+            side * ops.convert_to_tensor(columns, "float32"),
         )
 
     def _pixels(self, images, side, row, column, weight):

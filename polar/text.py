@@ -1,18 +1,13 @@
-"""Text of any origin, file names above all, as programs may put it out.
+"""File names and other text of any origin, escaped for output.
 
-A file's name is bytes. Python reads those that are not UTF-8 as lone
-surrogates (PEP 383), which no UTF-8 file takes; others hold line breaks, or
-characters that command a terminal, or look like a spreadsheet's formula.
-Every program and file of the project spells them by these functions:
+Python reads bytes of a name that are not UTF-8 as lone surrogates (PEP 383),
+which no UTF-8 file takes; other names hold line breaks, control characters,
+or look like a spreadsheet's formula.
 
-    spelled   for JSON, CSV, HTML: what UTF-8 has stays as it is, a byte that
-              is no UTF-8 becomes \\xNN, another lone surrogate \\uNNNN
+    spelled   for JSON, CSV, HTML: a byte that is no UTF-8 becomes \\xNN,
+              another lone surrogate \\uNNNN
     shown     for people: also no line break, no control character
     csv_text  for spreadsheets: also no formula
-
-A name that is UTF-8 is thus told to programs unchanged. In one that is not,
-\\xNN stands for a byte; a name that holds such four characters itself looks
-the same.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pyproj
 import pytest
+import rasterio
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
@@ -66,6 +67,20 @@ SYSTEMS = {
     "Switzerland": ("EPSG:2056", (2600000, 1200000), (0.4, 0.4), 0),
     "polar stereographic": ("EPSG:3413", (900000, -2100000), (0.4, 0.4), 0),
     "feet": ("EPSG:2263", (990000, 200000), (1.3, 1.3), 0),
+    "0 to 360": ("EPSG:4326", (352.0, 40.0), (6e-6, 5e-6), 0),
+    "to 180.0009": ("EPSG:4326", (180.0001, -17.0), (6e-6, 5e-6), 0),
+    "from -180.0006": ("EPSG:4326", (-179.9999, -17.0), (6e-6, 5e-6), 0),
+    "Web Mercator": ("EPSG:3857", (math.pi * 6378137, -19e5), (0.5, 0.5), 0),
+    "its other side": ("EPSG:3857", (-math.pi * 6378137, -19e5), (0.5, 0.5), 0),
+    "with heights": ("EPSG:32632+5773", (371000, 5200000), (0.5, 0.5), 0),
+    "US survey feet": ("EPSG:2263", (990000, 200000), (1.6, 1.6), 0),
+    "north before east": ("EPSG:2193", (1749000, 5428000), (0.5, 0.5), 0),
+    # Several ways lead from these datums to WGS 84, by region.
+    "ED50 in Germany": ("EPSG:23032", (571700, 5539300), (0.5, 0.5), 0),
+    "ED50 in Norway": ("EPSG:23032", (444000, 6651500), (0.5, 0.5), 0),
+    "NAD27 in Yucatan": ("EPSG:4267", (-90.0, 20.0), (6e-6, 5e-6), 0),
+    "west of its zone": ("EPSG:31467", (3225414, 5770461), (0.5, 0.5), 0),
+    "gons": ("EPSG:4807", (0.5, 54.0), (7e-6, 5e-6), 0),
     "180 degrees": ("EPSG:32601", (166100, 100000), (0.4, 0.4), 0),
 }
 
@@ -80,7 +95,8 @@ def test_every_pixel_shows_its_own_place(tmp_path, name):
     centres = crop_centres(area, settings)
     assert len(centres) > 4
     to_degrees = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    a, b, c, d, e, f = area.transform
+    with rasterio.open(path) as file:
+        a, b, c, d, e, f = tuple(file.transform)[:6]
     for centre in centres[:: max(1, len(centres) // 4)].tolist():
         crop = cut_crop(area, tuple(centre), settings).astype(float)
         column, row = crop[..., 0] + 0.5, crop[..., 1] + 0.5

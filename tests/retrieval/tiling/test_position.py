@@ -1,10 +1,7 @@
 """Coordinate systems: of the Earth or not, beyond 180 degrees, beside."""
 
-import math
-
 import cv2
 import numpy as np
-import pyproj
 import pytest
 import rasterio
 from rasterio.control import GroundControlPoint
@@ -12,13 +9,9 @@ from rasterio.crs import CRS
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.crop_source import MOST_CROPS, crop_centres
-from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.finding import is_map, open_map
-from mgtl_tf.retrieval.tiling.map import Sheets
-from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.tiling.maps import (
-    UTM,
     fates,
     own_coordinates,
     scene,
@@ -69,47 +62,6 @@ def test_control_points_only(tmp_path):
         file.write(scene())
     with pytest.raises(UserError, match="m.tif: has ground control points o"):
         fates(path, SETTINGS, tmp_path)
-
-
-# Coordinate system, middle of the map, pixel; what each shows is by PROJ.
-BEYOND = {
-    "0 to 360": ("EPSG:4326", (352.0, 40.0), (6e-6, 5e-6)),
-    "to 180.0009": ("EPSG:4326", (180.0001, -17.0), (6e-6, 5e-6)),
-    "from -180.0006": ("EPSG:4326", (-179.9999, -17.0), (6e-6, 5e-6)),
-    "Web Mercator": ("EPSG:3857", (math.pi * 6378137, -19e5), (0.5, 0.5)),
-    "its other side": ("EPSG:3857", (-math.pi * 6378137, -19e5), (0.5, 0.5)),
-    "with heights": ("EPSG:32632+5773", UTM[1], (0.5, 0.5)),
-    "US survey feet": ("EPSG:2263", (990000, 200000), (1.6, 1.6)),
-    "north before east": ("EPSG:2193", (1749000, 5428000), (0.5, 0.5)),
-    # Several ways lead from these datums to WGS 84, by region.
-    "ED50 in Germany": ("EPSG:23032", (571700, 5539300), (0.5, 0.5)),
-    "ED50 in Norway": ("EPSG:23032", (444000, 6651500), (0.5, 0.5)),
-    "NAD27 in Yucatan": ("EPSG:4267", (-90.0, 20.0), (6e-6, 5e-6)),
-    "west of its zone": ("EPSG:31467", (3225414, 5770461), (0.5, 0.5)),
-    "gons": ("EPSG:4807", (0.5, 54.0), (7e-6, 5e-6)),
-}
-
-
-@pytest.mark.parametrize("name", BEYOND)
-def test_every_crop_shows_its_own_place(tmp_path, name):
-    """The map's pixel in a crop's middle is the crop's own centre, by PROJ."""
-    crs, middle, pixel = BEYOND[name]
-    path = write_map(tmp_path / "m.tif", crs, middle, pixel)
-    area = RasterMap(path)
-    sheets = Sheets("m", [area])
-    centres = crop_centres(sheets, SETTINGS)
-    assert len(centres) >= 4 and (np.abs(centres[:, 1]) <= 180).all()
-    with rasterio.open(path) as file:
-        a, _, c, _, e, f = tuple(file.transform)[:6]
-    inverse = pyproj.Transformer.from_crs(crs, "EPSG:4326", always_xy=True)
-    geod = pyproj.Geod(ellps="WGS84")
-    for centre in centres[:: len(centres) // 3].tolist():
-        crop = cut_crop(sheets, centre, SETTINGS)
-        assert crop.missing == 0
-        column, row = crop.pixels[39:41, 39:41, :2].mean(axis=(0, 1)) + 0.5
-        longitude, latitude = inverse.transform(a * column + c, e * row + f)
-        _, _, metres = geod.inv(longitude, latitude, centre[1], centre[0])
-        assert metres < 0.5
 
 
 def test_a_world_file_needs_a_system_beside_it(tmp_path):
