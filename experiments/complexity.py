@@ -32,7 +32,7 @@ def main(batch: int, repeats: int, format: str) -> None:
     """Counts and times a model; prints the figures."""
     config = run_config().model
     load_tensorflow()
-    from mgtl_tf.evaluation.complexity.cost import complexity_of
+    from mgtl_tf.evaluation.complexity import complexity_of
 
     cost = complexity_of(config, batch, repeats)
     as_json = json.dumps(dataclasses.asdict(cost), indent=1)

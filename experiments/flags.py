@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from absl import flags
 
-from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from mgtl_tf.config import (
+    SYSTEMS,
+    DataConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+)
 from mgtl_tf.presets import PRESETS, load_preset
-from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.utils.errors import UserError
 from polar.program import run
 
@@ -137,10 +142,20 @@ def define_config(*parts: type) -> None:
         "settings to begin from; every other flag changes one of them",
         required=True,
     )
-    for part in parts or _PARTS:
-        hints = typing.get_type_hints(part)
-        for field in dataclasses.fields(part):
-            _define(field, hints[field.name])
+    for field, hint in _fields(parts or _PARTS):
+        _define(field, hint)
+
+
+def _fields(parts: Iterable[type]) -> Iterator[tuple[Any, Any]]:
+    """Fields and their types, each name once: systems share most of theirs."""
+    seen = set()
+    for part in parts:
+        for record in SYSTEMS.values() if part is ModelConfig else [part]:
+            hints = typing.get_type_hints(record)
+            for field in dataclasses.fields(record):
+                if field.name not in seen:
+                    seen.add(field.name)
+                    yield field, hints[field.name]
 
 
 def _define(field: Any, hint: Any) -> None:
@@ -150,7 +165,7 @@ def _define(field: Any, hint: Any) -> None:
     if typing.get_origin(hint) is tuple:
         flags.DEFINE_list(field.name, None, text)
     elif choices:
-        flags.DEFINE_enum(field.name, None, choices, text)
+        flags.DEFINE_enum(field.name, None, list(choices), text)
     elif hint is bool:
         flags.DEFINE_bool(field.name, None, text)
     elif hint is int:
@@ -168,12 +183,10 @@ def given_fields() -> dict[str, Any]:
         UserError: for a list whose values or count do not fit.
     """
     given = {}
-    for part in _PARTS:
-        hints = typing.get_type_hints(part)
-        for name in hints:
-            value = FLAGS[name].value if name in FLAGS else None
-            if value is not None:
-                given[name] = _typed(name, value, hints[name])
+    for field, hint in _fields(_PARTS):
+        value = FLAGS[field.name].value if field.name in FLAGS else None
+        if value is not None:
+            given[field.name] = _typed(field.name, value, hint)
     return given
 
 
@@ -201,8 +214,6 @@ def run_config(preset: str | None = None) -> RunConfig:
     """
     name = preset or FLAGS.preset
     try:
-        config, given = load_preset(name), given_fields()
-        system = given.get("system", config.model.system)
-        return config.replace(**{**system_settings(name, system), **given})
+        return load_preset(name, **given_fields())
     except UserError as error:
         raise flags.IllegalFlagValueError(str(error)) from error

@@ -40,16 +40,22 @@ def run(
             print(end="", flush=True)
             return status
         except flags.Error as error:
-            return _complain(str(error), 2)
+            return _complain(_as_flag(str(error)), 2)
         except KeyboardInterrupt:
             return _complain("interrupted", 130)
         except errors as error:
-            return _complain(str(error), 1)
+            return _complain(_as_flag(str(error)), 1)
         except OSError as error:
             return _complain(_told(error), 1)
 
     _harmless_output()
     app.run(guarded, flags_parser=_parse)
+
+
+def _as_flag(message: str) -> str:
+    """A message that begins with an argument's name, as that of a flag."""
+    name = re.match(r"(\w*)[=:]", message)
+    return f"--{message}" if name and name[1] in flags.FLAGS else message
 
 
 def _told(error: OSError) -> str:

@@ -85,17 +85,16 @@ def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
 def test_refused_values_name_field_and_value(kind, field, value):
     with pytest.raises(UserError) as error:
         kind(**{field: value})
-    assert f"--{field}={value}" in str(error.value)
-    assert "must be" in str(error.value)
+    assert str(error.value).startswith(f"{field}={value}: must be")
 
 
 def test_odd_channels_are_refused():
-    with pytest.raises(UserError, match="--channels=3: must be an even"):
+    with pytest.raises(UserError, match="^channels=3: must be an even"):
         ModelConfig(channels=3, heads=3)
 
 
 def test_a_setting_of_the_other_loss_is_refused():
-    with pytest.raises(UserError, match="0 with --loss=info_nce"):
+    with pytest.raises(UserError, match="0 with loss=info_nce"):
         TrainConfig(loss="info_nce", hard_negatives_per_query=2)
 
 

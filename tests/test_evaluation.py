@@ -142,7 +142,7 @@ def test_a_neighbour_counts_where_the_protocol_says_so():
     assert near["ground_to_satellite"]["r@1"] == 0.75
     assert near["protocol"] == "aligned, right within 5 m"
     assert plain["protocol"] == "aligned"
-    with pytest.raises(UserError, match="--hit_metres=5: .*no positions"):
+    with pytest.raises(UserError, match="^hit_metres=5: .*no positions"):
         evaluation.evaluate(ground, satellite, protocol=protocol)
 
 

@@ -48,13 +48,13 @@ TABLE = [
     (VGG16Features, {**SMALL, "normalization": "batch"}, [IMAGE], (5, 6, 16)),
     (
         ModalityIndependentFeatures,
-        {**SMALL, "channels": 8, "normalization": "batch"},
+        {"channels": 8, "backbone": {**SMALL, "normalization": "batch"}},
         [IMAGE],
         (6, 8),
     ),
     (
         ModalityIndependentFeatures,
-        {**SMALL, "channels": None},
+        {"channels": None, "backbone": SMALL},
         [IMAGE],
         (6, 16),
     ),

@@ -1,11 +1,12 @@
-"""The configuration of a run: three frozen records, checked, saved as JSON.
+"""The configuration of a run: frozen records, checked, saved as JSON.
 
 Every field is also a command-line flag of its own name (experiments/flags.py
 makes the flag from the field's type, default and help text). Defaults are
-the paper's; presets (mgtl_tf/presets) replace a few of them.
+the paper's, or those of the system's authors; presets (mgtl_tf/presets)
+replace a few of them.
 """
 
 from mgtl_tf.config.data import DATASETS, DataConfig
-from mgtl_tf.config.model import ModelConfig
+from mgtl_tf.config.model import SYSTEMS, ModelConfig
 from mgtl_tf.config.run import RunConfig
 from mgtl_tf.config.train import TrainConfig

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mgtl_tf.config.checks import check_fields, refused
-from mgtl_tf.config.setting import setting
+from mgtl_tf.config.settings import check_fields, refused, setting
 
 DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv")
 """Layouts of data_dir that a reader is there for."""
@@ -32,7 +31,9 @@ class DataConfig:
         " height (CVACT: 0.25,0.75)",
     )
     same_place_metres: float = setting(
-        25.0, "nearer places are never each other's negatives, metres (R15)"
+        25.0,
+        "nearer places are never each other's negatives, metres (R15)",
+        least=0,
     )
     cache: str = setting(
         "disk",
@@ -54,7 +55,9 @@ class DataConfig:
         False, "turn and mirror both views together while training"
     )
     color_jitter: float = setting(
-        0.0, "strength of each view's own colour changes while training"
+        0.0,
+        "strength of each view's own colour changes while training",
+        least=0,
     )
     blur: float = setting(
         0.0,
@@ -72,10 +75,6 @@ class DataConfig:
         top, bottom = self.ground_crop
         if not 0 <= top < bottom <= 1:
             raise refused(self, "ground_crop", "0 <= top < bottom <= 1")
-        if self.same_place_metres < 0:
-            raise refused(self, "same_place_metres", "0 or more metres")
-        if self.color_jitter < 0:
-            raise refused(self, "color_jitter", "0 (off) or more")
         if not 0 <= self.blur <= 20:
             raise refused(self, "blur", "0 (off) to 20 pixels")
         if not 0 <= self.jpeg_quality <= 95:

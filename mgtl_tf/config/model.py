@@ -1,33 +1,48 @@
-"""The network's settings."""
+"""The settings of every system, and the table of systems."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
-from mgtl_tf.config.checks import check_fields, refused, require_positive
-from mgtl_tf.config.setting import setting
-from mgtl_tf.config.systems import SYSTEMS
+from mgtl_tf.config.settings import check_fields, refused, setting
+
+SYSTEMS: dict[str, type[ModelConfig]] = {}
+"""System to its config; filled at the end of this file."""
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The network (R1 to R12, R19); the defaults are the paper's.
+    """A network's settings; the defaults are the paper's (R1 to R12, R19).
+
+    `ModelConfig(system=NAME)` is that system's own class below, with the
+    settings that its authors published. Settings of the same meaning have
+    the same name in all systems; a system ignores those that it lacks.
 
     Raises:
         UserError: naming the field, its value and the remedy.
     """
 
+    # Named, not imported: a config is read without TensorFlow.
+    model_class: ClassVar[str] = (
+        "mgtl_tf.models.mgtl.MutualGenerativeTransformer"
+    )
+
     system: str = setting(
         "mgtl",
         "which system to build; it brings its own published settings, which"
         " flags change",
-        tuple(SYSTEMS),
+        SYSTEMS,
     )
     image_size: tuple[int, int] = setting(
-        (112, 616), "height,width in pixels of both network inputs (R1)"
+        (112, 616),
+        "height,width in pixels of both network inputs (R1)",
+        least=1,
     )
     recurrent_steps: int = setting(
-        6, "L, recurrent steps; 0 is the paper's 'VGG16 only' (R10, R11b)"
+        6,
+        "L, recurrent steps; 0 is the paper's 'VGG16 only' (R10, R11b)",
+        least=0,
     )
     knowledge: str = setting(
         "cmi",
@@ -40,16 +55,23 @@ class ModelConfig:
         "after attention: an MLP, or none (Eq. 5 to the letter) (R9)",
         ("mlp", "none"),
     )
-    channels: int = setting(384, "C, channels of a token (R5)")
-    heads: int = setting(6, "attention heads (R8); must divide channels")
+    channels: int = setting(384, "C, channels of a token (R5)", above=0)
+    heads: int = setting(
+        6, "attention heads (R8); must divide channels", above=0
+    )
     mlp_ratio: int = setting(
-        4, "hidden width of the MLPs and generators, in channels (R7, R9)"
+        4,
+        "hidden width of the MLPs and generators, in channels (R7, R9)",
+        above=0,
     )
     width_multiplier: float = setting(
-        1.0, "scales the channels of every VGG-16 convolution"
+        1.0, "scales the channels of every VGG-16 convolution", above=0
     )
     poolings: int = setting(
-        5, "how many of VGG-16's five 2x2 poolings are kept (R3)"
+        5,
+        "how many of VGG-16's five 2x2 poolings are kept (R3)",
+        least=0,
+        below=6,
     )
     backbone_normalization: str = setting(
         "none",
@@ -62,6 +84,8 @@ class ModelConfig:
         "dropout rate after conv4_x and conv5_x while training (R4); use 0"
         " with batch normalisation, which it misleads; l2ltr: of embeddings"
         " and MLPs",
+        least=0,
+        below=1,
     )
     rematerialize: bool = setting(
         False,
@@ -74,42 +98,72 @@ class ModelConfig:
         " starts as the identity) (R19)",
         ("glorot", "zeros"),
     )
-    attention_maps: int = setting(
-        8, "safa: spatial maps, each of which gives one C-vector"
-    )
-    vit_blocks: int = setting(12, "l2ltr: transformer blocks of each view")
-    stem_blocks: tuple[int, int, int] = setting(
-        (3, 4, 9), "l2ltr: residual units of the three stages of its stem"
-    )
+
+    def __new__(cls, system: Any = None, **settings: Any) -> Any:
+        """The system's own class, where this one is called for all."""
+        return object.__new__(
+            config_class(system) if cls is ModelConfig else cls
+        )
 
     def __post_init__(self) -> None:
         check_fields(self)
-        require_positive(
-            self,
-            "channels",
-            "heads",
-            "mlp_ratio",
-            "width_multiplier",
-            "attention_maps",
-            "vit_blocks",
-        )
-        if min(self.stem_blocks) < 1:
-            raise refused(self, "stem_blocks", "three positive whole numbers")
-        if min(self.image_size) < 1:
-            raise refused(self, "image_size", "two positive whole numbers")
+        if type(self) is not config_class(self.system):
+            raise refused(self, "system", f"that of {type(self).__name__}")
         if self.channels % self.heads:
             raise refused(
                 self, "heads", f"a divisor of channels={self.channels}"
             )
         if self.channels % 2:
             raise refused(self, "channels", "an even number (R6: sine, cosine)")
-        if self.recurrent_steps < 0:
-            raise refused(self, "recurrent_steps", "0 or more")
-        if not 0 <= self.poolings <= 5:
-            raise refused(self, "poolings", "0 to 5")
-        if not 0 <= self.backbone_dropout < 1:
-            raise refused(self, "backbone_dropout", "at least 0 and below 1")
         if self.rematerialize and self.backbone_normalization == "batch":
             raise refused(
                 self, "rematerialize", "false with backbone_normalization=batch"
             )
+
+
+def _published(name: str, default: Any) -> Any:
+    """A field of ModelConfig with another system's default."""
+    metadata = ModelConfig.__dataclass_fields__[name].metadata
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class SAFAConfig(ModelConfig):
+    """SAFA (Shi et al. 2019): VGG-16 at the paper's image size, 8 maps."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.safa.SpatialAwareAggregation"
+
+    system: str = _published("system", "safa")
+    attention_maps: int = setting(
+        8, "safa: spatial maps, each of which gives one C-vector", above=0
+    )
+
+
+@dataclass(frozen=True)
+class L2LTRConfig(ModelConfig):
+    """L2LTR (Yang et al. 2021): a hybrid ViT-B/16 at its own image size."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.l2ltr.LayerToLayerTransformer"
+
+    system: str = _published("system", "l2ltr")
+    image_size: tuple[int, int] = _published("image_size", (128, 512))
+    channels: int = _published("channels", 768)
+    heads: int = _published("heads", 12)
+    backbone_dropout: float = _published("backbone_dropout", 0.1)
+    vit_blocks: int = setting(
+        12, "l2ltr: transformer blocks of each view", above=0
+    )
+    stem_blocks: tuple[int, int, int] = setting(
+        (3, 4, 9),
+        "l2ltr: residual units of the three stages of its stem",
+        least=1,
+    )
+
+
+def config_class(system: Any) -> type[ModelConfig]:
+    """The config of a system; MGTL's for a name that is none."""
+    known = isinstance(system, str) and system in SYSTEMS
+    return SYSTEMS[system] if known else ModelConfig
+
+
+SYSTEMS |= {"mgtl": ModelConfig, "safa": SAFAConfig, "l2ltr": L2LTRConfig}

@@ -6,13 +6,13 @@ import dataclasses
 import hashlib
 import json
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config.data import DataConfig
-from mgtl_tf.config.model import ModelConfig
+from mgtl_tf.config.model import SYSTEMS, ModelConfig, config_class
 from mgtl_tf.config.train import TrainConfig
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json, read_json
@@ -30,21 +30,36 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
-    def replace(self, **changes: Any) -> RunConfig:
-        """This config with fields of any of its parts replaced by name.
+    @classmethod
+    def of(cls, **settings: Any) -> RunConfig:
+        """The config of fields by name, whichever part they belong to.
+
+        All others have their defaults, which are those of `system`.
 
         Raises:
             UserError: for a name that is no field, or a refused value.
         """
         parts = {}
-        for part in dataclasses.fields(self):
-            value = getattr(self, part.name)
-            own = {f.name for f in dataclasses.fields(value)}
-            mine = {k: changes.pop(k) for k in list(changes) if k in own}
-            parts[part.name] = dataclasses.replace(value, **mine)
-        if changes:
-            raise UserError(f"unknown config field: {sorted(changes)[0]}")
-        return RunConfig(**parts)
+        for part, kind in _kinds(settings.get("system")).items():
+            own = _names(kind) & settings.keys()
+            parts[part] = kind(**{name: settings.pop(name) for name in own})
+        if settings:
+            raise UserError(f"unknown config field: {sorted(settings)[0]}")
+        return cls(**parts)
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """This config with fields of any of its parts replaced by name.
+
+        Another `system` keeps what both systems have.
+
+        Raises:
+            UserError: for a name that is no field, or a refused value.
+        """
+        settings = {**vars(self.model), **vars(self.data), **vars(self.train)}
+        kept = _names(config_class(changes.get("system", self.model.system)))
+        for name in _names(type(self.model)) - kept:
+            del settings[name]
+        return RunConfig.of(**{**settings, **changes})
 
     def to_json(self) -> str:
         """The config as indented JSON; `from_json` gives an equal value."""
@@ -76,7 +91,7 @@ class RunConfig:
         path = Path(run_dir) / "config.json"
         if not path.is_file():
             raise UserError(
-                f"--run_dir={run_dir}: holds no config.json; give the folder"
+                f"run_dir={run_dir}: holds no config.json; give the folder"
                 " that experiments.train wrote"
             )
         return cls.of_parts(read_json(path, _Parts, _REMEDY), str(path))
@@ -92,7 +107,7 @@ class RunConfig:
         Raises:
             UserError: for unknown keys, or refused values.
         """
-        kinds = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+        kinds = _kinds(parts.get("model", {}).get("system"))
         _refuse_unknown(parts, kinds, origin)
         made = {
             k: _part(kinds[k], v, f"{origin}: {k}") for k, v in parts.items()
@@ -113,19 +128,33 @@ class RunConfig:
     def differences(self, other: RunConfig) -> list[str]:
         """Fields in which another config differs, as 'name: a -> b' lines."""
         lines = []
-        for part in dataclasses.fields(self):
-            mine, theirs = getattr(self, part.name), getattr(other, part.name)
-            for f in dataclasses.fields(mine):
-                a, b = getattr(mine, f.name), getattr(theirs, f.name)
-                if a != b:
-                    lines.append(f"{f.name}: {a} -> {b}")
+        for part in ("model", "data", "train"):
+            mine, theirs = vars(getattr(self, part)), vars(getattr(other, part))
+            lines += [
+                f"{name}: {mine[name]} -> {theirs[name]}"
+                for name in mine
+                if name in theirs and mine[name] != theirs[name]
+            ]
         return lines
 
 
-def _part(kind: type, data: Any, origin: str) -> Any:
-    names = {f.name: f for f in dataclasses.fields(kind)}
-    _refuse_unknown(data, names, origin)
+def _kinds(system: Any) -> dict[str, type]:
+    """The record of each part of a run of a system."""
+    model = config_class(system)
+    return {"model": model, "data": DataConfig, "train": TrainConfig}
+
+
+def _names(kind: type) -> set[str]:
+    return {f.name for f in dataclasses.fields(kind)}
+
+
+def _part(kind: type, data: dict[str, Any], origin: str) -> Any:
+    if issubclass(kind, ModelConfig):
+        # Older files hold the settings of every system.
+        others = set().union(*map(_names, SYSTEMS.values())) - _names(kind)
+        data = {k: v for k, v in data.items() if k not in others}
     hints = typing.get_type_hints(kind)
+    _refuse_unknown(data, _names(kind), origin)
     values = {
         k: tuple(v)
         if typing.get_origin(hints[k]) is tuple and isinstance(v, list)
@@ -135,10 +164,12 @@ def _part(kind: type, data: Any, origin: str) -> Any:
     return kind(**values)
 
 
-def _refuse_unknown(data: Mapping, known: Mapping, origin: str) -> None:
+def _refuse_unknown(
+    data: Collection[str], known: Collection[str], origin: str
+) -> None:
     for key in data:
         if key not in known:
             raise UserError(
                 f"{origin}: unknown field {quoted(key)}; known:"
-                f" {', '.join(known)}"
+                f" {', '.join(sorted(known))}"
             )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mgtl_tf.config.checks import check_fields, refused, require_positive
-from mgtl_tf.config.setting import setting
+from mgtl_tf.config.settings import check_fields, refused, setting
 
 
 @dataclass(frozen=True)
@@ -17,12 +16,13 @@ class TrainConfig:
     """
 
     batch_size: int = setting(
-        16, "pairs a step, over all devices together (R17)"
+        16, "pairs a step, over all devices together (R17)", least=2
     )
     micro_batch: int = setting(
         0,
         "pairs that the network takes at a time, to save memory; negatives"
         " are still those of the whole batch; 0: a device's whole share",
+        least=0,
     )
     strategy: str = setting(
         "none",
@@ -30,8 +30,10 @@ class TrainConfig:
         " all processes that TF_CONFIG names, one run folder for all",
         ("none", "mirrored", "multi_worker"),
     )
-    epochs: int = setting(150, "passes over the training pairs (R17)")
-    max_steps: int = setting(0, "stop after so many steps; 0: by epochs")
+    epochs: int = setting(150, "passes over the training pairs (R17)", above=0)
+    max_steps: int = setting(
+        0, "stop after so many steps; 0: by epochs", least=0
+    )
     optimizer: str = setting(
         "adam",
         "adam (the paper), or adamw: with weight_decay",
@@ -41,10 +43,13 @@ class TrainConfig:
         0.01,
         "adamw only: share of every matrix and kernel taken away a step,"
         " times the learning rate; biases and normalisation are spared",
+        least=0,
     )
-    learning_rate: float = setting(1e-5, "the optimizer's (R17)")
+    learning_rate: float = setting(1e-5, "the optimizer's (R17)", above=0)
     adam_epsilon: float = setting(
-        1e-7, "what the optimizer adds to the root of the mean square gradient"
+        1e-7,
+        "what the optimizer adds to the root of the mean square gradient",
+        above=0,
     )
     schedule: str = setting(
         "constant",
@@ -53,16 +58,21 @@ class TrainConfig:
         ("constant", "cosine"),
     )
     warmup: float = setting(
-        0.0, "share of the run in which the learning rate rises from zero"
+        0.0,
+        "share of the run in which the learning rate rises from zero",
+        least=0,
+        below=1,
     )
     clip_norm: float = setting(
-        0.0, "largest norm of the whole gradient; 0: not clipped"
+        0.0, "largest norm of the whole gradient; 0: not clipped", least=0
     )
     ema_momentum: float = setting(
         0.0,
         "evaluate, keep as best and export the weights' exponential moving"
         " average of this momentum, such as 0.999;"
         " training goes on with the weights themselves; 0: off",
+        least=0,
+        below=1,
     )
     loss: str = setting(
         "triplet",
@@ -70,22 +80,29 @@ class TrainConfig:
         ("triplet", "info_nce"),
     )
     temperature: float = setting(
-        0.07, "info_nce only: what cosines are divided by; fixed, not learnt"
+        0.07,
+        "info_nce only: what cosines are divided by; fixed, not learnt",
+        above=0,
     )
     label_smoothing: float = setting(
-        0.1, "info_nce only: share of the target spread over all candidates"
+        0.1,
+        "info_nce only: share of the target spread over all candidates",
+        least=0,
+        below=1,
     )
-    gamma: float = setting(10.0, "factor in the triplet loss (Eq. 7, R14)")
+    gamma: float = setting(
+        10.0, "factor in the triplet loss (Eq. 7, R14)", above=0
+    )
     distance: str = setting(
         "squared",
         "distance of unit vectors: squared (2 - 2 cos) or euclidean (R13)",
         ("squared", "euclidean"),
     )
     hard_negatives_per_query: int = setting(
-        0, "keep only the k nearest negatives of a batch; 0: all (R14)"
+        0, "keep only the k nearest negatives of a batch; 0: all (R14)", least=0
     )
     generative_weight: float = setting(
-        0.05, "lambda, weight of the generative loss (Eq. 9, R16)"
+        0.05, "lambda, weight of the generative loss (Eq. 9, R16)", least=0
     )
     stop_gradient_targets: bool = setting(
         True, "keep the generative loss from moving its targets (R16)"
@@ -96,15 +113,16 @@ class TrainConfig:
         " negatives; below 0: never (R18)",
     )
     mining_every: int = setting(
-        4, "epochs between recomputations of the hard negatives"
+        4, "epochs between recomputations of the hard negatives", above=0
     )
     mining_by_position_until: int = setting(
         0,
         "epoch (from 0) before which batches hold places that lie nearest on"
         " the map, where their positions are known; 0: never",
+        least=0,
     )
     mining_neighbours: int = setting(
-        32, "how many hard negatives of each place batches draw from"
+        32, "how many hard negatives of each place batches draw from", above=0
     )
     backbone_weights: str = setting(
         "imagenet",
@@ -125,77 +143,56 @@ class TrainConfig:
         ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
     seed: int = setting(
-        0, "decides data order, initial weights and augmentation"
+        0,
+        "decides data order, initial weights and augmentation",
+        least=0,
+        below=2**32,
     )
     deterministic: bool = setting(
         False, "deterministic operations: slower, equal to the bit"
     )
     evaluate_every: int = setting(
-        1, "epochs between evaluations on the validation split; 0: at the end"
+        1,
+        "epochs between evaluations on the validation split; 0: at the end",
+        least=0,
     )
     checkpoint_minutes: float = setting(
-        10.0, "minutes between checkpoints; evaluations write one as well"
+        10.0,
+        "minutes between checkpoints; evaluations write one as well",
+        above=0,
     )
     checkpoint_steps: int = setting(
-        0, "steps between checkpoints, beside checkpoint_minutes; 0: by time"
+        0,
+        "steps between checkpoints, beside checkpoint_minutes; 0: by time",
+        least=0,
     )
     keep_checkpoints: int = setting(
-        2, "how many of the newest checkpoints stay; the best always does"
+        2,
+        "how many of the newest checkpoints stay; the best always does",
+        above=0,
     )
-    evaluation_batch_size: int = setting(64, "images a step at evaluation")
-    log_every: int = setting(10, "steps between lines of metrics.jsonl")
+    evaluation_batch_size: int = setting(
+        64, "images a step at evaluation", above=0
+    )
+    log_every: int = setting(
+        10, "steps between lines of metrics.jsonl", above=0
+    )
     retrieval_pictures: int = setting(
         4,
         "validation queries that TensorBoard shows over their five best"
         " satellite images at every evaluation; 0: none",
+        least=0,
     )
     profile_steps: int = setting(
         0,
         "write a TensorBoard profile of so many steps, a few after the"
         " start; 0: none",
+        least=0,
     )
 
     def __post_init__(self) -> None:
         check_fields(self)
-        require_positive(
-            self,
-            "batch_size",
-            "epochs",
-            "learning_rate",
-            "adam_epsilon",
-            "gamma",
-            "temperature",
-            "mining_every",
-            "checkpoint_minutes",
-            "keep_checkpoints",
-            "mining_neighbours",
-            "evaluation_batch_size",
-            "log_every",
-        )
-        for name in (
-            "max_steps",
-            "micro_batch",
-            "weight_decay",
-            "clip_norm",
-            "hard_negatives_per_query",
-            "generative_weight",
-            "evaluate_every",
-            "retrieval_pictures",
-            "profile_steps",
-            "checkpoint_steps",
-            "mining_by_position_until",
-            "seed",
-        ):
-            if getattr(self, name) < 0:
-                raise refused(self, name, "0 or more")
-        if self.seed >= 2**32:
-            raise refused(self, "seed", "below 2^32")
-        if self.batch_size < 2:
-            raise refused(self, "batch_size", "2 or more: negatives are needed")
-        for name in ("warmup", "ema_momentum", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise refused(self, name, "at least 0 and below 1")
         if self.loss == "info_nce" and self.hard_negatives_per_query:
             raise refused(
-                self, "hard_negatives_per_query", "0 with --loss=info_nce"
+                self, "hard_negatives_per_query", "0 with loss=info_nce"
             )

@@ -1,4 +1,4 @@
-"""From a model and eval batches to descriptors, and from those to recall."""
+"""Descriptors of pairs, and their recall in both directions."""
 
 from __future__ import annotations
 
@@ -21,14 +21,6 @@ from mgtl_tf.utils.errors import UserError
 
 Result = dict[str, Any]
 
-_Question = tuple[
-    np.ndarray,
-    np.ndarray,
-    tuple[np.ndarray, np.ndarray],
-    np.ndarray | None,
-    np.ndarray | None,
-]
-
 # Directions, the reported one first (R22).
 DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
 METRES = 25.0
@@ -41,6 +33,7 @@ def embed(
     model: keras.Model,
     batches: Collection[dict[str, Any]],
     progress: Callable[[int], Any] | None = None,
+    pairs: Sequence[Pair] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors of all pairs, each view by its own encoder (R12).
 
@@ -51,13 +44,16 @@ def embed(
             number must be known: the answer is the only thing held.
         progress: called with the number of pairs done since its last call,
             as the `update` of a tqdm bar is.
+        pairs: records of the batches, in their order; the answer is checked
+            where they are given.
 
     Returns:
         ground and satellite descriptors, float32 [N, D] each.
 
     Raises:
-        UserError: for an image file that cannot be read.
-        ValueError: where there is no batch.
+        UserError: for an image file that cannot be read, or a descriptor
+            that is not finite, naming the pair.
+        ValueError: where there is no batch, or `pairs` are others.
     """
     encode = _encoder(model)
     if not len(batches):
@@ -70,7 +66,10 @@ def embed(
         satellite.add(views[1].numpy()[valid])
         if progress is not None:
             progress(int(valid.sum()))
-    return ground.all(), satellite.all()
+    found = ground.all(), satellite.all()
+    if pairs is not None:
+        require_finite(*found, pairs)
+    return found
 
 
 def evaluate(
@@ -110,85 +109,42 @@ def evaluate(
         UserError: where the protocol needs positions and there are none.
         ValueError: as `metrics.recall`.
     """
-    result: Result = {"protocol": protocol.name}
-    if images is None:
-        images = np.arange(len(ground))
+    pairs = np.arange(len(ground))
+    images = pairs if images is None else images
     distinct = one_each(satellite, images)
-    pairs = np.arange(len(images))
-    where = (
-        None
-        if places is None
-        else image_positions(places, images, len(distinct))
-    )
-    questions = (
-        (ground, distinct, (pairs, images), places, where),
-        (distinct, ground, (images, pairs), where, places),
-    )
-    for name, question in zip(DIRECTIONS, questions, strict=True):
-        result[name] = _recall(question, ks, metres, protocol.hit_metres)
-    result["gallery_size"] = len(distinct)
-    result["panoramas"] = len(images)
-    result["with_position"] = (
-        0 if places is None else int(np.count_nonzero(known(places)))
-    )
-    return result
-
-
-def _recall(
-    question: _Question, ks: Sequence[int | str], metres: float, hit: float
-) -> dict[str, float | int]:
-    """Recall of one view in the other, and of first answers within metres.
-
-    Args:
-        question: descriptors of queries and gallery, the pairs of both, and
-            their positions where they are known.
-        ks: as of `metrics.recall`.
-        metres: as of `evaluate`.
-        hit: metres within which every answer is right; 0: only its own is.
-    """
-    queries, gallery, own, here, there = question
-    right: metrics.RightRows = metrics.RightPairs(*own)
-    if hit and (here is None or there is None):
+    where = None
+    if places is not None:
+        where = image_positions(places, images, len(distinct))
+    elif protocol.hit_metres:
         raise UserError(
-            f"--hit_metres={hit:g}: these pairs have no positions;"
-            " give --hit_metres=0"
+            f"hit_metres={protocol.hit_metres:g}: these pairs have no"
+            " positions; give hit_metres=0"
         )
-    if here is None or there is None:
-        return metrics.recall(queries, gallery, right, ks)
-    if hit:
-        right = RowsWithin(here, there, hit, own)
-    values = metrics.recall(queries, gallery, right, ks)
-    near = RowsWithin(here, there, metres, own)
-    place, _ = metrics.ranks(queries, gallery, near)
-    values[f"within_{metres:g}m"] = float(np.mean(place[known(here)] == 1))
-    return values
 
+    def recall(queries, gallery, own, here, there):
+        """Of one view in the other, and of first answers within metres."""
+        right = metrics.RightPairs(*own)
+        if here is None:
+            return metrics.recall(queries, gallery, right, ks)
+        if protocol.hit_metres:
+            right = RowsWithin(here, there, protocol.hit_metres, own)
+        near = RowsWithin(here, there, metres, own)
+        place, _ = metrics.ranks(queries, gallery, near)
+        return {
+            **metrics.recall(queries, gallery, right, ks),
+            f"within_{metres:g}m": float(np.mean(place[known(here)] == 1)),
+        }
 
-def embed_pairs(
-    model: keras.Model,
-    batches: Collection[dict[str, Any]],
-    pairs: Sequence[Pair],
-    progress: Callable[[int], Any] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """`embed`, with its answer held against the pairs.
-
-    Args:
-        model, batches, progress: as of `embed`.
-        pairs: the records of the batches, in their order.
-
-    Raises:
-        UserError: for a file that cannot be read, or where the model's
-            descriptors are not finite, naming the pair.
-        ValueError: where pairs and batches differ in number.
-    """
-    ground, satellite = embed(model, batches, progress)
-    if len(ground) != len(pairs):
-        raise ValueError(
-            f"{len(pairs)} pairs and {len(ground)} descriptors: the batches"
-            " are of other pairs"
-        )
-    require_finite(ground, satellite, pairs)
-    return ground, satellite
+    return {
+        "protocol": protocol.name,
+        DIRECTIONS[0]: recall(ground, distinct, (pairs, images), places, where),
+        DIRECTIONS[1]: recall(distinct, ground, (images, pairs), where, places),
+        "gallery_size": len(distinct),
+        "panoramas": len(images),
+        "with_position": 0
+        if places is None
+        else int(np.count_nonzero(known(places))),
+    }
 
 
 def evaluate_model(
@@ -198,16 +154,16 @@ def evaluate_model(
     progress: Callable[[int], Any] | None = None,
     protocol: Protocol = ALIGNED,
 ) -> Result:
-    """`embed_pairs`, then `evaluate` with the positions that the pairs tell.
+    """`embed`, then `evaluate` with the positions of the pairs.
 
     Args:
-        model, batches, pairs, progress: as of `embed_pairs`.
+        model, batches, pairs, progress: as of `embed`.
         protocol: as of `evaluate`; the batches must follow it already.
 
     Raises:
-        UserError, ValueError: as `embed_pairs`.
+        UserError, ValueError: as `embed`.
     """
-    ground, satellite = embed_pairs(model, batches, pairs, progress)
+    ground, satellite = embed(model, batches, progress, pairs)
     return evaluate(
         ground,
         satellite,
@@ -224,7 +180,13 @@ def require_finite(
 
     Raises:
         UserError: naming the first pair whose descriptor is not finite.
+        ValueError: where pairs and descriptors differ in number.
     """
+    if len(ground) != len(pairs):
+        raise ValueError(
+            f"{len(pairs)} pairs and {len(ground)} descriptors: the batches"
+            " are of other pairs"
+        )
     for view, descriptors in (("ground", ground), ("satellite", satellite)):
         # A sum is finite only where every number is: no mask [N, D].
         wrong = np.flatnonzero(~np.isfinite(descriptors.sum(axis=1)))
@@ -232,29 +194,22 @@ def require_finite(
             raise UserError(
                 f"pair {pairs[wrong[0]].id}: its {view} descriptor is not"
                 f" finite ({wrong.size} of {len(pairs)} are not): the weights"
-                " diverged; use an earlier checkpoint or a lower"
-                " --learning_rate"
+                " diverged; use an earlier checkpoint or a lower learning_rate"
             )
 
 
 def format_table(result: Result) -> str:
     """The result as a text table, one line a direction, under its protocol."""
-    columns = list(result[DIRECTIONS[0]])
-    rows = [[result["protocol"], *(_title(c) for c in columns)]]
-    for direction in DIRECTIONS:
-        values = result[direction]
-        cells = [_cell(c, values[c]) for c in columns]
-        rows.append([direction.replace("_", " "), *cells])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = [
-        row[0].ljust(widths[0])
-        + "".join(
-            "  " + cell.rjust(width)
-            for cell, width in zip(row[1:], widths[1:], strict=True)
-        )
-        for row in rows
-    ]
-    return "\n".join([*lines, *_remarks(result)])
+    # Not at import: pandas takes a second.
+    import pandas
+
+    rows = {d.replace("_", " "): _cells(result[d]) for d in DIRECTIONS}
+    frame = pandas.DataFrame(rows).T.rename_axis(index=result["protocol"])
+    sides = ["left", *["right"] * len(frame.columns)]
+    table = frame.to_markdown(
+        tablefmt="plain", colalign=sides, disable_numparse=True
+    )
+    return "\n".join([table, *_remarks(result)])
 
 
 def _remarks(result: Result) -> list[str]:
@@ -301,11 +256,13 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     return _ENCODERS[model]
 
 
-def _title(column: str) -> str:
-    return column.replace("within_", "within ").replace("_", " ")
-
-
-def _cell(column: str, value: float | int) -> str:
-    if column.startswith(("r@", "within_")):
-        return f"{100 * value:.2f} %"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+def _cells(values: dict[str, float | int]) -> dict[str, str]:
+    """Columns and values as they are shown."""
+    cells = {}
+    for name, value in values.items():
+        if name.startswith(("r@", "within_")):
+            text = f"{100 * value:.2f} %"
+        else:
+            text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+        cells[name.replace("_", " ")] = text
+    return cells

@@ -49,10 +49,6 @@ class ClassToken(keras.layers.Layer):
         placed = joined + ops.cast(self.positions, tokens.dtype)
         return self.drop(placed, training=training)
 
-    def own_multiply_adds(self, input_shape):
-        """None: only sums."""
-        return 0
-
     def compute_output_shape(self, input_shape):
         """One token more."""
         return (input_shape[0], input_shape[1] + 1, input_shape[2])

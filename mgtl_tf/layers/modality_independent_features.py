@@ -21,8 +21,7 @@ class ModalityIndependentFeatures(keras.layers.Layer):
 
     Args:
         channels: C, or None.
-        width_multiplier, poolings, normalization, dropout, rematerialize: of
-            VGG16Features.
+        backbone: dict of arguments of VGG16Features, of both branches.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -33,49 +32,26 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         tokens [B, T, C], T the width of the feature map.
     """
 
-    def __init__(
-        self,
-        channels=384,
-        width_multiplier=1.0,
-        poolings=5,
-        normalization="none",
-        dropout=0.2,
-        rematerialize=False,
-        **kwargs,
-    ):
+    def __init__(self, channels=384, backbone=None, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
-        self.width_multiplier = width_multiplier
-        self.poolings = poolings
-        self.normalization = normalization
-        self.dropout = dropout
-        self.rematerialize = rematerialize
+        self.backbone = dict(backbone or {})
+        self.ground, self.satellite = (
+            VGG16Features(**self.backbone, name=view, dtype=self.dtype_policy)
+            for view in VIEWS
+        )
 
     def build(self, input_shape):
         """Builds both branches and the shared map for [B, H, W, 3]."""
-        self.ground = self._branch("ground")
         self.ground.build(input_shape)
-        self.satellite = self._branch("satellite")
         self.satellite.build(input_shape)
-        if self.channels is None:
-            self.compact = None
-            return
-        self.compact = keras.layers.Dense(
-            self.channels, name="compact", dtype=self.dtype_policy
-        )
-        features = self.ground.compute_output_shape(input_shape)
-        self.compact.build((features[0], features[2], features[3]))
-
-    def _branch(self, view):
-        return VGG16Features(
-            self.width_multiplier,
-            self.poolings,
-            self.normalization,
-            self.dropout,
-            self.rematerialize,
-            name=view,
-            dtype=self.dtype_policy,
-        )
+        self.compact = None
+        if self.channels is not None:
+            self.compact = keras.layers.Dense(
+                self.channels, name="compact", dtype=self.dtype_policy
+            )
+            features = self.ground.compute_output_shape(input_shape)
+            self.compact.build((features[0], features[2], features[3]))
 
     def call(self, images, view="ground", training=None):
         """Tokens [B, T, C] of one view's images [B, H, W, 3]."""
@@ -94,9 +70,5 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         return {
             **super().get_config(),
             "channels": self.channels,
-            "width_multiplier": self.width_multiplier,
-            "poolings": self.poolings,
-            "normalization": self.normalization,
-            "dropout": self.dropout,
-            "rematerialize": self.rematerialize,
+            "backbone": dict(self.backbone),
         }

@@ -59,12 +59,6 @@ class SpatialMaps(keras.layers.Layer):
         weights = weights + self.second_bias  # [B, cells, M]
         return ops.einsum("bim,bic->bmc", weights, flat)
 
-    def own_multiply_adds(self, input_shape):
-        """Of both maps and of the weighted sums, for one image."""
-        cells = input_shape[1] * input_shape[2]
-        hidden = max(1, cells // 2)
-        return self.maps * cells * (2 * hidden + input_shape[3])
-
     def compute_output_shape(self, input_shape):
         """[B, M, C] for [B, h, w, C]."""
         return (input_shape[0], self.maps, input_shape[3])

@@ -11,6 +11,7 @@ from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
 
 _OF_KERAS = ("name", "trainable", "dtype")
@@ -93,8 +94,8 @@ class CrossViewModel(keras.Model):
 class TwoBranchModel(CrossViewModel):
     """One network a view; the views meet in the retrieval loss alone.
 
-    A subclass sets `self.ground` and `self.satellite`: layers that make
-    vectors of any shape of a view's images. They become unit descriptors.
+    A subclass's `_network` makes a layer of one view: images to vectors of
+    any shape, which become unit descriptors.
 
     Call arguments:
         inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
@@ -105,6 +106,12 @@ class TwoBranchModel(CrossViewModel):
         {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
         "generated", "targets": empty lists, as there is no such loss.
     """
+
+    def __init__(self, config: ModelConfig | None = None, **kwargs):
+        super().__init__(config, **kwargs)
+        self.ground, self.satellite = (
+            self._network(name=view, dtype=self.dtype_policy) for view in VIEWS
+        )
 
     def build(self, input_shape):
         """Builds both networks; no image is needed."""
@@ -141,6 +148,17 @@ class TwoBranchModel(CrossViewModel):
             "generated": [],
             "targets": [],
         }
+
+
+def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:
+    """A config's VGG-16 as arguments of VGG16Features."""
+    return {
+        "width_multiplier": config.width_multiplier,
+        "poolings": config.poolings,
+        "normalization": config.backbone_normalization,
+        "dropout": config.backbone_dropout,
+        "rematerialize": config.rematerialize,
+    }
 
 
 def unit_vectors(vectors):

@@ -135,12 +135,7 @@ class LayerToLayerTransformer(TwoBranchModel):
 
     system = "l2ltr"
 
-    def __init__(self, config=None, **kwargs):
-        super().__init__(config, **kwargs)
-        self.ground = self._network("ground")
-        self.satellite = self._network("satellite")
-
-    def _network(self, view):
+    def _network(self, **common):
         config = self.config
         return LayerToLayerNetwork(
             config.channels,
@@ -151,8 +146,7 @@ class LayerToLayerTransformer(TwoBranchModel):
             config.width_multiplier,
             config.backbone_dropout,
             config.residual_init,
-            name=view,
-            dtype=self.dtype_policy,
+            **common,
         )
 
     def start_from(self, source):

@@ -13,7 +13,11 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
-from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
+from mgtl_tf.models.cross_view_model import (
+    CrossViewModel,
+    unit_vectors,
+    vgg16_arguments,
+)
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -125,11 +129,7 @@ class MutualGenerativeTransformer(CrossViewModel):
         config = self.config
         self.features = ModalityIndependentFeatures(
             config.channels if config.recurrent_steps else None,
-            config.width_multiplier,
-            config.poolings,
-            config.backbone_normalization,
-            config.backbone_dropout,
-            config.rematerialize,
+            vgg16_arguments(config),
             name="features",
             dtype=self.dtype_policy,
         )

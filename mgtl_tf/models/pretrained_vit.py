@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from mgtl_tf.utils.plain_files import UnfitFileError
 
 _REMEDY = (
     "give the .npz of R50+ViT-B/16 as its authors publish it, or"
-    " --backbone_weights=none"
+    " backbone_weights=none"
 )
 _ATTENTION = "MultiHeadDotProductAttention_1"
 # Ours to theirs. The key's norm begins as a copy of the block's first one.
@@ -44,27 +43,25 @@ def load_vit_weights(networks: list[Any], source: str) -> None:
 
     Args:
         networks: LayerToLayerNetworks, built.
-        source: of --backbone_weights; "none" leaves them as they are.
+        source: the .npz file; "none" leaves them as they are.
 
     Raises:
         UserError: where the file is missing, unreadable or does not fit.
     """
     if source == "none":
         return
-    if not Path(source).is_file():
-        raise UserError(f"--backbone_weights={source}: no such file; {_REMEDY}")
     try:
         with ArrayArchive(source) as archive:
             for network in networks:
-                for variable, name in _plan(network):
-                    _assign(variable, name, archive, network.grid, source)
+                for variable, name in _names_in_file(network):
+                    _assign(variable, name, archive, network.grid)
     except UnfitFileError as error:
         raise UserError(
-            f"--backbone_weights={source}: cannot be read ({error}); {_REMEDY}"
+            f"backbone_weights={source}: {error}; {_REMEDY}"
         ) from error
 
 
-def _plan(network: Any) -> Iterator[tuple[Any, str]]:
+def _names_in_file(network: Any) -> Iterator[tuple[Any, str]]:
     """(variable, name in the file) of all that a network holds."""
     stem = network.stem
     yield stem.root.kernel, "conv_root/kernel"
@@ -110,22 +107,16 @@ def _map(layer: Any, place: str) -> Iterator[tuple[Any, str]]:
 
 
 def _assign(
-    variable: Any,
-    name: str,
-    archive: ArrayArchive,
-    grid: tuple[int, int],
-    source: str,
+    variable: Any, name: str, archive: ArrayArchive, grid: tuple[int, int]
 ) -> None:
     if name not in archive.names:
-        raise UserError(
-            f"--backbone_weights={source}: holds no {name}; {_REMEDY}"
-        )
+        raise UnfitFileError(f"holds no {name}")
     wanted = tuple(variable.shape)
     shape = archive.header(name).shape
     if not _fits(shape, wanted, name):
-        raise UserError(
-            f"--backbone_weights={source}: {name} has shape {shape}, the"
-            f" model needs {wanted}; only L2LTR's published size fits"
+        raise UnfitFileError(
+            f"{name} has shape {shape}, the model needs {wanted}; only"
+            " L2LTR's published size fits"
         )
     value = archive.read(name, "f")
     if not np.isfinite(value).all():

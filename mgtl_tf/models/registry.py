@@ -6,8 +6,7 @@ import importlib
 
 import keras
 
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.config.systems import SYSTEMS
+from mgtl_tf.config import SYSTEMS, ModelConfig
 
 
 def build_model(
@@ -25,18 +24,18 @@ def build_model(
         {"ground", "satellite"} that also gives what the loss needs.
     """
     config = config or ModelConfig()
-    model = _system(config.system)(config, dtype=dtype)
+    model = _model_class(type(config))(config, dtype=dtype)
     image = (None, *config.image_size, 3)
     model.build({"ground": image, "satellite": image})
     return model
 
 
-def _system(name: str) -> type[keras.Model]:
-    module, _, kind = SYSTEMS[name].rpartition(".")
-    return getattr(importlib.import_module(module), kind)
+def _model_class(config: type[ModelConfig]) -> type[keras.Model]:
+    module, _, name = config.model_class.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def import_systems() -> None:
     """Imports every system and, with them, every layer: Keras knows them."""
-    for name in SYSTEMS:
-        _system(name)
+    for config in SYSTEMS.values():
+        _model_class(config)

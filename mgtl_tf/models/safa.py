@@ -6,7 +6,7 @@ import keras
 
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.vgg16 import VGG16Features
-from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.models.cross_view_model import TwoBranchModel, vgg16_arguments
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -15,8 +15,7 @@ class SpatialAwareNetwork(keras.layers.Layer):
 
     Args:
         maps: M.
-        width_multiplier, poolings, normalization, dropout, rematerialize: of
-            VGG16Features.
+        backbone: dict of arguments of VGG16Features.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -26,46 +25,27 @@ class SpatialAwareNetwork(keras.layers.Layer):
         [B, M, C].
     """
 
-    def __init__(
-        self,
-        maps=8,
-        width_multiplier=1.0,
-        poolings=5,
-        normalization="none",
-        dropout=0.2,
-        rematerialize=False,
-        **kwargs,
-    ):
+    def __init__(self, maps=8, backbone=None, **kwargs):
         super().__init__(**kwargs)
         self.maps = maps
-        self.width_multiplier = width_multiplier
-        self.poolings = poolings
-        self.normalization = normalization
-        self.dropout = dropout
-        self.rematerialize = rematerialize
-        self.backbone = VGG16Features(
-            width_multiplier,
-            poolings,
-            normalization,
-            dropout,
-            rematerialize,
-            name="vgg16",
-            dtype=self.dtype_policy,
+        self.backbone = dict(backbone or {})
+        self.vgg16 = VGG16Features(
+            **self.backbone, name="vgg16", dtype=self.dtype_policy
         )
         self.head = SpatialMaps(maps, name="maps", dtype=self.dtype_policy)
 
     def build(self, input_shape):
         """Builds backbone and head for [B, H, W, 3]."""
-        self.backbone.build(input_shape)
-        self.head.build(self.backbone.compute_output_shape(input_shape))
+        self.vgg16.build(input_shape)
+        self.head.build(self.vgg16.compute_output_shape(input_shape))
 
     def call(self, images, training=None):
         """M vectors an image."""
-        return self.head(self.backbone(images, training=training))
+        return self.head(self.vgg16(images, training=training))
 
     def compute_output_shape(self, input_shape):
         """[B, M, C] for [B, H, W, 3]."""
-        features = self.backbone.compute_output_shape(input_shape)
+        features = self.vgg16.compute_output_shape(input_shape)
         return (input_shape[0], self.maps, features[-1])
 
     def get_config(self):
@@ -73,11 +53,7 @@ class SpatialAwareNetwork(keras.layers.Layer):
         return {
             **super().get_config(),
             "maps": self.maps,
-            "width_multiplier": self.width_multiplier,
-            "poolings": self.poolings,
-            "normalization": self.normalization,
-            "dropout": self.dropout,
-            "rematerialize": self.rematerialize,
+            "backbone": dict(self.backbone),
         }
 
 
@@ -91,25 +67,12 @@ class SpatialAwareAggregation(TwoBranchModel):
 
     system = "safa"
 
-    def __init__(self, config=None, **kwargs):
-        super().__init__(config, **kwargs)
-        self.ground = self._network("ground")
-        self.satellite = self._network("satellite")
-
-    def _network(self, view):
-        config = self.config
+    def _network(self, **common):
         return SpatialAwareNetwork(
-            config.attention_maps,
-            config.width_multiplier,
-            config.poolings,
-            config.backbone_normalization,
-            config.backbone_dropout,
-            config.rematerialize,
-            name=view,
-            dtype=self.dtype_policy,
+            self.config.attention_maps, vgg16_arguments(self.config), **common
         )
 
     @property
     def backbones(self):
         """Both VGG16Features, which pretrained weights may start."""
-        return [self.ground.backbone, self.satellite.backbone]
+        return [self.ground.vgg16, self.satellite.vgg16]

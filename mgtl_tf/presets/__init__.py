@@ -1,3 +1,3 @@
-"""Named settings: each preset is a RunConfig value in a file of its own."""
+"""Named settings: config fields by name, for each data set and each system."""
 
 from mgtl_tf.presets.registry import PRESETS, load_preset

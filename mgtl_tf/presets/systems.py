@@ -1,9 +1,10 @@
 """What each system is trained with where it differs from the data's preset.
 
 `--system=S` lays these over `--preset=P`; flags that are given lie over
-both. On CVUSA and CVACT they are its authors' own settings; on the synthetic
-world a small form that two cores train in minutes, which is another system than
-the published one and is named so.
+both. On CVUSA and CVACT they are its authors' own settings (those of the
+network itself are the defaults of its config); on the synthetic world a small
+form that two cores train in minutes, which is another system than the
+published one and is named so.
 """
 
 from __future__ import annotations
@@ -11,49 +12,44 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-Settings = Mapping[str, Any]
-
-# SAFA (Shi et al. 2019): Adam 1e-5, batch 32, 100 epochs, ImageNet VGG-16.
-_SAFA: Settings = {"batch_size": 32, "epochs": 100}
-
-# L2LTR (Yang et al. 2021): AdamW, 200 epochs of 1,110 steps, 500 of them
-# warm-up. The public R50+ViT-B/16 weights go to --backbone_weights.
-_L2LTR: Settings = {
-    "image_size": (128, 512),
-    "channels": 768,
-    "heads": 12,
-    "backbone_dropout": 0.1,
-    "batch_size": 32,
-    "epochs": 200,
-    "optimizer": "adamw",
-    "learning_rate": 1e-4,
-    "adam_epsilon": 1e-6,
-    "weight_decay": 0.03,
-    "clip_norm": 1.0,
-    "schedule": "cosine",
-    "warmup": 500 / 222_000,
-    "backbone_weights": "none",
-}
-
-# "L2LTR-style (K from previous layer), small". Residual branches that start
-# at zero would make the class token the same for all images, and bfloat16
-# loses the small differences from which training must begin: tried, and in
-# either case the loss stayed at ln 2.
-_L2LTR_SMALL: Settings = {
-    "channels": 96,
-    "heads": 6,
-    "width_multiplier": 0.25,
-    "vit_blocks": 4,
-    "stem_blocks": (1, 1, 1),
-    "residual_init": "glorot",
-    "dtype_policy": "float32",
-    "optimizer": "adamw",
-    "learning_rate": 5e-4,
-}
-
-_SETTINGS: Mapping[str, Mapping[str, Settings]] = {
-    "safa": {"procedural": {}, "": _SAFA},
-    "l2ltr": {"procedural": _L2LTR_SMALL, "": _L2LTR},
+_SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "safa": {
+        "procedural": {},
+        # Shi et al. 2019: Adam 1e-5, ImageNet VGG-16.
+        "": {"batch_size": 32, "epochs": 100},
+    },
+    "l2ltr": {
+        # "L2LTR-style (K from previous layer), small". Residual branches
+        # that start at zero would make the class token the same for all
+        # images, and bfloat16 loses the small differences from which
+        # training must begin: tried, and in either case the loss stayed at
+        # ln 2.
+        "procedural": {
+            "channels": 96,
+            "heads": 6,
+            "width_multiplier": 0.25,
+            "vit_blocks": 4,
+            "stem_blocks": (1, 1, 1),
+            "residual_init": "glorot",
+            "dtype_policy": "float32",
+            "optimizer": "adamw",
+            "learning_rate": 5e-4,
+        },
+        # Yang et al. 2021: AdamW, 200 epochs of 1,110 steps, 500 of them
+        # warm-up. The public R50+ViT-B/16 weights go to --backbone_weights.
+        "": {
+            "batch_size": 32,
+            "epochs": 200,
+            "optimizer": "adamw",
+            "learning_rate": 1e-4,
+            "adam_epsilon": 1e-6,
+            "weight_decay": 0.03,
+            "clip_norm": 1.0,
+            "schedule": "cosine",
+            "warmup": 500 / 222_000,
+            "backbone_weights": "none",
+        },
+    },
 }
 
 

@@ -17,7 +17,6 @@ from absl import logging
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
-from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.training.meter import duration_text
 from mgtl_tf.utils.errors import UserError
 from polar.parallel import usable_cores
@@ -94,7 +93,7 @@ def training_command(config: RunConfig) -> list[str]:
     """
     preset, system = config.data.dataset, config.model.system
     flags = [f"--preset={preset}", f"--system={system}"]
-    base = load_preset(preset).replace(**system_settings(preset, system))
+    base = load_preset(preset, system=system)
     for part in dataclasses.fields(config):
         before, after = getattr(base, part.name), getattr(config, part.name)
         for name, value in vars(after).items():

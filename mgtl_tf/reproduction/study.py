@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.presets import load_preset
+from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.reproduction.benchmark import Benchmark
 from mgtl_tf.reproduction.rows import ROWS, Row
@@ -48,13 +48,15 @@ class Study:
 
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
-        common = load_preset(self.preset).replace(**self.common)
-        system = row.changes.get("system", "mgtl")
-        config = (
-            common.replace(**system_settings(self.preset, system))
-            .replace(**row.changes)
-            .replace(**self.settings.get(row.key, {}))
-        )
+        settings = {
+            **PRESETS[self.preset],
+            **self.common,
+            **system_settings(self.preset, row.changes.get("system", "mgtl")),
+            **row.changes,
+            **self.settings.get(row.key, {}),
+        }
+        config = RunConfig.of(**settings)
+        common = load_preset(self.preset, **self.common)
         size, prepared = config.model.image_size, self.prepared
         if size != common.model.image_size:
             name = f"{prepared.name}-{size[0]}x{size[1]}"

@@ -158,8 +158,8 @@ class EpochOrder:
                 self.model,
                 validation_batches(self.config, self.source),
                 bar.update,
+                self.pairs,
             )
-        evaluation.require_finite(ground, satellite, self.pairs)
         return mine_hard_negatives(
             ground,
             satellite,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from absl import logging
 
-from mgtl_tf.evaluation.complexity.fresh import fresh_cost, paper_size
+from mgtl_tf.config import ModelConfig
 from mgtl_tf.reproduction.code_version import code_version
 from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.launch import devices
@@ -170,7 +170,11 @@ def _table(request: TablesRequest, number: int, titled: Titled) -> Table:
 
 
 def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
-    cost = fresh_cost(paper_size(row.changes), folder)
+    # TensorFlow is loaded only where a cost is measured.
+    from mgtl_tf.evaluation.complexity import stored_cost
+
+    # Of the published size, whatever size was trained.
+    cost = stored_cost(ModelConfig(**row.changes), folder)
     return dataclasses.replace(result, complexity=cost)
 
 

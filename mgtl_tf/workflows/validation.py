@@ -57,11 +57,11 @@ class Validation:
     def __call__(self) -> evaluation.Result:
         """Recall of the model as it is now; see `evaluation.evaluate`."""
         with pair_bar("evaluate", len(self.pairs)) as bar:
-            ground, satellite = evaluation.embed_pairs(
+            ground, satellite = evaluation.embed(
                 self.model,
                 validation_batches(self.config, self.source),
-                self.pairs,
                 bar.update,
+                self.pairs,
             )
         pictures = self.config.train.retrieval_pictures
         if pictures:

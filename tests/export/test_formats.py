@@ -12,8 +12,8 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from mgtl_tf import build_model
+from mgtl_tf.config import SYSTEMS as REGISTERED
 from mgtl_tf.config import ModelConfig, RunConfig
-from mgtl_tf.config.systems import SYSTEMS as REGISTERED
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
 from mgtl_tf.export import formats
 from mgtl_tf.export.agreement import BOUND, made_images

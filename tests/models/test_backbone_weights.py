@@ -68,7 +68,7 @@ def _refusal(model, source):
     with pytest.raises(UserError) as error:
         load_backbone_weights(model, str(source))
     message = str(error.value)
-    assert f"--backbone_weights={source}" in message
+    assert message.startswith(f"backbone_weights={source}: ")
     assert "\n" not in message
     return message
 
@@ -76,7 +76,7 @@ def _refusal(model, source):
 def test_missing_file_names_flag_and_alternatives(tmp_path):
     message = _refusal(_model(width_multiplier=1 / 64), tmp_path / "no.h5")
     assert "no such file" in message
-    assert "--backbone_weights=none" in message
+    assert "backbone_weights=none" in message
 
 
 @pytest.mark.parametrize("name", ["v.h5", "v.weights.h5", "v.keras"])
@@ -95,7 +95,7 @@ def test_file_without_vgg16(tmp_path):
 def test_narrow_model_names_the_width(vgg16, tmp_path):
     _save(vgg16, tmp_path / "v.h5")
     message = _refusal(_model(width_multiplier=0.5), tmp_path / "v.h5")
-    assert "--width_multiplier=1" in message
+    assert "width_multiplier=1" in message
 
 
 def test_failed_download_names_the_alternatives(monkeypatch):

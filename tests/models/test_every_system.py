@@ -5,10 +5,8 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig
-from mgtl_tf.config.systems import SYSTEMS
-from mgtl_tf.presets import PRESETS
-from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.config import SYSTEMS, RunConfig
+from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.training.checkpoint import Checkpoints, Progress
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
@@ -77,9 +75,7 @@ def test_the_table_holds_every_system():
 @every_system
 @pytest.mark.parametrize("preset", PRESETS)
 def test_its_settings_fit_every_preset(name, preset):
-    settings = system_settings(preset, name)
-    config = PRESETS[preset].replace(**settings)
-    assert config.model.system == name
+    assert load_preset(preset, system=name).model.system == name
 
 
 @every_system

@@ -50,7 +50,7 @@ def test_descriptor_is_the_sums_side_by_side():
     model = mgtl_tf.build_model(config)
     images = np.random.default_rng(1).uniform(0, 255, (2, 16, 32, 3))
     network = model.satellite
-    features = network.backbone(images, training=False)
+    features = network.vgg16(images, training=False)
     sums = np.asarray(network.head(features)).reshape(2, -1)
     expected = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     found = model.encode_satellite(images)

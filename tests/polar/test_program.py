@@ -21,6 +21,8 @@ def main(argv):
         raise flags.Error("too many arguments")
     if _HOW.value == "known":
         raise Known("data.csv, row 3: no number;\\n  mend it")
+    if _HOW.value == "argument":
+        raise Known("how=argument: must be another")
     if _HOW.value == "file":
         open("/nowhere/file.txt")
     if _HOW.value == "nameless":
@@ -64,6 +66,7 @@ def call(tmp_path_factory):
         ("--how=usage", 2, "too many arguments"),
         ("--hou=known", 2, "hou"),
         ("--how=known", 1, "data.csv, row 3: no number; mend it"),
+        ("--how=argument", 1, "error: --how=argument: must be another"),
         ("--how=file", 1, "/nowhere/file.txt: No such file"),
         ("--how=nameless", 1, "16 requested and 0 written"),
         ("--how=number", 1, "Disk quota exceeded"),

@@ -6,10 +6,10 @@ Every system is loaded by its name, as the registry does.
 import importlib
 import sys
 
-from mgtl_tf.config.systems import SYSTEMS
+from mgtl_tf.config import SYSTEMS
 
 if __name__ == "__main__":
-    systems = [kind.rpartition(".")[0] for kind in SYSTEMS.values()]
+    systems = [c.model_class.rpartition(".")[0] for c in SYSTEMS.values()]
     for name in ("mgtl_tf.workflows.train", "mgtl_tf.workflows.evaluate"):
         importlib.import_module(name)
     for name in systems:

@@ -13,7 +13,6 @@ import pytest
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
-from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.reproduction import launch
 from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
 from mgtl_tf.reproduction.results import row_result
@@ -239,8 +238,7 @@ def test_the_command_gives_back_the_config(dataset):
         _, module, program, *flags = launch.training_command(config)
         assert (module, program) == ("-m", "experiments.train")
         given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
-        base = load_preset(given.pop("preset"))
-        base = base.replace(**system_settings(dataset, given.pop("system")))
+        base = load_preset(given.pop("preset"), system=given.pop("system"))
         fields = {**vars(base.model), **vars(base.data), **vars(base.train)}
         typed = {k: _as(fields[k], text) for k, text in given.items()}
         assert base.replace(**typed) == config

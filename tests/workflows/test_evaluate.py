@@ -161,5 +161,5 @@ def test_the_rule_of_a_data_set_is_its_own_unless_given():
 
 
 def test_a_rule_that_needs_positions_says_so(run):
-    with pytest.raises(UserError, match="--hit_metres=5: .*no positions"):
+    with pytest.raises(UserError, match="^hit_metres=5: .*no positions"):
         evaluate_run(run, hit_metres=5.0)

@@ -58,7 +58,7 @@ def test_each_comes_before_the_next(data, tmp_path):
     assert restore(SMALL, run, data).step == 0
     assert same(values(run), random)
     # 3. Backbone weights, where there is no other run to start from.
-    with pytest.raises(UserError, match="--backbone_weights=missing.h5"):
+    with pytest.raises(UserError, match="^backbone_weights=missing.h5"):
         restore(given.replace(init_from=""), run, data)
     # 2. Another run's best, and the steps begin anew.
     progress = restore(given, run, data)

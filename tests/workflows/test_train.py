@@ -47,7 +47,7 @@ def world(root, count, validation=0):
 def test_a_run_that_saved_nothing_takes_another_config(tmp_path):
     run_dir = tmp_path / "run"
     config = SMALL.replace(data_dir=str(world(tmp_path / "world", 4)))
-    with pytest.raises(UserError, match="--backbone_weights=none"):
+    with pytest.raises(UserError, match="backbone_weights=none"):
         train(config.replace(backbone_weights="no.h5"), run_dir)
     # The remedy works; without validation pairs there is a report as well.
     assert train(config, run_dir)

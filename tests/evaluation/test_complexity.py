@@ -1,6 +1,8 @@
-"""Multiply-adds: closed forms, the profiler, and layers without a rule."""
+"""A model's cost: closed forms, TensorFlow's profiler, and what is kept."""
 
+import json
 import math
+import os
 
 import keras
 import numpy as np
@@ -8,11 +10,22 @@ import pytest
 import tensorflow as tf
 
 import mgtl_tf
-from mgtl_tf.evaluation.complexity.walk import multiply_adds
-from mgtl_tf.presets import PRESETS
-from mgtl_tf.presets.systems import system_settings
+from mgtl_tf.evaluation import complexity
+from mgtl_tf.evaluation.complexity import (
+    complexity_of,
+    multiply_adds,
+    stored_cost,
+)
 from mgtl_tf.utils.errors import UserError
 
+TINY = mgtl_tf.ModelConfig(
+    image_size=(16, 48),
+    width_multiplier=1 / 16,
+    poolings=4,
+    channels=12,
+    heads=2,
+    recurrent_steps=2,
+)
 WIDTHS = [3, 64, 64, 128, 128, 256, 256, 256] + 6 * [512]
 
 
@@ -42,9 +55,7 @@ def safa_head(cells=80, maps=8, channels=512):
 
 def counted(model, config):
     encoders = (model.encode_ground, model.encode_satellite)
-    size = config.image_size
-    found = [multiply_adds(model, e, size) for e in encoders]
-    return [sum(of_layers.values()) for of_layers in found]
+    return [multiply_adds(e, config.image_size) for e in encoders]
 
 
 def profiled(model, config):
@@ -106,8 +117,7 @@ def test_vgg16_at_the_papers_size_by_hand():
 )
 def test_published_sizes(system, branch, pair):
     """Against closed forms, the published figures and the profiler."""
-    settings = system_settings("cvusa", system)
-    config = PRESETS["cvusa"].replace(**settings).model
+    config = mgtl_tf.ModelConfig(system=system)
     model = mgtl_tf.build_model(config)
     found = counted(model, config)
     assert found[0] == found[1]
@@ -129,44 +139,52 @@ def test_published_sizes(system, branch, pair):
     ],
 )
 def test_every_ablation_agrees_with_the_profiler(fields):
-    config = mgtl_tf.ModelConfig(
-        **{
-            "image_size": (16, 48),
-            "width_multiplier": 1 / 16,
-            "channels": 24,
-            "heads": 2,
-            "recurrent_steps": 1,
-            **fields,
-        }
-    )
+    config = mgtl_tf.ModelConfig(**{**vars(TINY), **fields})
     model = mgtl_tf.build_model(config)
     found = counted(model, config)
     expected = np.array(profiled(model, config)) + token_products(config)
     np.testing.assert_allclose(found, expected, rtol=1e-3)
 
 
-class _Odd(keras.layers.Layer):
-    """Has weights, multiplies with them, and says nothing of it."""
-
-    def build(self, input_shape):
-        self.table = self.add_weight(shape=(input_shape[-1], 5))
-
-    def call(self, inputs):
-        return inputs @ self.table
+def test_an_operation_without_a_rule_is_named():
+    model = keras.Sequential([keras.layers.Conv3D(2, 3, padding="same")])
+    with pytest.raises(UserError, match="multiply-adds of Conv3D"):
+        multiply_adds(lambda images: model(images[None]), (4, 6))
 
 
-def test_a_layer_without_a_rule_is_named():
-    inputs = keras.Input((4, 6, 3))
-    model = keras.Model(inputs, _Odd(name="odd_one")(inputs))
-    with pytest.raises(UserError, match="odd_one .*own_multiply_adds"):
-        multiply_adds(model, model, (4, 6))
+def test_parts_descriptor_times_and_memory():
+    cost = complexity_of(TINY, batch=3, repeats=2)
+    c = 12
+    perceptron = 2 * 4 * c * c + 5 * c
+    step_cmi, step_gkst = 2 * perceptron, 4 * (c * c + c) + 2 * c + perceptron
+    for view in ("ground", "satellite"):
+        assert cost.parts[f"{view} CMI"] == 2 * step_cmi
+        assert cost.parts[f"{view} GKST"] == 2 * step_gkst
+        assert cost.parts[f"{view} norms"] == 3 * 2 * c
+    assert cost.parts["shared map (MIFE)"] == 32 * c + c
+    assert sum(cost.parts.values()) == cost.parameters
+    assert cost.descriptor_bytes == 4 * 3 * c  # three azimuth tokens
+    assert 0 < cost.one_seconds and 0 < cost.batch_seconds
+    assert cost.batch == 3
+    assert cost.peak_bytes is None or cost.peak_bytes > 50e6
+    text = cost.text()
+    assert f"{cost.parameters:,}" in text and "ms a panorama" in text
 
 
-def test_counting_leaves_the_model_as_it_was():
-    inputs = keras.Input((4, 6, 3))
-    model = keras.Model(inputs, keras.layers.Conv2D(7, 3)(inputs))
-    layer = model.layers[-1]
-    for _ in range(2):
-        found = multiply_adds(model, model, (4, 6))
-        assert found == {layer.path: 2 * 4 * 9 * 3 * 7}
-    assert "call" not in vars(layer)
+def test_measured_in_a_process_of_its_own_and_once(tmp_path):
+    found = stored_cost(TINY, tmp_path)
+    assert found["parameters"] == mgtl_tf.build_model(TINY).count_params()
+    (file,) = tmp_path.iterdir()
+    assert json.loads(file.read_text()) == found
+    file.write_text(json.dumps({**found, "batch": 99}))
+    assert stored_cost(TINY, tmp_path)["batch"] == 99
+
+
+def test_a_killed_measurement_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.setattr(complexity, "complexity_of", _die)
+    with pytest.raises(UserError, match="mgtl: its cost was not measured"):
+        stored_cost(TINY, tmp_path)
+
+
+def _die(config):
+    os._exit(9)
