@@ -5,7 +5,9 @@ import functools
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from mgtl_tf.losses import total_loss
 from mgtl_tf.training import environment
 from tests.processor import needs_bfloat16
 from tests.training.small_step import SmallStep, batch
@@ -18,6 +20,72 @@ def begin():
     return lambda policy: made(policy).begin()
 
 
+half_precision = pytest.mark.parametrize(
+    "policy",
+    [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"],
+)
+
+
+def _gradient(model):
+    """Of Eq. 9 by every weight, as NumPy values."""
+    pairs = batch()
+
+    @tf.function(autograph=False)
+    def run():
+        with tf.GradientTape() as tape:
+            outputs = model(pairs, training=True)
+            loss = total_loss(outputs, pairs["negatives"])
+        return tape.gradient(loss, model.trainable_variables)
+
+    return [value.numpy() for value in run()]
+
+
+def _error(found, expected):
+    """Length of the difference by that of the expected gradient."""
+    wrong = sum(
+        np.sum((a - b) ** 2) for a, b in zip(found, expected, strict=True)
+    )
+    return np.sqrt(wrong / sum(np.sum(b**2) for b in expected))
+
+
+@half_precision
+def test_gradients_err_as_rounding_must(policy, begin):
+    """The error is that of rounded weights, less than twice as large.
+
+    Float32 arithmetic with weights that are rounded to the half type shows
+    what the type costs on this network: 30 % (bfloat16) or 11 % (float16) of
+    the gradient, as batches of four pairs are normalised in 13 layers. Half
+    precision rounds three times where that rounds once: weights,
+    activations, and the gradients of these. Independent and equal, they come
+    to sqrt(3) = 1.7 of it. Over 8 draws of initial weights this network had
+    1.3 to 1.6, and one with attention written by hand, in place of Keras',
+    1.3 to 1.9.
+
+    The gradients of the recurrent steps, which no batch normalises, are
+    held to the largest error of those 8 draws by hand (Keras': 15 and 2 %).
+    """
+    model = begin("float32").model
+    expected = _gradient(model)
+    weights = model.get_weights()
+    kind = policy.removeprefix("mixed_")
+    half_model = begin(policy).model
+    half_model.set_weights(weights)
+    found = _gradient(half_model)
+    for v in model.trainable_variables:
+        v.assign(tf.cast(tf.cast(v.value, kind), "float32"))
+    rounded = _error(_gradient(model), expected)
+    assert _error(found, expected) < 2 * rounded
+    steps = [
+        pair
+        for v, *pair in zip(
+            model.trainable_variables, found, expected, strict=True
+        )
+        if "features" not in v.path
+    ]
+    bound = {"bfloat16": 0.21, "float16": 0.034}[kind]
+    assert 0 < _error(*zip(*steps, strict=True)) < bound
+
+
 def _losses(step):
     if hasattr(step.optimizer, "dynamic_scale"):
         # Keras' first scale overflows here: it would leave a step out.
@@ -26,28 +94,19 @@ def _losses(step):
     return [float(step(pairs, 1e-3)["loss"]) for _ in range(6)]
 
 
-@pytest.fixture(scope="module")
-def float32_losses(begin):
-    return _losses(begin("float32"))
+@half_precision
+def test_first_and_last_loss_are_those_of_float32(policy, begin):
+    """Within 4 %: 3.3 % is the most of 24 draws of initial weights.
 
-
-@pytest.mark.parametrize(
-    "policy",
-    [pytest.param("mixed_bfloat16", marks=needs_bfloat16), "mixed_float16"],
-)
-def test_first_losses_are_those_of_float32(policy, begin, float32_losses):
-    """Within 5 %: bfloat16 keeps 8 bits, 0.4 %, an operation.
-
-    Compared are the first loss, of equal weights, and the last, of weights
-    trained equally far. Those between fall by half in a step: normalisation
-    over four pairs and gamma = 10 let roundings grow there to 3 to 14 % in
-    three draws of initial weights, by the sign that Adam takes of gradients
-    near zero.
+    Adam's first step takes the sign of gradients near zero, however they are
+    rounded: the second loss differs by up to 17 %, whether attention is
+    Keras' or written by hand (8 and 7 % on average over 12 draws each).
     """
-    assert float32_losses[-1] < 0.7 * float32_losses[0]
+    expected = _losses(begin("float32"))
+    assert expected[-1] < 0.7 * expected[0]
     losses = _losses(begin(policy))
     for step in (0, -1):
-        assert losses[step] == pytest.approx(float32_losses[step], rel=0.05)
+        assert losses[step] == pytest.approx(expected[step], rel=0.04)
 
 
 def test_a_step_that_overflows_is_left_out_and_the_scale_halved(begin):
@@ -80,8 +139,6 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_halved(begin):
 def test_auto_takes_what_the_weakest_gpu_computes(
     monkeypatch, capability, policy
 ):
-    import tensorflow as tf
-
     details = {"new": (9, 0), "old": capability}
     monkeypatch.setattr(
         tf.config, "list_physical_devices", lambda kind: list(details)
