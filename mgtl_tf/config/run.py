@@ -19,6 +19,8 @@ from mgtl_tf.utils.json_files import parse_json, read_json
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged, quoted
 
 _Parts = dict[str, dict[str, Any]]
+# Version 1, which had no name, held the settings of every system.
+_VERSION = "2-"
 _REMEDY = "put back the file that experiments.train wrote"
 
 
@@ -118,12 +120,12 @@ class RunConfig:
     def network(self) -> str:
         """Names all that decides what a descriptor means but the weights.
 
-        SHA-256 of the model's config and the crop, in hexadecimal digits.
+        A version, and SHA-256 of the model's config and the crop.
         """
         fields = dataclasses.asdict(self.model)
         fields["ground_crop"] = self.data.ground_crop
         text = json.dumps(fields, sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return _VERSION + hashlib.sha256(text.encode()).hexdigest()
 
     def differences(self, other: RunConfig) -> list[str]:
         """Fields in which another config differs, as 'name: a -> b' lines."""
@@ -136,6 +138,11 @@ class RunConfig:
                 if name in theirs and mine[name] != theirs[name]
             ]
         return lines
+
+
+def is_comparable(network: str) -> bool:
+    """Whether a `RunConfig.network` was made of the fields of today."""
+    return network.startswith(_VERSION)
 
 
 def _kinds(system: Any) -> dict[str, type]:

@@ -26,6 +26,7 @@ import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.config.run import is_comparable
 from mgtl_tf.models import build_model
 from mgtl_tf.utils.atomic_io import atomic_write, sync
 from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
@@ -254,7 +255,7 @@ def load_model(
         # Before the model is built: of another config it may be any size.
         path = _newest(run_dir, which)
         network = _read_manifest(path).progress.network
-        if network not in ("", config.network):
+        if is_comparable(network) and network != config.network:
             raise UserError(
                 f"{Path(run_dir) / 'config.json'}: its model or ground_crop is"
                 f" not what {path} was trained with; put back the config.json"
