@@ -46,7 +46,7 @@ class RunConfig:
             own = _names(kind) & settings.keys()
             parts[part] = kind(**{name: settings.pop(name) for name in own})
         if settings:
-            raise UserError(f"unknown config field: {sorted(settings)[0]}")
+            raise UserError(f"{min(settings)}: no setting of this system")
         return cls(**parts)
 
     def replace(self, **changes: Any) -> RunConfig:
