@@ -48,7 +48,7 @@ Shape = Sequence[int | None]
 
 
 class Header:
-    """What the first bytes of an array file say.
+    """The header of an array file.
 
     Attributes:
         shape: of the array.
@@ -67,8 +67,8 @@ class Header:
             else:
                 raise ValueError(f"format {version} is not read")
             found = read(file, max_header_size=_HEADER_BYTES)
-        # NumPy hands the header's text to Python's own parser, which tells
-        # odd ones by many types, MemoryError and RecursionError among them.
+        # NumPy gives the header to Python's own parser, which raises many
+        # types, MemoryError and RecursionError among them.
         except Exception as error:
             raise UnfitFileError(
                 f"no array header: {first_line(error)}"

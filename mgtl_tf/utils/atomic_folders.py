@@ -23,10 +23,8 @@ _RENAME_SWAP = 2
 def atomic_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     """A new folder beside `output_dir`, renamed to it on success.
 
-    On any failure, an interrupt included, the new folder is removed and
-    whatever `output_dir` held before stays as it was. What a killed process
-    left is removed. A link stays one: the folder that it leads to is
-    replaced.
+    On any failure the new folder is removed and `output_dir` stays as it was.
+    The folder that a link leads to is replaced.
 
     Args:
         output_dir: the final name; its parents are made.
@@ -35,7 +33,7 @@ def atomic_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
 
     Raises:
         UserError: where `output_dir` holds something else, another process
-            is writing it, or the disk does not take it.
+            writes it, or the disk does not take it.
     """
     require_replaceable(output_dir, marker)
     final = Path(os.path.realpath(output_dir))
@@ -62,7 +60,7 @@ def folder_lock(output_dir: Path | str) -> Iterator[None]:
         output_dir: whose parent is there.
 
     Raises:
-        UserError: where one is at it, or the parent cannot be written.
+        UserError: where one does, or the parent cannot be written.
     """
     final = Path(os.path.realpath(output_dir))
     lock = hold_lock(
@@ -98,8 +96,8 @@ def require_replaceable(output_dir: Path | str, marker: str) -> None:
     final = Path(output_dir)
     if final.is_symlink() and not final.exists():
         raise UserError(
-            f"{final}: is a link to what is not there; make"
-            " that, or name another folder"
+            f"{final}: is a link to what is not there; make that, or name"
+            " another folder"
         )
     if not final.exists():
         return
@@ -107,22 +105,21 @@ def require_replaceable(output_dir: Path | str, marker: str) -> None:
         raise UserError(f"{final}: is a file; name a folder")
     if os.path.ismount(final):
         raise UserError(
-            f"{final}: a whole disk is mounted there, which no"
-            " new folder can take the place of; name a folder in it"
+            f"{final}: a disk is mounted there, which no new folder can"
+            " replace; name a folder in it"
         )
     if any(final.iterdir()) and not (final / marker).is_file():
         raise UserError(
-            f"{final}: already holds other files (no {marker});"
-            " name a new or an empty folder"
+            f"{final}: already holds other files (no {marker}); name a new or"
+            " an empty folder"
         )
 
 
 def swap_folder(beside: Path, final: Path) -> None:
     """Puts a new folder in the old one's place, or where none is.
 
-    In one step where the file system can, so that a kill always leaves a
-    whole folder of that name; else a kill between two renames leaves none
-    until `folder_lock` puts the old one back.
+    In one step where the file system can; else a kill between two renames
+    leaves none until `folder_lock` puts the old one back.
 
     Args:
         beside: the new folder, on the same disk.

@@ -22,10 +22,7 @@ ENGINE_JSON = "engine.json"
 INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
 
-
 _LONGEST_NAME = 255
-"""Bytes that a name may have, on all usual file systems."""
-
 _LONGEST_SUFFIX = 16
 
 
@@ -48,10 +45,9 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
 def atomic_file(path: Path | str) -> Iterator[Path]:
     """A new file beside `path`, for any writer, renamed to it on success.
 
-    On any failure, an interrupt included, the new file is removed and what
-    `path` named before is as it was. A link stays one: the file that it
-    leads to is replaced. What is no file (`/dev/stdout`) is written to
-    directly.
+    On any failure the new file is removed and `path` stays as it was. The
+    file that a link leads to is replaced. What is no file (`/dev/stdout`) is
+    written to directly.
 
     Args:
         path: the final name; its folder is there.
@@ -110,12 +106,12 @@ def _free_name(final: Path) -> tuple[Path, int]:
 def naming_write_errors(
     path: Path | str, folder: Path | None = None
 ) -> Iterator[None]:
-    """Tells what the disk does not take in one line.
+    """Turns errors of writing into a `UserError` of one line.
 
     Args:
         path: what is written, as the user named it.
-        folder: an error that names a file elsewhere is another's and is
-            left as it is; default: all are told so.
+        folder: an error that names a file elsewhere is left as it is;
+            default: none is.
 
     Raises:
         UserError: naming the path.
@@ -159,7 +155,7 @@ def hidden_beside(path: Path, word: str, suffix: str = "") -> Path:
 
     Args:
         path: the file or folder that it is about; of any name.
-        word: tells what it is for: "new", "old", "lock".
+        word: what it is for: "new", "old", "lock".
         suffix: that the name ends with, where a writer looks at it.
     """
     if len(suffix) > _LONGEST_SUFFIX:

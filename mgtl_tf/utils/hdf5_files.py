@@ -42,7 +42,7 @@ def read_datasets(
             }
     except UnfitFileError:
         raise
-    # The library tells broken files by many types, RuntimeError and
+    # The library raises many types for broken files, RuntimeError and
     # SystemError among them.
     except Exception as error:
         raise UnfitFileError(first_line(error)) from error
@@ -70,7 +70,7 @@ def _read(item: h5py.Dataset, path: str, largest: int) -> np.ndarray:
         raise UnfitFileError(f"{shown}: its values lie in other files")
     if item.shape is None or item.dtype.kind not in _KINDS:
         raise UnfitFileError(f"{shown}: holds no numbers")
-    # A chunk is unpacked whole, however little of it is wanted.
+    # A chunk is unpacked completely, however little of it is wanted.
     counts = (math.prod(item.shape), math.prod(item.chunks or ()))
     if max(counts) * item.dtype.itemsize > largest:
         raise UnfitFileError(

@@ -87,10 +87,9 @@ def parse_json(
         finite: whether NaN and Infinity are refused.
 
     Raises:
-        UnfitFileError: with a phrase that says what is wrong, for text that
-            is not JSON, nested deeper than 100, names a key twice, holds a
-            number that is not finite or has over 20 digits, does not match
-            its checksum, or is of another shape.
+        UnfitFileError: for text that is not JSON, nested deeper than 100,
+            names a key twice, holds a number that is not finite or has over
+            20 digits, does not match its checksum, or is of another shape.
     """
     declared: Any = shape
     value = _value(content, finite)

@@ -1,8 +1,7 @@
 """One writer at a time: locks that end with the process that holds them.
 
-A lock is a file with `flock` on it. The kernel gives it back when its holder
-ends in any way, so that none outlives a kill or a reboot; the file's text
-only tells who holds it.
+A lock is a file with `flock` on it. The kernel releases it when its holder
+ends in any way; the file's text only names the holder.
 """
 
 from __future__ import annotations
@@ -44,8 +43,8 @@ def hold_lock(path: Path, subject: Path | str, doing: str) -> Iterator[None]:
         doing: what its holder does, for the message: "training this run".
 
     Raises:
-        UserError: where another process, or another thread of this one,
-            holds it: names its host, number and since when.
+        UserError: where another process or thread holds it; names its host,
+            number and since when.
         OSError: where the file cannot be made.
     """
     try:
@@ -119,7 +118,7 @@ def _is_named(descriptor: int, path: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Says in the lock's file who holds it."""
+    """Writes into the lock's file who holds it."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {socket.gethostname()} since {since}"
     with suppress(OSError):  # On a full disk the lock holds without a name.
@@ -132,4 +131,4 @@ def _holder(path: Path) -> str:
         text = path.read_text(errors="replace")[:_LONGEST_TEXT]
     except OSError:
         text = ""
-    return " ".join(text.split()) or "it has not said which"
+    return " ".join(text.split()) or "unknown which"

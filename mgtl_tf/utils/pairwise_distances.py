@@ -33,9 +33,8 @@ class PairwiseDistances:
     """Distances between the rows of two checked descriptor matrices.
 
     The score of query q and gallery row g is |g|^2 / 2 - q.g: half their
-    squared Euclidean distance, less a constant of the query; the smaller,
-    the nearer. Two scores of a query nearer to each other than the sum of
-    their slacks are not told apart by float32.
+    squared Euclidean distance, less a constant of the query. float32 does not
+    distinguish two scores nearer to each other than the sum of their slacks.
 
     Attributes:
         queries: [Q, D], any real dtype.
@@ -128,8 +127,8 @@ class PairwiseDistances:
         """`counts` of a few rows of a tile."""
         lengths, norms = self.query_norms[q], self.gallery_norms[n]
         longest = norms.max(keepdims=True)
-        # Rounding moves a difference of scores by less than their slacks, so
-        # four times as much parts what need not be looked at more closely.
+        # Rounding moves a difference of scores by less than their slacks:
+        # only what is within four times as much is examined more closely.
         margin = 4 * (slack + self._slacks_of(lengths, longest))
         surely = scores < (than - margin)[:, None]
         close = (scores <= (than + margin)[:, None]) ^ surely

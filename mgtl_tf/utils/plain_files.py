@@ -70,7 +70,7 @@ def quoted(value: object) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """What another library says of an error: one line, bounded."""
+    """Another library's message: one line, bounded."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     return lines[0][: 2 * QUOTED]
 
@@ -86,8 +86,8 @@ def damaged(
     Args:
         path: of the file.
         reason: what is wrong, a phrase.
-        remedy: what to do; empty where the caller says it.
-        error: the type of the answer.
+        remedy: what to do; may be empty.
+        error: the type of the result.
     """
     return error(f"{path}: damaged ({reason})" + (remedy and f"; {remedy}"))
 

@@ -19,34 +19,33 @@ _OTHERS = ("/tmp", "/var/tmp")
 
 @contextmanager
 def plain_path(path: Path | str) -> Iterator[Path]:
-    """Another way to the same file or folder, of plain letters only.
+    """Another path to the same file or folder, of plain letters only.
 
     Args:
         path: is there, or its folder is, in which a file is to be made.
 
     Yields:
-        The path itself where it is plain; else one through a link that lies
-        in a temporary folder and is removed in the end.
+        the path itself where it is plain; else one through a temporary link.
 
     Raises:
         OSError: where no link can be made.
     """
-    whole = Path(os.path.abspath(path))
-    if _PLAIN.fullmatch(str(whole)):
-        yield whole
+    full = Path(os.path.abspath(path))
+    if _PLAIN.fullmatch(str(full)):
+        yield full
         return
-    folder = whole if whole.is_dir() else whole.parent
+    folder = full if full.is_dir() else full.parent
     with tempfile.TemporaryDirectory(dir=_plain_folder()) as between:
         link = Path(between, "link")
         link.symlink_to(folder, target_is_directory=True)
-        if whole.is_dir():
+        if full.is_dir():
             yield link
-        elif _PLAIN.fullmatch(whole.name):
-            yield link / whole.name
+        elif _PLAIN.fullmatch(full.name):
+            yield link / full.name
         else:
             # A link to what is not there yet makes it when it is written.
-            file = Path(between, "file").with_suffix(_suffix(whole))
-            file.symlink_to(whole)
+            file = Path(between, "file").with_suffix(_suffix(full))
+            file.symlink_to(full)
             yield file
 
 
@@ -62,14 +61,14 @@ def _plain_folder() -> str:
 
 @contextmanager
 def as_os_errors() -> Iterator[None]:
-    """Around what TensorFlow writes: its errors as the system's.
+    """Turns TensorFlow's errors of writing into the system's.
 
-    A full disk comes as ResourceExhaustedError, as want of memory does.
+    A full disk and a lack of memory are both ResourceExhaustedError.
 
     Raises:
         OSError: with TensorFlow's reason, without a name.
     """
-    import tensorflow as tf  # Who only wants a path does not load it.
+    import tensorflow as tf
 
     try:
         yield

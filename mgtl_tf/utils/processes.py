@@ -39,8 +39,8 @@ def answer_of(
             env={**os.environ, "MGTL_TF_LAZY": "1", **(environment or {})},
         )
         if done.returncode or not made.is_file():
-            said = done.stderr.strip().splitlines() or ["no message"]
-            raise UserError(f"{subject} was not found: {said[-1]}")
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            raise UserError(f"{subject} was not found: {lines[-1]}")
         return made.read_text()
 
 

@@ -2,7 +2,6 @@
 
 import os
 import random
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from mgtl_tf.retrieval.galleries.manifest import FILES
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.gallery_making import SlowEncoder, places
 from tests.retrieval.wide_images import write_wide
+from tests.small_disk import fill
 
 ROOT = Path(__file__).parents[2]
 UNFINISHED = ".index.unfinished"
@@ -102,7 +102,7 @@ def begun(whole):
     with pytest.raises(Killed):
         build_index(DyingEncoder(5), places(folder), folder / "index", 4, False)
 
-    def go_on(**options):
+    def resume(**options):
         encoder = SlowEncoder()
         build_index(
             encoder, places(folder), folder / "index", 4, False, **options
@@ -110,17 +110,12 @@ def begun(whole):
         assert contents(folder / "index") == expected
         return encoder.images
 
-    return folder, go_on
-
-
-def test_goes_on_after_the_last_whole_batch(begun):
-    _, go_on = begun
-    assert go_on() == 203 - 20
+    return folder, resume
 
 
 def test_begins_anew_when_asked(begun):
-    _, go_on = begun
-    assert go_on(restart=True) == 203
+    _, resume = begun
+    assert resume(restart=True) == 203
 
 
 def cut_last_bytes(path, count):
@@ -136,8 +131,9 @@ def change_byte(path, place):
 @pytest.mark.parametrize(
     ("name", "damage", "kept"),
     [
-        # A line cut off, a line of rubbish after, rows cut off as by a loss of
-        # power, rows changed, rows that no line counts.
+        # Nothing, a line cut off, a line of rubbish after, rows cut off as by
+        # a loss of power, rows changed, rows that no line counts.
+        ("unfinished.jsonl", lambda p: None, 20),
         ("unfinished.jsonl", lambda p: cut_last_bytes(p, 9), 16),
         ("unfinished.jsonl", lambda p: p.open("a").write('{"cou'), 20),
         ("unfinished.jsonl", lambda p: p.open("a").write("[1]\n"), 20),
@@ -151,9 +147,9 @@ def change_byte(path, place):
     ],
 )
 def test_what_is_damaged_is_made_again(begun, name, damage, kept):
-    folder, go_on = begun
+    folder, resume = begun
     damage(folder / UNFINISHED / name)
-    assert go_on() == 203 - kept
+    assert resume() == 203 - kept
 
 
 def test_killed_while_it_gets_its_name(whole, monkeypatch):
@@ -176,7 +172,7 @@ def test_killed_while_it_gets_its_name(whole, monkeypatch):
 
 
 def test_another_model_or_other_images_are_refused(begun):
-    folder, go_on = begun
+    folder, resume = begun
 
     class Other(SlowEncoder):
         model_hash = "0" * 64
@@ -199,7 +195,7 @@ def test_another_model_or_other_images_are_refused(begun):
         assert "\n" not in str(error.value)
     assert sorted(folder.rglob("*")) == before
     os.utime(image, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert go_on() == 183
+    assert resume() == 183
 
 
 def test_only_one_at_a_time(begun):
@@ -236,35 +232,24 @@ def test_too_many_for_the_memory_are_halved(whole):
         build_index(None_(), places(folder), folder / "index", 64, False)
 
 
-def test_a_full_disk(tmp_path, whole):
-    """Named, nothing lost, and gone on with once there is room."""
+def test_a_full_disk(disk, whole):
+    """Named, nothing lost, and resumed once there is room."""
     folder, expected = whole
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", disk]
-    if not shutil.which("mount") or subprocess.run(command).returncode:
-        pytest.skip("mounting a small disk needs root")
-    try:
-        build_index(SlowEncoder(), places(folder)[:9], disk / "index", 4, False)
-        filler = disk / "filler"
-        for leave in (30_000, 20_000, 5_000, 0):
-            free = os.statvfs(disk)
-            room = free.f_bavail * free.f_frsize
-            filler.write_bytes(b"x" * max(room - leave, 0))
-            with pytest.raises(UserError, match="No space left") as error:
-                build_index(
-                    SlowEncoder(), places(folder), disk / "index", 4, False
-                )
-            assert str(disk) in str(error.value)
-            assert len(load_index(disk / "index", verify=True).places) == 9
-            filler.unlink()
-        encoder = SlowEncoder()
-        build_index(encoder, places(folder), disk / "index", 4, False)
-        assert 0 < encoder.images < 203
-        assert contents(disk / "index").keys() == expected.keys()
-        np.testing.assert_array_equal(
-            load_index(disk / "index").descriptors,
-            load_index(folder / "whole").descriptors,
-        )
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+    root, mount = disk
+    assert mount("remount,size=192k")
+    index = root / "index"
+    build_index(SlowEncoder(), places(folder)[:9], index, 4, False)
+    for leave in (30_000, 20_000, 5_000, 0):
+        filler = fill(root, leave)
+        with pytest.raises(UserError, match="No space left") as error:
+            build_index(SlowEncoder(), places(folder), index, 4, False)
+        assert str(root) in str(error.value)
+        assert len(load_index(index, verify=True).places) == 9
+        filler.unlink()
+    encoder = SlowEncoder()
+    build_index(encoder, places(folder), index, 4, False)
+    assert 0 < encoder.images < 203
+    assert contents(index).keys() == expected.keys()
+    np.testing.assert_array_equal(
+        load_index(index).descriptors, load_index(folder / "whole").descriptors
+    )

@@ -168,7 +168,7 @@ def _conversions(path: Path, data: bytes) -> list[str]:
     header = read_header(data)
     found = []
     if path.suffix.lower() not in _SUFFIXES[header.kind]:
-        found.append(f"is a {header.kind} image, whatever its name says")
+        found.append(f"is a {header.kind} image, despite its name")
     if header.kind == "JPEG" and header.channels == 4:
         found.append("is CMYK; converted to RGB")
     if header.bits > 8:

@@ -120,7 +120,7 @@ def _places(path: Path) -> Iterable[Place]:
 def is_pair_list(path: Path) -> bool:
     """Whether a CSV file has a header that names the column aerial."""
     names = header_of(path)
-    if len(names) == 1:  # read_rows tells what should be commas
+    if len(names) == 1:  # read_rows names the wrong separator
         names = names[0].replace(";", "\t").split("\t")
     return "aerial" in names
 
