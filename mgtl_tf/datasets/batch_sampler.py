@@ -38,14 +38,13 @@ def mined_batches(
     batch_size: int,
     rng: np.random.Generator,
     randomness: float = 0.5,
-    group_size: int | None = None,
 ) -> np.ndarray:
     """Each place once, beside its hard negatives where they are left.
 
-    A group grows from a random place: the free place that the group's
-    members rank most often and highest is added, until the group is full or
-    none is free; then the next group begins. Batches come in random order,
-    because the last ones find fewer neighbours and are easier.
+    A batch grows from a random place: the free place that its members rank
+    most often and highest is added, until the batch is full or none is free;
+    then another random place begins. Batches come in random order, because
+    the last ones find fewer neighbours and are easier.
 
     Args:
         neighbours: of each place, nearest first, int [N, k], -1 for none.
@@ -54,34 +53,25 @@ def mined_batches(
         randomness: 0 ranks a place's neighbours nearest first; larger
             values mix their ranks, nearly evenly from 2 on, so that the
             same places do not meet in every epoch.
-        group_size: places that grow from one; B by default. Smaller groups
-            give a batch several unlike groups.
 
     Returns:
         int64 [N // B, B]; which N mod B places are left out is random.
 
     Raises:
-        ValueError: where N does not fill one batch, or for a group size
-            below 1.
+        ValueError: where N does not fill one batch.
     """
     count, k = neighbours.shape
     steps = _steps(count, batch_size)
-    group_size = batch_size if group_size is None else group_size
-    if group_size < 1:
-        raise ValueError(f"group_size={group_size}: must be 1 or more")
     seeds = rng.permutation(count)[: steps * batch_size]
     ranks = np.arange(k) + randomness * k * rng.random((count, k))
     ranked = np.take_along_axis(neighbours, np.argsort(ranks, axis=1), axis=1)
-    order = _grow(seeds, ranked, batch_size, group_size)
+    order = _grow(seeds, ranked, batch_size)
     batches = np.array(order, np.int64).reshape(steps, batch_size)
     return batches[rng.permutation(steps)]
 
 
 def _grow(
-    seeds: np.ndarray,
-    neighbours: np.ndarray,
-    batch_size: int,
-    group_size: int,
+    seeds: np.ndarray, neighbours: np.ndarray, batch_size: int
 ) -> list[int]:
     """The seeds in an order that keeps neighbours together."""
     free = np.zeros(len(neighbours) + 1, bool)
@@ -95,7 +85,7 @@ def _grow(
     for seed in seeds.tolist():
         if not available[seed]:
             continue
-        room = min(group_size, batch_size - len(order) % batch_size)
+        room = batch_size - len(order) % batch_size
         scores: dict[int, float] = {}  # minus the sum of weights
         heap = [(0.0, seed)]
         while heap and room:

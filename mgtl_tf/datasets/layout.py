@@ -40,7 +40,7 @@ def find_root(root: Path, marker: Path, beside: str = "") -> Path:
 
 
 def require_in_place(root: Path, path: Path) -> None:
-    """Says what to move where a whole folder lies in another place.
+    """Refuses a folder that lies in another place.
 
     Args:
         root: the data set's folder.
@@ -48,7 +48,7 @@ def require_in_place(root: Path, path: Path) -> None:
             with folders too many or too few around it.
 
     Raises:
-        UserError: where it is found in another place.
+        UserError: where it is found elsewhere, with what to move.
     """
     # os.path's: a name too long for any file is then no folder, not an error.
     if os.path.isdir(path.parent):
@@ -61,7 +61,7 @@ def require_in_place(root: Path, path: Path) -> None:
                 what = str(folder / file.parts[first])
                 where = root.joinpath(*file.parts[: first + 1])
                 raise _misplaced(path, found, what, where)
-    # A name alone says little: only where just the last folder is left out.
+    # A file's name alone is little evidence: only the last folder may lack.
     found = path.parent.parent / path.name
     if os.path.isfile(found):
         what = f"the files of {found.parent}"

@@ -42,7 +42,7 @@ _UNSEEN = np.array([124, 117, 104], np.uint8)
 
 @dataclass(frozen=True)
 class Protocol:
-    """What is asked of a model; its name stands in every result.
+    """How a model is evaluated; its name stands in every result.
 
     Args:
         kind: one of `DEGREES`.

@@ -16,13 +16,10 @@ def test_every_place_at_most_once(data):
     seed = data.draw(st.integers(0, 2**32 - 1))
     rng = np.random.default_rng(seed)
     neighbours = rng.integers(-1, count, (count, data.draw(st.integers(1, 9))))
-    arguments = {
-        "randomness": data.draw(st.sampled_from([0.0, 0.5, 1.0])),
-        "group_size": data.draw(st.sampled_from([None, 1, 3])),
-    }
+    randomness = data.draw(st.sampled_from([0.0, 0.5, 1.0]))
     for compose in (
         lambda r: shuffled_batches(count, batch_size, r),
-        lambda r: mined_batches(neighbours, batch_size, r, **arguments),
+        lambda r: mined_batches(neighbours, batch_size, r, randomness),
     ):
         batches = compose(np.random.default_rng(seed))
         assert batches.shape == (count // batch_size, batch_size)
@@ -84,18 +81,9 @@ def test_neighbours_meet_far_more_often_than_by_chance(randomness):
     assert shared(mined, neighbours) > 4
 
 
-def test_small_groups_bring_unlike_places_together():
-    neighbours, rng = ring(2000, 8), np.random.default_rng(0)
-    batches = mined_batches(neighbours, 16, rng, group_size=4)
-    spans = np.ptp(batches, axis=1)
-    assert np.median(spans) > 500 and shared(batches, neighbours) > 1.2
-
-
 def test_batch_sizes_that_do_not_fit():
     rng = np.random.default_rng(0)
     with pytest.raises(ValueError, match="batch_size=5: must be 1 to 4"):
         shuffled_batches(4, 5, rng)
     with pytest.raises(ValueError, match="batch_size=0"):
         mined_batches(ring(4, 2), 0, rng)
-    with pytest.raises(ValueError, match="group_size=0"):
-        mined_batches(ring(4, 2), 2, rng, group_size=0)

@@ -75,19 +75,14 @@ def test_a_resumed_epoch_goes_on_with_the_same_batches():
             np.testing.assert_array_equal(a[name], b[name])
 
 
-@pytest.mark.parametrize("change", [{"seed": 2}, {"epoch": 1}])
-def test_other_seeds_and_epochs_are_augmented_otherwise(change):
-    source = Arrays(12)
-    a = listed(train(source, ORDER, augment=True))
-    b = listed(train(source, ORDER, augment=True, **change))
-    assert any(
-        (x["ground"] != y["ground"]).any() for x, y in zip(a, b, strict=True)
-    )
-
-
-def test_steps_of_an_epoch_are_augmented_differently():
-    found = listed(train(Arrays(3), [[0, 1, 2]] * 8, augment=True))
-    assert len({x["ground"].tobytes() for x in found}) > 1
+def test_seeds_epochs_and_steps_are_augmented_differently():
+    seen = set()
+    for change in ({}, {"seed": 2}, {"epoch": 1}):
+        found = listed(
+            train(Arrays(3), [[0, 1, 2]] * 8, augment=True, **change)
+        )
+        seen |= {batch["ground"].tobytes() for batch in found}
+    assert len(seen) > 20  # of 24
 
 
 def test_augmentation_moves_whole_columns_of_both_views_alike():
@@ -113,14 +108,6 @@ def test_augmentation_moves_whole_columns_of_both_views_alike():
             assert moves[0] == moves[1]
 
 
-def test_jitter_changes_each_view_by_itself():
-    source = Arrays(3)
-    source.satellite = source.ground
-    batch = listed(train(source, [[0, 1, 2]], color_jitter=0.3))[0]
-    assert (batch["ground"] != batch["satellite"]).mean() > 0.5
-    assert batch["ground"].min() >= 0 and batch["ground"].max() <= 255
-
-
 EVERYTHING = {
     "augment": True,
     "color_jitter": 0.3,
@@ -129,7 +116,7 @@ EVERYTHING = {
 }
 
 
-@pytest.mark.parametrize("workers", [2, 3, 6])
+@pytest.mark.parametrize("workers", [2, 3])
 def test_parts_of_all_workers_are_the_whole_batch_to_the_bit(workers):
     source, order = Arrays(12), [[3, 1, 5, 0, 2, 4], [6, 8, 7, 9, 11, 10]]
     whole = listed(train(source, order, **EVERYTHING))
@@ -147,23 +134,16 @@ def test_parts_of_all_workers_are_the_whole_batch_to_the_bit(workers):
             )
 
 
-def test_new_changes_leave_the_random_numbers_of_the_older_ones_alone():
-    source = Arrays(12)
-    jittered = listed(train(source, ORDER, color_jitter=0.3))
-    written = listed(train(source, ORDER, color_jitter=0.3, jpeg_quality=95))
-    for a, b in zip(jittered, written, strict=True):
-        # Noise of a few pixels: JPEG moves it, but it does not recolour it.
-        means = (x["ground"].mean(axis=(1, 2)) for x in (a, b))
-        np.testing.assert_allclose(*means, atol=8)
-
-
-@pytest.mark.parametrize("change", [{"blur": 1.5}, {"jpeg_quality": 20}])
-def test_blur_and_jpeg_change_each_view_by_itself(change):
+@pytest.mark.parametrize(
+    "change", [{"color_jitter": 0.3}, {"blur": 1.5}, {"jpeg_quality": 20}]
+)
+def test_each_view_is_changed_by_itself(change):
     source = Arrays(3, (16, 32))
     source.satellite = source.ground
     batch = listed(train(source, [[0, 1, 2]], **change))[0]
     assert (batch["ground"] != batch["satellite"]).mean() > 0.5
     assert (batch["ground"] != source.ground).mean() > 0.5
+    assert batch["ground"].min() >= 0 and batch["ground"].max() <= 255
 
 
 def test_negatives_are_of_other_images_and_far_enough():
@@ -208,7 +188,7 @@ def test_padding_is_not_read_from_files():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_an_unreadable_file_is_told_in_one_line(training):
+def test_an_unreadable_file_is_one_line(training):
     source = Arrays(6, bad=[4])
     batches = (
         train(source, [[0, 1], [2, 3], [4, 5]])

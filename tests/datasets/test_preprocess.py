@@ -1,9 +1,6 @@
 """Files to pixels: whole or refused, cropped, resized, warped."""
 
 import io
-import os
-import struct
-import tracemalloc
 
 import cv2
 import numpy as np
@@ -119,29 +116,33 @@ def test_cut_off_files_are_refused_by_name(tmp_path, suffix, kept):
         read_image(path)
 
 
+def _two_in_one(kind):
+    file, second = io.BytesIO(), Image.fromarray(_noise(8, 8, 1))
+    first = Image.fromarray(_noise(8, 8))
+    first.save(file, kind, save_all=True, append_images=[second])
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"", "is empty"),
         (b"<html>", "neither JPEG nor PNG"),
         (bytes(300), "holds only zeros"),
         (b"GIF89a..", "a GIF image"),
         (b"\xff\xd8 nothing \xff\xd9", "cannot be decoded"),
+        (_two_in_one("PNG"), "holds 2 frames"),
+        (_two_in_one("TIFF"), "holds 2 pages"),
+        (
+            cv2.imencode(".tif", np.ones((4, 4, 3), np.float32))[1].tobytes(),
+            "32 floating-point numbers",
+        ),
     ],
 )
-def test_unreadable_files_are_refused_by_name(tmp_path, data, said):
+def test_unreadable_files_are_refused_by_name(tmp_path, data, message):
     (tmp_path / "bad.jpg").write_bytes(data)
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=f"bad.jpg: .*{message}"):
         read_image(tmp_path / "bad.jpg")
-    assert "bad.jpg" in str(error.value)
-
-
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
-@pytest.mark.parametrize("tail", [bytes(512), b"SEFT of a phone\xff"])
-def test_data_after_the_end_is_no_damage(tmp_path, suffix, tail):
-    path = _write(tmp_path / f"p{suffix}", _noise(20, 20))
-    path.write_bytes(path.read_bytes() + tail)
-    assert read_image(path).shape == (20, 20, 3)
 
 
 def test_a_thumbnails_end_is_not_the_images(tmp_path):
@@ -163,14 +164,6 @@ def test_aerial_that_is_not_square(tmp_path):
         load_satellite(path, (8, 16))
     with pytest.raises(UserError, match="No such file"):
         load_satellite(tmp_path / "none.png", (8, 16))
-
-
-def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    with pytest.raises(UserError, match="pipe.jpg: is a folder or device"):
-        read_image(tmp_path / "pipe.jpg")
-    with pytest.raises(UserError, match="is a folder"):
-        read_image(tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
@@ -256,47 +249,8 @@ def test_geotiff_is_read_without_a_word(tmp_path, capfd):
     assert capfd.readouterr().err == ""
 
 
-def _jpeg_claiming(height, width):
-    data = bytearray(cv2.imencode(".jpg", _noise(16, 16))[1].tobytes())
-    place = data.find(b"\xff\xc0") + 5
-    data[place : place + 4] = struct.pack(">HH", height, width)
-    return bytes(data)
-
-
-def _saved(kind, **options):
-    file = io.BytesIO()
-    Image.fromarray(_noise(8, 8)).save(file, kind, **options)
-    return file.getvalue()
-
-
-def test_a_bomb_is_refused_before_memory_is_taken(tmp_path):
-    (tmp_path / "bomb.jpg").write_bytes(_jpeg_claiming(65000, 65000))
-    tracemalloc.start()
-    with pytest.raises(UserError, match="65000 x 65000 pixels: more than"):
-        read_image(tmp_path / "bomb.jpg")
-    assert tracemalloc.get_traced_memory()[1] < 1e6
-    tracemalloc.stop()
-
-
 @pytest.mark.parametrize(
-    ("kind", "said"), [("PNG", "frames"), ("TIFF", "pages")]
-)
-def test_several_images_in_one_file_are_refused(tmp_path, kind, said):
-    second = Image.fromarray(_noise(8, 8, 1))
-    data = _saved(kind, save_all=True, append_images=[second])
-    (tmp_path / "two").write_bytes(data)
-    with pytest.raises(UserError, match=f"holds 2 {said}"):
-        read_image(tmp_path / "two")
-
-
-def test_floating_point_is_refused(tmp_path):
-    cv2.imwrite(str(tmp_path / "height.tif"), np.ones((4, 4, 3), np.float32))
-    with pytest.raises(UserError, match="32 floating-point numbers"):
-        read_image(tmp_path / "height.tif")
-
-
-@pytest.mark.parametrize(
-    ("size", "dataset", "crop", "said"),
+    ("size", "dataset", "crop", "message"),
     [
         ((224, 1232), "cvusa", (0.0, 1.0), None),
         ((832, 1664), "cvact", (0.25, 0.75), None),
@@ -310,11 +264,11 @@ def test_floating_point_is_refused(tmp_path):
         ((90, 90), "procedural", (0.0, 1.0), None),
     ],
 )
-def test_panoramas_of_another_shape(tmp_path, size, dataset, crop, said):
+def test_panoramas_of_another_shape(tmp_path, size, dataset, crop, message):
     path = _write(tmp_path / "p.png", np.zeros((*size, 3), np.uint8))
-    if said is None:
+    if message is None:
         assert load_ground(path, (112, 616), crop, dataset).shape[1] == 616
         return
-    with pytest.raises(UserError, match=said) as error:
+    with pytest.raises(UserError, match=message) as error:
         load_ground(path, (112, 616), crop, dataset)
     assert "p.png" in str(error.value)

@@ -138,7 +138,7 @@ def stem_spans(camera: Camera, trees: Trees, poles: Poles) -> Spans:
     """Trunks and poles, at least one ray wide so that none gets lost."""
     eye = camera.eye
     centre = np.concatenate([trees.centre, poles.centre]) - eye[:2]
-    # A trunk goes on into its crown, else the crown would float.
+    # A trunk reaches into its crown, else the crown would float.
     into = trees.bottom + (trees.top - trees.bottom) * np.float32(0.3)
     height = np.concatenate([into, poles.height])
     base = np.concatenate([trees.base, poles.base]) - eye[2]

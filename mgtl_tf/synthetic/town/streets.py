@@ -177,7 +177,7 @@ def paint_streets(
 ) -> None:
     """Paints all streets, from below: kerbs, carriageways, then markings.
 
-    Each layer goes over the whole network before the next begins: else a
+    Each layer is painted over all streets before the next begins: else a
     sidewalk would cross the carriageway of a street painted earlier.
     """
     paving = pick(rng, (GROUND[Material.PAVING],), len(streets), 0.07)
