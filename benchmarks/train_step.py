@@ -96,7 +96,7 @@ def main(argv: list[str]) -> None:
             f" of {peak:.0f} in {dtype} products: ratio {ratios[-1]:.2f}"
         )
     print(
-        f"median ratio {np.median(ratios):.2f} (goal 0.75 whole), with all"
+        f"median ratio {np.median(ratios):.2f} (goal 0.75), with all"
         f" {passes} passes {np.median(ratios) * passes / 3:.2f} (goal 0.85 in"
         f" pieces); peak memory {resident_bytes('VmHWM') / 2**30:.1f} GiB"
     )

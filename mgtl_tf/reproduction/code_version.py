@@ -31,20 +31,15 @@ def code_version() -> str:
     compute in them.
     """
     digest = hashlib.sha256()
-    for path in deciding_files():
+    files = _ROOT.joinpath("mgtl_tf").rglob("*.py")
+    rooms = [p for p in files if p.relative_to(_ROOT).parts[1] not in _WITHOUT]
+    for path in sorted([*_ROOT.joinpath("polar").rglob("*.py"), *rooms]):
         name = path.relative_to(_ROOT).as_posix()
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         digest.update(f"{name} {content}\n".encode())
     for library in _LIBRARIES:
         digest.update(f"{library} {version(library)}\n".encode())
     return digest.hexdigest()[:16]
-
-
-def deciding_files() -> list[Path]:
-    """The files that `code_version` covers, sorted by name."""
-    files = _ROOT.joinpath("mgtl_tf").rglob("*.py")
-    rooms = [p for p in files if p.relative_to(_ROOT).parts[1] not in _WITHOUT]
-    return sorted([*_ROOT.joinpath("polar").rglob("*.py"), *rooms])
 
 
 def data_version(dataset: Dataset) -> str:

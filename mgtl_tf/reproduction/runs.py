@@ -62,7 +62,7 @@ class Run:
 
     @property
     def made_with(self) -> Versions | None:
-        """What the run there was begun with; None where that is unknown.
+        """Code and data that the run was started with; None: unknown.
 
         Raises:
             UserError: for a damaged study.json.
@@ -108,7 +108,7 @@ class Run:
         )
 
     def sign(self, versions: Versions) -> None:
-        """Writes what a run is begun with; one that has begun keeps its own.
+        """Writes what the run is started with, unless it has begun.
 
         Raises:
             UserError: where the folder cannot be written.

@@ -30,7 +30,7 @@ from polar.parallel import usable_cores
 def ready_data(
     study: Study, rows: Sequence[Row], world: WorldSettings | None
 ) -> Versions:
-    """Makes the study's world where there is one, and decodes its pairs.
+    """Makes the study's synthetic world, if it has one; decodes all pairs.
 
     Args:
         study: whose data are needed.
@@ -38,7 +38,7 @@ def ready_data(
         world: of a procedural benchmark; None: the data lie on disk.
 
     Returns:
-        what a run begun now is made with.
+        code and data that a run is started with now.
 
     Raises:
         UserError: for a folder that holds another world, or pairs that

@@ -92,11 +92,14 @@ def test_errors_of_the_knowledge():
     assert warning_of(found) == ""
 
 
-def test_knowledge_of_nothing():
+def test_knowledge_of_nothing_and_none():
     found = figures_of(lambda view, step: np.zeros_like(PLACE))
     for step in compared(found, "L_S, F_S"):
         assert step["normalized_mse"] > 0.98
         assert step["r@1"] == 0
+    # Without CMI nothing is generated.
+    found = figures_of(tokens_of, generates=False)["similarity"]
+    assert [s["compared"] for s in found] == 3 * ["F_G, F_S"]
 
 
 def test_collapse_is_named():
@@ -117,12 +120,6 @@ def test_a_model_at_chance_is_named():
     )
     assert "barely trained" in warning_of(found)
     assert "1.67 %" in warning_of(found)
-
-
-def test_without_cmi_nothing_is_generated():
-    found = figures_of(tokens_of, generates=False)
-    assert len(found["similarity"]) == 3
-    assert len(compared(found, "F_G, F_S")) == 3
 
 
 @pytest.mark.parametrize(

@@ -114,7 +114,7 @@ def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
     assert trainer.started[2:] == ["without_cmi-seed0", "with_cmi-seed0"]
 
 
-def test_a_trainer_that_outlived_its_study_is_found_out(study, trainer):
+def test_a_trainer_that_outlived_its_study_is_noticed(study, trainer):
     (run,) = study.runs((VGG,), (0,))
     trainer.order(vgg_at_seed0="wait")
     run.sign(VERSIONS)
@@ -154,9 +154,9 @@ def test_failures_are_named_and_cost_no_other_run(study, trainer):
     trainer.order(vgg_at_seed0="fail")
     with pytest.raises(UserError) as error:
         finish(runs, VERSIONS, ONE)
-    said = str(error.value)
-    assert "1 of the runs failed, the first vgg-seed0: out of luck" in said
-    assert f"{runs[0].folder}.log" in said
+    message = str(error.value)
+    assert "1 of the runs failed, the first vgg-seed0: out of luck" in message
+    assert f"{runs[0].folder}.log" in message
     assert len(trainer.started) == 3
     trainer.order()
     finish(runs, VERSIONS, ONE)
@@ -167,12 +167,12 @@ def test_other_runs_are_refused_by_name(study, trainer):
     run = study.run(WITH_CMI, 0)
     finish([run], VERSIONS, ONE)
     other = dataclasses.replace(run, config=run.config.replace(gamma=5.0))
-    for asked, versions, said in (
+    for asked, versions, message in (
         (other, VERSIONS, "another config .gamma: 10.0 -> 5.0"),
         (run, Versions("code1", "data2"), "other data"),
         (run, Versions("code2", "data1"), "another version of the code"),
     ):
-        with pytest.raises(UserError, match=said) as error:
+        with pytest.raises(UserError, match=message) as error:
             asked.is_finished(versions)
         assert "with_cmi-seed0" in str(error.value)
     assert run.is_finished(Versions("code2", "data1"), any_code=True)
@@ -268,7 +268,7 @@ def test_devices(monkeypatch):
 
 def test_programs_own_help_and_wrong_flags():
     """No TensorFlow is needed to say what a flag must be."""
-    for flags, status, said in (
+    for flags, status, message in (
         (["--help"], 0, "dry_run"),
         (["--table=5"], 2, "tables 1 to 4"),
         (["--table=two"], 2, "whole numbers"),
@@ -281,5 +281,5 @@ def test_programs_own_help_and_wrong_flags():
             cwd=Path(__file__).parents[2],
         )
         assert done.returncode == status, done.stderr
-        assert said in done.stdout + done.stderr
+        assert message in done.stdout + done.stderr
         assert "Traceback" not in done.stderr

@@ -156,7 +156,7 @@ def draw_recall_curve(
         path: of the SVG file.
     """
     ks = np.arange(1, gallery_size + 1)
-    with chart(path, "queries answered, %", "K, places looked at") as axis:
+    with chart(path, "queries answered, %", "K") as axis:
         for name, values in ranks.items():
             within = np.searchsorted(np.sort(values), ks, side="right")
             share = 100 * within / len(values)
