@@ -49,7 +49,7 @@ class Cost:
         batch_seconds: median time of a batch of panoramas.
         batch: panoramas in that batch.
         peak_bytes: most memory the process held, TensorFlow included; None
-            where the system does not tell.
+            where the system does not say.
     """
 
     parameters: int
@@ -137,7 +137,7 @@ def stored_cost(config: ModelConfig, folder: Path) -> dict[str, Any]:
         except BrokenProcessPool as error:
             raise UserError(
                 f"{config.system}: its cost was not measured: the process that"
-                " measures it was killed, perhaps for want of memory"
+                " measures it was killed, perhaps for lack of memory"
             ) from error
         atomic_write(path, json.dumps(dataclasses.asdict(cost), indent=1))
     return read_json(path, dict[str, Any], "remove it")

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import scipy.special
 from keras import ops
 
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
@@ -13,30 +12,8 @@ from mgtl_tf.layers.knowledge_supported_transformer import (
 from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.positional_encoding import sinusoids
 from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR, VGG16Features
+from tests.numpy_layers import attend, norm, perceptron, randomise
 from tests.processor import needs_bfloat16
-
-
-def _gelu(x):
-    return x * 0.5 * (1 + scipy.special.erf(x / np.sqrt(2)))
-
-
-def _norm(x):
-    mean = x.mean(-1, keepdims=True)
-    return (x - mean) / np.sqrt(x.var(-1, keepdims=True) + 1e-6)
-
-
-def _randomise(layer, random):
-    layer.set_weights(
-        [
-            random.normal(size=w.shape) / np.sqrt(w.shape[0])
-            for w in layer.get_weights()
-        ]
-    )
-
-
-def _dense(x, layer):
-    kernel, bias = (np.asarray(w, "float64") for w in layer.get_weights())
-    return x @ kernel.reshape(x.shape[-1], -1) + bias.ravel()
 
 
 def test_sinusoids_by_hand():
@@ -57,33 +34,14 @@ def test_gkst_is_equations_4_and_5(ffn):
     channels = heads * size
     layer = KnowledgeSupportedTransformer(heads=heads, ffn=ffn, mlp_ratio=2)
     layer.build((None, positions, channels), (None, sources, channels))
-    attention = layer.attention
-    maps = attention.query_dense, attention.key_dense, attention.value_dense
-    for layer_map in (*maps, attention.output_dense):
-        _randomise(layer_map, random)
-    if ffn == "mlp":
-        _randomise(layer.mlp.widen, random)
-        _randomise(layer.mlp.narrow, random)
+    randomise(layer)
     tokens = random.normal(size=(2, positions, channels))
     knowledge = random.normal(size=(2, sources, channels))
 
-    query, key, value = (
-        _dense(x, layer_map)
-        for x, layer_map in zip(
-            (tokens, knowledge, knowledge), maps, strict=True
-        )
-    )
-    concatenated = np.zeros_like(query)
-    for head in range(heads):
-        own = slice(head * size, (head + 1) * size)
-        logits = query[..., own] @ key[..., own].swapaxes(1, 2) / np.sqrt(size)
-        weights = scipy.special.softmax(logits, axis=-1)
-        concatenated[..., own] = weights @ value[..., own]
-    updated = _dense(concatenated, attention.output_dense) + tokens
-    tail = _norm(updated)
+    updated = attend(layer.attention, tokens, knowledge)[0] + tokens
+    tail = norm(updated, layer.norm)
     if ffn == "mlp":
-        hidden = _gelu(_dense(tail, layer.mlp.widen))
-        tail = _dense(hidden, layer.mlp.narrow)
+        tail = perceptron(tail, layer.mlp)
     result = ops.convert_to_numpy(
         layer(tokens.astype("float32"), knowledge.astype("float32"))
     )
@@ -146,12 +104,9 @@ def test_cmi_is_encoder_then_decoder_of_two_maps_each():
     random = np.random.default_rng(4)
     layer = CrossModalInteraction(ratio=2)
     layer.build((None, 3, 6))
-    tokens = expected = random.normal(size=(2, 3, 6))
-    for part in (layer.encoder, layer.decoder):
-        _randomise(part.widen, random)
-        _randomise(part.narrow, random)
-        hidden = _gelu(_dense(expected, part.widen))
-        expected = _dense(hidden, part.narrow)
+    randomise(layer)
+    tokens = random.normal(size=(2, 3, 6))
+    expected = perceptron(perceptron(tokens, layer.encoder), layer.decoder)
     result = ops.convert_to_numpy(layer(tokens.astype("float32")))
     np.testing.assert_allclose(result, expected, atol=1e-4)
 

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-import scipy.special
 
 import mgtl_tf
 from mgtl_tf.layers.class_token import ClassToken
@@ -13,6 +12,7 @@ from mgtl_tf.layers.residual_unit import ResidualUnit
 from mgtl_tf.layers.standardized_conv import StandardizedConv2D
 from mgtl_tf.presets import load_preset
 from mgtl_tf.utils.errors import UserError
+from tests.numpy_layers import attend, norm, perceptron, randomise
 from tests.processor import needs_bfloat16
 
 SMALL = mgtl_tf.ModelConfig(
@@ -58,55 +58,18 @@ def test_recipe_as_published():
     )
 
 
-def _norm(x, layer=None):
-    mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
-    x = (x - mean) / np.sqrt(variance + 1e-6)
-    return x * np.asarray(layer.gamma) + np.asarray(layer.beta)
-
-
-def _dense(x, layer):
-    kernel = np.asarray(layer.kernel).reshape(x.shape[-1], -1)
-    return x @ kernel + np.asarray(layer.bias).ravel()
-
-
-def _attend(query, key, value, heads):
-    size, found = query.shape[-1] // heads, np.zeros_like(query)
-    for head in range(heads):
-        own = slice(head * size, (head + 1) * size)
-        logits = query[..., own] @ key[..., own].swapaxes(1, 2) / np.sqrt(size)
-        found[..., own] = scipy.special.softmax(logits, -1) @ value[..., own]
-    return found
-
-
 def _block(tokens, previous, layer):
     """Q and V of the block's own input, K of the input before."""
-    own = _norm(tokens, layer.norm)
-    heads = _attend(
-        _dense(own, layer.attention.query_dense),
-        _dense(_norm(previous, layer.key_norm), layer.attention.key_dense),
-        _dense(own, layer.attention.value_dense),
-        layer.heads,
-    )
-    tokens = tokens + _dense(heads, layer.attention.output_dense)
-    hidden = _dense(_norm(tokens, layer.mlp_norm), layer.mlp.widen)
-    hidden = hidden * 0.5 * (1 + scipy.special.erf(hidden / np.sqrt(2)))
-    return tokens + _dense(hidden, layer.mlp.narrow)
-
-
-def _randomise(layer, seed=0):
-    """Distinct weights everywhere, of a size that keeps figures moderate."""
-    random = np.random.default_rng(seed)
-    for variable in layer.trainable_variables:
-        fan = int(np.prod(variable.shape[:-1])) if variable.ndim > 1 else 1
-        offset = 1.0 if variable.path.endswith("gamma") else 0.0
-        scale = fan**-0.5 if fan > 1 else 0.3
-        variable.assign(offset + scale * random.normal(size=variable.shape))
+    own = norm(tokens, layer.norm)
+    key = norm(previous, layer.key_norm)
+    tokens = tokens + attend(layer.attention, own, own, key)[0]
+    return tokens + perceptron(norm(tokens, layer.mlp_norm), layer.mlp)
 
 
 def test_block_takes_keys_from_the_layer_before():
     layer = LayerToLayerBlock(heads=3, mlp_ratio=2)
     layer.build((None, 5, 12), (None, 5, 12))
-    _randomise(layer)
+    randomise(layer)
     random = np.random.default_rng(1)
     tokens, previous = random.normal(size=(2, 2, 5, 12))
     found = layer(np.float32(tokens), np.float32(previous))
@@ -117,7 +80,7 @@ def test_block_takes_keys_from_the_layer_before():
 def test_class_token_stands_first_and_has_a_place():
     layer = ClassToken()
     layer.build((None, 3, 4))
-    _randomise(layer)
+    randomise(layer)
     tokens = np.random.default_rng(1).normal(size=(2, 3, 4))
     expected = np.zeros((2, 4, 4))
     expected[:, :1], expected[:, 1:] = np.asarray(layer.token), tokens
@@ -147,7 +110,7 @@ def test_kernels_are_standardised_before_they_are_rounded(policy):
 def test_filters_are_standardised():
     layer = StandardizedConv2D(4, 3)
     layer.build((None, 6, 7, 5))
-    _randomise(layer)
+    randomise(layer)
     image = np.random.default_rng(1).normal(size=(1, 6, 7, 5))
     found = np.asarray(layer(np.float32(image)))
     kernel = np.asarray(layer.kernel, np.float64)
@@ -174,8 +137,8 @@ def test_shortcut_is_normalised_channel_by_channel():
     """32 groups on the road, one a channel on the projection."""
     layer = ResidualUnit(width=64, stride=2)
     layer.build((None, 4, 6, 16))
-    for norm in (layer.norm1, layer.norm2, layer.norm3):
-        assert norm.groups == 32
+    for group_norm in (layer.norm1, layer.norm2, layer.norm3):
+        assert group_norm.groups == 32
     assert layer.shortcut_norm.groups == 256
     image = np.float32(np.random.default_rng(1).normal(size=(1, 4, 6, 16)))
     hidden = image
@@ -207,7 +170,7 @@ def test_network_from_tokens_to_descriptor():
     model = mgtl_tf.build_model(SMALL)
     network = model.ground
     for part in (network.placed, *network.blocks, network.norm):
-        _randomise(part, seed=4)
+        randomise(part, seed=4)
     images = np.random.default_rng(1).uniform(0, 255, (2, 16, 48, 3))
     features = np.asarray(network.embedding(network.stem(images)), np.float64)
     assert features.shape == (2, 1, 3, 12)
@@ -218,7 +181,7 @@ def test_network_from_tokens_to_descriptor():
     for number, block in enumerate(network.blocks):
         before = inputs[max(0, number - 1)]
         inputs.append(_block(inputs[number], before, block))
-    token = _norm(inputs[-1], network.norm)[:, 0]
+    token = norm(inputs[-1], network.norm)[:, 0]
     expected = token / np.linalg.norm(token, axis=1, keepdims=True)
     found = model.encode_ground(images)
     np.testing.assert_allclose(found, expected, atol=1e-4)
@@ -295,9 +258,9 @@ def test_public_weights_start_both_views(tmp_path):
                 assert set(value.ravel().tolist()) <= known, variable.path
         block = network.blocks[1]
         place = "Transformer/encoderblock_1"
-        for norm in (block.norm, block.key_norm):  # the second is a copy
+        for copy in (block.norm, block.key_norm):
             np.testing.assert_array_equal(
-                norm.gamma, file[f"{place}/LayerNorm_0/scale"]
+                copy.gamma, file[f"{place}/LayerNorm_0/scale"]
             )
         attention = f"{place}/MultiHeadDotProductAttention_1"
         kernel = file[f"{attention}/key/kernel"]

@@ -3,11 +3,9 @@
 import keras
 import numpy as np
 import pytest
-import scipy.special
-from keras import ops
 
 import mgtl_tf
-from tests.processor import needs_bfloat16
+from tests.numpy_layers import attend, norm, perceptron
 
 TINY = {
     "image_size": (16, 40),
@@ -102,22 +100,6 @@ def test_targets_belong_to_the_other_view():
     assert moved("targets") == [False, False, True, True]
 
 
-def test_each_descriptor_depends_on_its_own_image_alone():
-    model = _tiny(backbone_normalization="batch")
-    ground, satellite = _images(0), _images(1)
-    outputs = model({"ground": ground, "satellite": satellite})
-    np.testing.assert_allclose(
-        model.encode_ground(ground), outputs["ground"], atol=1e-6
-    )
-    np.testing.assert_allclose(
-        model.encode_satellite(satellite), outputs["satellite"], atol=1e-6
-    )
-    # A place's descriptor does not depend on what else is in the batch.
-    np.testing.assert_allclose(
-        model.encode_ground(ground[:1]), outputs["ground"][:1], atol=1e-6
-    )
-
-
 def test_turning_the_panorama_matters():
     """Positions keep the azimuth (R6, R11)."""
     model = _tiny()
@@ -135,42 +117,6 @@ def test_same_seed_same_weights():
     assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
-@needs_bfloat16
-def test_mixed_bfloat16_descriptors_are_float32_units():
-    config = mgtl_tf.ModelConfig(**TINY)
-    model = mgtl_tf.build_model(config, "mixed_bfloat16")
-    descriptor = model.encode_ground(_images(0))
-    assert descriptor.dtype == "float32"
-    np.testing.assert_allclose(ops.norm(descriptor, axis=1), 1, atol=1e-5)
-
-
-def _weights(layer):
-    return [np.asarray(w, "float64") for w in layer.get_weights()]
-
-
-def _dense(tokens, layer):
-    kernel, bias = _weights(layer)
-    return tokens @ kernel.reshape(tokens.shape[-1], -1) + bias.ravel()
-
-
-def _norm(tokens, layer):
-    scale, shift = _weights(layer)
-    centred = tokens - tokens.mean(-1, keepdims=True)
-    deviation = np.sqrt(tokens.var(-1, keepdims=True) + 1e-6)
-    return centred / deviation * scale + shift
-
-
-def _perceptron(tokens, layer):
-    hidden = _dense(tokens, layer.widen)
-    hidden = hidden * 0.5 * (1 + scipy.special.erf(hidden / np.sqrt(2)))
-    return _dense(hidden, layer.narrow)
-
-
-def _split(tokens, heads):
-    """[B, T, C] to [B, heads, T, C / heads]."""
-    return np.stack(np.split(tokens, heads, axis=-1), axis=1)
-
-
 def _trace_by_hand(model, images, view):
     """Eq. 2 to 6, R8 to R11 in NumPy, from the backbone's tokens on."""
     tokens = np.asarray(model.features(images, view=view), "float64")
@@ -182,21 +128,14 @@ def _trace_by_hand(model, images, view):
             tokens[:, t, k + 1] += np.cos(angle)
     for step in getattr(model, f"{view}_steps"):
         block, generator = step.transformer, step.generator
-        own = knowledge = _norm(tokens, step.norm)
+        own = knowledge = norm(tokens, step.norm)
         if generator is not None:
-            knowledge = _perceptron(own, generator.encoder)
-            knowledge = _perceptron(knowledge, generator.decoder)
-        heads = block.heads
-        query = _split(_dense(own, block.attention.query_dense), heads)
-        key = _split(_dense(knowledge, block.attention.key_dense), heads)
-        logits = query @ key.swapaxes(-1, -2) / np.sqrt(channels / heads)
-        attention = scipy.special.softmax(logits, axis=-1)
-        value = _split(_dense(knowledge, block.attention.value_dense), heads)
-        joined = np.concatenate(list(np.moveaxis(attention @ value, 1, 0)), -1)
-        updated = _dense(joined, block.attention.output_dense) + own
-        normalized = _norm(updated, block.norm)
-        tokens = updated + _perceptron(normalized, block.mlp)
-        flat = _norm(tokens, getattr(model, f"{view}_norm"))
+            knowledge = perceptron(own, generator.encoder)
+            knowledge = perceptron(knowledge, generator.decoder)
+        attended, attention = attend(block.attention, own, knowledge)
+        updated = attended + own
+        tokens = updated + perceptron(norm(updated, block.norm), block.mlp)
+        flat = norm(tokens, getattr(model, f"{view}_norm"))
         flat = flat.reshape(len(tokens), -1)
         descriptor = flat / np.linalg.norm(flat, axis=1, keepdims=True)
         yield {
