@@ -5,8 +5,8 @@ distance, which orders unit vectors as the cosine does and is right for other
 vectors too. Everything is computed in tiles, so that no [Q, N] matrix is
 ever held.
 
-Each query has a set of right gallery rows: its own one, any of several, or
-all within some metres (`mgtl_tf.evaluation.right_rows`). Its rank is that of
+Each query has positives, right gallery rows: its own one, any of several, or
+all within some metres (`mgtl_tf.evaluation.positives`). Its rank is that of
 the nearest of them; the others are not counted as wrong. Ties count against
 the model: a network that gives all images one descriptor ranks every query
 last.
@@ -27,19 +27,15 @@ DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
 
 
 @runtime_checkable
-class RightRows(Protocol):
-    """Which gallery rows are right for each query."""
+class Positives(Protocol):
+    """The gallery rows that are right for each query."""
 
     def of(self, q: slice) -> tuple[np.ndarray, np.ndarray]:
-        """Right pairs of a block of queries, int [n] each.
-
-        Returns:
-            queries, relative to the block and ascending, and gallery rows.
-        """
+        """Queries of a block, from 0 and ascending, and rows, int [n] each."""
 
 
-class RightPairs:
-    """Right rows that are given one by one.
+class PositivePairs:
+    """Positives that are given one by one.
 
     Args:
         queries: int [n].
@@ -51,7 +47,7 @@ class RightPairs:
         self._queries, self._rows = queries[order], rows[order]
 
     def of(self, q: slice) -> tuple[np.ndarray, np.ndarray]:
-        """See `RightRows`."""
+        """See `Positives`."""
         start, stop = np.searchsorted(self._queries, (q.start, q.stop))
         return self._queries[start:stop] - q.start, self._rows[start:stop]
 
@@ -59,7 +55,7 @@ class RightPairs:
 def recall(
     queries: ArrayLike,
     gallery: ArrayLike,
-    truth: ArrayLike | RightRows | None = None,
+    truth: ArrayLike | Positives | None = None,
     ks: Sequence[int | str] = DEFAULT_KS,
 ) -> dict[str, float | int]:
     """Recall at K, with ties counted against the model (R20 to R22).
@@ -117,7 +113,7 @@ def summary(
 def ranks(
     queries: ArrayLike,
     gallery: ArrayLike,
-    truth: ArrayLike | RightRows | None = None,
+    truth: ArrayLike | Positives | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each query's nearest right row stands in the gallery (R20).
 
@@ -133,7 +129,7 @@ def ranks(
         ValueError: as `recall`.
     """
     pair = PairwiseDistances.of(queries, gallery)
-    right = _right_rows(truth, len(pair.queries), len(pair.gallery))
+    right = _positives_of(truth, len(pair.queries), len(pair.gallery))
     at_least_as_near = np.zeros(len(pair.queries), np.int64)
     nearer = np.zeros(len(pair.queries), np.int64)
     for q, n, scores in pair.tiles():
@@ -169,12 +165,14 @@ def _nearest(
     return best, slack
 
 
-def _right_rows(
-    truth: ArrayLike | RightRows | None, queries: int, gallery: int
-) -> RightRows:
-    if isinstance(truth, RightRows):
+def _positives_of(
+    truth: ArrayLike | Positives | None, queries: int, gallery: int
+) -> Positives:
+    if isinstance(truth, Positives):
         return truth
-    return RightPairs(np.arange(queries), _true_rows(truth, queries, gallery))
+    return PositivePairs(
+        np.arange(queries), _true_rows(truth, queries, gallery)
+    )
 
 
 def _true_rows(

@@ -4,17 +4,17 @@ import numpy as np
 import pytest
 
 from mgtl_tf.evaluation.descriptors import evaluate
-from mgtl_tf.evaluation.right_rows import RowsWithin
+from mgtl_tf.evaluation.positives import PositivesWithin
 from mgtl_tf.metrics import DEFAULT_KS, ranks, recall
 from mgtl_tf.utils import pairwise_distances, top_k
 
 
 def recall_within(queries, gallery, here, there, metres=5.0, ks=DEFAULT_KS):
-    return recall(queries, gallery, RowsWithin(here, there, metres), ks)
+    return recall(queries, gallery, PositivesWithin(here, there, metres), ks)
 
 
 def ranks_within(queries, gallery, here, there, metres):
-    return ranks(queries, gallery, RowsWithin(here, there, metres))
+    return ranks(queries, gallery, PositivesWithin(here, there, metres))
 
 
 def unit(rng, rows, size):
@@ -86,11 +86,11 @@ def test_ties_count_against_the_model_but_not_among_right_answers():
 
 def test_positions_that_do_not_fit_are_named():
     with pytest.raises(ValueError, match="gallery_positions: row 1"):
-        RowsWithin(np.zeros((3, 2)), [[0, 0], [np.inf, 0], [0, 0]], 5.0)
+        PositivesWithin(np.zeros((3, 2)), [[0, 0], [np.inf, 0], [0, 0]], 5.0)
     with pytest.raises(ValueError, match="number of axes"):
-        RowsWithin(np.zeros((3, 2)), np.zeros((3, 3)), 5.0)
+        PositivesWithin(np.zeros((3, 2)), np.zeros((3, 3)), 5.0)
     with pytest.raises(ValueError, match="query_positions has shape"):
-        RowsWithin(np.zeros(3), np.zeros((3, 3)), 5.0)
+        PositivesWithin(np.zeros(3), np.zeros((3, 3)), 5.0)
 
 
 def within(ground, satellite, places, metres=25.0):

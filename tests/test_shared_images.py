@@ -5,7 +5,7 @@ import pytest
 
 from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.evaluation import descriptors as evaluation
-from mgtl_tf.metrics import RightPairs, ranks, recall
+from mgtl_tf.metrics import PositivePairs, ranks, recall
 
 KS = (1, 2, 5, "10%")
 IMAGES = np.array([0, 1, 0, 2, 3, 3, 3, 4, 1, 5])
@@ -85,7 +85,7 @@ def test_without_shared_images_figures_are_those_of_recall():
 
 def test_a_query_without_a_right_answer_is_last():
     x = np.eye(3, dtype="float32")
-    right = RightPairs(np.array([0, 2]), np.array([0, 1]))
+    right = PositivePairs(np.array([0, 2]), np.array([0, 1]))
     rank, _ = ranks(x, x, right)
     assert rank.tolist() == [1, 4, 3]
 

@@ -15,7 +15,7 @@ from mgtl_tf.datasets.aerial_images import aerial_images, one_each
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, positions
-from mgtl_tf.evaluation.right_rows import RowsWithin, image_positions, known
+from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.utils.batches import GatheredRows
 from mgtl_tf.utils.errors import UserError
 
@@ -89,7 +89,7 @@ def evaluate(
     Args:
         ground, satellite: descriptors [Q, D], row i of both of pair i.
         places: positions [Q, P] in Cartesian metres, NaN in rows that are
-            unknown, or None. What an image's first pair tells is the
+            unknown, or None. What an image's first pair says is the
             image's.
         ks: as of `metrics.recall`.
         metres: radius within which a first answer is counted as right, of
@@ -123,12 +123,12 @@ def evaluate(
 
     def recall(queries, gallery, own, here, there):
         """Of one view in the other, and of first answers within metres."""
-        right = metrics.RightPairs(*own)
+        right = metrics.PositivePairs(*own)
         if here is None:
             return metrics.recall(queries, gallery, right, ks)
         if protocol.hit_metres:
-            right = RowsWithin(here, there, protocol.hit_metres, own)
-        near = RowsWithin(here, there, metres, own)
+            right = PositivesWithin(here, there, protocol.hit_metres, own)
+        near = PositivesWithin(here, there, metres, own)
         place, _ = metrics.ranks(queries, gallery, near)
         return {
             **metrics.recall(queries, gallery, right, ks),

@@ -14,7 +14,7 @@ import numpy as np
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.records import Pair
-from mgtl_tf.metrics import RightPairs, ranks
+from mgtl_tf.metrics import PositivePairs, ranks
 from mgtl_tf.retrieval.answers import Located, locate
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
@@ -184,7 +184,7 @@ def _draw_retrieval(
     rows = np.arange(len(found.pairs))
     distinct = one_each(found.satellite, found.images)
     forth, _ = ranks(found.ground, distinct, found.images)
-    back, _ = ranks(distinct, found.ground, RightPairs(found.images, rows))
+    back, _ = ranks(distinct, found.ground, PositivePairs(found.images, rows))
     both = np.stack([forth, back[found.images]]).astype(np.int32)
     np.save(folder / RANKS, both, allow_pickle=False)
     draw_recall_curve(

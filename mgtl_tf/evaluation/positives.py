@@ -17,8 +17,8 @@ _MARGIN_METRES = 1e-3
 _NONE = np.empty(0, np.int64)
 
 
-class RowsWithin:
-    """Gallery rows within a radius of each query; see `metrics.RightRows`.
+class PositivesWithin:
+    """Gallery rows within a radius of each query; see `metrics.Positives`.
 
     Args:
         query_positions: [Q, P], Cartesian metres, P of 2 or 3; NaN where
@@ -46,12 +46,12 @@ class RowsWithin:
                 f"query_positions {self._here.shape} and gallery_positions"
                 f" {self._there.shape} must have the same number of axes"
             )
-        self._metres, self._own = metres, metrics.RightPairs(*own)
+        self._metres, self._own = metres, metrics.PositivePairs(*own)
         self._known = np.flatnonzero(known(self._there))
         self._tree = cKDTree(self._there[self._known])
 
     def of(self, q: slice) -> tuple[np.ndarray, np.ndarray]:
-        """See `metrics.RightRows`."""
+        """See `metrics.Positives`."""
         rows, columns = self._near(self._here[q])
         queries, answers = self._own.of(q)
         # One number a pair: what is right twice is right once.
