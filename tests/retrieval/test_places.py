@@ -36,12 +36,6 @@ def test_folders_by_name_and_files_as_given(tmp_path):
     ]
 
 
-def test_byte_order_mark_and_windows_lines(tmp_path):
-    path = tmp_path / "where.csv"
-    path.write_bytes(b"\xef\xbb\xbfid,latitude,longitude\r\n7,1.5,2.5\r\n")
-    assert read_locations(path) == {"7": (1.5, 2.5)}
-
-
 def test_a_list_that_is_none_is_told_by_its_row(tmp_path):
     path = tmp_path / "list.csv"
     (tmp_path / "a.jpg").touch()
@@ -177,8 +171,11 @@ def test_each_distinct_image_is_one_place(tmp_path):
     ]
 
 
-def test_locations_without_a_position_are_passed_over(tmp_path):
+def test_odd_locations(tmp_path):
+    """Windows' lines, rows without a position, a list of own pairs."""
     path = tmp_path / "where.csv"
+    path.write_bytes(b"\xef\xbb\xbfid,latitude,longitude\r\n7,1.5,2.5\r\n")
+    assert read_locations(path) == {"7": (1.5, 2.5)}
     path.write_text("ID, Latitude ,longitude,x\na,,,1\nb,1,2,\n")
     assert read_locations(path) == {"b": (1.0, 2.0)}
     path.write_text("id,ground,aerial,latitude,longitude\nb-1,g,t/7.tif,1,2\n")

@@ -61,22 +61,17 @@ CRAFTED = {
 
 
 @pytest.mark.parametrize("name", CRAFTED)
-def test_crafted_npy_is_one_line(tmp_path, name):
+def test_crafted_files_are_one_line(tmp_path, name):
     path = tmp_path / "a.npy"
     path.write_bytes(CRAFTED[name])
-    for read in (read_array, map_array):
-        with pytest.raises(UnfitFileError) as error:
-            read(path)
-        assert len(str(error.value)) < 200 and "\n" not in str(error.value)
-
-
-@pytest.mark.parametrize("name", CRAFTED)
-def test_crafted_members_of_npz_are_one_line(tmp_path, name):
-    path = tmp_path / "a.npz"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.npy", CRAFTED[name])
-    with ArrayArchive(path) as archive, pytest.raises(UnfitFileError):
-        archive.read("a")
+    with ArrayArchive(tmp_path / "a.npz") as archive:
+        for read in (read_array, map_array, lambda _: archive.read("a")):
+            with pytest.raises(UnfitFileError) as error:
+                read(path)
+            line = str(error.value)
+            assert len(line) < 200 and "\n" not in line
 
 
 @pytest.mark.parametrize(
