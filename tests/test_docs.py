@@ -19,6 +19,8 @@ PAGES += sorted(p for p in (ROOT / "docs").glob("*.md"))
 # Flags of other programs that the pages name.
 OTHERS = {"strict", "run-large", "rest_api_port", "port", "model_name"}
 OTHERS |= {"model_base_path", "logdir", "data-binary", "run_large", "help"}
+# Of benchmarks.gpu_keras, which needs JAX.
+OTHERS |= {"reference", "norate", "study", "weights"}
 
 
 def blocks(path, language):
