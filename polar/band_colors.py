@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -22,8 +21,7 @@ _DIM = 4
 """16 bits whose brightest value is under 1/4 of the range hold fewer."""
 
 
-@dataclass(frozen=True)
-class Bands:
+class Bands(NamedTuple):
     """What a raster's samples mean.
 
     Attributes:
@@ -44,11 +42,10 @@ class Bands:
 
 
 def kind_of_grey(samples: int) -> Kind:
-    """What bands are that a file calls grey, or does not name.
+    """The kind of bands that a file calls grey, or does not name.
 
-    Three are red, green and blue in this order, and so are the first three
-    of four: programs that write more than one band often leave TIFF's
-    photometric tag at "black is zero".
+    Three, or the first three of four, are red, green and blue: many programs
+    leave TIFF's photometric tag at "black is zero".
 
     Args:
         samples: of a pixel; one is grey, two are grey and another.

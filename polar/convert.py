@@ -59,16 +59,16 @@ def convert_folder(
     """
     source, target = Path(input_dir), Path(output_dir)
     if not source.is_dir():
-        raise ConversionError(f"{source}: no such folder")
+        raise ConversionError(f"input_dir={source}: no such folder")
     if target.resolve().is_relative_to(source.resolve()):
         raise ConversionError(
-            f"{target}: lies in the folder of the input images, which it could"
+            f"output_dir={target}: lies in the folder of the input images, which it could"
             " overwrite; name a folder outside"
         )
     files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
         raise ConversionError(
-            f"{source}: holds no image ({', '.join(SUFFIXES)})"
+            f"input_dir={source}: holds no image ({', '.join(SUFFIXES)})"
         )
     jobs = {
         (target / p.relative_to(source)).with_suffix(f".{image_format}"): p
@@ -99,7 +99,7 @@ def convert_folder(
                 failures += [failure] if failure else []
     except WorkerDiedError as error:
         raise ConversionError(
-            f"{target}: {error}; the same command resumes"
+            f"processes={processes}: {error}; the same command resumes"
         ) from error
     return sorted(failures)
 
@@ -113,7 +113,7 @@ def _require_settings(folder: Path, settings: dict[str, int]) -> None:
     found = json.loads(path.read_text())
     if found != settings:
         raise ConversionError(
-            f"{folder}: holds images made with {found}, not {settings}; name"
+            f"output_dir={folder}: holds images made with {found}, not {settings}; name"
             " another folder"
         )
 

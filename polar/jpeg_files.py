@@ -137,10 +137,9 @@ def _decoded_without_oddity(
 
 
 def _without_oddities(data: bytes) -> bytes:
-    """Only what pixels are made of, and no padding before the end.
+    """Without metadata, bytes between segments, and padding before the end.
 
-    Left out are bytes between the header's segments, an odd version in JFIF,
-    and a sequential scan's unused fields.
+    A sequential scan's unused fields are set to their usual values.
     """
     parts, progressive = [JPEG_START], False
     for marker, start, place in _segments(data):
@@ -157,10 +156,7 @@ def _without_oddities(data: bytes) -> bytes:
 
 
 def _unpadded(body: bytes) -> bytes:
-    """A scan's data without zeros or fill bytes at its end.
-
-    Where a picture is cut off and filled up, it is too short without them.
-    """
+    """A scan's data without zeros at its end; a cut picture is then short."""
     kept = body.rstrip(b"\0") if body.endswith(bytes(2)) else body
     # An escaped 0xFF is the last of the data, with its zero.
     lacks_zero = kept.endswith(b"\xff") and len(kept) < len(body)
@@ -224,12 +220,10 @@ def _require_all_scans(data: bytes) -> None:
 
 
 def require_no_hole(data: bytes) -> None:
-    """Refuses a scan whose data hold many zeros that mean no flat area.
-
-    They may be taken for just as many pixels as are missing.
+    """Refuses a scan with zeros in place of data.
 
     Raises:
-        ValueError: where there are some.
+        ValueError: where there are many that mean no flat area.
     """
     if data.find(_HOLE) < 0:
         return
@@ -241,11 +235,7 @@ def require_no_hole(data: bytes) -> None:
 
 
 def _zeros_are_flat(data: bytes) -> bool:
-    """Whether the shortest code of the first coefficients' table ends a block.
-
-    Libraries make such tables for pictures with large flat areas, and for
-    progressive scans.
-    """
+    """Whether zero is the code of a block's end: tables for flat pictures."""
     for marker, start, end in _segments(data):
         if marker in (*_PROGRESSIVE, _SCAN):
             return True

@@ -36,7 +36,7 @@ def run(
     def guarded(argv: list[str]) -> int:
         try:
             status = main(argv) or 0
-            # Here, where a full disk under it is still told as others are.
+            # A full disk under stdout raises here, not at exit.
             print(end="", flush=True)
             return status
         except flags.Error as error:
@@ -46,9 +46,9 @@ def run(
         except errors as error:
             return _complain(_as_flag(str(error)), 1)
         except OSError as error:
-            return _complain(_told(error), 1)
+            return _complain(_line_of(error), 1)
 
-    _harmless_output()
+    _escape_output()
     app.run(guarded, flags_parser=_parse)
 
 
@@ -58,8 +58,8 @@ def _as_flag(message: str) -> str:
     return f"--{message}" if name and name[1] in flags.FLAGS else message
 
 
-def _told(error: OSError) -> str:
-    """An error of the system as one line, whatever it says of itself."""
+def _line_of(error: OSError) -> str:
+    """An error of the system as one line."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {reason}"
@@ -69,11 +69,11 @@ def _told(error: OSError) -> str:
 
 
 def _is_stuck(stream: TextIO) -> bool:
-    """Whether a stream takes no more; what it holds is then given up."""
+    """Whether a stream takes no more; its content is then dropped."""
     try:
         stream.flush()
     except OSError:
-        # Python would try once more at its end, and tell it at length.
+        # Python would try once more at exit, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return True
     return False
@@ -86,13 +86,13 @@ def tell(*lines: object) -> None:
 
 
 def tell_done(*lines: object) -> None:
-    """The same to stdout: what a program came to."""
+    """Writes lines to stdout, each as one."""
     for line in lines:
         print(shown(line))
 
 
-def _harmless_output() -> None:
-    """Nothing that is printed fails; no line of the log commands a terminal."""
+def _escape_output() -> None:
+    """Printing never fails; the log holds no control characters."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         # What the locale's encoding lacks is escaped, as stderr does anyway.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -102,7 +102,7 @@ def _harmless_output() -> None:
 
 
 class _OneLine(logging.Filter):
-    """Shows a record's message harmless."""
+    """Escapes a record's message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = shown(record.getMessage()), ()

@@ -46,12 +46,12 @@ def polar_transform(
     if image.dtype != np.uint8 or image.shape[2:] != (3,):
         return _remap(image, *_maps(image.shape[0], height, width))
     result = _kept("result", height, width)
-    for part in _parts(image.shape[0], height, width):
+    for sector in _sectors(image.shape[0], height, width):
         # OpenCV reads four bytes a pixel in one go, three one by one.
-        box = image[part.box]
+        box = image[sector.box]
         four = _kept("box", *box.shape[:2])
         cv2.cvtColor(box, cv2.COLOR_RGB2RGBA, dst=four)
-        _remap(four, *part.maps, result[:, part.columns])
+        _remap(four, *sector.maps, result[:, sector.columns])
     return cv2.cvtColor(result, cv2.COLOR_RGBA2RGB)
 
 
@@ -83,7 +83,7 @@ def _kept(name: str, height: int, width: int) -> np.ndarray:
     return kept[:size].reshape(height, width, 4)
 
 
-class _Part(NamedTuple):
+class _Sector(NamedTuple):
     """Some columns of the polar image, and what they show."""
 
     columns: slice
@@ -92,26 +92,28 @@ class _Part(NamedTuple):
 
 
 @functools.lru_cache(maxsize=8)
-def _parts(side: int, height: int, width: int) -> tuple[_Part, ...]:
+def _sectors(side: int, height: int, width: int) -> tuple[_Sector, ...]:
     """Quarters of the view, if that keeps their pixels near the processor."""
     count = 4 if side * side <= _QUARTERED_BYTES else 1
-    # OpenCV reckons sixteen columns at a time, and what is left one by one.
+    # OpenCV computes sixteen columns at a time, and what is left one by one.
     wanted = (part * width // count for part in range(count))
     edges = [min((column + 8) // 16 * 16, width) for column in wanted]
     maps = _maps(side, height, width)
     return tuple(
-        _part(slice(first, last), side, maps)
+        _sector(slice(first, last), side, maps)
         for first, last in pairwise([*edges, width])
         if first < last
     )
 
 
-def _part(own: slice, side: int, maps: tuple[np.ndarray, np.ndarray]) -> _Part:
+def _sector(
+    own: slice, side: int, maps: tuple[np.ndarray, np.ndarray]
+) -> _Sector:
     columns, rows = maps[0][:, own], maps[1][:, own]
     across, down = _reach(columns, side), _reach(rows, side)
     # Whole numbers are taken off: no fraction is rounded anew.
     moved = columns - np.float32(across.start), rows - np.float32(down.start)
-    return _Part(own, (down, across), moved)
+    return _Sector(own, (down, across), moved)
 
 
 def _reach(positions: np.ndarray, side: int) -> slice:

@@ -63,7 +63,7 @@ class RasterBands:
     Attributes:
         colors: numbers, from 1, of red, green and blue, or of a single one.
         alpha: number of the band of transparency, or None.
-        brightest: sampled, where the depth of 16 bits isn't said; else None.
+        brightest: sampled, where the depth of 16 bits is unknown; else None.
         note: what was ignored, a phrase; or "".
 
     Raises:
@@ -190,14 +190,14 @@ def _bits(path: Path, dataset: Any, bands: list[int]) -> int:
     if len(kinds) > 1 or not kinds <= _BITS.keys():
         raise UserError(
             f"{path}: bands of {', '.join(sorted(kinds))}, whose"
-            " colours nobody knows; convert it with gdal_translate -ot Byte"
+            " colours are unknown; convert it with gdal_translate -ot Byte"
             " -scale LEAST GREATEST 0 255"
         )
     return _BITS[kinds.pop()]
 
 
 def _stated_highest(dataset: Any, band: int, bits: int) -> int | None:
-    """What of full intensity the file tells; None for 16 bits unsaid."""
+    """The value of full intensity; None for 16 bits of unknown depth."""
     used = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
     greatest = dataset.tags().get("TIFFTAG_MAXSAMPLEVALUE", "")
     return stated_highest(
@@ -226,7 +226,7 @@ def _palette(path: Path, dataset: Any, names: list[str]) -> np.ndarray | None:
 
 
 def _opaque(dataset: Any, band: int, values: np.ndarray) -> float:
-    """The value of what hides all."""
+    """The value of what is opaque."""
     kind = dataset.dtypes[band - 1]
     greatest = float(values.max(initial=0))
     # Some write 1; some 255 beside colours of 16 bits.

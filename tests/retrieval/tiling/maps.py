@@ -6,7 +6,8 @@ import rasterio
 from rasterio.transform import Affine
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut
-from mgtl_tf.retrieval.tiling.cropping import cut_crop
+from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
+from mgtl_tf.retrieval.tiling.cropping import cut_crop as cut_sheets
 from mgtl_tf.retrieval.tiling.finding import find_images
 from mgtl_tf.retrieval.tiling.map import Sheets
 
@@ -35,10 +36,18 @@ def fates(images, settings, folder, **arguments):
     return source, found
 
 
+def cut_crop(area, centre, settings):
+    return cut_sheets(Sheets(area.name, [area]), centre, settings).pixels
+
+
+def crop_centres(area, settings):
+    return sheets_centres(Sheets(area.name, [area]), settings)
+
+
 def shown(area, column, row, settings):
     """The crop around a pixel of a map, RGB uint8."""
     centre = area.to_degrees(np.array([column, row], float)).tolist()
-    return cut_crop(Sheets("m", [area]), tuple(centre), settings).pixels
+    return cut_crop(area, tuple(centre), settings)
 
 
 def own_coordinates(height=SIDE, width=SIDE):

@@ -8,24 +8,13 @@ import pytest
 import rasterio
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
-from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
-from mgtl_tf.retrieval.tiling.cropping import cut_crop as cut_sheets
-from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
-from tests.retrieval.tiling.maps import write_map
+from tests.retrieval.tiling.maps import crop_centres, cut_crop, write_map
 
 GEOD = pyproj.Geod(ellps="WGS84")
 A = 6378137.0
 E2 = (2 - 1 / 298.257223563) / 298.257223563
-
-
-def cut_crop(area, centre, settings):
-    return cut_sheets(Sheets(area.name, [area]), centre, settings).pixels
-
-
-def crop_centres(area, settings):
-    return sheets_centres(Sheets(area.name, [area]), settings)
 
 
 def offsets(settings):

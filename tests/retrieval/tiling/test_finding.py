@@ -107,23 +107,6 @@ def test_a_compression_that_is_not_read_is_no_damage(inputs, code, name):
             is_map(path)
 
 
-@pytest.mark.parametrize(
-    "compress", ["lzw", "deflate", "zstd", "lzma", "packbits", "lerc", "webp"]
-)
-def test_compressions_that_are_read(tmp_path, compress):
-    path = write_map(
-        tmp_path / "m.tif",
-        *UTM,
-        pixels=scene(),
-        compress=compress,
-        webp_lossless=True,
-    )
-    (area,) = open_map(path, SETTINGS).maps
-    np.testing.assert_array_equal(
-        np.moveaxis(area.read(0, 0, 250, 250).pixels, 2, 0), scene()
-    )
-
-
 @pytest.mark.parametrize("driver", ["COG", "JP2OpenJPEG"])
 def test_other_formats(tmp_path, driver):
     plain = write_map(tmp_path / "m.tif", *UTM, pixels=scene())

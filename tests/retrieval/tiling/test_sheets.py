@@ -162,18 +162,6 @@ def test_a_folder_of_sheets_and_images(tmp_path):
         is_map(folder)
 
 
-def test_what_is_ignored_in_many_sheets_is_told_briefly(tmp_path):
-    folder = tmp_path / "sheets"
-    folder.mkdir()
-    infrared = np.concatenate([scene(side=90), scene(1, seed=8, side=90)])
-    for n in range(8):
-        middle = MIDDLE[0] + 45 * n, MIDDLE[1]
-        path = folder / f"{n}.tif"
-        write_map(path, UTM[0], middle, (0.5, 0.5), pixels=infrared)
-    notes = open_map(folder, SETTINGS).notes()
-    assert len(notes) == 6 and notes[-1] == "sheets: so in 3 more sheets"
-
-
 def virtual(folder, width=400, right=200, crs=UTM[0], name="m.vrt"):
     """Two sheets side by side, the second one at a column."""
     sheet(folder / "a.tif", 0, 0, 200, 400)

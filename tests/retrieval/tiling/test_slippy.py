@@ -10,7 +10,7 @@ import pytest
 from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
-from tests.retrieval.tiling.test_cropping import crop_centres, cut_crop
+from tests.retrieval.tiling.maps import crop_centres, cut_crop
 
 A = 6378137.0
 SIDE = 64
@@ -69,15 +69,6 @@ def test_every_pixel_shows_its_own_place(tmp_path):
         # A tile's pixel is 0.3 m here.
         np.testing.assert_allclose(metres * np.sin(angle), east, atol=0.22)
         np.testing.assert_allclose(metres * np.cos(angle), north, atol=0.22)
-
-
-def test_pixels_and_degrees_are_inverse(tmp_path):
-    area = SlippyMap(write_tiles(tmp_path / "tiles", 2), 0.3)
-    points = np.random.default_rng(0).uniform(0, 128, (50, 2))
-    degrees = area.to_degrees(points)
-    np.testing.assert_allclose(area.to_pixels(degrees), points, atol=1e-4)
-    expected = corner(FIRST, ZOOM)
-    np.testing.assert_allclose(area.to_degrees(np.zeros(2)), expected)
 
 
 def cut_all(folder, settings):

@@ -14,8 +14,7 @@ from mgtl_tf.retrieval.tiling.finding import find_images, is_map
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
 from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder
 from mgtl_tf.utils.errors import UserError
-from tests.retrieval.tiling.maps import fates
-from tests.retrieval.tiling.test_cropping import crop_centres, cut_crop
+from tests.retrieval.tiling.maps import crop_centres, cut_crop, fates
 from tests.retrieval.tiling.test_slippy import (
     FIRST,
     SIDE,
