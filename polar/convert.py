@@ -62,8 +62,8 @@ def convert_folder(
         raise ConversionError(f"input_dir={source}: no such folder")
     if target.resolve().is_relative_to(source.resolve()):
         raise ConversionError(
-            f"output_dir={target}: lies in the folder of the input images, which it could"
-            " overwrite; name a folder outside"
+            f"output_dir={target}: lies in the folder of the input images,"
+            " which it could overwrite; name a folder outside"
         )
     files = sorted(p for p in source.rglob("*") if p.suffix.lower() in SUFFIXES)
     if not files:
@@ -113,8 +113,8 @@ def _require_settings(folder: Path, settings: dict[str, int]) -> None:
     found = json.loads(path.read_text())
     if found != settings:
         raise ConversionError(
-            f"output_dir={folder}: holds images made with {found}, not {settings}; name"
-            " another folder"
+            f"output_dir={folder}: holds images made with {found}, not"
+            f" {settings}; name another folder"
         )
 
 
