@@ -26,8 +26,8 @@ def soft_margin_triplet_loss(
     """Weighted soft-margin triplet loss over a batch (Eq. 7, R13 to R15).
 
     Formula: the mean of softplus(gamma (d_pos - d_neg)), where d_pos is a
-    query's distance to its true match and d_neg that to a wrong one, over
-    all allowed (query, wrong) pairs of both directions: 2 B (B - 1) of them
+    query's distance to its positive and d_neg that to a negative, over all
+    allowed (query, negative) pairs of both directions: 2 B (B - 1) of them
     without a mask. Zero, with zero gradients, where no pair is allowed.
 
     Args:
@@ -37,7 +37,7 @@ def soft_margin_triplet_loss(
         gamma: steepness, per unit of distance.
         negatives: bool [B, B], True where ground i and satellite j may be a
             negative pair (R15); default all. The diagonal never is one.
-        hard_negatives_per_query: keep only so many nearest wrong ones of
+        hard_negatives_per_query: keep only so many nearest negatives of
             each query, in each direction (R14); default all.
         distance: "squared" (2 - 2 cos, R13) or "euclidean", its root.
 
@@ -48,20 +48,26 @@ def soft_margin_triplet_loss(
         ValueError: for an unknown distance, for shapes that do not fit, or
             for `hard_negatives_per_query` below 1.
     """
-    _check(ground, satellite, negatives, hard_negatives_per_query, distance)
+    if distance not in DISTANCES:
+        raise ValueError(
+            f"distance={distance!r}: must be one of {', '.join(DISTANCES)}"
+        )
+    if hard_negatives_per_query is not None and hard_negatives_per_query < 1:
+        raise ValueError(
+            f"hard_negatives_per_query={hard_negatives_per_query}: must be 1"
+            " or more, or None"
+        )
+    _check_shapes(ground, satellite, negatives)
     distances = _distances(ground, satellite, distance)  # [B, B]
     true = ops.diagonal(distances)  # [B]
     allowed = _allowed(negatives, ops.shape(distances)[0])
     # Rows are ground queries, columns satellite queries.
     to_satellite = gamma * (ops.expand_dims(true, 1) - distances)
     to_ground = gamma * (ops.expand_dims(true, 0) - distances)
+    hardest = hard_negatives_per_query
     parts = [
-        _kept(to_satellite, allowed, hard_negatives_per_query),
-        _kept(
-            ops.transpose(to_ground),
-            ops.transpose(allowed),
-            hard_negatives_per_query,
-        ),
+        _kept(to_satellite, allowed, hardest),
+        _kept(ops.transpose(to_ground), ops.transpose(allowed), hardest),
     ]
     total = sum(
         ops.sum(ops.where(kept, ops.softplus(x), 0.0)) for x, kept in parts
@@ -80,27 +86,18 @@ def info_nce_loss(
     """Symmetric InfoNCE with smoothed labels, beside the paper's loss.
 
     Formula: the cross-entropy of softmax(cos / temperature) of a query over
-    its K candidates (its true match and the allowed wrong ones) against a
-    target of 1 - smoothing + smoothing / K for the true match and
-    smoothing / K for every wrong one; the mean over the queries of a
-    direction that have any wrong one, then over both directions. What may
-    not be a negative is no candidate: it gets no share of the softmax, of
-    the smoothing, or of the gradient. Zero, with zero gradients, where no
+    its K candidates (its positive and the allowed negatives) against a target
+    of 1 - smoothing + smoothing / K for the positive and smoothing / K for
+    every negative; the mean over the queries of a direction that have any
+    negative, then over both directions. Zero, with zero gradients, where no
     pair is allowed.
 
-    The temperature is fixed: a learnt one, as Sample4Geo's, would be a
-    weight of the model, and no system here has it.
-
     Args:
-        ground: unit descriptors [B, D]; row i and row i of `satellite` are
-            a true pair.
-        satellite: unit descriptors [B, D].
-        temperature: what cosines are divided by; 0.07 is where Sample4Geo's
-            learnt one starts.
+        ground, satellite, negatives: as of `soft_margin_triplet_loss`.
+        temperature: what cosines are divided by; fixed, not learnt. 0.07 is
+            where Sample4Geo's learnt one starts.
         label_smoothing: share of the target spread evenly over the
             candidates, at least 0 and below 1.
-        negatives: bool [B, B], True where ground i and satellite j may be a
-            negative pair (R15); default all. The diagonal never is one.
 
     Returns:
         float32 scalar.
@@ -183,8 +180,7 @@ def total_loss(
     Args:
         outputs: of a model's call: "ground" and "satellite", unit descriptors
             [B, D]; "generated" and "targets", lists as of `generative_loss`.
-        negatives: bool [B, B], True where ground i and satellite j may be a
-            negative pair (R15); default all. The diagonal never is one.
+        negatives: as of `soft_margin_triplet_loss`.
         generative_weight: lambda.
         stop_gradient_targets: as of `generative_loss` (R16).
         retrieval_loss: called with (ground, satellite, negatives=negatives,
@@ -205,18 +201,6 @@ def total_loss(
     ) + generative_weight * generative_loss(
         outputs["generated"], outputs["targets"], stop_gradient_targets
     )
-
-
-def _check(ground, satellite, negatives, hardest, distance):
-    if distance not in DISTANCES:
-        raise ValueError(
-            f"distance={distance!r}: must be one of {', '.join(DISTANCES)}"
-        )
-    if hardest is not None and hardest < 1:
-        raise ValueError(
-            f"hard_negatives_per_query={hardest}: must be 1 or more, or None"
-        )
-    _check_shapes(ground, satellite, negatives)
 
 
 def _check_shapes(ground, satellite, negatives):
@@ -265,7 +249,7 @@ def _cross_entropy(logits, allowed, smoothing):
     spread = ops.sum(log_shares, axis=1) / count
     true = ops.diagonal(log_shares)
     entropies = -(1.0 - smoothing) * true - smoothing * spread  # [B]
-    # A query without a wrong candidate has one of share 1: it costs nothing.
+    # A query without a negative has one candidate of share 1: no loss.
     asked = ops.sum(ops.cast(count > 1, "float32"))
     return ops.sum(entropies) / ops.maximum(asked, 1.0)
 
