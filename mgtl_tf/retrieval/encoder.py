@@ -57,7 +57,7 @@ class Encoder:
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """How the model sees an image: what model.json says of it."""
+        """The preprocessing of images, as in model.json."""
         return {n: self.details[n] for n in ("image_size", "ground_crop")}
 
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:

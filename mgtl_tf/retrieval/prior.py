@@ -40,8 +40,7 @@ def rows_near(
             f"{given}: needs {missing} too; together they are a circle to"
             " search in"
         )
-    centre = np.array(near, np.float64)
-    latitude, longitude = centre
+    latitude, longitude = near
     if not (abs(latitude) <= 90 and abs(longitude) <= 180):
         raise UserError(
             f"near={latitude:g},{longitude:g}: must be latitude (-90 to 90) and"
@@ -51,6 +50,12 @@ def rows_near(
         raise UserError(
             f"radius={radius:g}: must be a number of metres above 0"
         )
+    return _inside(coordinates, np.array(near, np.float64), radius)
+
+
+def _inside(
+    coordinates: np.ndarray, centre: np.ndarray, radius: float
+) -> np.ndarray:
     chords = np.linalg.norm(
         earth_centred(*coordinates.T) - earth_centred(*centre),
         axis=1,
@@ -67,7 +72,7 @@ def rows_near(
         nearest = coordinates[[np.nanargmin(chords)]]
         raise UserError(
             f"radius={radius:g}: no place of the gallery lies so near to"
-            f" {latitude:g},{longitude:g}; the nearest is"
+            f" {centre[0]:g},{centre[1]:g}; the nearest is"
             f" {geodesic_metres(centre, nearest)[0]:,.0f} m away"
         )
     return rows

@@ -144,13 +144,11 @@ def calibrate(
     )
     drive, drive_errors = choose_frame_penalty(
         fit_sequence_model(queries, found.views, outside_share),
-        index.descriptors,
-        index.coordinates,
+        index,
         found.views,
         degrees[: len(found.views)],
         metres,
     )
-    outside = reliability.outside
     calibration = Calibration(
         fit(queries, outside_share),
         float(metres),
@@ -158,19 +156,28 @@ def calibrate(
         fingerprint(index),
         float(outside_share),
         drive,
-        MeasuredCalibration(
-            len(queries.inside),
-            float(queries.inside.right.mean()),
-            reliability.mixed.error,
-            reliability.inside.error,
-            None if outside is None else outside.error,
-            drive_errors,
-        ),
+        _measured(queries, reliability, drive_errors),
     )
     chart = index.folder / _CHART
     draw_reliability(reliability, metres, chart)
     written = save_calibration(calibration, index.folder)
     return Calibrated(calibration, reliability, [written, chart], left_out)
+
+
+def _measured(
+    queries: CalibrationSet,
+    reliability: CrossValidation,
+    drive_errors: dict[str, float],
+) -> MeasuredCalibration:
+    outside = reliability.outside
+    return MeasuredCalibration(
+        len(queries.inside),
+        float(queries.inside.right.mean()),
+        reliability.mixed.error,
+        reliability.inside.error,
+        None if outside is None else outside.error,
+        drive_errors,
+    )
 
 
 def _placed(

@@ -118,17 +118,6 @@ def test_answers_by_brute_force(gallery, localizer):
     assert all(f.confidence is None and f.no_confidence for f in found)
 
 
-def test_distances_from_the_first_answer(gallery, localizer):
-    found = localizer.locate(gallery / "0.png", top_k=COUNT)
-    for answer in found.answers:
-        if answer.place.coordinates is None:
-            assert answer.metres_from_first is None
-        else:
-            expected = 100 * int(answer.place.id)
-            # 111 km a degree is 0.2 % off at this latitude.
-            assert answer.metres_from_first == pytest.approx(expected, rel=3e-3)
-
-
 def test_a_prior_leaves_what_lies_in_the_circle(gallery, localizer):
     near = (LATITUDE + 500 / METRES_A_DEGREE, 7.4)
     query = gallery / "0.png"

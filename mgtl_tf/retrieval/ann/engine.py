@@ -108,7 +108,7 @@ def rerank(
         queries: unit vectors, float32 [Q, D].
         gallery: unit vectors, float32 [N, D], may be memory-mapped.
         found: candidates, int64 [Q, R], -1 where there is none; a query with
-            fewer than K is searched in the whole gallery.
+            fewer than K is searched in the complete gallery.
         top_k: K, at most N.
 
     Returns:

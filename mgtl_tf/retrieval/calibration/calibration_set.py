@@ -1,6 +1,6 @@
 """The calibration set: search results of queries of known position.
 
-Each query is searched twice: in the whole gallery, which has its place; and
+Each query is searched twice: in the complete gallery, which has its place; and
 without the places around its position, as if the gallery lacked it. Then
 every answer is wrong, and as similar as answers to panoramas from elsewhere.
 """
@@ -69,7 +69,7 @@ class CalibrationSet:
     """Results of the same Q queries with and without their places.
 
     Attributes:
-        inside: in the whole gallery.
+        inside: in the complete gallery.
         outside: without the places around each query.
     """
 

@@ -24,7 +24,7 @@ Log-likelihood ratio of a frame at place j against elsewhere, in nats,
 
 with its similarities s to all places. r is the log ratio of how often frames
 of known place and frames from elsewhere look so (`parameters.py`); so under a
-uniform belief the whole gallery has exp(r) against 1. c, `frame_penalty`, is
+uniform belief the complete gallery has exp(r) against 1. c, `frame_penalty`, is
 0 for the first frame. Later frames are not independent of it: what makes one
 frame resemble a wrong place makes the next one, a few metres on, resemble
 that place's neighbour. c is chosen on simulated drives (`validation.py`).

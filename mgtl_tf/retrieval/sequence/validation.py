@@ -19,6 +19,7 @@ from mgtl_tf.retrieval.calibration.calibration_set import AWAY
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.reliability import reliability
 from mgtl_tf.retrieval.calibration.stored import near_first
+from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter, SequenceModel
 from mgtl_tf.retrieval.sequence.motion import LEAST, Motion
 from mgtl_tf.retrieval.sequence.parameters import log_ratio
@@ -80,8 +81,7 @@ class SimulatedDrive:
 
 def choose_frame_penalty(
     model: SequenceModel,
-    gallery: np.ndarray,
-    coordinates: np.ndarray,
+    index: Index,
     views: np.ndarray,
     where: np.ndarray,
     metres: float,
@@ -90,8 +90,7 @@ def choose_frame_penalty(
 
     Args:
         model: of `parameters.fit_sequence_model`.
-        gallery: descriptors of the places, float32 [N, D].
-        coordinates: theirs, degrees [N, 2], NaN where unknown.
+        index: the gallery.
         views, where: of the queries, descriptors [Q, D] and degrees [Q, 2].
         metres: R.
 
@@ -107,8 +106,7 @@ def choose_frame_penalty(
         drive
         for number, queries in enumerate(chosen)
         for drive in _simulated(
-            gallery,
-            coordinates,
+            index,
             views[queries],
             positions[queries],
             metres,
@@ -125,14 +123,14 @@ def choose_frame_penalty(
 
 
 def _simulated(
-    gallery: np.ndarray,
-    coordinates: np.ndarray,
+    index: Index,
     views: np.ndarray,
     path: np.ndarray,
     metres: float,
     enters: bool,
 ) -> Iterator[SimulatedDrive]:
     """A drive of each kind, but where too few places are left."""
+    coordinates = index.coordinates
     known = np.flatnonzero(np.isfinite(coordinates).all(axis=1))
     places = earth_centred(*coordinates[known].T)
     apart, _ = cKDTree(path).query(places)
@@ -147,7 +145,7 @@ def _simulated(
         if np.count_nonzero(chosen) <= CANDIDATES:
             continue
         rows = known[chosen]
-        products = views @ np.asarray(gallery[rows]).T
+        products = views @ np.asarray(index.descriptors[rows]).T
         order = np.argsort(-products, axis=1, kind="stable")
         yield SimulatedDrive(
             kind,
