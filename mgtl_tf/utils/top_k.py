@@ -66,7 +66,11 @@ def tiles(
             shape = len(left), len(right)
             products = buffer[: shape[0] * shape[1]].reshape(shape)
             with np.errstate(invalid="ignore", over="ignore"):
-                np.matmul(left, right.T, out=products)
+                if len(left) == 1:
+                    # Reads the gallery twice as fast as a matrix product.
+                    np.vecdot(right, left[0], out=products[0])
+                else:
+                    np.matmul(left, right.T, out=products)
             yield q, n, products
 
 
