@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import keras
+import numpy as np
+import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.export.agreement import (
-    BOUND,
-    Batches,
-    descriptors,
-    largest_difference,
-)
-from mgtl_tf.export.onnx_files import open_onnx, write_onnx
-from mgtl_tf.export.pixel_encoders import pixel_encoders
+from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
+from mgtl_tf.export.onnx_file import open_onnx, write_onnx
 from mgtl_tf.export.tflite_file import open_tflite, write_tflite
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.plain_path import plain_path
+
+Batches = dict[str, list[np.ndarray]]
+"""For each signature, images uint8 [B, h, w, 3] or descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,11 @@ FORMATS = {
     "tflite": Format(write_tflite, open_tflite, ("ai_edge_litert",)),
 }
 
+BOUND = 1e-4
+"""Largest difference allowed: the Euclidean distance of two descriptors of
+one image, both unit vectors. A similarity then moves by 1e-4 at most, on
+the same image by 5e-9."""
+
 
 def require_formats(formats: Sequence[str]) -> None:
     """Refuses, before any work, what cannot be written here.
@@ -50,17 +55,15 @@ def require_formats(formats: Sequence[str]) -> None:
         UserError: for an unknown name, or a library that is not installed.
     """
     for name in formats:
-        if name != SAVED_MODEL and name not in FORMATS:
-            raise UserError(
-                f"--formats={name}: unknown; choose of"
-                f" {', '.join([SAVED_MODEL, *FORMATS])}"
-            )
         if name == SAVED_MODEL:
             continue
+        if name not in FORMATS:
+            known = ", ".join([SAVED_MODEL, *FORMATS])
+            raise UserError(f"formats={name}: unknown; choose of {known}")
         for library in FORMATS[name].libraries:
             if importlib.util.find_spec(library) is None:
                 raise UserError(
-                    f"--formats={name} needs {library}:"
+                    f"formats={name} needs {library}:"
                     f" pip install -e '.[{name}]'"
                 )
 
@@ -80,7 +83,7 @@ def write_formats(
         model: in float32; the one that the SavedModel was made of.
         run_config: its image size and crop.
         folder: holds the SavedModel.
-        batches: what all are asked about.
+        batches: images on which all are compared.
         metadata: text to keep in the files, by name.
 
     Returns:
@@ -93,7 +96,7 @@ def write_formats(
     if not names:
         return {}
     encoders = pixel_encoders(model, run_config)
-    wanted = descriptors(folder, batches)
+    expected = _descriptors(folder, batches)
     images = {view: sum(map(len, b)) for view, b in batches.items()}
     written = {}
     for name in names:
@@ -103,14 +106,119 @@ def write_formats(
                 encoder: FORMATS[name].open(folder / file, encoder)
                 for encoder, file in files.items()
             }
-            difference = largest_difference(opened, batches, wanted)
+            difference = _largest_difference(opened, batches, expected)
+        # Written so that NaN fails as well.
+        if not difference <= BOUND:
+            raise UserError(
+                f"formats={name}: its descriptors differ from the SavedModel's"
+                f" by {difference:.1e}, more than {BOUND:.0e}; leave {name} out"
+            )
         written[name] = {
             "files": files,
             "bound": BOUND,
-            "largest_difference": _within_bound(name, difference),
+            "largest_difference": difference,
             "images": images,
         }
     return written
+
+
+def pixel_encoders(
+    model: keras.Model, run_config: RunConfig
+) -> dict[str, Callable]:
+    """The SavedModel's two signatures, less the decoding of files.
+
+    Args:
+        model: of `build_model(run_config.model)`, in float32.
+        run_config: its image size and crop become part of the graph.
+
+    Returns:
+        `encode_ground` and `encode_satellite`: tf.functions from `image`,
+        RGB uint8 [B, h, w, 3] of any size, to {"descriptor": float32 [B, D]}.
+        Crop, change of size and polar transform are inside.
+    """
+    size = run_config.model.image_size
+    crop = run_config.data.ground_crop
+    pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, "image")
+
+    def traced(encode: Callable) -> Callable:
+        @tf.function(input_signature=[pixels], autograph=False)
+        def encoder(image):
+            return {"descriptor": tf.cast(encode(image), tf.float32)}
+
+        return encoder
+
+    return {
+        "encode_ground": traced(
+            lambda image: model.encode_ground(ground_images(image, size, crop))
+        ),
+        "encode_satellite": traced(
+            lambda image: model.encode_satellite(satellite_images(image, size))
+        ),
+    }
+
+
+def random_images(image_size: tuple[int, int]) -> Batches:
+    """Images for comparing formats: noise, with large shapes in the first.
+
+    As large as the network's input, larger, smaller and odd; one image and
+    several.
+
+    Args:
+        image_size: (H, W) of the network's input.
+    """
+    height, width = image_size
+    grounds = [
+        (1, height, width),
+        (2, 2 * height + 1, 2 * width + 3),
+        (1, height // 2 + 1, width // 2 + 1),
+        (1, height + 1, width // 2 + 1),
+    ]
+    sides = [(1, height), (2, 2 * height + 1), (1, width)]
+    random = np.random.default_rng(0)
+    return {
+        "encode_ground": [_noise(random, *shape) for shape in grounds],
+        "encode_satellite": [_noise(random, n, s, s) for n, s in sides],
+    }
+
+
+def _noise(
+    random: np.random.Generator, count: int, height: int, width: int
+) -> np.ndarray:
+    images = random.integers(0, 256, (count, height, width, 3), np.uint8)
+    coarse = random.integers(0, 256, (3, 7, 3), np.uint8)
+    shapes = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    images[0] = shapes // 8 * 7 + images[0] // 8
+    return images
+
+
+def _descriptors(saved_model: Path, batches: Batches) -> Batches:
+    """What the SavedModel in a folder answers."""
+    with plain_path(saved_model) as plain:
+        signatures = tf.saved_model.load(str(plain)).signatures
+
+    def encode(name: str, pixels: np.ndarray) -> np.ndarray:
+        # PNG loses nothing.
+        files = [cv2.imencode(".png", p[..., ::-1])[1] for p in pixels]
+        contents = tf.constant([file.tobytes() for file in files])
+        return signatures[name](image_bytes=contents)["descriptor"].numpy()
+
+    return {n: [encode(n, pixels) for pixels in b] for n, b in batches.items()}
+
+
+def _largest_difference(
+    encoders: dict[str, Callable[[np.ndarray], np.ndarray]],
+    batches: Batches,
+    expected: Batches,
+) -> float:
+    """The largest distance of two descriptors of an image; NaN of any NaN."""
+    distances = [
+        np.linalg.norm(encode(pixels) - descriptors, axis=-1).max()
+        for name, encode in encoders.items()
+        for pixels, descriptors in zip(
+            batches[name], expected[name], strict=True
+        )
+    ]
+    return float(np.max(distances))
 
 
 @contextmanager
@@ -120,24 +228,10 @@ def _one_line(name: str) -> Iterator[None]:
         yield
     except OSError:
         raise
-    # They tell failures by many types, bare ones too.
+    # Converters raise many types, bare ones too.
     except Exception as error:
         line = " ".join(str(error).split()) or type(error).__name__
         raise UserError(
-            f"--formats={name}: this model does not convert ({line[:300]});"
+            f"formats={name}: this model does not convert ({line[:300]});"
             f" leave {name} out"
         ) from error
-
-
-def _within_bound(name: str, difference: float) -> float:
-    """The difference in three digits, never less than it is."""
-    # Written so that what is no number fails as well.
-    if not difference <= BOUND:
-        raise UserError(
-            f"--formats={name}: its descriptors differ from the SavedModel's"
-            f" by {difference:.1e}, more than {BOUND:.0e}; leave {name} out"
-        )
-    if difference == 0:
-        return 0.0
-    digit = 10.0 ** (math.floor(math.log10(difference)) - 2)
-    return float(f"{math.ceil(difference / digit) * digit:.3g}")

@@ -20,7 +20,7 @@ from mgtl_tf.utils.atomic_io import MODEL_JSON, atomic_write
 from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
-from mgtl_tf.utils.plain_files import UnfitFileError, damaged, open_plain
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 _FORMAT = 2
 _UNSEALED = 1
@@ -29,10 +29,6 @@ _GRAPH = "saved_model.pb"
 _NEEDED = (_GRAPH, "variables/variables.index")
 # Of the other formats, which nothing here opens, no program reads the files.
 _LOADED = (_GRAPH, "variables/", "assets/", "fingerprint.pb")
-
-# Size, times and number of a file when its content was last compared, by
-# path: a process that opens a model again does not read it again.
-_compared: dict[Path, tuple[int, ...]] = {}
 
 
 @dataclass(frozen=True)
@@ -70,15 +66,15 @@ def write_details(folder: Path, details: Mapping[str, Any]) -> None:
         UserError: where it cannot be written.
     """
     own = folder / MODEL_JSON
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and p != own)
     files = {
         path.relative_to(folder).as_posix(): dataclasses.asdict(
             fingerprint(path)
         )
-        for path in paths
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path != own
     }
     content = {"format": _FORMAT, **details, "files": files}
-    atomic_write(folder / MODEL_JSON, sealed_text(content))
+    atomic_write(own, sealed_text(content))
 
 
 def read_details(folder: Path) -> dict[str, Any]:
@@ -89,22 +85,19 @@ def read_details(folder: Path) -> dict[str, Any]:
     """
     remedy = "give the folder that experiments.export wrote"
     if not folder.is_dir():
-        raise UserError(f"--model={folder}: no such folder; {remedy}")
+        raise UserError(f"model={folder}: no such folder; {remedy}")
     path = folder / MODEL_JSON
     if not path.is_file() or not (folder / _GRAPH).is_file():
         raise UserError(
-            f"--model={folder}: holds no {_GRAPH} with {MODEL_JSON}; {remedy}"
+            f"model={folder}: holds no {_GRAPH} with {MODEL_JSON}; {remedy}"
         )
     content = read_json(path, dict[str, Any], _REMEDY)
     _checked(path, content)
     return content
 
 
-def require_whole_model(folder: Path) -> None:
+def require_undamaged(folder: Path) -> None:
     """Compares the files that TensorFlow loads with model.json.
-
-    Sizes first. A file's content is read once by a process, and again when
-    its size or times have changed.
 
     Raises:
         UserError: naming the first that is missing or differs.
@@ -122,10 +115,16 @@ def require_whole_model(folder: Path) -> None:
     for name in _NEEDED:
         if name not in files:
             raise damaged(path, f"lists no {name}", _REMEDY)
-    loaded = {n: f for n, f in files.items() if n.startswith(_LOADED)}
-    for check in (_require_size, _require_content):
-        for name, written in loaded.items():
-            _compare(folder / name, written, check)
+    for name, written in files.items():
+        if not name.startswith(_LOADED):
+            continue
+        try:
+            require_same(folder / name, written)
+        except UnfitFileError as error:
+            raise UserError(
+                f"{folder / name}: {error}: not what {MODEL_JSON} was written"
+                f" for; {_REMEDY}"
+            ) from error
 
 
 def _checked(path: Path, content: Mapping[str, Any]) -> ModelDetails:
@@ -141,29 +140,3 @@ def _checked(path: Path, content: Mapping[str, Any]) -> ModelDetails:
     except UserError as error:
         raise damaged(path, error, _REMEDY) from error
     return details
-
-
-def _compare(path: Path, written: Fingerprint, check: Any) -> None:
-    try:
-        check(path, written)
-    except UnfitFileError as error:
-        raise UserError(
-            f"{path}: {error}: not what {MODEL_JSON} was written for; {_REMEDY}"
-        ) from error
-
-
-def _require_size(path: Path, written: Fingerprint) -> None:
-    with open_plain(path) as file:
-        size = file.seek(0, 2)
-    if size != written.bytes:
-        raise UnfitFileError(f"has {size:,} bytes, not {written.bytes:,}")
-
-
-def _require_content(path: Path, written: Fingerprint) -> None:
-    found = path.stat()
-    state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
-    own = path.resolve()
-    if _compared.get(own) == (*state, hash(written)):
-        return
-    require_same(path, written)
-    _compared[own] = (*state, hash(written))

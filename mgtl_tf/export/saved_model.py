@@ -22,10 +22,10 @@ import tensorflow as tf
 from mgtl_tf import __version__
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
-from mgtl_tf.export.agreement import batches_of, made_images
 from mgtl_tf.export.formats import (
     FORMATS,
     SAVED_MODEL,
+    random_images,
     require_formats,
     write_formats,
 )
@@ -64,7 +64,7 @@ def export_model(
             which is always written. They take pixels in place of files.
         pictures: panoramas and aerial images, uint8 [h, w, 3] and
             [S, S, 3], on which further formats are compared with the
-            SavedModel, besides made images.
+            SavedModel, besides random ones.
 
     Returns:
         The folder, which also holds model.json: config, hash, dimension,
@@ -77,8 +77,10 @@ def export_model(
     require_formats(formats)
     details = _details(model, run_config)
     size = run_config.model.image_size
-    real = batches_of(pictures)
-    batches = {n: b + real[n] for n, b in made_images(size).items()}
+    batches = random_images(size)
+    for ground, aerial in pictures:
+        batches["encode_ground"].append(ground[None])
+        batches["encode_satellite"].append(aerial[None])
     with atomic_folder(output_dir, MODEL_JSON) as folder:
         _write_saved_model(model, run_config, folder)
         text = {name: str(details[name]) for name in _IN_FILES}
@@ -108,13 +110,26 @@ def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
 def _write_saved_model(
     model: keras.Model, run_config: RunConfig, folder: Path
 ) -> None:
-    module = _Encoders(model, run_config)
+    size, crop = run_config.model.image_size, run_config.data.ground_crop
+
+    def ground(image_bytes):
+        return ground_image(image_bytes, size, crop)
+
+    def satellite(image_bytes):
+        return satellite_image(image_bytes, size)
+
     signatures = {
-        "encode_ground": module.encode_ground,
-        "encode_satellite": module.encode_satellite,
-        "encode_ground_pixels": module.encode_ground_pixels,
-        "encode_satellite_pixels": module.encode_satellite_pixels,
+        "encode_ground": _from_bytes(ground, model.encode_ground, size),
+        "encode_satellite": _from_bytes(
+            satellite, model.encode_satellite, size
+        ),
+        "encode_ground_pixels": _from_pixels(model.encode_ground, size),
+        "encode_satellite_pixels": _from_pixels(model.encode_satellite, size),
     }
+    module = tf.Module()
+    # What a SavedModel tracks; the Keras object itself stays outside, so that
+    # loading needs none of its classes.
+    module.weights = list(model.weights)
     with plain_path(folder) as plain, as_os_errors():
         tf.saved_model.save(module, str(plain), signatures)
 
@@ -134,33 +149,6 @@ def model_hash(model: keras.Model, run_config: RunConfig) -> str:
         digest.update(f"{value.dtype} {value.shape} ".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
-
-
-class _Encoders(tf.Module):
-    """The traced functions, and the weights they read."""
-
-    def __init__(self, model: keras.Model, run_config: RunConfig):
-        super().__init__()
-        # What a SavedModel tracks; the Keras object itself stays outside,
-        # so that loading needs none of its classes.
-        self.weights = list(model.weights)
-        size = run_config.model.image_size
-        crop = run_config.data.ground_crop
-
-        def ground(image_bytes):
-            return ground_image(image_bytes, size, crop)
-
-        def satellite(image_bytes):
-            return satellite_image(image_bytes, size)
-
-        self.encode_ground_pixels = _from_pixels(model.encode_ground, size)
-        self.encode_satellite_pixels = _from_pixels(
-            model.encode_satellite, size
-        )
-        self.encode_ground = _from_bytes(ground, model.encode_ground, size)
-        self.encode_satellite = _from_bytes(
-            satellite, model.encode_satellite, size
-        )
 
 
 def _from_bytes(preprocess, encode, image_size):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.datasets import preprocess
-from mgtl_tf.export.model_folder import read_details, require_whole_model
+from mgtl_tf.export.model_folder import read_details, require_undamaged
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import first_line
 from mgtl_tf.utils.plain_path import plain_path
@@ -52,7 +52,7 @@ class Encoder:
         self.dimension: int = self.details["dimension"]
         self._image_size = tuple(self.details["image_size"])
         self._ground_crop = tuple(self.details["ground_crop"])
-        require_whole_model(self.folder)
+        require_undamaged(self.folder)
         self._signatures = _load(self.folder)
 
     @property

@@ -16,10 +16,11 @@ from mgtl_tf.config import SYSTEMS as REGISTERED
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
 from mgtl_tf.export import formats
-from mgtl_tf.export.agreement import BOUND, made_images
 from mgtl_tf.export.formats import (
+    BOUND,
     FORMATS,
     Format,
+    random_images,
     require_formats,
     write_formats,
 )
@@ -187,7 +188,7 @@ one_system = pytest.mark.parametrize("exported", ["safa"], indirect=True)
 @one_system
 def test_the_difference_is_a_distance_and_decides(exported, monkeypatch):
     model, config, folder = exported
-    batches = made_images(SIZE)
+    batches = random_images(SIZE)
     for value in (0.9 * BOUND, 1.1 * BOUND, np.nan):
         monkeypatch.setitem(FORMATS, "onnx", fake(off_by(value, folder)))
         arguments = (["onnx"], model, config, folder, batches, {})
@@ -196,7 +197,7 @@ def test_the_difference_is_a_distance_and_decides(exported, monkeypatch):
             found = told["largest_difference"]
             assert found == pytest.approx(0.9 * BOUND, rel=1e-2)
         else:
-            with pytest.raises(UserError, match="^--formats=onnx: its desc"):
+            with pytest.raises(UserError, match="^formats=onnx: its desc"):
                 write_formats(*arguments)
 
 
@@ -214,7 +215,7 @@ def test_a_failed_conversion_is_one_line(exported, monkeypatch):
 
 def test_unknown_names_and_missing_libraries(monkeypatch):
     require_formats(["savedmodel", "onnx", "tflite"])
-    with pytest.raises(UserError, match="^--formats=pdf: unknown; choose"):
+    with pytest.raises(UserError, match="^formats=pdf: unknown; choose"):
         require_formats(["savedmodel", "pdf"])
     find = importlib.util.find_spec
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""The map of the page, and how much ground images show."""
+"""The map of the page, how much ground images show, confidence in words."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving import places_map
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
+from mgtl_tf.serving.view import confidence_in_words, percent
 
 
 @pytest.mark.parametrize(
@@ -67,3 +68,21 @@ def test_what_is_known_best(tmp_path, made_of, details, metres, origin):
 @pytest.mark.parametrize("latitudes", [[None], [47.0], [47.0, 47.0, None]])
 def test_nothing_to_tell_it_by(tmp_path, latitudes):
     assert GroundExtent.of(gallery(tmp_path, latitudes), {}) is None
+
+
+@pytest.mark.parametrize(
+    ("confidence", "words", "text"),
+    [
+        (1.0, "Very likely", "over 99 %"),
+        (0.996, "Very likely", "over 99 %"),
+        (0.9, "Very likely", "90 %"),
+        (0.7, "Likely", "70 %"),
+        (0.4, "Unsure", "40 %"),
+        (0.39, "Little more than a guess", "39 %"),
+        (0.004, "Little more than a guess", "under 1 %"),
+        (0.0, "Little more than a guess", "under 1 %"),
+    ],
+)
+def test_confidence(confidence, words, text):
+    assert confidence_in_words(confidence) == words
+    assert percent(confidence) == text

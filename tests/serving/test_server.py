@@ -1,6 +1,7 @@
 """Addresses: which are bound, which are loopback, what is said of others."""
 
 import builtins
+import os
 import re
 import signal
 import socket
@@ -19,6 +20,7 @@ from mgtl_tf.serving.server import (
     serve_gallery,
 )
 from mgtl_tf.utils.errors import UserError
+from tests import programs
 
 
 def test_a_taken_port_is_named():
@@ -28,14 +30,11 @@ def test_a_taken_port_is_named():
             bind("127.0.0.1", port)
 
 
-@pytest.mark.parametrize("host", ["no.such.host.invalid", "203.0.113.7"])
+@pytest.mark.parametrize(
+    "host",
+    ["no.such.host.invalid", "203.0.113.7", "..", "a" * 70 + ".b", "a\0b"],
+)
 def test_a_foreign_address_is_named(host):
-    with pytest.raises(UserError, match=f"^host={host}: not an address"):
-        bind(host, 0)
-
-
-@pytest.mark.parametrize("host", ["..", "a" * 70 + ".example", "a\0b"])
-def test_what_is_no_name_is_named(host):
     with pytest.raises(UserError, match="^host=.*: not an address"):
         bind(host, 0)
 
@@ -45,12 +44,8 @@ def test_an_empty_host_is_not_everyone(host):
     """As of --host=$HOST, where that is not set."""
     with pytest.raises(UserError, match="^host=: is empty"):
         bind(host, 0)
-    given = subprocess.run(
-        [sys.executable, "-m", "experiments.serve", f"--host={host}"]
-        + ["--model=m", "--gallery=g"],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        text=True,
+    given = programs.run(
+        "experiments.serve", f"--host={host}", "--model=m", "--gallery=g"
     )
     assert given.returncode == 2
     assert given.stderr.startswith("error: --host=: is empty")
@@ -91,6 +86,7 @@ with bind("127.0.0.1", 0) as listening:
     with subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
+        env={**os.environ, "MGTL_TF_LAZY": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

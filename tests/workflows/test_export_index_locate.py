@@ -307,9 +307,6 @@ def test_weights_of_another_run_are_not_taken_for_the_models(built, tmp_path):
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     with pytest.raises(UserError, match="its content changed"):
         locate_images(mixed, root / "index", query)
-    (mixed / "variables/variables.index").write_bytes(b"")
-    with pytest.raises(UserError, match="has 0 bytes, not .*export again"):
-        locate_images(mixed, root / "index", query)
 
 
 def test_an_export_of_an_earlier_version_is_told(built, tmp_path, caplog):

@@ -6,10 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from mgtl_tf.export.pixel_encoders import PIXELS
 from mgtl_tf.utils.plain_path import plain_path
 
 _OPSET = 18
@@ -21,8 +19,8 @@ _AXES = {
 
 
 def write_onnx(
-    model: keras.Model,
-    encoders: dict[str, Callable],
+    model: object,
+    encoders: dict[str, Any],
     folder: Path,
     metadata: dict[str, str],
 ) -> dict[str, str]:
@@ -32,7 +30,7 @@ def write_onnx(
     way to convert the operation that GELU is made of since TensorFlow 2.21.
 
     Args:
-        model: whose weights the encoders read; they end up in the files.
+        model: unused: its weights are in the encoders.
         encoders: of `pixel_encoders`.
         folder: where.
         metadata: text to keep in the files, by name.
@@ -47,7 +45,7 @@ def write_onnx(
     for name, encode in encoders.items():
         proto, _ = tf2onnx.convert.from_function(
             encode,
-            input_signature=[PIXELS],
+            input_signature=encode.input_signature,
             opset=_OPSET,
             custom_op_handlers={"Erfc": (_one_less_erf, [])},
         )
