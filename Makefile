@@ -17,7 +17,7 @@ WITHOUT_AVX512 := ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_
 # Tests of layers, systems, losses, steps, metrics, retrieval, exports, answers.
 NUMERIC := tests/layers tests/test_layer_contract.py tests/models/test_mgtl.py tests/models/test_safa.py \
   tests/test_losses.py tests/test_info_nce.py tests/test_metrics.py tests/test_recall_within.py tests/test_evaluation.py \
-  tests/training/test_step.py tests/retrieval/test_search.py tests/retrieval/test_answers.py \
+  tests/training/test_step.py tests/retrieval/ann/test_exact.py tests/retrieval/test_answers.py \
   tests/retrieval/test_localizer.py tests/export/test_saved_model.py tests/serving/test_served.py
 
 .DEFAULT_GOAL := help

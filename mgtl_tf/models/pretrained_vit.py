@@ -53,7 +53,7 @@ def load_vit_weights(networks: list[Any], source: str) -> None:
     try:
         with ArrayArchive(source) as archive:
             for network in networks:
-                for variable, name in _names_in_file(network):
+                for variable, name in names_in_file(network):
                     _assign(variable, name, archive, network.grid)
     except UnfitFileError as error:
         raise UserError(
@@ -61,8 +61,8 @@ def load_vit_weights(networks: list[Any], source: str) -> None:
         ) from error
 
 
-def _names_in_file(network: Any) -> Iterator[tuple[Any, str]]:
-    """(variable, name in the file) of all that a network holds."""
+def names_in_file(network: Any) -> Iterator[tuple[Any, str]]:
+    """(variable, name in the file) of all that a LayerToLayerNetwork holds."""
     stem = network.stem
     yield stem.root.kernel, "conv_root/kernel"
     yield from _norm(stem.root_norm, "gn_root")
