@@ -1,92 +1,48 @@
-"""A run's checkpoints: TensorFlow's own, with what exact resume needs beside.
+"""A run's checkpoints: two folders of `tf.train.CheckpointManager`.
 
-`checkpoints/last/` and `checkpoints/best/` are folders of
-`tf.train.CheckpointManager`; `tf.train.latest_checkpoint` and
-`tf.train.load_checkpoint` read them. Checkpoint N (counted by saves) is
-`ckpt-N.index` and `ckpt-N.data-*`, which hold `model/PATH`, `optimizer/PATH`
-(of the variables) and `neighbours`, and `ckpt-N.json` with the progress of the
-run and the checksums of the two. The JSON file is written last: a checkpoint
-without it is unfinished, and one whose files differ from it is damaged and
-never read.
+`checkpoints/last/` has the newest ones, `checkpoints/best/` the best one;
+`tf.train.latest_checkpoint` and `tf.train.load_checkpoint` read both. Each
+holds `model/PATH` and, in `last`, `optimizer/PATH` of the Keras variables, and
+`progress/NAME`: all that an exact resume needs. TensorFlow stores a CRC of
+every tensor; all are compared before the first variable is set. The file
+`checkpoint` lists the finished ones.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.config.run import is_comparable
 from mgtl_tf.models import build_model
+from mgtl_tf.training.progress import VALUE, Progress
 from mgtl_tf.utils.atomic_io import atomic_write, sync
-from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.json_files import read_json, sealed_text
-from mgtl_tf.utils.plain_files import UnfitFileError
 from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
-_KINDS = ("last", "best")
 _NAME = re.compile(r"ckpt-(\d+)")
 _SHOWN = 3  # differing variables that an error lists
+_UNREADABLE = (
+    tf.errors.OpError,
+    IndexError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+)
 
 
 class DamagedError(UserError):
-    """A checkpoint that is not what was written; names file and reason."""
-
-
-@dataclass
-class Progress:
-    """Where a run stands: everything the next step depends on but weights.
-
-    `step` counts from the start of the run, `epoch_step` within `epoch`;
-    `best` is the highest validation r@1 so far (-1: none yet), `neighbours`
-    the hard negatives [N, k] that mined batches are composed from, `data`
-    a digest of the training pairs, `network` the model's config
-    (`RunConfig.network`), `evaluated` the step of the last evaluation.
-    """
-
-    step: int = 0
-    epoch: int = 0
-    epoch_step: int = 0
-    best: float = -1.0
-    seconds: float = 0.0
-    data: str = ""
-    neighbours: np.ndarray | None = None
-    evaluated: int = 0
-    network: str = ""
-
-
-@dataclass(frozen=True)
-class _SavedProgress:
-    """`Progress` as JSON: the neighbours are in TensorFlow's files."""
-
-    step: int
-    epoch: int
-    epoch_step: int
-    best: float
-    seconds: float
-    data: str
-    evaluated: int
-    network: str
-
-
-@dataclass(frozen=True)
-class _Manifest:
-    """What `ckpt-N.json` holds."""
-
-    progress: _SavedProgress
-    files: dict[str, Fingerprint]
-    sha256: str
+    """A checkpoint that cannot be read; names it and the reason."""
 
 
 class Checkpoints:
@@ -97,6 +53,7 @@ class Checkpoints:
         model: whose variables are saved and restored.
         optimizer: built; saved in `last` checkpoints only.
         keep: how many `last` checkpoints stay; of `best` always one.
+        writes: False for a worker that is not the chief: saving does nothing.
     """
 
     def __init__(
@@ -105,22 +62,24 @@ class Checkpoints:
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer,
         keep: int = 2,
+        writes: bool = True,
     ):
         self.folder = Path(run_dir) / "checkpoints"
         self.model = model
         self.optimizer = optimizer
         self.keep = keep
-        # Damaged ones that `restore_last` passed over; the next save, once
-        # whole, removes them.
-        self._passed_over: set[Path] = set()
+        self.writes = writes
+        # Found by `restore_last`; the next save removes them.
+        self._damaged: set[Path] = set()
 
     def save_last(self, progress: Progress) -> None:
         """Writes all that a resumed run needs; the oldest kept one goes.
 
         Raises:
-            UserError: where it cannot be written; those before stay.
+            UserError: where it cannot be written; earlier ones stay.
         """
-        self._save(self._everything(progress), "last", progress, self.keep)
+        optimizer = _by_path(self.optimizer, self.model)
+        self._save("last", self.keep, progress, optimizer=optimizer)
 
     def save_best(self, progress: Progress) -> None:
         """Writes the weights of the best evaluation so far.
@@ -128,112 +87,85 @@ class Checkpoints:
         Raises:
             UserError: where it cannot be written; the one before stays.
         """
-        objects = tf.train.Checkpoint(model=_by_path(self.model, self.model))
-        self._save(objects, "best", progress, keep=1)
+        self._save("best", 1, progress)
 
-    def _everything(self, progress: Progress) -> tf.train.Checkpoint:
-        neighbours = progress.neighbours
-        if neighbours is None:
-            neighbours = np.zeros((0, 0), np.int64)
-        with tf.device("CPU:0"):
-            variable = tf.Variable(
-                neighbours, shape=(None, None), dtype=tf.int64, trainable=False
-            )
-        return tf.train.Checkpoint(
-            model=_by_path(self.model, self.model),
-            optimizer=_by_path(self.optimizer, self.model),
-            neighbours=variable,
-        )
-
-    def _save(
-        self,
-        objects: tf.train.Checkpoint,
-        kind: str,
-        progress: Progress,
-        keep: int,
-    ) -> None:
+    def _save(self, kind: str, keep: int, progress: Progress, **groups) -> None:
+        if not self.writes:
+            return
         folder = self.folder / kind
-        older = [p for p in _finished(folder) if p not in self._passed_over]
-        # Never a name that is there: overwriting is not atomic.
+        # Never an existing name: overwriting is not atomic.
         new = folder / f"ckpt-{_highest_number(folder) + 1}"
-
-        # Called once TensorFlow has written, before an older one is removed.
-        def finish(_: str) -> None:
-            _write_manifest(new, progress)
-
+        objects = tf.train.Checkpoint(
+            model=_by_path(self.model, self.model),
+            progress=progress.variables(),
+            **groups,
+        )
+        # Between TensorFlow's writing and the removal of an older one.
         options = tf.train.CheckpointOptions(
-            experimental_write_callbacks=[finish]
+            experimental_write_callbacks=[lambda _: _sync(new)]
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _record(folder, older)
+            _list(
+                folder, [p for p in _finished(folder) if p not in self._damaged]
+            )
             with plain_path(folder) as plain, as_os_errors():
                 manager = tf.train.CheckpointManager(objects, str(plain), keep)
                 manager.save(_number(new), options=options)
                 kept = {Path(path).name for path in manager.checkpoints}
-            _remove(folder, lambda name: name not in kept)
+            _remove_others(folder, kept)
         except (OSError, UserError) as error:
-            _remove(folder, lambda name: name == new.name)
+            _remove(folder, new.name)
             reason = getattr(error, "strerror", None) or error
             raise UserError(
-                f"{new}: could not be written ({reason}); those before it are"
-                " kept: mend this, then give the same command to go on from"
-                " the newest"
+                f"{new}: could not be written ({reason}); earlier checkpoints"
+                " are kept: make room, then give the same command to resume"
             ) from error
 
     def restore_last(self) -> Progress | None:
-        """Restores the newest whole `last` checkpoint; None if there is none.
+        """Restores the newest `last` checkpoint; None if there is none.
 
-        All files are compared with their checksums, and the variables'
-        names and shapes with the model's, before the first is set. A damaged
-        checkpoint is passed over with a warning.
+        A damaged one is skipped with a warning. Nothing is set before all
+        tensors were read and names and shapes compared with the model's.
 
         Raises:
             UserError: where the checkpoint does not fit the model, or all
                 are damaged.
         """
+        folder = self.folder / "last"
+        # The first one's writing was killed where there is no list.
+        unfinished = not (folder / "checkpoint").is_file()
         damages: list[str] = []
-        for path in reversed(_finished(self.folder / "last")):
+        for path in reversed(_finished(folder)):
             try:
-                manifest = _require_whole(path)
-                objects = self._everything(Progress())
-                _read(objects, path)
+                progress = _restore(
+                    path,
+                    model=_by_path(self.model, self.model),
+                    optimizer=_by_path(self.optimizer, self.model),
+                )
             except DamagedError as error:
-                self._passed_over.add(path)
-                damages.append(str(error))
+                self._damaged.add(path)
+                damages += [] if unfinished else [str(error)]
                 continue
-            progress = Progress(**dataclasses.asdict(manifest.progress))
-            neighbours = objects.neighbours.numpy()
-            progress.neighbours = neighbours if neighbours.size else None
             if damages:
                 logging.warning(
-                    "%s; going back to step %d",
+                    "%s; resuming from step %d instead",
                     "; ".join(damages),
                     progress.step,
                 )
             return progress
         if damages:
             raise UserError(
-                f"{'; '.join(damages)}; no checkpoint is whole: put back a"
-                f" copy, or remove {self.folder} to begin the run anew"
+                f"{'; '.join(damages)}; no checkpoint is readable: put back a"
+                f" copy, or remove {self.folder} to start the run again"
             )
         return None
 
 
-class UnsavedCheckpoints(Checkpoints):
-    """Those of a worker that is not the chief: read, never written."""
-
-    def save_last(self, progress: Progress) -> None:
-        """Does nothing; the chief saves the same."""
-
-    def save_best(self, progress: Progress) -> None:
-        """Does nothing; the chief saves the same."""
-
-
 def has_checkpoint(run_dir: Path | str) -> bool:
-    """Whether a run folder holds any checkpoint, be it damaged."""
+    """Whether a run folder holds any checkpoint, even a damaged one."""
     folder = Path(run_dir) / "checkpoints"
-    return any(_finished(folder / kind) for kind in _KINDS)
+    return any(_finished(folder / kind) for kind in ("last", "best"))
 
 
 def load_model(
@@ -248,13 +180,14 @@ def load_model(
 
     Raises:
         UserError: where the folder holds no such checkpoint, or a damaged
-            one; another model is never taken in its place.
+            one; no other checkpoint is used instead.
     """
     config = RunConfig.load(run_dir)
     try:
         # Before the model is built: of another config it may be any size.
         path = _newest(run_dir, which)
-        network = _read_manifest(path).progress.network
+        with _reading(path) as (_, reader):
+            network = Progress.read(reader).network
         if is_comparable(network) and network != config.network:
             raise UserError(
                 f"{Path(run_dir) / 'config.json'}: its model or ground_crop is"
@@ -266,8 +199,8 @@ def load_model(
     except DamagedError as error:
         other = "last" if which == "best" else "best"
         raise UserError(
-            f"{error}; put back a copy, train on until it is written anew, or"
-            f" take the other with --checkpoint={other}"
+            f"{error}; put back a copy, train until it is written again, or"
+            f" use checkpoint={other}"
         ) from error
     return config, model
 
@@ -281,9 +214,7 @@ def load_weights(
         DamagedError: for a damaged checkpoint.
         UserError: where there is none, or it does not fit the model.
     """
-    path = _newest(run_dir, which)
-    _require_whole(path)
-    _read(tf.train.Checkpoint(model=_by_path(model, model)), path)
+    _restore(_newest(run_dir, which), model=_by_path(model, model))
 
 
 def _newest(run_dir: Path | str, which: str) -> Path:
@@ -291,21 +222,20 @@ def _newest(run_dir: Path | str, which: str) -> Path:
     saved = _finished(folder / which) or _finished(folder / "last")
     if not saved:
         raise UserError(
-            f"--run_dir={run_dir}: holds no checkpoint yet; train first, or"
-            " wait for the first one"
+            f"{run_dir}: holds no checkpoint yet; train first, or wait for the"
+            " first one"
         )
     return saved[-1]
 
 
 def _finished(folder: Path) -> list[Path]:
-    """`FOLDER/ckpt-N` of all that were written to the end, oldest first."""
+    """`FOLDER/ckpt-N` of the list, or of all files without one; by number."""
     try:
-        names = {path.stem for path in folder.glob("ckpt-*.json")}
-        recorded = (folder / "checkpoint").read_text(errors="replace")
-        # One whose JSON file was lost is damaged, not unfinished.
-        names |= {m.group() for m in _NAME.finditer(recorded)}
+        text = (folder / "checkpoint").read_text(errors="replace")
     except OSError:
-        names = names if folder.is_dir() else set()
+        text = ""
+    names = {m.group() for m in _NAME.finditer(text)}
+    names = names or {path.stem for path in folder.glob("ckpt-*.index")}
     paths = [folder / name for name in names if _NAME.fullmatch(name)]
     return sorted(paths, key=_number)
 
@@ -319,78 +249,62 @@ def _highest_number(folder: Path) -> int:
     return max((int(m.group(1)) for m in found if m), default=0)
 
 
-def _record(folder: Path, checkpoints: list[Path]) -> None:
-    """Tells the manager which there are: a kill may have come before it."""
-    (folder / "checkpoint").unlink(missing_ok=True)
+def _list(folder: Path, checkpoints: Collection[Path]) -> None:
+    """Writes the manager's list, which may be damaged or name damaged ones."""
     if not checkpoints:
         return
-    names = [path.name for path in checkpoints]
+    names = [path.name for path in sorted(checkpoints, key=_number)]
     lines = [f'model_checkpoint_path: "{names[-1]}"']
     lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
     lines += ["all_model_checkpoint_timestamps: 1.0" for _ in names]
     atomic_write(folder / "checkpoint", "\n".join(lines) + "\n")
 
 
-def _remove(folder: Path, unwanted: Callable[[str], bool]) -> None:
-    """Removes the files of checkpoints with unwanted names."""
-    for path in sorted(folder.glob("ckpt-*")):
-        match = _NAME.match(path.name)
-        if match and unwanted(match.group()):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-
-
-def _write_manifest(path: Path, progress: Progress) -> None:
-    files = sorted(
-        p for p in path.parent.glob(f"{path.name}.*") if p.suffix != ".json"
-    )
-    for file in files:
+def _sync(checkpoint: Path) -> None:
+    for file in checkpoint.parent.glob(f"{checkpoint.name}.*"):
         sync(file)
-    state = dataclasses.asdict(dataclasses.replace(progress, neighbours=None))
-    del state["neighbours"]
-    content = {
-        "progress": state,
-        "files": {f.name: dataclasses.asdict(fingerprint(f)) for f in files},
-    }
-    atomic_write(path.with_name(f"{path.name}.json"), sealed_text(content))
-    sync(path.parent)
+    sync(checkpoint.parent)
 
 
-def _read_manifest(path: Path) -> _Manifest:
-    return read_json(
-        path.with_name(f"{path.name}.json"),
-        _Manifest,
-        "",
-        sealed=True,
-        error=DamagedError,
-    )
+def _remove_others(folder: Path, kept: Collection[str]) -> None:
+    found = {m.group() for p in folder.iterdir() if (m := _NAME.match(p.name))}
+    for name in found.difference(kept):
+        _remove(folder, name)
 
 
-def _require_whole(path: Path) -> _Manifest:
-    """The manifest of a checkpoint whose files are those it lists."""
-    manifest = _read_manifest(path)
-    for name, written in manifest.files.items():
-        try:
-            require_same(path.parent / name, written)
-        except UnfitFileError as error:
-            raise DamagedError(f"{path.parent / name}: {error}") from error
-    return manifest
+def _remove(folder: Path, name: str) -> None:
+    """Removes a checkpoint's files, those of an interrupted write included."""
+    for path in folder.glob(f"{name}[._]*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
-def _read(objects: tf.train.Checkpoint, path: Path) -> None:
-    """Sets all variables of `objects`, once names and shapes were compared."""
+@contextmanager
+def _reading(path: Path) -> Iterator[tuple[str, Any]]:
+    """A checkpoint's prefix and TensorFlow's reader of it."""
     try:
         with plain_path(path.parent) as plain:
             prefix = str(plain / path.name)
-            shapes = tf.train.load_checkpoint(prefix)
-            _require_fit(path, shapes.get_variable_to_shape_map(), objects)
-            status = objects.read(prefix)
-            status.assert_existing_objects_matched().expect_partial()
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+            yield prefix, tf.train.load_checkpoint(prefix)
+    except _UNREADABLE as error:
         line = (str(error).splitlines() or ["unknown"])[0]
         raise DamagedError(f"{path}: cannot be read ({line})") from error
+
+
+def _restore(path: Path, **groups: dict[str, tf.Variable]) -> Progress:
+    """Sets all variables of the groups, once the whole file was read."""
+    with _reading(path) as (prefix, reader):
+        shapes = reader.get_variable_to_shape_map()
+        _require_fit(path, shapes, groups)
+        for name in shapes:
+            reader.get_tensor(name)  # compares its checksum
+        if "optimizer" in groups:  # a run cannot be resumed without
+            reader.get_tensor(f"progress/step{VALUE}")
+        status = tf.train.Checkpoint(**groups).read(prefix)
+        status.assert_existing_objects_matched().expect_partial()
+        return Progress.read(reader)
 
 
 def _by_path(
@@ -399,7 +313,7 @@ def _by_path(
     """Variables by their Keras paths, without what Keras counts per process.
 
     Keras models are no complete object graphs: statistics and random states
-    of layers in lists would not be saved, without a word.
+    of layers in lists would be missing from the checkpoint.
     """
     found: dict[str, tf.Variable] = {}
     counts: Counter[str] = Counter()
@@ -414,17 +328,19 @@ def _by_path(
 
 
 def _require_fit(
-    path: Path, held: dict[str, list[int]], objects: tf.train.Checkpoint
+    path: Path,
+    shapes: dict[str, list[int]],
+    groups: dict[str, dict[str, tf.Variable]],
 ) -> None:
-    groups = [g for g in ("model", "optimizer") if hasattr(objects, g)]
     ours = {
         f"{group}/{name} {tuple(variable.shape)}"
-        for group in groups
-        for name, variable in getattr(objects, group).items()
+        for group, variables in groups.items()
+        for name, variable in variables.items()
     }
     theirs = {
-        f"{_plain_key(key)} {tuple(shape)}"
-        for key, shape in held.items()
+        # TensorFlow escapes the slashes of a path.
+        f"{key.removesuffix(VALUE).replace('.S', '/')} {tuple(shape)}"
+        for key, shape in shapes.items()
         if key.partition("/")[0] in groups
     }
     sides = {"model": ours - theirs, "file": theirs - ours}
@@ -439,8 +355,3 @@ def _require_fit(
             f" model's {len(ours)}, {'; '.join(differences)}; it belongs to"
             " another config"
         )
-
-
-def _plain_key(key: str) -> str:
-    """`model/PATH` of TensorFlow's key, which escapes the path's slashes."""
-    return key.partition("/.ATTRIBUTES")[0].replace(".S", "/")

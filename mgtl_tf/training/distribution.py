@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -18,10 +17,9 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import QUOTED, UnfitFileError
+from mgtl_tf.utils.plain_files import QUOTED, first_line
 
-_LOST_PEER = (
+_LOST_WORKER = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
@@ -53,17 +51,16 @@ class Distribution:
         self.name = name
         self.workers, self.worker = 1, 0
         if name == "multi_worker":
-            self.workers, self.worker = _parse_tf_config(
-                os.environ.get("TF_CONFIG")
-            )
+            self.workers, self.worker = _place_of_worker()
             self.strategy = tf.distribute.MultiWorkerMirroredStrategy()
         elif name == "mirrored":
             self.strategy = tf.distribute.MirroredStrategy(_devices())
         else:
             self.strategy = tf.distribute.get_strategy()
         self.replicas = self.strategy.num_replicas_in_sync
-        self._first_replicas = self._on_replicas(_first_replicas)
-        self._sum_of_replicas = self._on_replicas(_sum_of_replicas)
+        self._sum = tf.function(
+            self._sum_of_replicas, autograph=False, reduce_retracing=True
+        )
 
     @property
     def is_chief(self) -> bool:
@@ -78,57 +75,61 @@ class Distribution:
         """Raises UserError unless replicas and micro-batches divide it."""
         if batch_size % self.replicas:
             raise UserError(
-                f"--batch_size={batch_size}: must be a multiple of the"
-                f" {self.replicas} replicas of --strategy={self.name}"
+                f"batch_size={batch_size}: must be a multiple of the"
+                f" {self.replicas} replicas of strategy={self.name}"
             )
         own = batch_size // self.replicas
         if micro_batch and own % micro_batch:
             raise UserError(
-                f"--micro_batch={micro_batch}: must divide the {own} pairs"
+                f"micro_batch={micro_batch}: must divide the {own} pairs"
                 f" that each of {self.replicas} replica(s) takes of"
-                f" --batch_size={batch_size}"
+                f" batch_size={batch_size}"
             )
 
     def from_chief(self, value: np.ndarray) -> np.ndarray:
-        """The chief's array on every worker; the others' only give its form.
+        """The chief's integers on every worker; the others' give the shape.
 
         Workers wait here for each other.
         """
         if self.workers == 1:
             return value
-        return self._first_replicas(tf.constant(value)).numpy()
+        own = value if self.is_chief else np.zeros_like(value)
+        total = self._sum(tf.constant(own)).numpy()
+        return total // (self.replicas // self.workers)
 
     def wait(self) -> None:
-        """Returns once every worker has come here."""
+        """Returns once every worker has called it."""
         self.from_chief(np.zeros(1, np.int64))
 
-    def _on_replicas(self, function):
-        """A function of a tensor, run on all replicas; any one's result."""
-
-        def run(value):
-            results = self.strategy.run(function, (value,))
-            return self.strategy.experimental_local_results(results)[0]
-
-        return tf.function(run, autograph=False, reduce_retracing=True)
-
     def any_worker(self, flag: bool) -> bool:
-        """Whether the flag is up on any worker; all must ask."""
+        """Whether the flag is set on any worker; all must ask."""
         if self.workers == 1:
             return flag
-        return bool(self._sum_of_replicas(tf.constant(float(flag))) > 0)
+        return bool(self._sum(tf.constant(float(flag))) > 0)
+
+    def _sum_of_replicas(self, value):
+        def add(value):
+            context = tf.distribute.get_replica_context()
+            # The identity is on the replica's device; an argument is on
+            # none, which TensorFlow refuses to sum.
+            own = tf.identity(value)
+            return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+        results = self.strategy.run(add, (value,))
+        return self.strategy.experimental_local_results(results)[0]
 
     @contextmanager
-    def naming_lost_workers(self):
+    def naming_lost_workers(self) -> Iterator[None]:
         """A context in which the loss of another worker is a UserError."""
         try:
             yield
-        except _LOST_PEER as error:
+        except _LOST_WORKER as error:
             if self.workers == 1:
                 raise
             raise UserError(
                 f"worker {self.worker} of {self.workers}: another worker"
                 " stopped or cannot be reached; look at its output, then"
-                " start all of them again: they go on from the last"
+                " start all of them again: they resume from the last"
                 " checkpoint"
             ) from error
 
@@ -188,15 +189,11 @@ def gathered(values: tf.Tensor) -> tf.Tensor:
     return tf.ensure_shape(rows, (replicas * values.shape[0], values.shape[1]))
 
 
-def replica_slice(values: tf.Tensor) -> tf.Tensor:
-    """In a replica: its own rows of what `gathered` gave."""
+def first_row_of_replica(batch: tf.Tensor) -> Any:
+    """In a replica: where its own rows begin in what `gathered` gave."""
     context = tf.distribute.get_replica_context()
-    replicas = context.num_replicas_in_sync
-    if replicas == 1:
-        return values
-    size = values.shape[0] // replicas
-    index = context.replica_id_in_sync_group
-    return values[index * size : (index + 1) * size]
+    own = batch.shape[0] // context.num_replicas_in_sync
+    return context.replica_id_in_sync_group * own
 
 
 def mean_of_replicas(values: Any) -> Any:
@@ -207,62 +204,27 @@ def mean_of_replicas(values: Any) -> Any:
     return context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 
-def _sum_of_replicas(value):
-    context = tf.distribute.get_replica_context()
-    # The identity lies on the replica's device; an argument lies on none,
-    # which TensorFlow refuses to sum.
-    own = tf.identity(value)
-    return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
-
-
-def _first_replicas(value):
-    context = tf.distribute.get_replica_context()
-    first = tf.equal(context.replica_id_in_sync_group, 0)
-    return _sum_of_replicas(tf.where(first, value, tf.zeros_like(value)))
-
-
 def _devices() -> list[str]:
     """All GPUs; without any, the logical CPUs."""
     kind = "GPU" if tf.config.list_logical_devices("GPU") else "CPU"
     return [d.name for d in tf.config.list_logical_devices(kind)]
 
 
-@dataclass(frozen=True)
-class _Task:
-    """Which of the workers a process is."""
-
-    type: str
-    index: int
-
-
-@dataclass(frozen=True)
-class _TfConfig:
-    """What TF_CONFIG holds."""
-
-    cluster: dict[str, list[str]]
-    task: _Task
-
-
-def _parse_tf_config(text: str | None) -> tuple[int, int]:
+def _place_of_worker() -> tuple[int, int]:
     """How many workers TF_CONFIG names, and which of them this is."""
-    remedy = (
-        'give every worker {"cluster": {"worker": ["host:port", ...]},'
-        ' "task": {"type": "worker", "index": 0, 1, ...}}'
-    )
-    if not text:
-        raise UserError(
-            f"--strategy=multi_worker: TF_CONFIG is not set; {remedy}"
-        )
+    text = os.environ.get("TF_CONFIG", "")
     try:
-        config = parse_json(text, _TfConfig)
-    except UnfitFileError as error:
-        raise UserError(
-            f"TF_CONFIG={text[:QUOTED]}: {error}; {remedy}"
-        ) from error
-    workers, task = config.cluster.get("worker", []), config.task
-    fits = task.type == "worker" and 0 <= task.index < len(workers)
-    if not fits or set(config.cluster) != {"worker"}:
-        raise UserError(
-            f"TF_CONFIG={text[:QUOTED]}: not a worker's place; {remedy}"
-        )
-    return len(workers), task.index
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
+        cluster = resolver.cluster_spec().as_dict()
+        count, index = len(cluster.get("worker", [])), resolver.task_id
+        only_workers = {resolver.task_type, *cluster} == {"worker"}
+        if only_workers and 0 <= index < count:
+            return count, index
+        reason = "not a worker of its cluster" if text else "not set"
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        reason = first_line(error)
+    raise UserError(
+        f"strategy=multi_worker: TF_CONFIG={text[:QUOTED]}: {reason}; give"
+        ' every worker {"cluster": {"worker": ["host:port", ...]}, "task":'
+        ' {"type": "worker", "index": 0, 1, ...}}'
+    )

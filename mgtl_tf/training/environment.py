@@ -1,4 +1,4 @@
-"""What machine a run is on, and what that decides."""
+"""The machine of a run: versions, hardware, the precision it computes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _WITHOUT_BFLOAT16 = {
 
 
 def resolve_dtype_policy(name: str) -> str:
-    """`auto` made definite: the half precision that the hardware computes.
+    """The policy that "auto" stands for on this hardware; others unchanged.
 
     Returns:
         mixed_bfloat16 on GPUs from compute capability 8.0 on and on
@@ -40,12 +40,8 @@ def resolve_dtype_policy(name: str) -> str:
     if name != "auto":
         return name
     gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        return _gpu_policy(gpus)
-    return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
-
-
-def _gpu_policy(gpus: list) -> str:
+    if not gpus:
+        return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
     details = [tf.config.experimental.get_device_details(g) for g in gpus]
     weakest = min(d.get("compute_capability", (0, 0)) for d in details)
     if weakest >= (8, 0):
@@ -71,7 +67,7 @@ def set_determinism(seed: int, deterministic: bool) -> None:
 
 @dataclass(frozen=True)
 class Environment:
-    """What environment.json of a run must say; it may say more."""
+    """What environment.json of a run must hold; it may hold more."""
 
     tensorflow: str
     keras: str
@@ -81,7 +77,7 @@ class Environment:
 
 
 def read_environment(run_dir: Path | str) -> dict[str, Any]:
-    """What `describe` said when a run was begun.
+    """`describe` as it was when a run was begun.
 
     Raises:
         UserError: where environment.json is missing or damaged.

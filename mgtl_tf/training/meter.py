@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.config import TrainConfig
-
 
 class Meter:
     """Collects scalars between two log lines.
@@ -19,7 +17,7 @@ class Meter:
         batch_size: pairs a step, for pairs per second.
 
     Attributes:
-        saved: `time.monotonic()` of the last checkpoint.
+        steps: how many came since the last line.
     """
 
     def __init__(self, batch_size: int):
@@ -27,19 +25,17 @@ class Meter:
         self._all_steps = 0
         self._all_seconds = 0.0
         self._all_waited = 0.0
-        self.saved = time.monotonic()
         self.skip()
 
     def skip(self) -> None:
-        """Starts afresh: what came since the last line is not counted."""
-        self._steps: list[dict[str, Any]] = []
+        """Forgets what came since the last line."""
+        self._scalars: list[dict[str, Any]] = []
         self._waited = 0.0
         self._began = time.monotonic()
 
     @property
     def steps(self) -> int:
-        """How many steps came since the last line."""
-        return len(self._steps)
+        return len(self._scalars)
 
     @property
     def seconds_per_step(self) -> float:
@@ -52,7 +48,7 @@ class Meter:
         return self._all_waited / max(self._all_seconds, 1e-9)
 
     def watch(self, batches: Iterable) -> Iterator:
-        """The batches, while the time spent waiting for each is summed."""
+        """The batches; the time spent waiting for each is added up."""
         iterator = iter(batches)
         while True:
             asked = time.monotonic()
@@ -65,21 +61,19 @@ class Meter:
 
     def add(self, scalars: dict[str, Any]) -> None:
         """One step's scalars; tensors are not waited for until `flush`."""
-        self._steps.append(scalars)
+        self._scalars.append(scalars)
 
     def flush(self) -> tuple[dict[str, float], float]:
         """Means since the last flush, with rates; and the seconds it took."""
-        names = self._steps[0]
         means = {
-            n: float(np.mean([float(s[n]) for s in self._steps])) for n in names
+            name: float(np.mean([float(s[name]) for s in self._scalars]))
+            for name in self._scalars[0]
         }
         # Read the clock only now: on a GPU the steps end when they are read.
         seconds = max(time.monotonic() - self._began, 1e-9)
-        means["pairs_per_second"] = (
-            len(self._steps) * self._batch_size / seconds
-        )
+        means["pairs_per_second"] = self.steps * self._batch_size / seconds
         means["input_wait"] = self._waited / seconds
-        self._all_steps += len(self._steps)
+        self._all_steps += self.steps
         self._all_seconds += seconds
         self._all_waited += self._waited
         self.skip()
@@ -87,29 +81,26 @@ class Meter:
 
 
 def seconds_left(
-    config: TrainConfig,
-    steps_per_epoch: int,
     steps_left: int,
     seconds_per_step: float,
+    steps_between: int,
     evaluation_seconds: float,
 ) -> float:
     """Seconds until the end of a run, its evaluations included.
 
     Args:
-        config: how often is evaluated.
-        steps_per_epoch: whole batches in an epoch.
         steps_left: from an evaluation just made to the end.
         seconds_per_step: of training until now.
+        steps_between: two evaluations; 0: only the end is evaluated.
         evaluation_seconds: what the last evaluation took.
     """
     # The end is evaluated whether or not it ends an epoch that is due.
-    between = config.evaluate_every * steps_per_epoch or max(steps_left, 1)
-    evaluations = math.ceil(steps_left / between)
+    evaluations = math.ceil(steps_left / (steps_between or max(steps_left, 1)))
     return steps_left * seconds_per_step + evaluations * evaluation_seconds
 
 
 def duration_text(seconds: float) -> str:
-    """Seconds in the unit that is read best: "50 s", "12 min", "3.5 h"."""
+    """Seconds in the most readable unit: "50 s", "12 min", "3.5 h"."""
     if seconds < 100:
         return f"{seconds:.0f} s"
     if seconds < 100 * 60:

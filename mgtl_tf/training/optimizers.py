@@ -1,11 +1,11 @@
 """The optimizer of a run: Adam (R17) or AdamW, and the weights' average.
 
 A run with `ema_momentum` keeps, beside every trainable weight, its
-exponential moving average (Keras' `use_ema`). Training goes on with the
+exponential moving average (Keras' `use_ema`). Training continues with the
 weights themselves; evaluation, the best checkpoint and what is made of it
 (export, report) use the averages. They are variables of the optimizer, so a
-`last` checkpoint holds both and a resumed run goes on exactly. Statistics of
-batch normalisation are moving averages already and not averaged again.
+`last` checkpoint holds both. Statistics of batch normalisation are moving
+averages already and not averaged again.
 """
 
 from __future__ import annotations

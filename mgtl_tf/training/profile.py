@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,44 +13,30 @@ from mgtl_tf.utils.plain_path import as_os_errors, plain_path
 
 # The first step traces and compiles, the next ones still warm caches.
 _SKIPPED_STEPS = 3
-_VIEWERS = ("xprof", "tensorboard_plugin_profile")
 
 
-class StepProfile:
+class StepProfile(contextlib.ExitStack):
     """Records the first steps after a warm-up; a context around a run.
 
-    Leaving the context ends the recording, also where the run ended first.
-    A recording that cannot be made is told in one line and stops no run.
+    Leaving the context ends the recording. A failure to record is logged and
+    does not stop the run.
 
     Args:
         folder: of TensorBoard; the trace goes to `plugins/profile` in it.
-        steps: how many to record; 0: nothing is done.
+        steps: how many to record; 0: none.
     """
 
     def __init__(self, folder: Path | str, steps: int):
+        super().__init__()
         self.folder = Path(folder)
         self.steps = steps
         self._seen = 0
         self._recording = False
-        self._links = contextlib.ExitStack()
-
-    def __enter__(self) -> StepProfile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._recording:
-            self._stop()
-        elif self.steps and self._seen <= _SKIPPED_STEPS:
-            logging.warning(
-                "--profile_steps=%d: nothing was recorded, the run ended"
-                " within its first %d steps",
-                self.steps,
-                _SKIPPED_STEPS,
-            )
+        self.callback(self._end)
 
     @contextlib.contextmanager
     def step(self, number: int) -> Iterator[None]:
-        """A context around a step, whose number the trace will show."""
+        """A context around a step, whose number the trace shows."""
         if self.steps and self._seen == _SKIPPED_STEPS:
             self._start()
         self._seen += 1
@@ -64,39 +49,45 @@ class StepProfile:
             self._stop()
 
     def _start(self) -> None:
-        try:
+        with self._logging_errors():
             self.folder.mkdir(parents=True, exist_ok=True)
-            folder = self._links.enter_context(plain_path(self.folder))
-            with as_os_errors():
-                tf.profiler.experimental.start(str(folder))
+            folder = self.enter_context(plain_path(self.folder))
+            tf.profiler.experimental.start(str(folder))
             self._recording = True
-        except OSError as error:
-            self._tell_failure(error)
 
     def _stop(self) -> None:
         self._recording = False
-        try:
+        with self._logging_errors():
             # A GPU may still be at the last step.
             tf.test.experimental.sync_devices()
-            with as_os_errors():
-                tf.profiler.experimental.stop()
-        except OSError as error:
-            self._tell_failure(error)
-            return
-        finally:
-            self._links.close()
-        missing = not any(map(importlib.util.find_spec, _VIEWERS))
-        logging.info(
-            "a profile of %d steps lies in %s; tensorboard --logdir=%s%s",
-            self._seen - _SKIPPED_STEPS,
-            self.folder / "plugins" / "profile",
-            self.folder,
-            " shows it after pip install xprof" if missing else " shows it",
-        )
+            tf.profiler.experimental.stop()
+            logging.info(
+                "a profile of %d steps is in %s; after pip install xprof,"
+                " tensorboard --logdir=%s shows it",
+                self._seen - _SKIPPED_STEPS,
+                self.folder / "plugins" / "profile",
+                self.folder,
+            )
 
-    def _tell_failure(self, error: OSError) -> None:
-        logging.warning(
-            "--profile_steps=%d: no profile could be made (%s)",
-            self.steps,
-            error.strerror or error,
-        )
+    def _end(self) -> None:
+        if self._recording:
+            self._stop()
+        elif self.steps and self._seen <= _SKIPPED_STEPS:
+            logging.warning(
+                "profile_steps=%d: nothing was recorded, the run ended within"
+                " its first %d steps",
+                self.steps,
+                _SKIPPED_STEPS,
+            )
+
+    @contextlib.contextmanager
+    def _logging_errors(self) -> Iterator[None]:
+        try:
+            with as_os_errors():
+                yield
+        except OSError as error:
+            logging.warning(
+                "profile_steps=%d: no profile could be made (%s)",
+                self.steps,
+                error.strerror or error,
+            )

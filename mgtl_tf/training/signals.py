@@ -1,87 +1,76 @@
-"""SIGINT and SIGTERM stop a run after the step; SIGUSR1 saves and trains on."""
+"""SIGINT and SIGTERM stop a run after the step; SIGUSR1 asks for a checkpoint.
+
+Outside the main thread signals cannot be caught; nothing changes there.
+"""
 
 from __future__ import annotations
 
 import signal
-from types import FrameType
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from absl import logging
 
 
-class StopSignals:
+@contextmanager
+def stop_signals() -> Iterator[Callable[[], bool]]:
     """A context in which SIGINT and SIGTERM only ask for a stop.
 
-    A second signal of the same kind acts as it always did, so that a user
-    who cannot wait for the step is not held up. Outside the main thread
-    signals cannot be caught and the context does nothing.
+    The second signal acts as usual, so a user need not wait for the step.
+
+    Yields:
+        whether a signal has come.
     """
+    received: list[int] = []
+    with ExitStack() as handlers:
 
-    def __init__(self) -> None:
-        self.received: int | None = None
-        self._before: dict[int, object] = {}
+        def receive(number: int, _: Any) -> None:
+            handlers.close()
+            received.append(number)
+            logging.warning(
+                "%s: finishing the step, then saving; the same command resumes",
+                signal.Signals(number).name,
+            )
 
-    def requested(self) -> bool:
-        """Whether a signal has come."""
-        return self.received is not None
-
-    def __enter__(self) -> StopSignals:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                self._before[number] = signal.signal(number, self._receive)
-            except ValueError:
-                break
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
-
-    def _receive(self, number: int, _: FrameType | None) -> None:
-        self.received = number
-        self._restore()
-        logging.warning(
-            "%s: finishing the step, then saving; the same command goes on",
-            signal.Signals(number).name,
-        )
+        handlers.enter_context(_handled(receive, signal.SIGINT, signal.SIGTERM))
+        yield lambda: bool(received)
 
 
-class SaveSignal:
+@contextmanager
+def save_signal() -> Iterator[Callable[[], bool]]:
     """A context in which SIGUSR1 asks for a checkpoint.
 
-    It spans all of a run and not only its steps: outside, the signal would
-    end the process. Outside the main thread signals cannot be caught and
-    the context does nothing.
+    It is around the whole run: outside of it the signal ends the process.
+
+    Yields:
+        whether a signal has come since the last call.
     """
+    received: list[int] = []
 
-    def __init__(self) -> None:
-        self._asked = False
-        self._before: Any = None
+    def receive(number: int, _: Any) -> None:
+        received.append(number)
+        logging.warning("SIGUSR1: writing a checkpoint after this step")
 
-    def taken(self) -> bool:
-        """Whether a signal has come since this was last asked."""
-        if not self._asked:
-            return False
-        self._asked = False
-        return True
+    def requested() -> bool:
+        found = bool(received)
+        received.clear()
+        return found
 
-    def __enter__(self) -> SaveSignal:
-        try:
-            self._before = signal.signal(signal.SIGUSR1, self._receive)
-        except ValueError:
-            self._before = None
-        return self
+    with _handled(receive, signal.SIGUSR1):
+        yield requested
 
-    def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGUSR1, self._before)
 
-    def _receive(self, number: int, _: FrameType | None) -> None:
-        self._asked = True
-        logging.warning(
-            "%s: writing a checkpoint after this step",
-            signal.Signals(number).name,
-        )
+@contextmanager
+def _handled(receive: Callable[[int, Any], None], *numbers: int):
+    before = {}
+    try:
+        for number in numbers:
+            before[number] = signal.signal(number, receive)
+    except ValueError:  # not the main thread
+        pass
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -14,11 +15,11 @@ from mgtl_tf.config import TrainConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.training.distribution import (
     Distribution,
+    first_row_of_replica,
     gathered,
     mean_of_replicas,
     replica_rows,
     replica_seeds,
-    replica_slice,
 )
 from mgtl_tf.training.gradient_caching import cached_gradients
 
@@ -26,20 +27,20 @@ LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
 """A config's `loss` to the name that it is logged under."""
 
 
-def retrieval_loss(
-    config: TrainConfig,
-) -> tuple[Callable[..., Any], dict[str, Any]]:
-    """The config's loss of descriptors in `losses`, and its settings."""
+def retrieval_loss(config: TrainConfig) -> Callable[..., Any]:
+    """The config's loss of descriptors in `losses`, with its settings."""
     if config.loss == "info_nce":
-        return losses.info_nce_loss, {
-            "temperature": config.temperature,
-            "label_smoothing": config.label_smoothing,
-        }
-    return losses.soft_margin_triplet_loss, {
-        "gamma": config.gamma,
-        "hard_negatives_per_query": config.hard_negatives_per_query or None,
-        "distance": config.distance,
-    }
+        return functools.partial(
+            losses.info_nce_loss,
+            temperature=config.temperature,
+            label_smoothing=config.label_smoothing,
+        )
+    return functools.partial(
+        losses.soft_margin_triplet_loss,
+        gamma=config.gamma,
+        hard_negatives_per_query=config.hard_negatives_per_query or None,
+        distance=config.distance,
+    )
 
 
 class TrainStep:
@@ -76,7 +77,7 @@ class TrainStep:
         self.model = model
         self.optimizer = optimizer
         self.config = config
-        self._retrieval_loss, self._retrieval_options = retrieval_loss(config)
+        self._retrieval_loss = retrieval_loss(config)
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
         with self.distribution.scope():
@@ -102,8 +103,19 @@ class TrainStep:
 
     def _replica_step(self, batch):
         gradients, figures = self.replica_gradients(batch)
-        self._apply(gradients)
+        if self.distribution.replicas > 1 and self._reads_gradients:
+            # Keras sums over replicas too, but only after clipping and
+            # after looking for overflow, which must see the sum.
+            gradients = mean_of_replicas(gradients)
+        self.optimizer.apply(gradients, self.model.trainable_variables)
         return figures
+
+    @property
+    def _reads_gradients(self) -> bool:
+        scaling = keras.optimizers.LossScaleOptimizer
+        return bool(self.config.clip_norm) or isinstance(
+            self.optimizer, scaling
+        )
 
     def replica_gradients(self, batch):
         """In a replica: its part of the gradients, and the batch's figures.
@@ -116,119 +128,91 @@ class TrainStep:
             over replicas is the gradient of the global batch's loss, and
             the class's scalars.
         """
-        views = replica_rows(batch, self.distribution)
+        rows = replica_rows(batch, self.distribution)
         # Batches may be uint8.
-        views = {v: tf.cast(views[v], tf.float32) for v in VIEWS}
-        micro = self.config.micro_batch
-        whole = not micro or micro >= views["ground"].shape[0]
-        if whole and self.distribution.replicas == 1:
-            return self._plain_gradients(views, batch["negatives"])
+        views = {v: tf.cast(rows[v], tf.float32) for v in VIEWS}
+        negatives = batch["negatives"]
+        pairs = views["ground"].shape[0]
+        micro = min(self.config.micro_batch or pairs, pairs)
         with replica_seeds(self.model):
-            return self._cached_gradients(views, batch["negatives"], micro)
+            if micro == pairs:
+                gradients, generative, descriptors = self._gradients(
+                    views, negatives, 1
+                )
+            else:
+                gradients, generative, descriptors = cached_gradients(
+                    self.model,
+                    views,
+                    micro,
+                    _gathered_views,
+                    lambda *part: self._gradients(
+                        part[0], negatives, pairs // micro, *part[1:]
+                    )[:2],
+                )
+        generative = mean_of_replicas(generative)
+        return gradients, self._figures(descriptors, generative, negatives)
 
-    def _plain_gradients(self, views, negatives):
-        """Of the whole batch on one device: a tape over Eq. 9."""
+    def _gradients(self, views, negatives, count, batch=None, first=0):
+        """Gradients of Eq. 9 through the descriptors of some pairs.
+
+        Args:
+            views: images of one of `count` micro-batches of the replica.
+            negatives: of the global batch.
+            count: of micro-batches: the generative loss is a mean over pairs,
+                of which each adds its part.
+            batch: descriptors of the global batch; by default those of the
+                pairs on all replicas.
+            first: row of the first pair among the replica's.
+
+        Returns:
+            the gradients, the generative loss of the pairs, and the global
+            batch's descriptors.
+        """
+        parts = count * self.distribution.replicas
         with tf.GradientTape() as tape:
             outputs = self.model(views, training=True)
+            own = {v: outputs[v] for v in VIEWS}
+            batch = batch or _gathered_views(own)
+            if parts > 1:
+                row = first_row_of_replica(batch["ground"]) + first
+                batch = {v: _with_rows(batch[v], own[v], row) for v in VIEWS}
             loss = losses.total_loss(
-                outputs,
+                {**outputs, **batch},
                 negatives,
-                self.config.generative_weight,
+                self.config.generative_weight / parts,
                 self.config.stop_gradient_targets,
                 self._retrieval_loss,
-                **self._retrieval_options,
             )
-            scaled = self._scaled(loss)
+            # Larger for float16.
+            scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
-        descriptors = outputs["ground"], outputs["satellite"]
-        retrieval = self._retrieval(*descriptors, negatives)
-        figures = self._figures(
-            retrieval, self._generative(outputs), *descriptors, negatives
+        generative = losses.generative_loss(
+            outputs["generated"], outputs["targets"]
         )
-        return gradients, figures
+        return gradients, generative, batch
 
-    def _cached_gradients(self, views, negatives, micro):
-        """Of micro-batches, or of one replica's rows of the global batch."""
-        found = {}
-
-        def descriptor_gradients(ground, satellite):
-            ground, satellite = gathered(ground), gathered(satellite)
-            found["descriptors"] = ground, satellite
-            with tf.GradientTape() as tape:
-                tape.watch([ground, satellite])
-                found["loss"] = self._retrieval(ground, satellite, negatives)
-                scaled = self._scaled(found["loss"])
-            gradients = tape.gradient(scaled, [ground, satellite])
-            return [replica_slice(g) for g in gradients]
-
-        # A mean over pairs: each replica adds its part of it (Eq. 9).
-        weight = self._scaled(self.config.generative_weight)
-        weight /= self.distribution.replicas
-        gradients, generative = cached_gradients(
-            self.model,
-            views,
-            descriptor_gradients,
-            self._generative,
-            weight,
-            micro or views["ground"].shape[0],
-        )
-        figures = self._figures(
-            found["loss"],
-            mean_of_replicas(generative),
-            *found["descriptors"],
-            negatives,
-        )
-        return gradients, figures
-
-    def _figures(self, retrieval, generative, ground, satellite, negatives):
-        loss = retrieval + self.config.generative_weight * generative
+    def _figures(self, descriptors, generative, negatives):
+        ground, satellite = (descriptors[v] for v in VIEWS)
+        retrieval = self._retrieval_loss(ground, satellite, negatives=negatives)
+        similarity = ops.matmul(ground, ops.transpose(satellite))
+        distances = 2.0 - 2.0 * similarity  # [B, B]
+        negative = ops.cast(negatives, "float32")
         return {
-            "loss": loss,
+            "loss": retrieval + self.config.generative_weight * generative,
             LOSS_NAMES[self.config.loss]: retrieval,
-            **_distances(ground, satellite, negatives),
+            "positive_distance": ops.mean(ops.diagonal(distances)),
+            "negative_distance": ops.sum(distances * negative)
+            / ops.maximum(ops.sum(negative), 1.0),
             "generative_loss": generative,
         }
 
-    def _retrieval(self, ground, satellite, negatives):
-        return self._retrieval_loss(
-            ground, satellite, negatives=negatives, **self._retrieval_options
-        )
 
-    def _generative(self, outputs):
-        return losses.generative_loss(
-            outputs["generated"],
-            outputs["targets"],
-            stop_gradient_targets=self.config.stop_gradient_targets,
-        )
-
-    def _scaled(self, loss):
-        """The loss as gradients are taken of it: larger for float16."""
-        return self.optimizer.scale_loss(ops.convert_to_tensor(loss, "float32"))
-
-    def _apply(self, gradients):
-        """One update by the gradients' sum over replicas."""
-        replicas = self.distribution.replicas
-        if replicas > 1 and self._looks_at_gradients:
-            # Keras sums over replicas too, but only after clipping and
-            # after looking for overflow, which must see the sum.
-            gradients = mean_of_replicas(gradients)
-        self.optimizer.apply(gradients, self.model.trainable_variables)
-
-    @property
-    def _looks_at_gradients(self) -> bool:
-        scaling = keras.optimizers.LossScaleOptimizer
-        return bool(self.config.clip_norm) or isinstance(
-            self.optimizer, scaling
-        )
+def _gathered_views(descriptors):
+    return {v: gathered(d) for v, d in descriptors.items()}
 
 
-def _distances(ground, satellite, negatives):
-    """Mean squared distance of positive and of negative pairs."""
-    similarity = ops.matmul(ground, ops.transpose(satellite))
-    distances = 2.0 - 2.0 * similarity  # [B, B]
-    negative = ops.cast(negatives, "float32")
-    return {
-        "positive_distance": ops.mean(ops.diagonal(distances)),
-        "negative_distance": ops.sum(distances * negative)
-        / ops.maximum(ops.sum(negative), 1.0),
-    }
+def _with_rows(batch, own, first):
+    """The batch [B, D] with rows from `first` on replaced by `own` [b, D]."""
+    after = first + own.shape[0]
+    rows = tf.concat([batch[:first], own, batch[after:]], axis=0)
+    return tf.ensure_shape(rows, batch.shape)

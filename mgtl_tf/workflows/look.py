@@ -17,6 +17,7 @@ from mgtl_tf.analysis.pictures import Example
 from mgtl_tf.analysis.traces import trace_places, tracer
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
+from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation.descriptors import require_finite
@@ -27,7 +28,7 @@ from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import on_data, read_split
-from mgtl_tf.workflows.inputs import open_source, pair_bar, validation_batches
+from mgtl_tf.workflows.inputs import open_source, pair_bar
 
 
 def look_at_run(
@@ -61,23 +62,27 @@ def look_at_run(
     output_dir = Path(output_dir or Path(run_dir) / "report" / "look")
     _require_steps(run_dir)
     require_replaceable(output_dir, PAGE)
-    trained, model = load_model(run_dir, checkpoint)
-    config = on_data(trained, None, data_dir)
-    name = split if data_dir is None else f"{config.data.dataset}-{split}"
-    listed = read_split(config, split)
+    config, model = load_model(run_dir, checkpoint)
+    data = on_data(config.data, None, data_dir)
+    name = split if data_dir is None else f"{data.dataset}-{split}"
+    listed = read_split(data, split)
     rows = _distinct_places(listed, split, places)
     pairs = [listed[row] for row in rows]
     cache = Path(run_dir) / "cache" / name
-    source = _Rows(open_source(config, listed, cache), rows)
-    with pair_bar("look", len(pairs)) as bar:
-        batches = validation_batches(config, source)
+    size, batch_size = (
+        config.model.image_size,
+        config.train.evaluation_batch_size,
+    )
+    source = _Rows(open_source(data, size, listed, cache), rows)
+    batches = eval_batches(source, batch_size)
+    with pair_bar("look", pairs) as bar:
         traces = trace_places(model, batches, len(pairs), bar.update)
     ground, satellite = (v.arrays["descriptor"][-1] for v in traces.values())
     require_finite(ground, satellite, pairs)
-    looked_at = f"{config.data.data_dir}, {split} split, {len(pairs)} places"
+    looked_at = f"{data.data_dir}, {split} split, {len(pairs)} places"
     return write_look(
         output_dir,
-        _facts(trained, run_dir, looked_at, checkpoint),
+        _facts(config, run_dir, looked_at, checkpoint),
         look_figures(traces, config.model.knowledge != "none"),
         {view: own.maps for view, own in traces.items()},
         _examples(model, source, pairs, traces, examples),

@@ -9,102 +9,106 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets import batch_sampler as mining
+from mgtl_tf.config import DataConfig, TrainConfig
 from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.batch_sampler import mined_batches, shuffled_batches
 from mgtl_tf.datasets.hard_negatives import (
     mine_hard_negatives,
     nearest_places,
 )
 from mgtl_tf.datasets.negatives import without_negatives
-from mgtl_tf.datasets.pipeline import raising_user_errors, train_batches
+from mgtl_tf.datasets.pipeline import (
+    eval_batches,
+    raising_user_errors,
+    train_batches,
+)
 from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
-from mgtl_tf.training.checkpoint import Progress
 from mgtl_tf.training.distribution import Distribution
-from mgtl_tf.training.loop import epoch_generator
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.inputs import pair_bar, validation_batches
+from mgtl_tf.workflows.inputs import pair_bar
 
 
 class EpochOrder:
-    """The rest of an epoch's batches, shuffled or mined.
+    """The rest of an epoch's batches: of neighbours, or shuffled.
 
-    First by the map, where `mining_by_position_until` says so, then by the
-    model, from `mining_start` on; otherwise shuffled. The order is a
-    function of the seed, the epoch and `neighbours` alone, all of which a
-    checkpoint holds: a resumed epoch goes on with the very batches that were
-    left.
+    Neighbours are those on the map before `mining_by_position_until`, and
+    the model's hard negatives from `mining_start` on. The order is a function
+    of the seed, the epoch and `neighbours` alone, all of which a checkpoint
+    holds: a resumed epoch has the very batches that were left.
 
     Args:
-        config: of the run.
+        data: augmentation, and the radius of a place.
+        train: seed, batch sizes, mining.
         model: whose descriptors say which places are near (R18).
         source: the pixels.
         pairs: the records, in the order of the source's rows.
         distribution: whose chief mines for all workers, and which share of
-            each batch this worker reads; by default it is alone.
+            each batch this worker reads; default: one worker.
     """
 
     def __init__(
         self,
-        config: RunConfig,
+        data: DataConfig,
+        train: TrainConfig,
         model: keras.Model,
         source: PairSource,
         pairs: Sequence[Pair],
         distribution: Distribution | None = None,
     ):
-        self.config = config
-        self.distribution = distribution or Distribution()
+        self.data = data
+        self.train = train
         self.model = model
         self.source = source
         self.pairs = pairs
+        self.distribution = distribution or Distribution()
         self.positions = positions(pairs)
         self.images = aerial_images(pairs)
-        self._looked = False
-
-    @property
-    def steps_per_epoch(self) -> int:
-        """Whole batches in an epoch; what is left over is dropped (R17)."""
-        return len(self.source) // self.config.train.batch_size
+        self._checked = False
 
     def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
         """Batches of `progress.epoch` from `progress.epoch_step` on.
 
         Raises:
             UserError: where places are to be mined by positions that the
-                pairs do not tell, or by descriptors that are not finite, or
-                where no batch of the first epoch holds a negative.
+                pairs lack, or by descriptors that are not finite, or where
+                no batch of the first epoch holds a negative.
         """
         if progress.epoch_step == 0:
             self._renew_neighbours(progress)
-        return raising_user_errors(self._batches(progress))
-
-    def _batches(self, progress: Progress) -> tf.data.Dataset:
-        composed = self._compose(progress)
-        self._look_for_negatives(composed)
-        return train_batches(
+        rows = self.rows(progress)
+        if not self._checked:
+            self._require_negatives(rows)
+            self._checked = True
+        batches = train_batches(
             self.source,
-            composed,
-            augment=self.config.data.roll_and_mirror,
-            color_jitter=self.config.data.color_jitter,
-            blur=self.config.data.blur,
-            jpeg_quality=self.config.data.jpeg_quality,
-            seed=self.config.train.seed,
+            rows,
+            augment=self.data.roll_and_mirror,
+            color_jitter=self.data.color_jitter,
+            blur=self.data.blur,
+            jpeg_quality=self.data.jpeg_quality,
+            seed=self.train.seed,
             epoch=progress.epoch,
             first_step=progress.epoch_step,
             positions=self.positions,
-            same_place_metres=self.config.data.same_place_metres,
+            same_place_metres=self.data.same_place_metres,
             images=self.images,
             share=(self.distribution.worker, self.distribution.workers),
         )
+        return raising_user_errors(batches)
 
-    def _look_for_negatives(self, batches: np.ndarray) -> None:
-        """Before the first step: whether batches hold what is learnt from."""
-        if self._looked:
-            return
-        self._looked = True
-        metres = self.config.data.same_place_metres
+    def rows(self, progress: Progress) -> np.ndarray:
+        """Rows of every batch of the epoch, int [steps, B]."""
+        random = np.random.default_rng([self.train.seed, progress.epoch])
+        size = self.train.batch_size
+        if progress.neighbours is None:
+            return shuffled_batches(len(self.source), size, random)
+        return mined_batches(progress.neighbours, size, random)
+
+    def _require_negatives(self, batches: np.ndarray) -> None:
+        metres = self.data.same_place_metres
         lacking = without_negatives(
             batches, self.images, self.positions, metres
         )
@@ -120,38 +124,34 @@ class EpochOrder:
             logging.warning(message)
 
     def _renew_neighbours(self, progress: Progress) -> None:
-        """What the epoch that begins composes its batches from."""
-        train, epoch = self.config.train, progress.epoch
+        train, epoch = self.train, progress.epoch
         since = epoch - train.mining_start
         until = train.mining_by_position_until
         if epoch < until:
             if epoch == 0:
-                progress.neighbours = self._for_all(self._near_on_map)
+                progress.neighbours = self._on_all_workers(self._near_on_map)
         elif not train.mining_start >= 0 <= since:
             progress.neighbours = None
         elif epoch == until or since % train.mining_every == 0:
-            progress.neighbours = self._for_all(self._near_for_model)
+            progress.neighbours = self._on_all_workers(self._hard_negatives)
 
-    def _for_all(self, mine: Callable[[], np.ndarray]) -> np.ndarray:
-        """The chief's hard negatives, on every worker.
-
-        Machines round differently, and all must compose the same batches.
-        """
+    def _on_all_workers(self, mine: Callable[[], np.ndarray]) -> np.ndarray:
+        """The chief's neighbours: machines round differently."""
         if self.distribution.is_chief:
             return self.distribution.from_chief(mine())
         places = len(self.source)
-        count = min(self.config.train.mining_neighbours, places - 1)
-        form = np.zeros((places, count), np.int64)
-        return self.distribution.from_chief(form)
+        count = min(self.train.mining_neighbours, places - 1)
+        return self.distribution.from_chief(np.zeros((places, count), np.int64))
 
     def _near_on_map(self) -> np.ndarray:
         return nearest_places(
             self.positions,
-            self.config.data.same_place_metres,
-            self.config.train.mining_neighbours,
+            self.data.same_place_metres,
+            self.train.mining_neighbours,
             self.images,
         )
 
+<<<<<<< HEAD
     def _near_for_model(self) -> np.ndarray:
         with pair_bar("mine", len(self.source)) as bar:
             ground, satellite = evaluation.embed(
@@ -159,20 +159,19 @@ class EpochOrder:
                 validation_batches(self.config, self.source),
                 bar.update,
                 self.pairs,
+=======
+    def _hard_negatives(self) -> np.ndarray:
+        batches = eval_batches(self.source, self.train.evaluation_batch_size)
+        with pair_bar("mine", self.pairs) as bar:
+            ground, satellite = evaluation.embed_pairs(
+                self.model, batches, self.pairs, bar.update
+>>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
             )
         return mine_hard_negatives(
             ground,
             satellite,
             self.positions,
-            self.config.data.same_place_metres,
-            self.config.train.mining_neighbours,
+            self.data.same_place_metres,
+            self.train.mining_neighbours,
             images=self.images,
         )
-
-    def _compose(self, progress: Progress) -> np.ndarray:
-        """Rows of every batch of the epoch, int [steps, B]."""
-        random = epoch_generator(self.config.train.seed, progress.epoch)
-        size = self.config.train.batch_size
-        if progress.neighbours is None:
-            return mining.shuffled_batches(len(self.source), size, random)
-        return mining.mined_batches(progress.neighbours, size, random)

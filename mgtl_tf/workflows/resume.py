@@ -1,4 +1,4 @@
-"""What a run folder takes and what a run starts from.
+"""What a run folder accepts and what a run starts from.
 
 The config of a new run, or the one that it was begun with; then its own
 checkpoint, another run's weights, pretrained weights or random ones.
@@ -15,15 +15,14 @@ import keras
 from absl import logging
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets.records import Dataset, ids_digest
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import (
     Checkpoints,
-    Progress,
     has_checkpoint,
     load_weights,
 )
-from mgtl_tf.utils.atomic_io import atomic_write, unwritable
+from mgtl_tf.training.progress import Progress
+from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, hold_lock
 
@@ -48,28 +47,24 @@ _FREE_TO_CHANGE = (
 
 @contextmanager
 def locked_run(run_dir: Path, writes: bool = True) -> Iterator[None]:
-    """Keeps a second training out of a run folder; readers may come.
+    """Keeps a second training out of a run folder; reading stays possible.
 
     Args:
         run_dir: made where missing.
-        writes: whether this process is the one that writes there: of
-            several workers that train one run, the chief.
+        writes: whether this process writes there: of several workers that
+            train one run, only the chief does.
 
     Raises:
         UserError: where another process trains there, naming it, or the
             folder cannot be written.
     """
-    if not writes:
-        yield
-        return
-    name = f"--run_dir={run_dir}"
     with ExitStack() as stack:
-        try:
-            run_dir.mkdir(parents=True, exist_ok=True)
-            lock = hold_lock(run_dir / LOCK, name, "training this run")
-            stack.enter_context(lock)
-        except OSError as error:
-            raise unwritable(name, error) from error
+        if writes:
+            with naming_write_errors(run_dir):
+                run_dir.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(
+                    hold_lock(run_dir / LOCK, run_dir, "training this run")
+                )
         yield
 
 
@@ -78,31 +73,26 @@ def resolve_run_config(
 ) -> RunConfig:
     """The config with `auto` resolved; saved, or checked against the saved.
 
-    Before its first checkpoint a run has nothing that a config could not
-    fit: a user who follows an error's remedy begins it anew.
+    Before its first checkpoint a run accepts any config: a user who follows
+    an error's remedy begins it again.
 
     Args:
         config: as the flags say.
-        run_dir: is there; gets config.json, environment.json.
+        run_dir: exists; gets config.json, environment.json.
         writes: whether this process writes them.
 
     Raises:
         UserError: where the folder holds a run of another config, naming
             the fields that differ, or cannot be written.
     """
-    if has_checkpoint(run_dir):
-        return _resumed(config, run_dir)
-    policy = environment.resolve_dtype_policy(config.train.dtype_policy)
-    config = config.replace(dtype_policy=policy)
-    if not writes:
+    if not has_checkpoint(run_dir):
+        policy = environment.resolve_dtype_policy(config.train.dtype_policy)
+        config = config.replace(dtype_policy=policy)
+        if writes:
+            details = json.dumps(environment.describe(), indent=2) + "\n"
+            atomic_write(run_dir / "environment.json", details)
+            atomic_write(run_dir / "config.json", config.to_json())
         return config
-    details = json.dumps(environment.describe(), indent=2) + "\n"
-    atomic_write(run_dir / "environment.json", details)
-    atomic_write(run_dir / "config.json", config.to_json())
-    return config
-
-
-def _resumed(config: RunConfig, run_dir: Path) -> RunConfig:
     saved = RunConfig.load(run_dir)
     if config.train.dtype_policy == "auto":
         config = config.replace(dtype_policy=saved.train.dtype_policy)
@@ -110,64 +100,70 @@ def _resumed(config: RunConfig, run_dir: Path) -> RunConfig:
     free = {name: given[name] for name in _FREE_TO_CHANGE}
     if different := saved.replace(**free).differences(config):
         raise UserError(
-            f"--run_dir={run_dir}: holds a run of another config"
+            f"{run_dir}: holds a run of another config"
             f" ({'; '.join(different)}); give the same flags to resume"
-            " it, or another --run_dir"
+            " it, or another run_dir"
         )
     return config
 
 
 def restore(
-    config: RunConfig, checkpoints: Checkpoints, dataset: Dataset
+    checkpoints: Checkpoints,
+    pairs: str,
+    network: str,
+    init_from: str,
+    backbone_weights: str,
 ) -> Progress:
     """Sets the model and the optimizer, from the first of these there is.
 
-    1. The newest whole checkpoint of the run's own folder: everything, and
-       the run goes on where it was.
+    1. The newest readable checkpoint of the run's own folder: everything.
     2. `init_from`: the best weights of another run (its last ones where it
-       was never evaluated); the optimizer and the steps begin anew.
+       was never evaluated); the optimizer and the steps begin at zero.
     3. `backbone_weights`: both backbones, the rest random.
     4. Random weights of the config's seed.
 
-    From 1 and 2 everything is consumed: each variable of the file is one of
-    the model, of the same name and shape, and none of the model is left.
+    With 1 and 2 each variable of the file is one of the model, of the same
+    name and shape, and none of the model is left out.
+
+    Args:
+        checkpoints: of the run; hold model and optimizer.
+        pairs: digest of the training pairs, of `ids_digest`.
+        network: `RunConfig.network`.
+        init_from: folder of another run; empty: none.
+        backbone_weights: as of `CrossViewModel.start_from`.
 
     Raises:
         UserError: where what was found is damaged or does not fit, naming
-            it and the remedy; nothing further down is taken instead.
+            it and the remedy; nothing further down is used instead.
     """
-    names = ids_digest(dataset.train)
     progress = checkpoints.restore_last()
-    if progress is not None:
-        _require_same_pairs(progress, names, config.data.data_dir)
-        logging.info("going on from step %d", progress.step)
-        return progress
-    if config.train.init_from:
-        _start_from_run(checkpoints.model, config.train.init_from)
-    else:
-        checkpoints.model.start_from(config.train.backbone_weights)
-    return Progress(data=names, network=config.network)
-
-
-def _require_same_pairs(progress: Progress, names: str, data_dir: str) -> None:
-    if progress.data not in ("", names):
+    if progress is None:
+        if init_from:
+            _start_from_run(checkpoints.model, init_from)
+        else:
+            checkpoints.model.start_from(backbone_weights)
+        return Progress(data=pairs, network=network)
+    if progress.data not in ("", pairs):
         raise UserError(
-            f"--data_dir={data_dir}: its training pairs are not those that"
-            " the run was begun with; give that data, or another --run_dir"
+            f"{checkpoints.folder.parent}: the training pairs are not those"
+            " that the run was begun with; give that data_dir, or another"
+            " run_dir"
         )
+    logging.info("resuming from step %d", progress.step)
+    return progress
 
 
 def _start_from_run(model: keras.Model, run_dir: str) -> None:
     if not has_checkpoint(run_dir):
         found = "holds no checkpoint" if Path(run_dir).is_dir() else "not there"
         raise UserError(
-            f"--init_from={run_dir}: {found}; give the folder of a run that"
+            f"init_from={run_dir}: {found}; give the folder of a run that"
             " has written a checkpoint"
         )
     try:
         load_weights(model, run_dir)
     except UserError as error:
         raise UserError(
-            f"--init_from={run_dir}: {error}; give a run of the same network"
-            " whose best checkpoint is whole"
+            f"init_from={run_dir}: {error}; give a run of the same network"
+            " whose best checkpoint is readable"
         ) from error

@@ -1,4 +1,4 @@
-"""Training a run, or going on with one, from records to report."""
+"""Training a run, or resuming one, from records to report."""
 
 from __future__ import annotations
 
@@ -9,44 +9,38 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.negatives import require_negatives
-from mgtl_tf.datasets.records import Dataset, positions
-from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.datasets.records import Dataset, ids_digest, positions
 from mgtl_tf.models import build_model
 from mgtl_tf.training import environment
-from mgtl_tf.training.checkpoint import (
-    Checkpoints,
-    Progress,
-    UnsavedCheckpoints,
-)
+from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.distribution import Distribution
-from mgtl_tf.training.logs import MetricsLog, SilentLog
-from mgtl_tf.training.loop import Callbacks, Evaluation, TrainingLoop
+from mgtl_tf.training.logs import MetricsLog
+from mgtl_tf.training.loop import Callbacks, TrainingLoop
 from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
 from mgtl_tf.training.profile import StepProfile
-from mgtl_tf.training.signals import SaveSignal, StopSignals
+from mgtl_tf.training.signals import save_signal, stop_signals
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import open_source, read_data
 from mgtl_tf.workflows.order import EpochOrder
 from mgtl_tf.workflows.resume import locked_run, resolve_run_config, restore
-from mgtl_tf.workflows.run_report import write_run_report
-from mgtl_tf.workflows.validation import Validation
+from mgtl_tf.workflows.validation import Validation, write_run_report
 
 _FEWEST_PAIRS = 2
 
 
 def train(config: RunConfig, run_dir: Path | str) -> bool:
-    """Trains a model; a run folder that holds an unfinished run goes on.
+    """Trains a model; a run folder that holds an unfinished run resumes.
 
     What it starts from: see `restore`. SIGINT and SIGTERM save and stop,
     SIGUSR1 saves.
 
     Args:
         config: of the run; once a checkpoint was written it must equal the
-            one that the run was begun with, but for where the data lie, how
+            one that the run was begun with, but for where the data are, how
             often the run logs, evaluates and saves, and which devices it is
             spread over.
         run_dir: where config.json, checkpoints/, metrics.jsonl,
@@ -64,41 +58,35 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     run_dir = Path(run_dir)
     # First of all: the servers of several workers start here.
     distribution = Distribution(config.train.strategy)
-    with SaveSignal() as saves:
+    with save_signal() as save_requested:
         distribution.check_batch(
             config.train.batch_size, config.train.micro_batch
         )
-        dataset = _read(config)
+        dataset = _read(config.data, config.train.batch_size)
         with locked_run(run_dir, distribution.is_chief):
             config = resolve_run_config(config, run_dir, distribution.is_chief)
+            training = _Training(config, run_dir, dataset, distribution)
             with distribution.naming_lost_workers():
-                finished = _train(config, run_dir, dataset, distribution, saves)
+                finished = training.run(save_requested)
             if finished and distribution.is_chief:
                 write_run_report(run_dir, dataset)
     return finished
 
 
-def _read(config: RunConfig) -> Dataset:
-    """The run's data, of which it can be trained.
-
-    Raises:
-        UserError: where it cannot, with what can work.
-    """
-    data, batch_size = config.data, config.train.batch_size
-    dataset = read_data(config)
+def _read(data: DataConfig, batch_size: int) -> Dataset:
+    """The data; refused where nothing can be learned from them."""
+    dataset = read_data(data)
     count = len(dataset.train)
     if count < _FEWEST_PAIRS:
         has = f"{count} pair{'' if count == 1 else 's'}"
         raise UserError(
-            f"--data_dir={data.data_dir}: its training split has {has};"
-            f" {_FEWEST_PAIRS} are the least to train on, since every pair"
-            " needs a wrong one"
+            f"{data.data_dir}: its training split has {has}; {_FEWEST_PAIRS}"
+            " are the least to train on, since every pair needs a negative"
         )
     if count < batch_size:
         raise UserError(
-            f"--batch_size={batch_size}: the training split of"
-            f" {data.data_dir} has only {count} pairs; give at most"
-            f" --batch_size={count}"
+            f"batch_size={batch_size}: the training split of {data.data_dir}"
+            f" has only {count} pairs; give at most batch_size={count}"
         )
     require_negatives(
         aerial_images(dataset.train),
@@ -109,129 +97,136 @@ def _read(config: RunConfig) -> Dataset:
     return dataset
 
 
-def _train(
-    config: RunConfig,
-    run_dir: Path,
-    dataset: Dataset,
-    distribution: Distribution,
-    saves: SaveSignal,
-) -> bool:
-    environment.set_determinism(config.train.seed, config.train.deterministic)
-    with distribution.scope():
-        model = build_model(config.model, config.train.dtype_policy)
-        optimizer = make_optimizer(config.train, model.trainable_variables)
-    kind = Checkpoints if distribution.is_chief else UnsavedCheckpoints
-    checkpoints = kind(run_dir, model, optimizer, config.train.keep_checkpoints)
-    with StopSignals() as stops:
-        requests = {
-            "save_requested": saves.taken,
-            "stop_requested": lambda: distribution.any_worker(
-                stops.requested()
-            ),
-        }
-        loop, progress = _prepare(
-            config, run_dir, dataset, checkpoints, distribution, requests
+class _Training:
+    """One run on this process: its parts, and the loop over them."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        run_dir: Path,
+        dataset: Dataset,
+        distribution: Distribution,
+    ):
+        self.data = config.data
+        self.train = config.train
+        self.image_size = config.model.image_size
+        self.run_dir = run_dir
+        self.dataset = dataset
+        self.distribution = distribution
+        environment.set_determinism(self.train.seed, self.train.deterministic)
+        with distribution.scope():
+            self.model = build_model(config.model, self.train.dtype_policy)
+            self.optimizer = make_optimizer(
+                self.train, self.model.trainable_variables
+            )
+        self.checkpoints = Checkpoints(
+            run_dir,
+            self.model,
+            self.optimizer,
+            self.train.keep_checkpoints,
+            writes=distribution.is_chief,
         )
-        finished = _run(loop, progress)
-    loop.callbacks.log.close()
-    return finished
+        self.network = config.network
 
+    def run(self, save_requested: Callable[[], bool]) -> bool:
+        """Trains; whether the end was reached."""
+        chief, train = self.distribution.is_chief, self.train
+        with stop_signals() as stop_requested:
+            step = TrainStep(
+                self.model, self.optimizer, train, self.distribution
+            )
+            progress = restore(
+                self.checkpoints,
+                ids_digest(self.dataset.train),
+                self.network,
+                train.init_from,
+                train.backbone_weights,
+            )
+            self._require_same_step(progress.step)
+            source = self._source("train")
+            log = MetricsLog(
+                self.run_dir, progress.step, progress.evaluated, writes=chief
+            )
 
-def _run(loop: TrainingLoop, progress: Progress) -> bool:
-    try:
-        return loop.run(progress)
-    except tf.errors.ResourceExhaustedError as error:
-        raise UserError(
-            f"--batch_size={loop.config.batch_size}: more memory is needed"
-            " than there is; give a smaller one, or a --micro_batch, or (at"
-            " an evaluation) a smaller"
-            f" --evaluation_batch_size={loop.config.evaluation_batch_size}"
-        ) from error
+            def show(pictures: np.ndarray) -> None:
+                log.write_pictures("retrieval", progress.step, pictures)
 
+            callbacks = Callbacks(
+                log,
+                self._evaluation(show),
+                functools.partial(
+                    averaged_weights,
+                    self.optimizer,
+                    self.model.trainable_variables,
+                ),
+                lambda: self.distribution.any_worker(stop_requested()),
+                save_requested,
+                StepProfile(
+                    self.run_dir / "tensorboard", train.profile_steps * chief
+                ),
+                progress_bar=chief,
+            )
+            order = EpochOrder(
+                self.data,
+                train,
+                self.model,
+                source,
+                self.dataset.train,
+                self.distribution,
+            )
+            loop = TrainingLoop(
+                train,
+                len(source) // train.batch_size,
+                step,
+                order,
+                self.checkpoints,
+                callbacks,
+            )
+            try:
+                finished = loop.run(progress)
+            except tf.errors.ResourceExhaustedError as error:
+                raise UserError(
+                    f"batch_size={train.batch_size}: more memory is needed than"
+                    " there is; give a smaller one, or a micro_batch, or (at an"
+                    " evaluation) a smaller evaluation_batch_size"
+                ) from error
+        log.close()
+        return finished
 
-def _prepare(
-    config: RunConfig,
-    run_dir: Path,
-    dataset: Dataset,
-    checkpoints: Checkpoints,
-    distribution: Distribution,
-    requests: dict[str, Callable[[], bool]],
-) -> tuple[TrainingLoop, Progress]:
-    model, chief = checkpoints.model, distribution.is_chief
-    step = TrainStep(model, checkpoints.optimizer, config.train, distribution)
-    progress = restore(config, checkpoints, dataset)
-    _require_same_step(run_dir, progress, distribution)
-    source = _source(config, run_dir, dataset, distribution)
-    log = (
-        MetricsLog(run_dir, progress.step, progress.evaluated)
-        if chief
-        else SilentLog()
-    )
-    validation = None
-    if chief:
-        validation = _validation(
-            config, run_dir, dataset, checkpoints, log, progress
+    def _require_same_step(self, step: int) -> None:
+        """Every worker must have restored the chief's checkpoint."""
+        chief = int(self.distribution.from_chief(np.array([step]))[0])
+        if chief != step:
+            raise UserError(
+                f"{self.run_dir}: worker {self.distribution.worker} finds step"
+                f" {step} there and the chief step {chief}; give all workers"
+                " the same folder"
+            )
+
+    def _source(self, split: str):
+        """The images of a split; only the chief decodes missing ones."""
+        pairs = getattr(self.dataset, split)
+        cache = self.run_dir / "cache" / split
+        if not self.distribution.is_chief:
+            self.distribution.wait()
+        source = open_source(self.data, self.image_size, pairs, cache)
+        if self.distribution.is_chief:
+            self.distribution.wait()
+        return source
+
+    def _evaluation(self, show: Callable[[np.ndarray], None]):
+        """The chief's evaluation of the validation split, if there is one."""
+        if not self.dataset.validation or not self.distribution.is_chief:
+            return None
+        source = open_source(
+            self.data,
+            self.image_size,
+            self.dataset.validation,
+            self.run_dir / "cache" / "validation",
         )
-    averaged = functools.partial(
-        averaged_weights, checkpoints.optimizer, model.trainable_variables
-    )
-    profile = StepProfile(
-        run_dir / "tensorboard", config.train.profile_steps if chief else 0
-    )
-    loop = TrainingLoop(
-        config.train,
-        len(source) // config.train.batch_size,
-        step,
-        EpochOrder(config, model, source, dataset.train, distribution),
-        checkpoints,
-        Callbacks(log, profile=profile, progress_bar=chief, **requests),
-        Evaluation(validation, averaged),
-    )
-    return loop, progress
-
-
-def _require_same_step(
-    run_dir: Path, progress: Progress, distribution: Distribution
-) -> None:
-    """Every worker must have gone on from the chief's checkpoint."""
-    chief = int(distribution.from_chief(np.array([progress.step]))[0])
-    if chief != progress.step:
-        raise UserError(
-            f"--run_dir={run_dir}: worker {distribution.worker} finds step"
-            f" {progress.step} there and the chief step {chief}; give all"
-            " workers the same folder"
+        validation = Validation(
+            self.dataset, source, self.train.evaluation_batch_size
         )
-
-
-def _source(
-    config: RunConfig,
-    run_dir: Path,
-    dataset: Dataset,
-    distribution: Distribution,
-) -> PairSource:
-    """The training images; what is not decoded yet, the chief decodes."""
-    cache = run_dir / "cache" / "train"
-    if not distribution.is_chief:
-        distribution.wait()
-        return open_source(config, dataset.train, cache)
-    source = open_source(config, dataset.train, cache)
-    distribution.wait()
-    return source
-
-
-def _validation(
-    config: RunConfig,
-    run_dir: Path,
-    dataset: Dataset,
-    checkpoints: Checkpoints,
-    log: MetricsLog | SilentLog,
-    progress: Progress,
-) -> Validation | None:
-    """What measures the model on the validation split, if there is one."""
-    if not dataset.validation:
-        return None
-
-    def show(pictures: np.ndarray) -> None:
-        log.write_pictures("retrieval", progress.step, pictures)
-
-    return Validation(config, run_dir, dataset, checkpoints.model, show)
+        return functools.partial(
+            validation.shown, self.model, self.train.retrieval_pictures, show
+        )

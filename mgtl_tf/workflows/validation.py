@@ -1,4 +1,4 @@
-"""What measures a model while it trains, and shows what it retrieves."""
+"""The validation split, measured while a run trains and for its report."""
 
 from __future__ import annotations
 
@@ -9,51 +9,36 @@ from typing import Any
 import keras
 import numpy as np
 
-from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.records import Dataset, positions
+from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.retrieval.report.report import Retrieval, write_report
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
-from mgtl_tf.workflows.inputs import (
-    left_out,
-    open_source,
-    pair_bar,
-    validation_batches,
-)
+from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.training.environment import read_environment
+from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.inputs import left_out, open_source, pair_bar
 
 
 class Validation:
-    """The evaluation of a run's validation split, called again and again.
+    """Recall of a model on a run's validation split.
 
     Args:
-        config: of the run.
-        run_dir: `cache/validation` is made inside.
-        dataset: whose validation pairs are asked.
-        model: the model that is trained.
-        show: gets the pictures of a few fixed queries and their answers,
-            RGB uint8 [Q, height, width, 3], at every evaluation.
-
-    Raises:
-        UserError: for a file that cannot be read.
+        dataset: whose validation pairs are the queries.
+        source: their pixels.
+        batch_size: images a step.
     """
 
-    def __init__(
-        self,
-        config: RunConfig,
-        run_dir: Path,
-        dataset: Dataset,
-        model: keras.Model,
-        show: Callable[[np.ndarray], Any],
-    ):
-        self.config = config
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, source: PairSource, batch_size: int):
         self.pairs = dataset.validation
+        self.source = source
         self.images = aerial_images(self.pairs)
-        self.model = model
-        self.show = show
-        cache = run_dir / "cache" / "validation"
-        self.source = open_source(config, self.pairs, cache)
+        self._left_out = left_out(dataset)
+        self._batch_size = batch_size
 
+<<<<<<< HEAD
     def __call__(self) -> evaluation.Result:
         """Recall of the model as it is now; see `evaluation.evaluate`."""
         with pair_bar("evaluate", len(self.pairs)) as bar:
@@ -62,17 +47,80 @@ class Validation:
                 validation_batches(self.config, self.source),
                 bar.update,
                 self.pairs,
+=======
+    def measure(
+        self, model: keras.Model
+    ) -> tuple[evaluation.Result, np.ndarray, np.ndarray]:
+        """The result, and ground and satellite descriptors [N, D].
+
+        Raises:
+            UserError: for an image that cannot be read, or descriptors that
+                are not finite.
+        """
+        batches = eval_batches(self.source, self._batch_size)
+        with pair_bar("evaluate", self.pairs) as bar:
+            ground, satellite = evaluation.embed_pairs(
+                model, batches, self.pairs, bar.update
+>>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
             )
-        pictures = self.config.train.retrieval_pictures
+        result = evaluation.evaluate(
+            ground, satellite, positions(self.pairs), images=self.images
+        )
+        return result | self._left_out, ground, satellite
+
+    def shown(
+        self,
+        model: keras.Model,
+        pictures: int,
+        show: Callable[[np.ndarray], Any],
+    ) -> evaluation.Result:
+        """The result; `show` gets pictures of some queries and answers.
+
+        Args:
+            model: as it is now.
+            pictures: how many queries, always the same ones.
+            show: gets RGB uint8 [Q, height, width, 3].
+        """
+        result, ground, satellite = self.measure(model)
         if pictures:
             rows = fixed_rows(len(self.pairs), pictures)
-            self.show(
+            show(
                 retrieval_thumbnails(
                     rows, ground, satellite, self.source, self.images
                 )
             )
-        where = positions(self.pairs)
-        result = evaluation.evaluate(
-            ground, satellite, where, images=self.images
+        return result
+
+
+def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
+    """Writes `report/report.html` about the best checkpoint of a run.
+
+    Args:
+        run_dir: what experiments.train wrote.
+        dataset: the run's data; its validation pairs are the examples.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        UserError: for a run or an image that cannot be read.
+    """
+    run_dir = Path(run_dir)
+    config, model = load_model(run_dir, "best")
+    retrieval = None
+    if pairs := dataset.validation:
+        size, cache = config.model.image_size, run_dir / "cache" / "validation"
+        source = open_source(config.data, size, pairs, cache)
+        batch_size = config.train.evaluation_batch_size
+        validation = Validation(dataset, source, batch_size)
+        result, ground, satellite = validation.measure(model)
+        retrieval = Retrieval(
+            pairs, validation.images, ground, satellite, result
         )
-        return result | left_out(self.dataset)
+    return write_report(
+        run_dir / "report",
+        config,
+        read_environment(run_dir),
+        read_metrics(run_dir),
+        retrieval,
+    )

@@ -1,5 +1,7 @@
 """A train step that is small, and traced once for the tests of a file."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -14,7 +16,6 @@ SMALL = mgtl_tf.ModelConfig(
     poolings=2,
     channels=12,
     heads=3,
-    recurrent_steps=2,
     backbone_dropout=0.0,
     backbone_normalization="batch",
 )
@@ -35,10 +36,11 @@ def batch(size=4):
 class SmallStep:
     """A step on the small model, and its way back to the beginning."""
 
-    def __init__(self, **fields):
+    def __init__(self, recurrent_steps=2, **fields):
         keras.utils.set_random_seed(1)
         config = TrainConfig(batch_size=4, learning_rate=1e-3, **fields)
-        self.model = mgtl_tf.build_model(SMALL, dtype=config.dtype_policy)
+        small = dataclasses.replace(SMALL, recurrent_steps=recurrent_steps)
+        self.model = mgtl_tf.build_model(small, dtype=config.dtype_policy)
         optimizer = make_optimizer(config, self.model.trainable_variables)
         self.step = TrainStep(self.model, optimizer, config)
         variables = [*self.model.variables, *optimizer.variables]

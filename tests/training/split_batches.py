@@ -1,6 +1,6 @@
 """A program for test_split_batches.py: one batch, split in several ways.
 
-    python -m tests.training.split_batches [multi_worker]
+    python -m tests.training.split_batches [multi_worker] [deep]
 
 It makes two devices of one processor, or is a worker of those that TF_CONFIG
 names, either of which must come before anything else in a process, and
@@ -22,14 +22,17 @@ from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 
 PAIRS = 16
-# The paper's depth (13 convolutions, 5 poolings, L = 6) at a small width.
-DEEP = mgtl_tf.ModelConfig(
+SMALL = mgtl_tf.ModelConfig(
     image_size=(32, 64),
     width_multiplier=1 / 16,
+    poolings=3,
     channels=24,
     heads=4,
+    recurrent_steps=1,
     backbone_dropout=0.0,
 )
+# The paper's depth: 13 convolutions, 5 poolings, L = 6.
+DEEP = dataclasses.replace(SMALL, poolings=5, recurrent_steps=6)
 
 
 def batch(distribution):
@@ -80,27 +83,37 @@ def gradients(distribution, config, **fields):
     )
 
 
-def largest_difference(values, expected):
-    """Of any element, relative to the largest gradient element."""
-    largest = max(np.abs(e).max() for e in expected)
-    return max(
-        float(np.abs(v - e).max() / largest)
-        for v, e in zip(values, expected, strict=True)
-    )
+def differences(values, expected):
+    """The largest of any element, and of any variable.
 
-
-def largest_by_variable(values, expected):
-    """Norm of the difference by the gradient's, of the worst variable.
-
-    A variable whose gradient is small beside the others' holds more
-    rounding in proportion; below 1e-4 of the whole it is left out.
+    Of an element, relative to the largest gradient element; of a variable,
+    norm of the difference by the gradient's. A variable whose gradient is
+    small beside the others' holds more rounding in proportion; below 1e-4 of
+    the whole it is left out.
     """
+    pairs = list(zip(values, expected, strict=True))
+    largest = max(np.abs(e).max() for e in expected)
     whole = np.sqrt(sum(np.sum(e**2) for e in expected))
-    return max(
-        float(np.linalg.norm(v - e) / np.linalg.norm(e))
-        for v, e in zip(values, expected, strict=True)
-        if np.linalg.norm(e) > 1e-4 * whole
-    )
+    norm = np.linalg.norm
+    return [
+        max(float(np.abs(v - e).max() / largest) for v, e in pairs),
+        max(
+            float(norm(v - e) / norm(e))
+            for v, e in pairs
+            if norm(e) > 1e-4 * whole
+        ),
+    ]
+
+
+def compared(several, config, splits):
+    """Differences and figures of splits (name, distribution, piece)."""
+    expected, figures = gradients(Distribution(), config)
+    found = {"replicas": several.replicas, "figures": {"whole": figures}}
+    for name, distribution, piece in splits:
+        values, figures = gradients(distribution, config, micro_batch=piece)
+        found[name] = differences(values, expected)
+        found["figures"][name] = figures
+    return found
 
 
 def dropout_of_replicas(distribution, config):
@@ -125,59 +138,46 @@ def dropout_of_replicas(distribution, config):
     return bool(np.array_equal(first, second)), states
 
 
-def state_after(config, **fields):
-    """What one step leaves in the variables that no gradient moves."""
+def states_after_two_steps(config, **fields):
+    """The counters of the random states, which no gradient moves."""
     one = Distribution()
     step = make(one, config, **fields)
     for _ in range(2):
         step(batch(one), 0.0)
-    return [np.array(v) for v in step.model.non_trainable_variables]
+    return [int(np.array(v)[1]) for v in step.model.non_trainable_variables]
 
 
-def compared(several, config, splits):
-    """Differences and figures of splits (name, distribution, piece)."""
-    expected, figures = gradients(Distribution(), config)
-    said = {"replicas": several.replicas, "figures": {"whole": figures}}
-    for name, distribution, piece in splits:
-        values, figures = gradients(distribution, config, micro_batch=piece)
-        said[name] = [
-            largest_difference(values, expected),
-            largest_by_variable(values, expected),
-        ]
-        said["figures"][name] = figures
-    return said
-
-
-def on_one_machine():
-    """Two devices, pieces, and both together."""
+def on_one_machine(config):
+    """Two devices, micro-batches, and both together."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
     tf.config.set_logical_device_configuration(cpu, two)
     mirrored = Distribution("mirrored")
-    said = compared(
-        mirrored,
-        DEEP,
-        [
-            ("pieces of 4", Distribution(), 4),
-            ("two replicas", mirrored, 0),
-        ],
+    splits = [
+        ("pieces of 4", Distribution(), 4),
+        ("two replicas", mirrored, 0),
+    ]
+    found = compared(mirrored, config, splits)
+    dropout = dataclasses.replace(
+        SMALL, recurrent_steps=0, backbone_dropout=0.5
     )
-    dropout = dataclasses.replace(DEEP, recurrent_steps=0, backbone_dropout=0.5)
-    said["dropout of replicas"] = dropout_of_replicas(mirrored, dropout)
-    seeds = state_after(dropout), state_after(dropout, micro_batch=PAIRS // 2)
-    said["dropout states"] = [[int(v[1]) for v in s] for s in seeds]
-    return said
+    found["dropout of replicas"] = dropout_of_replicas(mirrored, dropout)
+    found["dropout states"] = [
+        states_after_two_steps(dropout),
+        states_after_two_steps(dropout, micro_batch=PAIRS // 2),
+    ]
+    return found
 
 
 def main():
     """Prints what was compared."""
+    config = DEEP if "deep" in sys.argv else SMALL
     if "multi_worker" in sys.argv:
         workers = Distribution("multi_worker")
-        flat = dataclasses.replace(DEEP, recurrent_steps=1)
-        said = compared(workers, flat, [("two workers", workers, 4)])
+        found = compared(workers, config, [("two workers", workers, 4)])
     else:
-        said = on_one_machine()
-    print(json.dumps(said))
+        found = on_one_machine(config)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

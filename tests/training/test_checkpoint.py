@@ -1,9 +1,8 @@
-"""Checkpoints: whole or absent, restored exactly, refused when foreign."""
+"""Checkpoints: finished or absent, restored exactly, refused when foreign."""
 
-import functools
-import json
+import logging
 import re
-from pathlib import Path
+import shutil
 
 import keras
 import numpy as np
@@ -13,222 +12,288 @@ import tensorflow as tf
 import mgtl_tf
 from mgtl_tf.config import RunConfig, TrainConfig
 from mgtl_tf.training import checkpoint
-from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
+from mgtl_tf.training.checkpoint import Checkpoints, load_model
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
+from tests.small_disk import fill
+from tests.tiny_runs import TINY
 
-TINY = mgtl_tf.ModelConfig(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=1,
-    backbone_normalization="batch",
-)
+CONFIG = TINY.replace(backbone_normalization="batch")
+NEIGHBOURS = np.arange(6).reshape(2, 3)
+FILES = ["ckpt-2.index", "ckpt-2.data-00000-of-00001"]
 
 
-@functools.cache
-def _built(seed, config):
-    """What is saved and restored: no test needs certain values in it."""
-    keras.utils.set_random_seed(seed)
-    model = mgtl_tf.build_model(config)
-    optimizer = make_optimizer(TrainConfig(), model.trainable_variables)
-    return model, optimizer
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """Steps 1 and 2 of a run whose variables are all 1, then all 2."""
+    keras.utils.set_random_seed(0)
+    model = mgtl_tf.build_model(CONFIG.model)
+    train = TrainConfig(ema_momentum=0.9)
+    optimizer = make_optimizer(train, model.trainable_variables)
+    run_dir = tmp_path_factory.mktemp("saved") / "run"
+    checkpoints = Checkpoints(run_dir, model, optimizer)
+    for step in (1, 2):
+        _fill(checkpoints, step)
+        progress = Progress(step, 2, 1, 0.5, 12.5, "ab", NEIGHBOURS, 1, "")
+        checkpoints.save_last(progress)
+    checkpoints.save_best(Progress(2))
+    (run_dir / "config.json").write_text(CONFIG.to_json())
+    return checkpoints
 
 
-def _checkpoints(run_dir, seed=0, config=TINY, keep=2):
-    return Checkpoints(run_dir, *_built(seed, config), keep)
+@pytest.fixture
+def run(saved, tmp_path):
+    """A copy of that run; its model and optimizer hold 7 everywhere."""
+    shutil.copytree(saved.folder.parent, tmp_path / "run")
+    _fill(saved, 7)
+    return Checkpoints(tmp_path / "run", saved.model, saved.optimizer)
 
 
-def _steps(run_dir, kind):
-    """Of the checkpoints as TensorFlow's manager lists them, oldest first."""
-    folder = run_dir / "checkpoints" / kind
-    state = tf.train.get_checkpoint_state(str(folder))
-    found = []
-    for path in state.all_model_checkpoint_paths:
-        manifest = json.loads(Path(f"{path}.json").read_text())
-        found.append(manifest["progress"]["step"])
-    names = {p.name.split(".")[0] for p in folder.iterdir()}
-    assert len(names - {"checkpoint"}) == len(found)
-    return found
+def _variables(checkpoints):
+    return *checkpoints.model.variables, *checkpoints.optimizer.variables
 
 
-def test_restores_every_variable_and_the_progress(tmp_path):
-    saved = _checkpoints(tmp_path)
-    gradients = [np.ones(v.shape) for v in saved.model.trainable_variables]
-    saved.optimizer.apply(gradients)
-    progress = Progress(7, 2, 1, 0.5, 12.5, "ab", np.arange(6).reshape(2, 3))
-    saved.save_last(progress)
-    again = _checkpoints(tmp_path, seed=1)
-    restored = again.restore_last()
-    np.testing.assert_array_equal(restored.neighbours, progress.neighbours)
-    restored.neighbours = progress.neighbours = None
-    assert restored == progress
-    for name in ("model", "optimizer"):
-        for a, b in zip(
-            getattr(saved, name).variables,
-            getattr(again, name).variables,
-            strict=True,
-        ):
-            np.testing.assert_array_equal(a, b)
+def _fill(checkpoints, value):
+    for variable in _variables(checkpoints):
+        variable.assign(np.full(variable.shape, value))
 
 
-def test_nothing_to_restore(tmp_path):
-    assert _checkpoints(tmp_path).restore_last() is None
+def _held(checkpoints):
+    arrays = map(np.asarray, _variables(checkpoints))
+    return {float(x) for array in arrays for x in np.unique(array)}
 
 
-def test_tensorflow_reads_them_by_the_variables_paths(tmp_path):
-    saved = _checkpoints(tmp_path)
-    saved.save_last(Progress(7))
-    path = tf.train.latest_checkpoint(str(tmp_path / "checkpoints/last"))
+def _names(checkpoints, kind="last"):
+    folder = checkpoints.folder / kind
+    return sorted({p.stem for p in folder.glob("ckpt-*")})
+
+
+def _listed(checkpoints, kind="last"):
+    """As TensorFlow's manager lists them, oldest first."""
+    state = tf.train.get_checkpoint_state(str(checkpoints.folder / kind))
+    return [p.rpartition("/")[2] for p in state.all_model_checkpoint_paths]
+
+
+def test_restores_every_variable_and_the_progress(run):
+    assert len(run.optimizer.variables) > 2 + 3 * 4  # with averages
+    restored = run.restore_last()
+    np.testing.assert_array_equal(restored.neighbours, NEIGHBOURS)
+    restored.neighbours = None
+    assert restored == Progress(2, 2, 1, 0.5, 12.5, "ab", None, 1, "")
+    assert _held(run) == {2.0}
+    run.save_last(Progress(3))
+    assert run.restore_last() == Progress(3)
+
+
+def test_nothing_to_restore(run, tmp_path):
+    empty = Checkpoints(tmp_path / "new", run.model, run.optimizer)
+    assert empty.restore_last() is None
+    (tmp_path / "config.json").write_text(CONFIG.to_json())
+    with pytest.raises(UserError, match="holds no checkpoint yet"):
+        load_model(tmp_path)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(UserError, match="config.json"):
+        load_model(tmp_path)
+
+
+def test_tensorflow_reads_them_by_the_variables_paths(run):
+    path = tf.train.latest_checkpoint(str(run.folder / "last"))
     reader = tf.train.load_checkpoint(path)
     assert reader.has_tensor("optimizer/iteration/.ATTRIBUTES/VARIABLE_VALUE")
+    assert reader.get_tensor("progress/step/.ATTRIBUTES/VARIABLE_VALUE") == 2
     names = reader.get_variable_to_shape_map()
-    assert sum(n.startswith("model/") for n in names) == len(
-        saved.model.variables
-    )
-    (name,) = [n for n in names if n.startswith("model/features.Scompact.Sk")]
-    (kernel,) = [
-        v for v in saved.model.variables if v.path.endswith("compact/kernel")
-    ]
-    np.testing.assert_array_equal(reader.get_tensor(name), kernel)
+    in_model = [n for n in names if n.startswith("model/")]
+    assert len(in_model) == len(run.model.variables)
+    assert any(".Skernel/" in name for name in in_model)
 
 
 @pytest.mark.parametrize("keep", [1, 2, 3])
-def test_the_newest_are_kept(tmp_path, keep):
-    checkpoints = _checkpoints(tmp_path, keep=keep)
-    for step in (1, 2, 9, 10):
-        checkpoints.save_last(Progress(step))
-        checkpoints.save_best(Progress(step))
-    assert _steps(tmp_path, "last") == [2, 9, 10][-keep:]
-    assert _steps(tmp_path, "best") == [10]
+def test_the_newest_are_kept(run, keep):
+    """Ordered by number, however many there are of one step."""
+    run.keep = keep
+    for _ in range(9):
+        run.save_last(Progress(4))
+    run.save_best(Progress(3))
+    expected = [f"ckpt-{n}" for n in (9, 10, 11)][-keep:]
+    assert _listed(run) == expected
+    assert _names(run) == sorted(expected)
+    assert _names(run, "best") == _listed(run, "best") == ["ckpt-2"]
 
 
-def test_a_step_may_be_saved_twice(tmp_path):
-    checkpoints = _checkpoints(tmp_path, keep=2)
-    for epoch in range(2):
-        checkpoints.save_last(Progress(4, epoch))
-    assert checkpoints.restore_last().epoch == 1
-
-
-def test_more_than_ten_are_ordered_by_number(tmp_path):
-    checkpoints = _checkpoints(tmp_path, keep=2)
-    for step in range(1, 13):
-        checkpoints.save_last(Progress(step))
-    assert checkpoints.restore_last().step == 12
-
-
-def test_unfinished_ones_are_no_checkpoints(tmp_path, caplog):
-    checkpoints = _checkpoints(tmp_path)
-    checkpoints.save_last(Progress(3))
-    folder = tmp_path / "checkpoints/last"
-    (folder / "ckpt-2_temp").mkdir()
-    (folder / "ckpt-2.index").write_bytes(b"part")
-    assert checkpoints.restore_last().step == 3
+def test_unfinished_ones_are_no_checkpoints(run, caplog):
+    folder = run.folder / "last"
+    (folder / "ckpt-3_temp").mkdir()
+    (folder / "ckpt-3.index").write_bytes(b"part")
+    assert run.restore_last().step == 2
+    (folder / "checkpoint").unlink()
+    for name in ("ckpt-1", "ckpt-2"):
+        (folder / f"{name}.index").unlink()
+    # The very first one's writing was killed: nothing is there to restore.
+    assert run.restore_last() is None
     assert not caplog.records
-    checkpoints.save_last(Progress(4))
-    assert _steps(tmp_path, "last") == [3, 4]
+    run.save_last(Progress(4))
+    assert _names(run) == _listed(run) == ["ckpt-4"]
 
 
 @pytest.mark.parametrize("keep", [1, 2])
 @pytest.mark.parametrize(
-    "name", ["_record", "_write_manifest", "atomic_write", "_remove", "sync"]
+    ("owner", "name"),
+    [
+        (checkpoint, "atomic_write"),
+        (checkpoint, "sync"),
+        (checkpoint, "_remove_others"),
+        (tf.train.CheckpointManager, "_record_state"),
+        (tf.train.CheckpointManager, "_sweep"),
+    ],
 )
-def test_a_kill_at_any_moment_leaves_a_last(tmp_path, monkeypatch, keep, name):
-    checkpoints = _checkpoints(tmp_path, keep=keep)
-    for step in (1, 2):
-        checkpoints.save_last(Progress(step))
-
+def test_a_kill_at_any_moment_leaves_a_last(
+    run, monkeypatch, keep, owner, name
+):
     def killed(*_):
         raise KeyboardInterrupt
 
+    run.keep = keep
     with monkeypatch.context() as patch:
-        patch.setattr(checkpoint, name, killed)
+        patch.setattr(owner, name, killed)
         with pytest.raises(KeyboardInterrupt):
-            checkpoints.save_last(Progress(3))
-    assert checkpoints.restore_last().step in (2, 3)
-    checkpoints.save_last(Progress(4))
-    assert _steps(tmp_path, "last")[-1] == 4
-    assert len(_steps(tmp_path, "last")) <= keep
+            run.save_last(Progress(3))
+    assert run.restore_last().step in (2, 3)
+    run.save_last(Progress(4))
+    assert run.restore_last().step == 4
+    assert len(_names(run)) == len(_listed(run)) == keep
 
 
-def test_a_kill_before_the_manager_removes_one_leaves_the_newest(
-    tmp_path, monkeypatch
-):
-    checkpoints = _checkpoints(tmp_path, keep=1)
-    checkpoints.save_last(Progress(1))
-    sweep = tf.train.CheckpointManager._sweep
-
-    def killed(self):
-        sweep(self)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(tf.train.CheckpointManager, "_sweep", killed)
-        with pytest.raises(KeyboardInterrupt):
-            checkpoints.save_last(Progress(2))
-    assert checkpoints.restore_last().step == 2
-
-
-def test_any_folder_name(tmp_path):
-    run_dir = tmp_path / "r[1] *?\xfc"
-    checkpoints = _checkpoints(run_dir, keep=1)
-    for step in (1, 2):
-        checkpoints.save_last(Progress(step))
-    names = [p.name for p in (run_dir / "checkpoints/last").iterdir()]
-    assert sorted(names) == [
+def test_any_folder_name(run, tmp_path):
+    folder = tmp_path / "r[1] *?\xfc"
+    run.folder.parent.rename(folder)
+    moved = Checkpoints(folder, run.model, run.optimizer, keep=1)
+    moved.save_last(Progress(3))
+    names = sorted(p.name for p in (moved.folder / "last").iterdir())
+    assert names == [
         "checkpoint",
-        "ckpt-2.data-00000-of-00001",
-        "ckpt-2.index",
-        "ckpt-2.json",
+        "ckpt-3.data-00000-of-00001",
+        "ckpt-3.index",
     ]
-    assert checkpoints.restore_last().step == 2
+    assert moved.restore_last().step == 3
+    load_model(folder)
 
 
-def test_checkpoint_of_another_config_is_refused(tmp_path):
-    _checkpoints(tmp_path).save_last(Progress(1))
-    other = mgtl_tf.ModelConfig(**{**vars(TINY), "recurrent_steps": 2})
-    with pytest.raises(UserError, match="another config"):
-        _checkpoints(tmp_path, config=other).restore_last()
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-7])
 
 
-def test_unreadable_ones_are_damaged_where_checksums_agree(tmp_path):
-    checkpoints = _checkpoints(tmp_path)
-    checkpoints.save_last(Progress(1))
-    path = tmp_path / "checkpoints/last/ckpt-1"
-    for suffix in (".index", ".data-00000-of-00001"):
-        file = Path(f"{path}{suffix}")
-        whole = file.read_bytes()
-        file.write_bytes(whole[: len(whole) // 2])
-        checkpoint._write_manifest(path, Progress(1))
-        with pytest.raises(UserError, match="ckpt-1: cannot be read"):
-            checkpoints.restore_last()
-        file.write_bytes(whole)
+def _flip(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
 
 
-def test_what_differs_is_named_with_its_shape(tmp_path):
-    _checkpoints(tmp_path).save_last(Progress(1))
-    wider = mgtl_tf.ModelConfig(**{**vars(TINY), "channels": 6})
-    with pytest.raises(UserError) as error:
-        _checkpoints(tmp_path, config=wider).restore_last()
+def _empty(path):
+    path.write_bytes(b"")
+
+
+def _lose(path):
+    path.unlink()
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, _lose])
+def test_a_damaged_newest_never_stops_a_resume(run, name, damage, caplog):
+    damage(run.folder / "last" / name)
+    with caplog.at_level(logging.WARNING):
+        progress = run.restore_last()
+    assert progress.step == 1
+    np.testing.assert_array_equal(progress.neighbours, NEIGHBOURS)
+    assert _held(run) == {1.0}
+    (message,) = [r.getMessage() for r in caplog.records]
+    assert "last/ckpt-2: cannot be read" in message and "\n" not in message
+    assert message.endswith("resuming from step 1 instead")
+    # It stays until a newer one is written.
+    assert _names(run) == ["ckpt-1", "ckpt-2"]
+    run.save_last(Progress(5))
+    assert _names(run) == _listed(run) == ["ckpt-1", "ckpt-3"]
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"model_checkpoint"])
+def test_tensorflows_own_list_may_be_damaged(run, content):
+    (run.folder / "last/checkpoint").write_bytes(content)
+    assert run.restore_last().step == 2
+    run.save_last(Progress(3))
+    assert _names(run) == ["ckpt-2", "ckpt-3"]
+
+
+def test_all_damaged_is_one_line_and_sets_nothing(run):
+    _flip(run.folder / "last/ckpt-2.index")
+    _truncate(run.folder / "last/ckpt-1.data-00000-of-00001")
+    with pytest.raises(UserError, match="no checkpoint is readable") as error:
+        run.restore_last()
+    assert re.search("ckpt-2: cannot.*ckpt-1: cannot", str(error.value))
+    assert "\n" not in str(error.value)
+    assert _held(run) == {7.0}
+
+
+def test_no_other_model_is_taken_for_a_damaged_best(run):
+    run_dir = run.folder.parent
+    _flip(run.folder / "best/ckpt-1.data-00000-of-00001")
+    with pytest.raises(UserError, match="best/ckpt-1: .*checkpoint=last"):
+        load_model(run_dir, "best")
+    config, model = load_model(run_dir, "last")
+    assert config == CONFIG
+    assert {float(np.max(v)) for v in model.weights} == {2.0}
+    _lose(run.folder / "last/ckpt-2.index")
+    with pytest.raises(UserError, match="last/ckpt-2: cannot be read"):
+        load_model(run_dir, "last")
+
+
+def test_what_differs_is_named_with_its_shape(run):
+    """And the config is compared before a model is built: it may be huge."""
+    wide = CONFIG.replace(width_multiplier=1 / 32).model
+    wider = mgtl_tf.build_model(wide)
+    other = Checkpoints(run.folder.parent, wider, run.optimizer)
+    with pytest.raises(UserError, match="another config") as error:
+        other.restore_last()
     said = str(error.value)
-    assert re.search(r"only in the model: model/\S+ \([\d, ]*6", said)
-    assert re.search(r"only in the file: model/\S+ \([\d, ]*4", said)
+    assert re.search(r"only in the model: model/\S+ \([\d, ]*2", said)
+    assert re.search(r"only in the file: model/\S+ \([\d, ]*1", said)
     assert said.count("model/") <= 6 and "\n" not in said
+    run.save_best(Progress(5, network=CONFIG.network))
+    for change in ({"channels": 2**20, "heads": 1}, {"ground_crop": (0.1, 1)}):
+        config = CONFIG.replace(**change)
+        (run.folder.parent / "config.json").write_text(config.to_json())
+        with pytest.raises(UserError, match="put back the config.json"):
+            load_model(run.folder.parent)
+    (run.folder.parent / "config.json").write_text(RunConfig().to_json())
+    with pytest.raises(UserError, match="put back the config.json"):
+        load_model(run.folder.parent)
 
 
-def test_load_model(tmp_path):
-    with pytest.raises(UserError, match="config.json"):
-        load_model(tmp_path)
-    config = RunConfig(model=TINY)
-    (tmp_path / "config.json").write_text(config.to_json())
-    with pytest.raises(UserError, match="holds no checkpoint yet"):
-        load_model(tmp_path)
-    checkpoints = _checkpoints(tmp_path)
-    checkpoints.save_last(Progress(1))
-    images = np.random.default_rng(0).uniform(0, 255, (2, 8, 16, 3))
-    expected = checkpoints.model.encode_ground(images)
-    loaded, model = load_model(tmp_path)
-    assert loaded == config
-    np.testing.assert_allclose(model.encode_ground(images), expected, atol=1e-6)
+@pytest.mark.parametrize("leave", [0, 8_192, 65_536])
+def test_a_full_disk_keeps_the_checkpoint_before(run, disk, leave):
+    folder, mount = disk
+    full = Checkpoints(folder / "run", run.model, run.optimizer)
+    full.save_last(Progress(1))
+    filler = fill(folder, leave)
+    with pytest.raises(UserError, match="No space left on device") as error:
+        full.save_last(Progress(2))
+    assert "last/ckpt-2" in str(error.value) and "\n" not in str(error.value)
+    assert _names(full) == ["ckpt-1"]
+    assert full.restore_last().step == 1
+    filler.unlink()
+    full.save_last(Progress(2))
+    assert full.restore_last().step == 2
+    if not leave:
+        assert mount("remount,ro")
+        with pytest.raises(UserError, match="ckpt-3.*Read-only file system"):
+            full.save_last(Progress(3))
+        assert full.restore_last().step == 2
+
+
+def test_workers_that_are_not_the_chief_only_read(run):
+    other = Checkpoints(
+        run.folder.parent, run.model, run.optimizer, writes=False
+    )
+    assert other.restore_last().step == 2
+    other.save_last(Progress(3))
+    other.save_best(Progress(3))
+    assert _names(run) == ["ckpt-1", "ckpt-2"]

@@ -1,5 +1,6 @@
-"""Adam, AdamW and the average of weights, against steps by hand in NumPy."""
+"""Adam, AdamW, averages, learning rates, against steps by hand in NumPy."""
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -11,19 +12,14 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.checkpoint import Checkpoints, Progress
-from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
+from mgtl_tf.training.optimizers import (
+    averaged_weights,
+    learning_rate,
+    make_optimizer,
+)
+from tests.tiny_runs import TINY
 
 ROOT = Path(__file__).parents[2]
-TINY = mgtl_tf.ModelConfig(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=1,
-    backbone_normalization="batch",
-)
 
 
 def variables(random):
@@ -94,7 +90,8 @@ def test_adamw_decays_kernels_and_spares_the_rest():
 
 def test_what_a_model_decays_are_its_kernels():
     """With no gradient AdamW only decays, so what moved is what decays."""
-    model = mgtl_tf.build_model(TINY)
+    tiny = TINY.replace(recurrent_steps=1, backbone_normalization="batch")
+    model = mgtl_tf.build_model(tiny.model)
     config = TrainConfig(learning_rate=0.5, optimizer="adamw", weight_decay=0.5)
     weights = model.trainable_variables
     optimizer = make_optimizer(config, weights)
@@ -169,26 +166,6 @@ def test_weights_come_back_to_the_bit(fails):
         np.testing.assert_array_equal(w, b)
 
 
-def test_averages_are_restored_with_a_checkpoint(tmp_path):
-    def begun(seed):
-        keras.utils.set_random_seed(seed)
-        model = mgtl_tf.build_model(TINY)
-        config = TrainConfig(ema_momentum=0.9)
-        optimizer = make_optimizer(config, model.trainable_variables)
-        return Checkpoints(tmp_path, model, optimizer)
-
-    saved, again = begun(0), begun(1)
-    weights = saved.model.trainable_variables
-    for _ in range(2):
-        saved.optimizer.apply([tf.ones(w.shape) for w in weights], weights)
-    saved.save_last(Progress(2))
-    again.restore_last()
-    found = averages(saved.optimizer), averages(again.optimizer)
-    assert found[0]
-    for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 TWO_REPLICAS = """
 import keras, numpy as np, tensorflow as tf
 from mgtl_tf.config import TrainConfig
@@ -240,3 +217,26 @@ def test_two_replicas_average_and_decay_alike():
         assert raw[t] == pytest.approx(wanted, rel=1e-4)
         average = wanted if t == 0 else 0.9 * average + 0.1 * wanted
     assert first == second == pytest.approx(average, rel=1e-4)
+
+
+def test_cosine_begins_at_the_peak_and_ends_at_zero():
+    assert learning_rate(0, 100, 2.0, "cosine", 0.0) == 2.0
+    assert learning_rate(50, 100, 2.0, "cosine", 0.0) == pytest.approx(1.0)
+    assert learning_rate(25, 100, 2.0, "cosine", 0.0) == pytest.approx(
+        1 + math.cos(math.pi / 4)
+    )
+    assert learning_rate(100, 100, 2.0, "cosine", 0.0) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_warmup_rises_to_the_peak(schedule):
+    rates = [learning_rate(s, 100, 1.0, schedule, 0.1) for s in range(12)]
+    assert rates[:10] == pytest.approx([(s + 1) / 11 for s in range(10)])
+    assert rates[10] == pytest.approx(1.0)
+    if schedule == "constant":  # the paper's, but for its warm-up
+        assert rates[10:] == [1.0, 1.0]
+
+
+def test_unknown_schedule():
+    with pytest.raises(ValueError, match="linear"):
+        learning_rate(0, 1, 1.0, "linear", 0.0)

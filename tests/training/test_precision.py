@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+<<<<<<< HEAD
 from mgtl_tf.losses import total_loss
 from mgtl_tf.training import environment
+=======
+>>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
 from tests.processor import needs_bfloat16
 from tests.training.small_step import SmallStep, batch
 
@@ -16,7 +19,7 @@ from tests.training.small_step import SmallStep, batch
 @pytest.fixture(scope="module")
 def begin():
     """A function: a policy -> its step at the beginning."""
-    made = functools.cache(lambda policy: SmallStep(dtype_policy=policy))
+    made = functools.cache(lambda policy: SmallStep(1, dtype_policy=policy))
     return lambda policy: made(policy).begin()
 
 
@@ -125,6 +128,7 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_halved(begin):
         np.any(v.numpy() != value)
         for value, v in zip(before, step.model.trainable_variables, strict=True)
     )
+<<<<<<< HEAD
 
 
 @pytest.mark.parametrize(
@@ -149,3 +153,5 @@ def test_auto_takes_what_the_weakest_gpu_computes(
         lambda gpu: {"compute_capability": details[gpu]},
     )
     assert environment.resolve_dtype_policy("auto") == policy
+=======
+>>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
