@@ -21,7 +21,7 @@ LONGEST = [
     "test_served",
     "test_order",
     "test_prepare",
-    "test_trouble",
+    "test_train",
 ]
 
 

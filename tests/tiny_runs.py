@@ -6,7 +6,8 @@ import numpy as np
 
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.models import build_model
-from mgtl_tf.training.checkpoint import Checkpoints, Progress
+from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.training.progress import Progress
 
 # Exports, indexes and answers in seconds; no weight in it is trained.
 ONE_STEP = ModelConfig(

@@ -151,21 +151,11 @@ class EpochOrder:
             self.images,
         )
 
-<<<<<<< HEAD
-    def _near_for_model(self) -> np.ndarray:
-        with pair_bar("mine", len(self.source)) as bar:
-            ground, satellite = evaluation.embed(
-                self.model,
-                validation_batches(self.config, self.source),
-                bar.update,
-                self.pairs,
-=======
     def _hard_negatives(self) -> np.ndarray:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
         with pair_bar("mine", self.pairs) as bar:
             ground, satellite = evaluation.embed_pairs(
                 self.model, batches, self.pairs, bar.update
->>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
             )
         return mine_hard_negatives(
             ground,

@@ -38,16 +38,6 @@ class Validation:
         self._left_out = left_out(dataset)
         self._batch_size = batch_size
 
-<<<<<<< HEAD
-    def __call__(self) -> evaluation.Result:
-        """Recall of the model as it is now; see `evaluation.evaluate`."""
-        with pair_bar("evaluate", len(self.pairs)) as bar:
-            ground, satellite = evaluation.embed(
-                self.model,
-                validation_batches(self.config, self.source),
-                bar.update,
-                self.pairs,
-=======
     def measure(
         self, model: keras.Model
     ) -> tuple[evaluation.Result, np.ndarray, np.ndarray]:
@@ -61,7 +51,6 @@ class Validation:
         with pair_bar("evaluate", self.pairs) as bar:
             ground, satellite = evaluation.embed_pairs(
                 model, batches, self.pairs, bar.update
->>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
             )
         result = evaluation.evaluate(
             ground, satellite, positions(self.pairs), images=self.images

@@ -13,7 +13,7 @@ from mgtl_tf.datasets.negatives import (
 )
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.losses import info_nce_loss, soft_margin_triplet_loss
-from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.order import EpochOrder
 
@@ -93,9 +93,9 @@ def epoch(line):
     pairs = [
         Pair(str(i), "g", f"a{i}", (float(x), 0.0)) for i, x in enumerate(line)
     ]
-    config = RunConfig().replace(batch_size=2)
-    batches = EpochOrder(config, None, range(len(line)), pairs)
-    batches._look_for_negatives(batches._compose(Progress()))
+    config, rows = RunConfig().replace(batch_size=2), range(len(line))
+    batches = EpochOrder(config.data, config.train, None, rows, pairs)
+    batches._require_negatives(batches.rows(Progress()))
 
 
 def test_an_epoch_says_how_many_batches_teach_nothing(caplog):

@@ -42,9 +42,10 @@ from mgtl_tf.retrieval.galleries.growing import GrowingGallery
 from mgtl_tf.retrieval.galleries.places import find_places
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
-from mgtl_tf.training.checkpoint import Checkpoints, Progress, load_model
+from mgtl_tf.training.checkpoint import Checkpoints, load_model
 from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.workflows.prepare import prepare
 from polar.image_files import read_image
 from tests.large.mutations import (
@@ -349,10 +350,8 @@ KINDS = [
         _listed(lambda root: read_environment(root / "run")),
         False,
     ),
-    Kind("checkpoint, JSON", (f"{_BEST}/*.json",), JSON, _run, True, 2),
-    Kind("checkpoint", (f"{_BEST}/ckpt-1.*[!n]",), BYTES, _run, True, 2),
-    Kind("resumed, JSON", (f"{_LAST}/*.json",), JSON, _resume, True, 2),
-    Kind("resumed", (f"{_LAST}/ckpt-1.*[!n]",), BYTES, _resume, True, 2),
+    Kind("checkpoint", (f"{_BEST}/ckpt-1.*",), BYTES, _run, True, 2),
+    Kind("resumed", (f"{_LAST}/ckpt-1.*",), BYTES, _resume, True, 2),
     Kind(
         "metrics.jsonl",
         ("run/metrics.jsonl",),

@@ -1,8 +1,8 @@
 """Programs that are killed (SIGKILL) at some moment, and started again."""
 
 import hashlib
-import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -134,48 +134,65 @@ def kill_training(world, run_dir, moment, *more):
     return Kill(landed, seconds, saved_step(run_dir), writing)
 
 
-def _is_writing(folder):
-    """Whether a checkpoint lacks its JSON file, which is written last."""
+def _listed(folder):
+    """Names of finished checkpoints: TensorFlow's list is written last."""
     try:
-        names = set(os.listdir(folder))
+        text = (folder / "checkpoint").read_text()
+    except FileNotFoundError:
+        return set()
+    return set(re.findall(r"ckpt-\d+", text))
+
+
+def _is_writing(folder):
+    """Whether a checkpoint has files and is not listed yet."""
+    try:
+        names = os.listdir(folder)
     except FileNotFoundError:
         return False
-    numbers = {n.split(".")[0].removesuffix("_temp") for n in names}
-    return any(
-        f"{n}.json" not in names for n in numbers if n.startswith("ckpt-")
-    )
+    found = {m.group() for n in names if (m := re.match(r"ckpt-\d+", n))}
+    listed = _listed(folder)
+    # Those before the newest are about to be removed.
+    return bool(found) and max(found, key=_number) not in listed
+
+
+def _number(name):
+    return int(name.split("-")[1])
 
 
 def _unfinished(run_dir):
     """Files that a kill left of an unfinished checkpoint, with their times."""
     folder = run_dir / "checkpoints/last"
-    found = {}
-    for path in folder.glob("ckpt-*"):
-        name = path.name.split(".")[0].removesuffix("_temp")
-        if not (folder / f"{name}.json").exists():
-            found[path.name] = path.stat().st_mtime_ns
-    return set(found.items())
+    if not _is_writing(folder):
+        return set()
+    listed = _listed(folder)
+    newest = max(map(_number, listed), default=0)
+    return {
+        (path.name, path.stat().st_mtime_ns)
+        for path in folder.glob("ckpt-*")
+        if _number(re.match(r"ckpt-\d+", path.name).group()) > newest
+    }
 
 
-def _newest(run_dir):
-    """`.../ckpt-N.json` of the newest finished checkpoint."""
-    found = (run_dir / "checkpoints/last").glob("ckpt-*.json")
-    return max(found, key=lambda p: int(p.stem.split("-")[1]), default=None)
+def _reader(run_dir):
+    """TensorFlow's reader of the newest finished checkpoint, or None."""
+    path = tf.train.latest_checkpoint(str(run_dir / "checkpoints/last"))
+    return path and tf.train.load_checkpoint(path)
 
 
 def saved_step(run_dir):
     """Step of the newest finished checkpoint; 0 without one."""
-    path = _newest(run_dir)
-    return json.loads(path.read_text())["progress"]["step"] if path else 0
+    reader = _reader(run_dir)
+    key = "progress/step/.ATTRIBUTES/VARIABLE_VALUE"
+    return int(reader.get_tensor(key)) if reader else 0
 
 
 def final_state(run_dir):
     """Every weight and every optimizer variable of the newest checkpoint."""
-    reader = tf.train.load_checkpoint(str(_newest(run_dir).with_suffix("")))
+    reader = _reader(run_dir)
     return {
         name: reader.get_tensor(name)
         for name in reader.get_variable_to_shape_map()
-        if name.startswith(("model/", "optimizer/", "neighbours/"))
+        if name.startswith(("model/", "optimizer/", "progress/neighbours"))
     }
 
 

@@ -7,8 +7,9 @@ import pytest
 import mgtl_tf
 from mgtl_tf.config import SYSTEMS, RunConfig
 from mgtl_tf.presets import PRESETS, load_preset
-from mgtl_tf.training.checkpoint import Checkpoints, Progress
+from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.optimizers import make_optimizer
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.step import TrainStep
 from tests.processor import needs_bfloat16
 

@@ -7,11 +7,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-<<<<<<< HEAD
-from mgtl_tf.losses import total_loss
-from mgtl_tf.training import environment
-=======
->>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)
 from tests.processor import needs_bfloat16
 from tests.training.small_step import SmallStep, batch
 
@@ -128,30 +123,3 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_halved(begin):
         np.any(v.numpy() != value)
         for value, v in zip(before, step.model.trainable_variables, strict=True)
     )
-<<<<<<< HEAD
-
-
-@pytest.mark.parametrize(
-    ("capability", "policy"),
-    [
-        ((9, 0), "mixed_bfloat16"),
-        ((8, 0), "mixed_bfloat16"),
-        ((7, 5), "mixed_float16"),
-        ((6, 1), "float32"),
-    ],
-)
-def test_auto_takes_what_the_weakest_gpu_computes(
-    monkeypatch, capability, policy
-):
-    details = {"new": (9, 0), "old": capability}
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind: list(details)
-    )
-    monkeypatch.setattr(
-        tf.config.experimental,
-        "get_device_details",
-        lambda gpu: {"compute_capability": details[gpu]},
-    )
-    assert environment.resolve_dtype_policy("auto") == policy
-=======
->>>>>>> 921c1a2 (Training: TensorFlow's CRCs and progress variables in place of a JSON manifest; Eq. 9 by total_loss on every path; RunConfig ends at the workflow)

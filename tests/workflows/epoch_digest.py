@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Pair
-from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.workflows.order import EpochOrder
 
 CONFIG = RunConfig().replace(
@@ -67,13 +67,18 @@ def epochs(worker, workers):
         worker=worker, workers=workers, is_chief=True, from_chief=lambda x: x
     )
     batches = EpochOrder(
-        CONFIG, MeanColor(), Arrays(31), places(31), distribution
+        CONFIG.data,
+        CONFIG.train,
+        MeanColor(),
+        Arrays(31),
+        places(31),
+        distribution,
     )
     progress, found = Progress(), []
     for epoch in range(3):
         progress.epoch = epoch
         listed = list(batches(progress))
-        found.append((progress.neighbours, batches._compose(progress), listed))
+        found.append((progress.neighbours, batches.rows(progress), listed))
     return found
 
 

@@ -36,7 +36,7 @@ def run(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model_and_source(run):
     config, model = load_model(run)
-    pairs = read_split(config, "validation")
+    pairs = read_split(config.data, "validation")
     source = FileSource(pairs, config.model.image_size)
     return model, source
 

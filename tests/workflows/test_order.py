@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.training.checkpoint import Progress
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows import order
 from mgtl_tf.workflows.order import EpochOrder
 from tests import programs
 
@@ -39,26 +39,12 @@ def test_two_processes_and_other_worker_counts_see_the_same_epochs():
     assert len(found[0]) == 1 and found[0] == found[1]
 
 
-class Neighbours(EpochOrder):
-    """Names what would have been mined, epoch by epoch."""
-
-    def __init__(self, **settings):
-        self.config = RunConfig().replace(**settings)
-        self.mined = []
-
-    def _for_all(self, mine):
-        self.mined.append(mine.__name__)
-        return mine.__name__
-
-    def kinds(self, epochs):
-        progress, found = Progress(), []
-        for progress.epoch in range(epochs):
-            self._renew_neighbours(progress)
-            found.append(progress.neighbours)
-        return found
+def order(pairs, **settings):
+    config = RunConfig().replace(**settings)
+    return EpochOrder(config.data, config.train, None, range(len(pairs)), pairs)
 
 
-MAP, MODEL = "_near_on_map", "_near_for_model"
+MAP, MODEL = "_near_on_map", "_hard_negatives"
 
 
 @pytest.mark.parametrize(
@@ -80,33 +66,35 @@ MAP, MODEL = "_near_on_map", "_near_for_model"
         ),
     ],
 )
-def test_what_each_epoch_is_composed_from(settings, kinds, mined):
-    batches = Neighbours(mining_every=4, **settings)
-    assert batches.kinds(6) == kinds
-    assert batches.mined == mined
+def test_what_each_epoch_is_composed_from(monkeypatch, settings, kinds, mined):
+    calls = []
+    for name in (MAP, MODEL):
+        mine = lambda self, name=name: calls.append(name) or name  # noqa: E731
+        monkeypatch.setattr(EpochOrder, name, mine)
+    batches = order([Pair("a", "g", "a")], mining_every=4, **settings)
+    progress, found = Progress(), []
+    for progress.epoch in range(6):
+        batches._renew_neighbours(progress)
+        found.append(progress.neighbours)
+    assert (found, calls) == (kinds, mined)
 
 
-def test_the_first_epochs_hold_neighbours_on_the_map(monkeypatch):
+def test_the_first_epochs_hold_neighbours_on_the_map():
     """Places on a line, in random order of rows: batches are short pieces."""
-    rng = np.random.default_rng(0)
-    line = rng.permutation(200)
+    line = np.random.default_rng(0).permutation(200)
     pairs = [
-        order.Pair(str(i), "g", f"a{i}", (30.0 * x, 0.0))
-        for i, x in enumerate(line)
+        Pair(str(i), "g", f"a{i}", (30.0 * x, 0.0)) for i, x in enumerate(line)
     ]
-    config = RunConfig().replace(
-        batch_size=8, mining_by_position_until=1, mining_neighbours=8
-    )
-    batches = EpochOrder(config, None, range(200), pairs)
+    by_map = {"mining_by_position_until": 1, "mining_neighbours": 8}
+    batches = order(pairs, batch_size=8, **by_map)
     progress = Progress()
     batches._renew_neighbours(progress)
-    spans = np.ptp(line[batches._compose(progress)], axis=1)
+    spans = np.ptp(line[batches.rows(progress)], axis=1)
     assert np.median(spans) < 25  # by chance about 155
 
 
 def test_pairs_without_positions_are_refused():
-    config = RunConfig().replace(batch_size=2, mining_by_position_until=1)
-    pairs = [order.Pair(str(i), "g", f"a{i}") for i in range(4)]
-    batches = EpochOrder(config, None, range(4), pairs)
+    pairs = [Pair(str(i), "g", f"a{i}") for i in range(4)]
+    batches = order(pairs, batch_size=2, mining_by_position_until=1)
     with pytest.raises(UserError, match="must be 0: fewer than two"):
         batches(Progress())

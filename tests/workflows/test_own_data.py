@@ -81,7 +81,7 @@ def test_two_panoramas_of_an_aerial_image_one_without_a_position(
     [
         ({"same_place_metres": 1e6}, r"same_place_metres=1e\+06: all 6 .*"),
         ({"same_place_metres": 600.0}, r"\(555\.\d m at most\)"),
-        ({"batch_size": 7}, "give at most --batch_size=6$"),
+        ({"batch_size": 7}, "give at most batch_size=6$"),
     ],
 )
 def test_no_negatives_at_all_is_told_before_the_first_step(
@@ -110,15 +110,15 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
     data = own(tmp_path / "data", count=8)
     (data / "tiles/3.tif").unlink()
     whole = SMALL.replace(data_dir=str(data))
-    with pytest.raises(UserError, match="3.tif does not exist; .*--partial"):
+    with pytest.raises(UserError, match="3.tif does not exist; .*partial"):
         train(whole, tmp_path / "run")
-    with pytest.raises(UserError, match="--partial: needs --data_cache"):
+    with pytest.raises(UserError, match="partial: needs data_cache"):
         train(whole.replace(partial=True), tmp_path / "run")
     prepared = tmp_path / "prepared"
     settings = CacheSettings("csv", SMALL.model.image_size, (0.0, 1.0))
     prepare(data, prepared, settings, 1, progress=False)
     cached = whole.replace(data_cache=str(prepared))
-    with pytest.raises(UserError, match="use the pairs .* with --partial"):
+    with pytest.raises(UserError, match="use the pairs .* with partial"):
         train(cached, tmp_path / "run")
     found = trained(cached.replace(partial=True), tmp_path / "run")
     assert "partial: 1 train pairs are left out, 7 are used" in caplog.text
@@ -131,7 +131,7 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
     assert json.loads(saved.read_text())["left_out"] == found["left_out"]
     page = (tmp_path / "run/report/report.html").read_text()
     assert "validation pairs left out" in page
-    with pytest.raises(UserError, match="--partial"):
+    with pytest.raises(UserError, match="partial"):
         evaluate_run(tmp_path / "run", partial=False)
 
 
@@ -165,19 +165,21 @@ def test_a_partial_cvact_download_can_be_used(tmp_path):
         dataset="cvact", data_dir=str(data), ground_crop=(0.25, 0.75)
     ).replace(image_size=(8, 32))
     with pytest.raises(UserError, match="p1_grdView.jpg does not exist; .*par"):
-        read_data(config)
+        read_data(config.data)
     prepared = tmp_path / "prepared"
     settings = CacheSettings("cvact", config.model.image_size, (0.25, 0.75))
     found = prepare(data, prepared, settings, 1, progress=False)
     assert (found.pairs, found.left_out) == (8, 3)
     part = config.replace(data_cache=str(prepared), partial=True)
-    dataset = read_data(part)
+    dataset = read_data(part.data)
     assert [p.id for p in dataset.train] == ["p0", "p2", "p3"]
     assert [p.id for p in dataset.validation] == ["p5", "p7"]
     assert dataset.left_out == (2, 1)
     assert left_out(dataset) == {"left_out": {"train": 2, "validation": 1}}
     # Five rows, of which it reads its own three.
-    source = open_source(part, dataset.train, tmp_path / "unused")
+    source = open_source(
+        part.data, part.model.image_size, dataset.train, tmp_path / "unused"
+    )
     ground, _ = source.load(np.arange(3))
     assert len(source) == 3 and ground.any(axis=(1, 2, 3)).all()
     assert not (tmp_path / "unused").exists()

@@ -161,22 +161,22 @@ def test_training_reads_the_prepared_pixels(world, tmp_path):
         dataset="procedural",
         data_dir=str(world),
         data_cache=str(tmp_path / "p"),
-        image_size=SETTINGS.image_size,
     )
+    size = SETTINGS.image_size
     dataset = read_dataset("procedural", world)
     rows = np.array([2, 0, 5])
     for pairs in (dataset.train[::-1], dataset.validation):
-        source = open_source(config, pairs, tmp_path / "unused")
+        source = open_source(config.data, size, pairs, tmp_path / "unused")
         files = FileSource(pairs, SETTINGS.image_size)
         assert len(source) == len(pairs)
         for a, b in zip(source.load(rows), files.load(rows), strict=True):
             np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "unused").exists()
-    require_prepared(config)
+    require_prepared(config.data)
     with pytest.raises(UserError, match="was made of procedural, and this"):
-        require_prepared(config.replace(dataset="cvusa"))
+        require_prepared(config.replace(dataset="cvusa").data)
     with pytest.raises(UserError, match=r"image_size is \[16, 40\], not"):
-        open_source(config.replace(image_size=(16, 80)), pairs, tmp_path)
+        open_source(config.data, (16, 80), pairs, tmp_path)
 
 
 def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):

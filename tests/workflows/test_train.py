@@ -1,6 +1,9 @@
-"""A run folder's rules: what begins a run, what goes on with it."""
+"""A run folder's rules: what begins a run, what resumes it, what stops it."""
 
-import cv2
+import contextlib
+import os
+import signal
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,47 +11,57 @@ import tensorflow as tf
 from mgtl_tf.config import RunConfig
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training import checkpoint
+from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows import order
+from mgtl_tf.workflows import train as workflow
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train
-from tests.tiny_runs import TINY
+from tests.small_disk import fill
+from tests.tiny_runs import TINY, write_noisy_cvusa
 
 SAME = dict.fromkeys(("r@1", "r@5", "r@10", "r@1%"), 0.5)
-SMALL = TINY.replace(
-    recurrent_steps=1,
-    batch_size=2,
-    epochs=1,
-    cache="none",
-)
+SMALL = TINY.replace(batch_size=2, epochs=1, cache="none")
+FROM_EVERY_STEP = {"checkpoint_steps": 1, "log_every": 1, "evaluate_every": 0}
 
 
-def world(root, count, validation=0):
-    """A folder in CVUSA's layout; the first training pairs validate as well."""
-    noise = np.random.default_rng(0)
-    rows = []
-    for i in range(1, count + 1):
-        aerial, ground = f"bingmap/19/{i}.png", f"streetview/{i}.png"
-        for name, size in ((aerial, (16, 16)), (ground, (8, 16))):
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pixels = noise.integers(0, 256, (*size, 3), np.uint8)
-            cv2.imwrite(str(path), pixels)
-        rows.append(f"{aerial},{ground}")
-    (root / "splits").mkdir()
-    (root / "splits/train-19zl.csv").write_text("\n".join(rows))
-    (root / "splits/val-19zl.csv").write_text("\n".join(rows[:validation]))
-    return root
+@pytest.fixture
+def world(tmp_path):
+    """A function: pairs of a new folder, of which so many validate as well."""
+
+    def make(count=4, validation=0, name="world"):
+        write_noisy_cvusa(tmp_path / name, count)
+        path = tmp_path / name / "splits/val-19zl.csv"
+        lines = path.read_text().splitlines()[:validation]
+        path.write_text("\n".join(lines))
+        return str(tmp_path / name)
+
+    return make
 
 
-def test_a_run_that_saved_nothing_takes_another_config(tmp_path):
+def one_line(error):
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_a_run_that_saved_nothing_takes_another_config(
+    world, tmp_path, monkeypatch
+):
     run_dir = tmp_path / "run"
-    config = SMALL.replace(data_dir=str(world(tmp_path / "world", 4)))
+    config = SMALL.replace(data_dir=world())
     with pytest.raises(UserError, match="backbone_weights=none"):
         train(config.replace(backbone_weights="no.h5"), run_dir)
+
+    def exhausted(self, progress):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(TrainingLoop, "run", exhausted)
+        with pytest.raises(UserError, match="batch_size=2: more memory"):
+            train(config, run_dir)
+    assert not checkpoint.has_checkpoint(run_dir)
     # The remedy works; without validation pairs there is a report as well.
     assert train(config, run_dir)
     assert RunConfig.load(run_dir) == config
@@ -58,42 +71,27 @@ def test_a_run_that_saved_nothing_takes_another_config(tmp_path):
     # Moved data is the same data; other pairs are not.
     (tmp_path / "world").rename(tmp_path / "moved")
     assert train(config.replace(data_dir=str(tmp_path / "moved")), run_dir)
-    other = world(tmp_path / "other", 3)
+    other = config.replace(data_dir=world(3, name="other"))
     with pytest.raises(UserError, match="not those that the run was begun"):
-        train(config.replace(data_dir=str(other)), run_dir)
+        train(other, run_dir)
 
 
-def test_diverged_weights_are_told_where_places_are_mined(
-    tmp_path, monkeypatch
+def test_diverged_weights_are_named_where_places_are_mined(
+    world, tmp_path, monkeypatch
 ):
-    config = SMALL.replace(
-        data_dir=str(world(tmp_path / "world", 4)), mining_start=0
-    )
-
     def diverged(model, batches, progress):
         return np.full((4, 3), np.nan), np.ones((4, 3))
 
-    monkeypatch.setattr(order.evaluation, "embed", diverged)
+    monkeypatch.setattr(evaluation, "embed", diverged)
+    config = SMALL.replace(data_dir=world(), mining_start=0)
     with pytest.raises(UserError, match="the weights diverged"):
         train(config, tmp_path / "run")
 
 
-def test_exhausted_memory_names_the_flag(tmp_path, monkeypatch):
-    def exhausted(self, progress):
-        raise tf.errors.ResourceExhaustedError(None, None, "OOM")
-
-    monkeypatch.setattr(TrainingLoop, "run", exhausted)
-    config = SMALL.replace(data_dir=str(world(tmp_path / "world", 4)))
-    with pytest.raises(UserError, match="--batch_size=2: more memory"):
-        train(config, tmp_path / "run")
-    assert not checkpoint.has_checkpoint(tmp_path / "run")
-
-
 def test_other_data_is_read_as_that_data_set_is():
-    config = on_data(RunConfig(), "cvact", "there")
-    assert config.data.ground_crop == (0.25, 0.75)
-    assert config.data.data_dir == "there"
-    own = RunConfig().replace(ground_crop=(0.1, 0.9), data_dir="here")
+    data = on_data(RunConfig().data, "cvact", "there")
+    assert (data.ground_crop, data.data_dir) == ((0.25, 0.75), "there")
+    own = RunConfig().replace(ground_crop=(0.1, 0.9), data_dir="here").data
     assert on_data(own, "cvusa", None) == own
 
 
@@ -104,40 +102,43 @@ def weights(run_dir):
     return [reader.get_tensor(n) for n in names if n.startswith("model/")]
 
 
-def test_dropout_and_jitter_go_on_where_they_were(tmp_path, monkeypatch):
+def test_dropout_and_jitter_resume_where_they_were(
+    world, tmp_path, monkeypatch
+):
     """The random states of layers are part of a checkpoint, as weights are."""
     config = SMALL.replace(
-        data_dir=str(world(tmp_path / "world", 5)),
-        epochs=3,
-        recurrent_steps=0,
+        data_dir=world(5),
+        epochs=2,
         backbone_dropout=0.5,
         roll_and_mirror=True,
         color_jitter=0.3,
         learning_rate=1e-2,
+        **FROM_EVERY_STEP,
     )
-    assert train(config, tmp_path / "whole")
-    asked = iter([False] * 5 + [True])
-    with monkeypatch.context() as patch:
-        patch.setattr(
-            "mgtl_tf.training.signals.StopSignals.requested",
-            lambda self: next(asked),
-        )
-        assert not train(config, tmp_path / "parts")
+    assert train(config, tmp_path / "run")
+    expected = weights(tmp_path / "run")
+    save = Checkpoints.save_last
+
+    def then(self, progress):
+        save(self, progress)
+        if progress.step == 2:  # seen after the third
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Checkpoints, "save_last", then)
+    assert not train(config, tmp_path / "parts")
     assert train(config, tmp_path / "parts")
-    expected, found = weights(tmp_path / "whole"), weights(tmp_path / "parts")
-    for a, b in zip(expected, found, strict=True):
+    for a, b in zip(expected, weights(tmp_path / "parts"), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 @pytest.mark.parametrize("validation", [0, 3])
 def test_best_holds_the_averages_and_last_the_weights(
-    tmp_path, monkeypatch, validation
+    world, tmp_path, monkeypatch, validation
 ):
     """Also where there is nothing to evaluate on, for export needs them."""
     config = SMALL.replace(
-        data_dir=str(world(tmp_path / "world", 4, validation)),
+        data_dir=world(4, validation),
         epochs=2,
-        recurrent_steps=0,
         ema_momentum=0.15,
         learning_rate=1e-2,
     )
@@ -152,10 +153,11 @@ def test_best_holds_the_averages_and_last_the_weights(
     monkeypatch.setattr(TrainStep, "__call__", remembered)
     # Of equally good evaluations the last is kept.
     monkeypatch.setattr(evaluation.metrics, "recall", lambda *_, **__: SAME)
+    monkeypatch.setattr(workflow, "write_run_report", lambda *_: None)
     assert train(config, tmp_path / "run")
     averages = steps[0]
-    for weights in steps[1:]:
-        pairs = zip(averages, weights, strict=True)
+    for now in steps[1:]:
+        pairs = zip(averages, now, strict=True)
         averages = [0.15 * a + 0.85 * w for a, w in pairs]
     for which, expected in (("best", averages), ("last", steps[-1])):
         _, model = checkpoint.load_model(tmp_path / "run", which)
@@ -175,10 +177,11 @@ def _pictures(run_dir):
     return found
 
 
-def test_a_whole_other_recipe(tmp_path):
+def test_every_option_beyond_the_paper(world, tmp_path):
     """InfoNCE, AdamW, cosine, averages, clipping, a profile: to the report."""
     config = SMALL.replace(
-        data_dir=str(world(tmp_path / "world", 12, validation=3)),
+        data_dir=world(12, validation=3),
+        recurrent_steps=1,
         loss="info_nce",
         optimizer="adamw",
         schedule="cosine",
@@ -200,28 +203,83 @@ def test_a_whole_other_recipe(tmp_path):
     assert _pictures(run_dir) == {6: 2}
 
 
-def test_a_second_training_of_a_run_folder_is_refused(tmp_path, monkeypatch):
+def test_a_second_training_of_a_run_folder_is_refused(
+    world, tmp_path, monkeypatch
+):
     """It changes nothing; who reads the run meanwhile may."""
     run_dir = tmp_path / "run"
-    data = str(world(tmp_path / "world", 4, validation=2))
-    config = SMALL.replace(data_dir=data, checkpoint_steps=1)
-    save, refused, read = checkpoint.Checkpoints.save_last, [], []
+    config = SMALL.replace(data_dir=world(4, validation=2), checkpoint_steps=1)
+    save, refused, read = Checkpoints.save_last, [], []
+
+    def content():
+        return {
+            path: path.read_bytes()
+            for path in run_dir.rglob("*")
+            if path.is_file()
+        }
 
     def then(self, progress):
         save(self, progress)
         if not refused:
-            before = sorted(run_dir.rglob("*"))
+            before = content()
             with pytest.raises(UserError) as error:
                 train(config, run_dir)
-            refused.append(str(error.value))
-            assert sorted(run_dir.rglob("*")) == before
+            refused.append(one_line(error))
+            assert content() == before
             read.append(checkpoint.load_model(run_dir, "last"))
 
-    monkeypatch.setattr(checkpoint.Checkpoints, "save_last", then)
+    monkeypatch.setattr(Checkpoints, "save_last", then)
     assert train(config, run_dir)
-    assert f"--run_dir={run_dir}: another process is training" in refused[0]
+    assert f"{run_dir}: another process is training" in refused[0]
     assert read
     assert not (run_dir / ".lock").exists()
     # A killed one's lock hinders nobody.
     (run_dir / ".lock").write_text("process 1 on an old host since 1970")
     assert train(config, run_dir)
+
+
+def test_a_run_folder_that_cannot_be_written(world, tmp_path, disk):
+    folder, mount = disk
+    config = SMALL.replace(data_dir=world())
+    assert mount("remount,ro")
+    (tmp_path / "file").touch()
+    for run_dir, reason in (
+        (folder / "new", "Read-only file system"),
+        (tmp_path / "file", "File exists"),
+        (tmp_path / "file/run", "Not a directory"),
+    ):
+        with pytest.raises(UserError, match="cannot be written") as error:
+            train(config, run_dir)
+        assert one_line(error).startswith(f"{run_dir}: ")
+        assert reason in str(error.value)
+
+
+def test_one_trouble_after_the_other(disk, world, tmp_path, monkeypatch):
+    """Data gone, disk full, each repaired: the run still ends as it should."""
+    folder, _ = disk
+    run_dir = folder / "run"
+    config = SMALL.replace(data_dir=world(), epochs=2, **FROM_EVERY_STEP)
+    save, at_step = Checkpoints.save_last, {}
+
+    def then(self, progress):
+        save(self, progress)
+        at_step.pop(progress.step, contextlib.nullcontext)()
+
+    monkeypatch.setattr(Checkpoints, "save_last", then)
+    images, away = tmp_path / "world/bingmap", tmp_path / "away"
+    at_step[1] = lambda: images.rename(away)
+    with pytest.raises(UserError, match=r"\.png: No such file") as error:
+        train(config, run_dir)
+    assert "bingmap/19/" in one_line(error)
+    # So does the same command, before the data are back.
+    with pytest.raises(UserError, match="does not exist"):
+        train(config, run_dir)
+    away.rename(images)
+    at_step[3] = lambda: fill(folder)
+    with pytest.raises(UserError, match="No space left on device") as error:
+        train(config, run_dir)
+    assert "batch_size" not in one_line(error)
+    (folder / "filler").unlink()
+    assert train(config, run_dir)
+    steps = [r["step"] for r in read_metrics(run_dir)]
+    assert steps == list(range(1, 5))
