@@ -151,11 +151,8 @@ def test_other_pairs_of_the_same_data_set(run, tmp_path):
         evaluate_run(copy, data_dir=str(other), data_cache=str(prepared))
 
 
-def test_the_rule_of_a_data_set_is_its_own_unless_given():
-    assert evaluate._hit_metres("cvact_test", None) == 5.0
-    assert evaluate._hit_metres("cvact_test", 0.0) == 0.0
-    assert evaluate._hit_metres("cvusa", None) == 0.0
-    # The test set is of the same country and cameras.
+def test_cvacts_test_set_is_no_other_data_set():
+    """It is of the same country and cameras."""
     assert evaluate._transfer("cvact", "cvact_test") == ""
     assert evaluate._transfer("cvusa", "cvact_test") == "cvusa to cvact_test"
 

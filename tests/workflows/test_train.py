@@ -107,7 +107,7 @@ def test_dropout_and_jitter_resume_where_they_were(
 ):
     """The random states of layers are part of a checkpoint, as weights are."""
     config = SMALL.replace(
-        data_dir=world(5),
+        data_dir=world(7),
         epochs=2,
         backbone_dropout=0.5,
         roll_and_mirror=True,
@@ -121,7 +121,7 @@ def test_dropout_and_jitter_resume_where_they_were(
 
     def then(self, progress):
         save(self, progress)
-        if progress.step == 2:  # seen after the third
+        if progress.step == 4:  # of six: stops after the fifth
             os.kill(os.getpid(), signal.SIGTERM)
 
     monkeypatch.setattr(Checkpoints, "save_last", then)
