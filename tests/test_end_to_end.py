@@ -209,12 +209,6 @@ def test_truncated_image_stops_before_training(world, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_batch_larger_than_the_data(world, tmp_path):
-    flags = [*TINY, f"--data_dir={world}", f"--run_dir={tmp_path / 'run'}"]
-    result = program("train", *flags, "--batch_size=11", check=1)
-    assert "batch_size=11" in result.stderr
-
-
 @pytest.mark.skipif(
     not REAL.is_dir(), reason="../shared/data/real_pairs is not here"
 )

@@ -17,7 +17,7 @@ from mgtl_tf.datasets.problems import ERROR, WARNING, Problem, write_report
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import unwritable
+from mgtl_tf.utils.atomic_io import naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_header
 
@@ -36,10 +36,10 @@ class Prepared:
 
     Attributes:
         problems: errors and warnings, split by split.
-        notes: what is not as published, but may be meant so.
+        notes: what is not as published, which may be intended.
         pairs: of all lists.
         left_out: of those, how many are not in the cache.
-        made: blocks of rows that were decoded now; 0: all was there.
+        made: blocks of rows that were decoded now.
         report: the file that holds the problems.
     """
 
@@ -72,32 +72,42 @@ def prepare(
         settings: the data set's name and what decides the pixels.
         processes: how many decode at a time; default one a core.
         progress: whether to show a bar.
-        verify: whether what is decoded already is read again and compared
-            with its checksums.
+        verify: whether existing rows are compared with their checksums.
 
     Raises:
         UserError: where nothing can be read at all, or `output_dir` holds a
-            cache made otherwise, or cannot be written.
+            cache of other settings, or cannot be written.
     """
     output_dir = Path(output_dir)
     problems: list[Problem] = []
     dataset = read_dataset(settings.dataset, data_dir, problems)
-    both = {"train": dataset.train, "validation": dataset.validation}
-    splits = {split: both[split] for split in SPLITS if both[split]}
+    both = zip(SPLITS, (dataset.train, dataset.validation), strict=True)
+    splits = {split: pairs for split, pairs in both if pairs}
     if not splits:
         first = f": {problems[0]}" if problems else ""
-        raise UserError(f"--data_dir={data_dir}: lists no pair at all{first}")
-    _make_folder(output_dir)
+        raise UserError(f"{data_dir}: lists no pair at all{first}")
+    with naming_write_errors(output_dir):
+        output_dir.mkdir(parents=True, exist_ok=True)
     notes = list(dataset.notes)
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
     found = build_caches(caches, settings, processes, progress, verify=verify)
+    published = _PUBLISHED_SIZES.get(settings.dataset, {})
     for split, pairs in splits.items():
         folder = output_dir / split
         filled = found[folder]
         problems += _problems(split, pairs, filled, folder)
-        problems += _odd_sizes(split, settings.dataset, pairs, filled)
-        notes += _sizes(split, settings.dataset, filled)
+        for view, size in published.items():
+            counts = _counts(filled, view)
+            notes += [
+                f"{count:,} {split} {_IMAGE[view]} of {other} pixels"
+                f" (published: {size})"
+                for other, count in sorted(counts.items())
+                if other != size
+            ]
+            # Where most are of another size, they were resized on purpose.
+            if 2 * counts[size] > counts.total():
+                problems += _odd_sizes(split, pairs, filled, view, size)
         left_out += len({row for row, _, _ in filled.left_out()})
         made += filled.made
     write_report(output_dir / REPORT_CSV, problems)
@@ -111,17 +121,10 @@ def prepare(
     )
 
 
-def _make_folder(output_dir: Path) -> None:
-    try:
-        output_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise unwritable(f"--output_dir={output_dir}", error) from error
-
-
 def _problems(
     split: str, pairs: Sequence[Pair], filled: CacheContents, folder: Path
 ) -> Iterator[Problem]:
-    """What came to light while decoding, by row."""
+    """What was found while decoding, by row."""
     found = [(row, v, why, ERROR) for row, v, why in filled.left_out()]
     found += [(row, v, why, WARNING) for row, v, why in filled.warnings()]
     out = {row for row, _, _, severity in found if severity == ERROR}
@@ -136,26 +139,18 @@ def _problems(
         path = str(file_of(pair, view))
         yield Problem(path, split, pair.row, reason, pair.id, severity)
     for block in filled.corrupt:
-        first = block * BLOCK_ROWS
-        last = min(first + BLOCK_ROWS, len(pairs)) - 1
+        own = _of_block(pairs, block)
         yield Problem(
             str(folder),
             split,
-            pairs[first].row,
-            f"pairs {pairs[first].id} to {pairs[last].id} had other bytes than"
-            " were written (checksum); decoded anew",
+            own[0].row,
+            f"pairs {own[0].id} to {own[-1].id} had other bytes than were"
+            " written (checksum); decoded again",
         )
 
 
-def _sizes(split: str, dataset: str, filled: CacheContents) -> Iterator[str]:
-    """Lines about images that are not of the published size."""
-    for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
-        for size, count in sorted(_counts(filled, view).items()):
-            if size != published:
-                yield (
-                    f"{count:,} {split} {_IMAGE[view]} of {size} pixels"
-                    f" (published: {published})"
-                )
+def _of_block(pairs: Sequence[Pair], block: int) -> Sequence[Pair]:
+    return pairs[block * BLOCK_ROWS : (block + 1) * BLOCK_ROWS]
 
 
 def _counts(filled: CacheContents, view: str) -> Counter[str]:
@@ -167,32 +162,29 @@ def _counts(filled: CacheContents, view: str) -> Counter[str]:
 
 
 def _odd_sizes(
-    split: str, dataset: str, pairs: Sequence[Pair], filled: CacheContents
+    split: str,
+    pairs: Sequence[Pair],
+    filled: CacheContents,
+    view: str,
+    published: str,
 ) -> Iterator[Problem]:
-    """The images of another size, where most are of the published one."""
-    for view, published in _PUBLISHED_SIZES.get(dataset, {}).items():
-        counts = _counts(filled, view)
-        if 2 * counts[published] <= counts.total():
+    """The images that are not of the published size."""
+    for block, record in enumerate(filled.records):
+        if set(record.sizes[view]) <= {published}:
             continue
-        for block, record in enumerate(filled.records):
-            if set(record.sizes[view]) <= {published}:
-                continue
-            first = block * BLOCK_ROWS
-            for pair in pairs[first : first + BLOCK_ROWS]:
-                path = file_of(pair, view)
-                size = _stored_size(path)
-                if size not in ("", published):
-                    reason = f"is {size} pixels (published: {published})"
-                    yield Problem(
-                        str(path), split, pair.row, reason, pair.id, WARNING
-                    )
+        for pair in _of_block(pairs, block):
+            path = file_of(pair, view)
+            if (size := _stored_size(path)) not in ("", published):
+                reason = f"is {size} pixels (published: {published})"
+                yield Problem(
+                    str(path), split, pair.row, reason, pair.id, WARNING
+                )
 
 
 def _stored_size(path: Path) -> str:
-    """What a file says of its size; "" where it cannot be read."""
+    """The size in a file's header; "" where it cannot be read."""
     try:
-        header = read_header(read_file(path))
+        height, width = read_header(read_file(path)).upright_size
     except (UserError, ValueError):
         return ""
-    height, width = header.upright_size
     return f"{width} x {height}"

@@ -14,20 +14,9 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
-from tests.tiny_runs import write_image, write_noisy_cvusa, write_run
+from tests.tiny_runs import TINY, write_image, write_noisy_cvusa, write_run
 
-CONFIG = RunConfig().replace(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=1,
-    batch_size=2,
-    epochs=1,
-    cache="none",
-    backbone_weights="none",
-)
+CONFIG = TINY.replace(batch_size=2, epochs=1, cache="none")
 
 
 @pytest.fixture(scope="module")

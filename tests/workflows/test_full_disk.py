@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.retrieval.report.charts import save_figure
 from mgtl_tf.synthetic.settings import WorldSettings
@@ -25,17 +24,8 @@ from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
 from polar.convert import ConversionError, convert_folder
 from tests.small_disk import fill
-from tests.tiny_runs import write_noisy_cvusa, write_run
+from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
 
-CONFIG = RunConfig().replace(
-    image_size=(8, 16),
-    width_multiplier=1 / 64,
-    poolings=1,
-    channels=4,
-    heads=2,
-    recurrent_steps=0,
-    backbone_weights="none",
-)
 PLACES = 8
 
 
@@ -44,7 +34,7 @@ def made(tmp_path_factory):
     """A run, its export, a gallery, and the images that they are of."""
     root = tmp_path_factory.mktemp("made")
     write_noisy_cvusa(root / "data", PLACES)
-    write_run(root / "run", CONFIG)
+    write_run(root / "run", TINY)
     export_run(root / "run", root / "export")
     aerial = root / "data/bingmap/19"
     index_gallery(root / "export", [aerial], root / "gallery", progress=False)
