@@ -154,8 +154,8 @@ class EpochOrder:
     def _hard_negatives(self) -> np.ndarray:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
         with pair_bar("mine", self.pairs) as bar:
-            ground, satellite = evaluation.embed_pairs(
-                self.model, batches, self.pairs, bar.update
+            ground, satellite = evaluation.embed(
+                self.model, batches, bar.update, self.pairs
             )
         return mine_hard_negatives(
             ground,

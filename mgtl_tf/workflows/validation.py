@@ -49,8 +49,8 @@ class Validation:
         """
         batches = eval_batches(self.source, self._batch_size)
         with pair_bar("evaluate", self.pairs) as bar:
-            ground, satellite = evaluation.embed_pairs(
-                model, batches, self.pairs, bar.update
+            ground, satellite = evaluation.embed(
+                model, batches, bar.update, self.pairs
             )
         result = evaluation.evaluate(
             ground, satellite, positions(self.pairs), images=self.images

@@ -79,10 +79,11 @@ def test_a_run_that_saved_nothing_takes_another_config(
 def test_diverged_weights_are_named_where_places_are_mined(
     world, tmp_path, monkeypatch
 ):
-    def diverged(model, batches, progress):
-        return np.full((4, 3), np.nan), np.ones((4, 3))
+    def diverged(ground, satellite):
+        ones = tf.ones((len(ground), 3))
+        return ones * np.nan, ones
 
-    monkeypatch.setattr(evaluation, "embed", diverged)
+    monkeypatch.setattr(evaluation, "_encoder", lambda model: diverged)
     config = SMALL.replace(data_dir=world(), mining_start=0)
     with pytest.raises(UserError, match="the weights diverged"):
         train(config, tmp_path / "run")
