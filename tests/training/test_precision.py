@@ -8,7 +8,6 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.losses import total_loss
-from mgtl_tf.training import environment
 from tests.processor import needs_bfloat16
 from tests.training.small_step import SmallStep, batch
 
@@ -16,7 +15,7 @@ from tests.training.small_step import SmallStep, batch
 @pytest.fixture(scope="module")
 def begin():
     """A function: a policy -> its step at the beginning."""
-    made = functools.cache(lambda policy: SmallStep(dtype_policy=policy))
+    made = functools.cache(lambda policy: SmallStep(1, dtype_policy=policy))
     return lambda policy: made(policy).begin()
 
 
@@ -125,27 +124,3 @@ def test_a_step_that_overflows_is_left_out_and_the_scale_halved(begin):
         np.any(v.numpy() != value)
         for value, v in zip(before, step.model.trainable_variables, strict=True)
     )
-
-
-@pytest.mark.parametrize(
-    ("capability", "policy"),
-    [
-        ((9, 0), "mixed_bfloat16"),
-        ((8, 0), "mixed_bfloat16"),
-        ((7, 5), "mixed_float16"),
-        ((6, 1), "float32"),
-    ],
-)
-def test_auto_takes_what_the_weakest_gpu_computes(
-    monkeypatch, capability, policy
-):
-    details = {"new": (9, 0), "old": capability}
-    monkeypatch.setattr(
-        tf.config, "list_physical_devices", lambda kind: list(details)
-    )
-    monkeypatch.setattr(
-        tf.config.experimental,
-        "get_device_details",
-        lambda gpu: {"compute_capability": details[gpu]},
-    )
-    assert environment.resolve_dtype_policy("auto") == policy
