@@ -102,11 +102,12 @@ def _escape_output() -> None:
 
 
 class _OneLine(logging.Filter):
-    """Escapes a record's message."""
+    """Escapes a record's message; TensorFlow's mere information is hidden."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = shown(record.getMessage()), ()
-        return True
+        of_tensorflow = f"{os.sep}tensorflow{os.sep}" in record.pathname
+        return record.levelno > logging.INFO or not of_tensorflow
 
 
 def _parse(argv: list[str]) -> list[str]:

@@ -115,8 +115,6 @@ def test_python_blocks_run(code, capsys, tmp_path, monkeypatch):
     if "112, 616" not in code:
         code = code.replace("mgtl_tf.ModelConfig()", SMALL)
     code = code.replace("width_multiplier=0.25", "width_multiplier=1 / 16")
-    # XLA's compilation of so few steps would take most of the time.
-    code = code.replace("Adam(1e-5))", "Adam(1e-5), jit_compile=False)")
     exec(code, {})
     assert capsys.readouterr().out.strip()
 

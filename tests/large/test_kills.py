@@ -18,7 +18,7 @@ CACHE_KILLS = int(os.environ.get("KILLS", 20))
 PAIRS = int(os.environ.get("PAIRS", 400))
 SEED = int(os.environ.get("SEED", 0))
 # Fewer epochs of more steps than the large form: each epoch costs seconds.
-SHORT, SHORT_PAIRS, SHORT_KILLS = "--epochs=3", (18, 7), 3
+SHORT, SHORT_PAIRS, SHORT_KILLS = "--epochs=3", (18, 7), 2
 
 
 def test_kills_in_succession_leave_no_trace(tmp_path):

@@ -17,12 +17,12 @@ from mgtl_tf.training.step import TrainStep
 from tests.processor import needs_bfloat16
 
 SYSTEMS = {
-    "mgtl": {"channels": 12, "heads": 3, "recurrent_steps": 2},
+    "mgtl": {"channels": 12, "heads": 3, "recurrent_steps": 1},
     "safa": {"attention_maps": 3},
     "l2ltr": {
         "channels": 12,
         "heads": 3,
-        "vit_blocks": 2,
+        "vit_blocks": 1,
         "stem_blocks": (1, 1, 1),
     },
 }
@@ -95,7 +95,7 @@ def test_a_fit_step_and_the_custom_step_give_the_same_weights(masked):
 @pytest.mark.parametrize("count", [1, 3])
 def test_fit_of_other_precision_and_of_one_pair(dtype, count):
     model = _model(dtype=dtype)
-    model.compile(keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.SGD(1e-3))
     loss = model.fit(_dataset(_pairs(count)), verbose=0).history["loss"][0]
     assert np.isfinite(loss)
     assert all(np.isfinite(w).all() for w in model.get_weights())
