@@ -44,23 +44,27 @@ def load_keras() -> None:
     processors without AVX-512, where they train small images 1.5 times as
     fast. TF_ENABLE_ONEDNN_OPTS=0 in the environment keeps them off.
     """
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _stderr_held_back():
-        importlib.import_module("keras")
+    _import_silently("keras")
 
 
 def load_tensorflow(devices: bool = True) -> None:
-    """`load_keras`, and looks for TensorFlow's devices, silently.
+    """Imports TensorFlow as `load_keras` imports Keras, which stays out.
 
     Args:
         devices: whether devices are looked for; they must not be where
             several workers compute together, as their servers start first.
     """
-    load_keras()
+    _import_silently("tensorflow")
     if devices:
         with _stderr_held_back():
-            importlib.import_module("tensorflow").config.list_logical_devices()
+            sys.modules["tensorflow"].config.list_logical_devices()
+
+
+def _import_silently(name: str) -> None:
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _stderr_held_back():
+        importlib.import_module(name)
 
 
 @contextmanager
