@@ -230,8 +230,10 @@ def _newest(run_dir: Path | str, which: str) -> Path:
 
 def _finished(folder: Path) -> list[Path]:
     """`FOLDER/ckpt-N` of the list, or of all files without one; by number."""
+    listed = folder / "checkpoint"
     try:
-        text = (folder / "checkpoint").read_text(errors="replace")
+        # A pipe would be waited for.
+        text = listed.read_text(errors="replace") if listed.is_file() else ""
     except OSError:
         text = ""
     names = {m.group() for m in _NAME.finditer(text)}
@@ -284,6 +286,11 @@ def _remove(folder: Path, name: str) -> None:
 @contextmanager
 def _reading(path: Path) -> Iterator[tuple[str, Any]]:
     """A checkpoint's prefix and TensorFlow's reader of it."""
+    for file in path.parent.glob(f"{path.name}.*"):
+        if not file.is_file():  # TensorFlow would wait for a pipe's writer
+            raise DamagedError(
+                f"{path}: cannot be read ({file.name} is no regular file)"
+            )
     try:
         with plain_path(path.parent) as plain:
             prefix = str(plain / path.name)

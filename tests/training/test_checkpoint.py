@@ -1,6 +1,7 @@
 """Checkpoints: finished or absent, restored exactly, refused when foreign."""
 
 import logging
+import os
 import re
 import shutil
 
@@ -197,8 +198,13 @@ def _lose(path):
     path.unlink()
 
 
+def _pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize("name", FILES)
-@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, _lose])
+@pytest.mark.parametrize("damage", [_truncate, _flip, _empty, _lose, _pipe])
 def test_a_damaged_newest_never_stops_a_resume(run, name, damage, caplog):
     damage(run.folder / "last" / name)
     with caplog.at_level(logging.WARNING):
@@ -221,6 +227,11 @@ def test_tensorflows_own_list_may_be_damaged(run, content):
     assert run.restore_last().step == 2
     run.save_last(Progress(3))
     assert _names(run) == ["ckpt-2", "ckpt-3"]
+
+
+def test_a_pipe_in_place_of_the_list_is_not_waited_for(run):
+    _pipe(run.folder / "last/checkpoint")
+    assert run.restore_last().step == 2
 
 
 def test_all_damaged_is_one_line_and_sets_nothing(run):
