@@ -27,6 +27,7 @@ from absl import app, flags
 from benchmarks import gpu_study
 from benchmarks.jax_training import epochs
 from benchmarks.reference_descriptors import descriptors_and_loss
+from benchmarks.yardstick import GIGA_MACS_FORWARD
 
 _WEIGHTS = flags.DEFINE_string(
     "weights", "none", "start of a study's VGG-16: a file, or none (random)"
@@ -44,8 +45,6 @@ _STUDY_STEPS = flags.DEFINE_integer("study_steps", 3000, "of each run")
 _STUDY_BATCH = flags.DEFINE_integer("study_batch", 32, "pairs a step")
 _VAL = flags.DEFINE_integer("val_pairs", 8000, "a study's gallery")
 
-GIGA_MACS_FORWARD = 42.3
-"""Of VGG-16 for a pair at 112 x 616; the transformers come on top."""
 PEAK_SIDE = 8192
 
 

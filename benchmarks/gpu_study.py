@@ -24,15 +24,15 @@ from mgtl_tf import metrics
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.readers import read_dataset
-from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.reproduction.rows import ROWS
 from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores, worker_pool
 
 IMAGE = (112, 616)
 TITLES = {row.key: title for title, row in ROWS[2]}
-_METRES_A_DEGREE = 111_195.0
 _LOAD_BLOCK = 64
 
 
@@ -154,8 +154,8 @@ def _compiled(key: str, study: StudySettings, weights: str) -> JaxTraining:
 
 def _shapes(pairs: int) -> dict:
     image = jax.ShapeDtypeStruct((pairs, *IMAGE, 3), jnp.uint8)
-    positions = jax.ShapeDtypeStruct((pairs, 2), jnp.float32)
-    return {"ground": image, "satellite": image, "positions": positions}
+    metres = jax.ShapeDtypeStruct((pairs, 3), jnp.float32)
+    return {"ground": image, "satellite": image, "positions": metres}
 
 
 def _run(training, key, study, train, val, folder: Path) -> dict:
@@ -201,7 +201,7 @@ def _write(path: Path, study: StudySettings, results: list[dict]) -> None:
         "world": asdict(world_settings(study)),
         "runs": results,
     }
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    atomic_write(path, json.dumps(content, indent=1) + "\n")
 
 
 def render(settings: WorldSettings, folder: Path) -> tuple[dict, dict]:
@@ -223,10 +223,11 @@ def _arrays(pairs: tuple[Pair, ...], pool: futures.Executor) -> dict:
         pairs[i : i + _LOAD_BLOCK] for i in range(0, len(pairs), _LOAD_BLOCK)
     ]
     loaded = list(pool.map(load_block, blocks))
-    degrees = np.array([pair.coordinates for pair in pairs])
-    scale = np.array([1.0, np.cos(np.radians(degrees[:, 0].mean()))])
-    # A plane is right to a centimetre for places within 25 m of each other.
-    metres = (degrees - degrees.mean(axis=0)) * scale * _METRES_A_DEGREE
+    metres = positions(pairs)
+    if metres is None:
+        raise ValueError("the world's places have no positions")
+    # Near their mean, float32 holds them to a centimetre.
+    metres -= metres.mean(axis=0)
     return {
         "ground": np.concatenate([ground for ground, _ in loaded]),
         "satellite": np.concatenate([satellite for _, satellite in loaded]),
@@ -248,7 +249,7 @@ def random_data(rng: np.random.Generator, pairs: int) -> dict:
     return {
         "ground": jnp.asarray(rng.integers(0, 256, shape, np.uint8)),
         "satellite": jnp.asarray(rng.integers(0, 256, shape, np.uint8)),
-        "positions": jnp.arange(2.0 * pairs).reshape(pairs, 2) * 1000,
+        "positions": jnp.arange(3.0 * pairs).reshape(pairs, 3) * 1000,
     }
 
 

@@ -74,7 +74,7 @@ class JaxTraining:
 
         Args:
             data: "ground" and "satellite", uint8 [N, H, W, 3], "positions",
-                float32 [N, 2], metres.
+                float32 [N, 3], metres.
             order: int32 [steps, B], rows of each batch.
             shifts: int32 [steps, B], columns by which both views are rolled.
 

@@ -20,7 +20,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import mgtl_tf
-from benchmarks.yardstick import timed
+from benchmarks.yardstick import GIGA_MACS_FORWARD, timed
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training import environment
 from mgtl_tf.training.optimizers import make_optimizer
@@ -39,7 +39,6 @@ _PIECE = flags.DEFINE_integer(
 )
 _STEPS = flags.DEFINE_integer("steps", 5, "timed steps", lower_bound=1)
 
-GIGA_MACS_FORWARD = 42.3
 SIZES = (1024, 2048, 4096)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 PEAK_SIDE = 4096
+GIGA_MACS_FORWARD = 42.3
+"""Of VGG-16 for a pair at 112 x 616; the transformers come on top."""
 _BLOCK_ROWS = 1024
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
@@ -46,7 +47,7 @@ class Window(NamedTuple):
     step: tuple[float, float] = (1.0, 1.0)
 
 
-class Map:
+class Map(ABC):
     """A raster with an affine transform into a coordinate system.
 
     Args:
@@ -152,6 +153,7 @@ class Map:
         south, north = float(latitude.min()), float(latitude.max())
         return south, north, float(longitude.min()), float(longitude.max())
 
+    @abstractmethod
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:
@@ -163,8 +165,8 @@ class Map:
         Raises:
             LeftOut: where they are damaged, or there are none.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Closes files and frees memory; `read` opens them again."""
 
