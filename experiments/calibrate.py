@@ -24,7 +24,7 @@ from typing import Any
 from absl import flags
 
 from experiments.flags import define_shared, run_program
-from polar.program import tell, tell_done
+from polar.program import print_stderr, print_stdout
 
 PROGRAM_FLAGS = [
     *define_shared("model", "gallery"),
@@ -59,9 +59,9 @@ def main(**given: Any) -> int:
     from mgtl_tf.workflows.calibrate import calibrate_gallery
 
     calibrated = calibrate_gallery(**given)
-    tell(*(f"left out {line}" for line in calibrated.left_out))
+    print_stderr(*(f"left out {line}" for line in calibrated.left_out))
     print(calibrated)
-    tell_done("written: " + ", ".join(map(str, calibrated.files)))
+    print_stdout("written: " + ", ".join(map(str, calibrated.files)))
     return 1 if calibrated.left_out else 0
 
 

@@ -15,7 +15,7 @@ from absl import flags, logging
 
 from experiments.flags import define_shared, run_program
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from polar.program import tell_done
+from polar.program import print_stdout
 
 _FORMATS = ("savedmodel", "onnx", "tflite")
 
@@ -46,7 +46,7 @@ def main(**given: Any) -> None:
     from mgtl_tf.workflows.export import export_run, format_lines
 
     folder = export_run(**given)
-    tell_done(f"SavedModel written to {folder}", *format_lines(folder))
+    print_stdout(f"SavedModel written to {folder}", *format_lines(folder))
 
 
 if __name__ == "__main__":

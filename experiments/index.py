@@ -32,7 +32,7 @@ from typing import Any
 from absl import flags
 
 from experiments.flags import define_shared, run_program
-from polar.program import tell, tell_done
+from polar.program import print_stderr, print_stdout
 
 _MAP_FLAGS = [
     flags.DEFINE_float(
@@ -138,16 +138,16 @@ def main(join: bool, verify: bool, output_dir: str, **given: Any) -> int:
     skipped = False
     if join or verify or (wanted and not any(sources)):
         _refuse_map_flags(given)
-        tell_done(*index.maintain_gallery(output_dir, join, verify))
+        print_stdout(*index.maintain_gallery(output_dir, join, verify))
     else:
         _require(given, "model", "images")
         engines.require_gallery_engine(**search)
         done = index.index_gallery(output_dir=output_dir, **given)
-        tell(*done.faults())
-        tell_done(*done.lines(output_dir))
+        print_stderr(*done.faults())
+        print_stdout(*done.lines(output_dir))
         skipped, wanted = bool(done.built.skipped), wanted and not done.missing
     if wanted:
-        tell_done(*engines.build_gallery_engine(output_dir, **search))
+        print_stdout(*engines.build_gallery_engine(output_dir, **search))
     return int(skipped)
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from absl import flags
 
 from experiments.flags import define_parsed, define_shared, run_program
-from polar.program import tell
+from polar.program import print_stderr
 
 
 def _position(text: str) -> tuple[float, float]:
@@ -103,7 +103,7 @@ def main(*images: str, raw_csv: bool, format: str, **given: Any) -> int:
     form = "raw_csv" if raw_csv else format
     result = locate_images(images=images, output_format=form, **given)
     print(result.text)
-    tell(*result.notes)
+    print_stderr(*result.notes)
     return 1 if result.unreadable else 0
 
 

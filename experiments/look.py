@@ -15,7 +15,7 @@ from absl import flags
 
 from experiments.flags import define_shared, run_program
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from polar.program import tell_done
+from polar.program import print_stdout
 
 PROGRAM_FLAGS = [
     *define_shared("run_dir", "data_dir", "split", "checkpoint"),
@@ -39,7 +39,7 @@ def main(**given: Any) -> None:
     load_tensorflow()
     from mgtl_tf.workflows.look import look_at_run
 
-    tell_done(f"look: {look_at_run(**given)}")
+    print_stdout(f"look: {look_at_run(**given)}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from absl import flags
 from experiments.flags import run_config, run_program
 from mgtl_tf.config import DATASETS
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from polar.program import tell, tell_done
+from polar.program import print_stderr, print_stdout
 
 if TYPE_CHECKING:
     from mgtl_tf.workflows.prepare import Prepared
@@ -80,13 +80,13 @@ def main(
 
 
 def _show(prepared: Prepared) -> None:
-    tell_done(*(f"note: {note}" for note in prepared.notes))
-    tell(*(f"{p.severity}: {p}" for p in prepared.problems[:_SHOWN]))
+    print_stdout(*(f"note: {note}" for note in prepared.notes))
+    print_stderr(*(f"{p.severity}: {p}" for p in prepared.problems[:_SHOWN]))
     more = len(prepared.problems) - _SHOWN
     if more > 0:
-        tell(f"and {more:,} more: see {prepared.report}")
+        print_stderr(f"and {more:,} more: see {prepared.report}")
     ready = prepared.pairs - prepared.left_out
-    tell_done(
+    print_stdout(
         f"{ready:,} of {prepared.pairs:,} pairs are ready in"
         f" {prepared.report.parent}; {len(prepared.problems):,} lines in"
         f" {prepared.report.name}"

@@ -20,7 +20,7 @@ from mgtl_tf.reproduction.benchmark import BENCHMARKS
 from mgtl_tf.reproduction.rows import TABLES
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
 from mgtl_tf.utils.tf_setup import load_tensorflow
-from polar.program import tell_done
+from polar.program import print_stdout
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -135,7 +135,7 @@ def main(**given: Any) -> None:
     if given["publish"]:
         docs, command = Path(given["docs_dir"]), _command()
         page = tables.publish_tables(request, shown, docs, command)
-        tell_done(f"published: {page}")
+        print_stdout(f"published: {page}")
 
 
 def _study(given: dict[str, Any]) -> Study:

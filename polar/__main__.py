@@ -8,7 +8,7 @@ from __future__ import annotations
 from absl import flags
 
 from polar.convert import ConversionError, convert_folder
-from polar.program import run, tell
+from polar.program import print_stderr, run
 
 _INPUT = flags.DEFINE_string(
     "input_dir", None, "folder of square aerial images", required=True
@@ -43,9 +43,9 @@ def main(argv: list[str]) -> int:
         _FORMAT.value,
         _PROCESSES.value,
     )
-    tell(*failures)
+    print_stderr(*failures)
     if failures:
-        tell(f"{len(failures)} files not converted")
+        print_stderr(f"{len(failures)} files not converted")
     return 1 if failures else 0
 
 

@@ -18,7 +18,7 @@ from typing import TextIO
 from absl import app, flags
 from absl import logging as absl_logging
 
-from polar.text import shown
+from polar.text import printable
 
 
 def run(
@@ -29,8 +29,8 @@ def run(
 
     Args:
         main: gets the arguments that are no flags, program name first.
-        errors: types whose message is shown as one line, without a
-            traceback. Errors of the operating system are treated so as well.
+        errors: types whose message is printed as one line, without a
+            traceback; errors of the operating system are, too.
     """
 
     def guarded(argv: list[str]) -> int:
@@ -59,17 +59,16 @@ def _as_flag(message: str) -> str:
 
 
 def _line_of(error: OSError) -> str:
-    """An error of the system as one line."""
     reason = error.strerror or str(error) or type(error).__name__
     if error.filename is not None:
         return f"{os.fsdecode(error.filename)}: {reason}"
-    if sys.stdout is not None and _is_stuck(sys.stdout):
+    if sys.stdout is not None and _drop_if_stuck(sys.stdout):
         return f"standard output: cannot be written ({reason})"
     return reason
 
 
-def _is_stuck(stream: TextIO) -> bool:
-    """Whether a stream takes no more; its content is then dropped."""
+def _drop_if_stuck(stream: TextIO) -> bool:
+    """Whether a stream takes no more."""
     try:
         stream.flush()
     except OSError:
@@ -79,16 +78,16 @@ def _is_stuck(stream: TextIO) -> bool:
     return False
 
 
-def tell(*lines: object) -> None:
-    """Writes lines to stderr, each as one whatever file names it holds."""
+def print_stderr(*lines: object) -> None:
+    """Prints each as one line, whatever file names it holds."""
     for line in lines:
-        print(shown(line), file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
 
-def tell_done(*lines: object) -> None:
-    """Writes lines to stdout, each as one."""
+def print_stdout(*lines: object) -> None:
+    """Prints each as one line, whatever file names it holds."""
     for line in lines:
-        print(shown(line))
+        print(printable(line))
 
 
 def _escape_output() -> None:
@@ -105,7 +104,7 @@ class _OneLine(logging.Filter):
     """Escapes a record's message; TensorFlow's mere information is hidden."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = shown(record.getMessage()), ()
+        record.msg, record.args = printable(record.getMessage()), ()
         of_tensorflow = f"{os.sep}tensorflow{os.sep}" in record.pathname
         return record.levelno > logging.INFO or not of_tensorflow
 
@@ -141,5 +140,5 @@ def _module() -> str:
 
 def _complain(line: str, status: int) -> int:
     # Libraries' own messages may have several lines.
-    tell("error: " + re.sub(r"\s*\n\s*", " ", line.strip()))
+    print_stderr("error: " + re.sub(r"\s*\n\s*", " ", line.strip()))
     return status

@@ -12,7 +12,7 @@ from typing import Any
 
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.places import Place
-from polar.text import csv_text, shown, spelled
+from polar.text import csv_text, printable, utf8_text
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
 _EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}
@@ -40,7 +40,7 @@ def as_table(located: Sequence[Located]) -> str:
 
 
 def _block(query: Located) -> str:
-    ids = [shown(answer.place.id) for answer in query.answers]
+    ids = [printable(answer.place.id) for answer in query.answers]
     width = max([2, *map(len, ids)])
     extra = [
         name
@@ -49,7 +49,7 @@ def _block(query: Located) -> str:
     ]
     titles = "".join(f"  {name:>11}" for name in extra)
     lines = [
-        shown(query.image),
+        printable(query.image),
         f"{'rank':>4}  {'id':<{width}}  {_HEADER}{titles}",
     ]
     for name, answer in zip(ids, query.answers, strict=True):
@@ -70,7 +70,7 @@ def _block(query: Located) -> str:
         )
     lines.append(_confidence(query))
     if query.truth_rank is not None:
-        name = shown(query.truth)
+        name = printable(query.truth)
         lines.append(f"true place: {name}, rank {query.truth_rank}")
     return "\n".join(lines)
 
@@ -102,8 +102,8 @@ def as_json(located: Sequence[Located]) -> str:
 def plain(query: Located) -> dict[str, Any]:
     """One query's answers as JSON takes them."""
     return {
-        "image": spelled(query.image),
-        "truth": None if query.truth is None else spelled(query.truth),
+        "image": utf8_text(query.image),
+        "truth": None if query.truth is None else utf8_text(query.truth),
         "truth_rank": query.truth_rank,
         "confidence": _rounded(query.confidence, 4),
         "confidence_metres": query.confidence_metres,
@@ -119,14 +119,14 @@ def _plain_answer(answer: Answer) -> dict[str, Any]:
     latitude, longitude = answer.place.coordinates or (None, None)
     return {
         "rank": answer.rank,
-        "id": spelled(answer.place.id),
+        "id": utf8_text(answer.place.id),
         "similarity": round(answer.similarity, 6),
         "latitude": latitude,
         "longitude": longitude,
         "metres_from_first": _rounded(answer.metres_from_first, 2),
         "heading": _rounded(answer.heading, 2),
         "probability": _rounded(answer.probability, 6),
-        "image": spelled(answer.place.image),
+        "image": utf8_text(answer.place.image),
     }
 
 
@@ -151,7 +151,7 @@ def as_path_geojson(located: Sequence[Located]) -> str:
             "type": "LineString",
             "coordinates": [point["coordinates"] for point in line if point],
         },
-        {"frames": [spelled(frame.image) for frame in located]},
+        {"frames": [utf8_text(frame.image) for frame in located]},
     )
     paths = [path] if len(located) > 1 else []
     return _collection(paths + _points(located))
@@ -192,7 +192,7 @@ def _point(place: Place) -> dict[str, Any] | None:
 def _row(query: Located, answer: Answer) -> dict[str, Any]:
     confidence = query.confidence if answer.rank == 1 else None
     return {
-        "query": spelled(query.image),
+        "query": utf8_text(query.image),
         **_plain_answer(answer),
         "confidence": _rounded(confidence, 4),
         "confidence_metres": query.confidence_metres,

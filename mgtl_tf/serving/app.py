@@ -34,7 +34,7 @@ from mgtl_tf.serving.view import answer_json, result_view, small_picture
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.locate import warnings_about
 from polar.gpano import Panorama
-from polar.text import spelled
+from polar.text import utf8_text
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -277,7 +277,7 @@ def _templates() -> Jinja2Templates:
         trim_blocks=True,
         lstrip_blocks=True,
         # Names of files need not be UTF-8.
-        finalize=lambda v: spelled(v) if type(v) is str else v,
+        finalize=lambda v: utf8_text(v) if type(v) is str else v,
     )
     return Jinja2Templates(env=environment)
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mgtl_tf.serving.limits import Refused
-from polar.text import shown
+from polar.text import printable
 
 _DEGREES = r"-?[0-9]{1,3}(?:\.[0-9]{1,16})?"
 _NO = ("off", "no", "false", "0")
@@ -75,7 +75,7 @@ def parse_fields(fields: Mapping[str, str]) -> RequestFields:
         if name not in _FIELDS:
             known = ", ".join(_FIELDS)
             raise Refused(
-                400, f"{shown(name[:40])}: no such field; give {known}"
+                400, f"{printable(name[:40])}: no such field; give {known}"
             )
     values = {
         name: _value(name, text)
@@ -91,5 +91,5 @@ def _value(name: str, text: str) -> Any:
     pattern, convert, wanted = _FIELDS[name]
     value = convert(text) if re.fullmatch(pattern, text) else None
     if value is None:
-        raise Refused(400, f"{name}={shown(text[:40])}: give {wanted}")
+        raise Refused(400, f"{name}={printable(text[:40])}: give {wanted}")
     return value

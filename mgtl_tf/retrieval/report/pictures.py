@@ -14,7 +14,7 @@ from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.report.charts import FRAME_COLOR, new_figure
 from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
-from polar.text import shown
+from polar.text import printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +128,7 @@ def _read_north(path: Path) -> np.ndarray:
 
 def _short(name: str) -> str:
     """A name that fits over its picture: its begin and its end."""
-    name = shown(name)
+    name = printable(name)
     half = _LONGEST_NAME // 2
     if len(name) <= _LONGEST_NAME:
         return name

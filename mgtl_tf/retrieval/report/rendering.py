@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from polar.text import spelled
+from polar.text import utf8_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 """Holds style.css, which every page includes."""
 
 
 def render(template: Path, **values: Any) -> str:
-    """The text of a page, spelled so that UTF-8 takes it.
+    """The text of a page, as `utf8_text`.
 
     Args:
         template: its file; what it includes lies beside it or in `TEMPLATES`.
@@ -27,4 +27,4 @@ def render(template: Path, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return spelled(environment.get_template(template.name).render(**values))
+    return utf8_text(environment.get_template(template.name).render(**values))
