@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
 import cv2
@@ -20,6 +18,7 @@ from polar.image_header import (
 )
 from polar.jpeg_files import jpeg_header, jpeg_pixels
 from polar.png_files import png_header, png_pixels
+from polar.regular_files import open_regular
 from polar.tiff_files import tiff_header, tiff_pixels
 
 MOST_BYTES = 2**30
@@ -53,22 +52,8 @@ def read_file(path: Path | str) -> bytes:
         ValueError: for what is no regular file, or too large.
         OSError: where there is none, or the disk does not give it.
     """
-    # Without O_NONBLOCK, opening a pipe waits until somebody writes.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise ValueError("is a folder or device, not a file")
-        if found.st_size > MOST_BYTES:
-            raise ValueError(
-                f"has {found.st_size:,} bytes; more than {MOST_BYTES:,} are"
-                " refused"
-            )
-        # Unbuffered: the file is read in one call.
-        with open(descriptor, "rb", buffering=0, closefd=False) as file:
-            return file.read()
-    finally:
-        os.close(descriptor)
+    with open_regular(path, MOST_BYTES) as file:
+        return file.read()
 
 
 def decode(data: bytes) -> np.ndarray:

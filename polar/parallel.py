@@ -25,8 +25,7 @@ import cv2
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-# Jobs handed out ahead for each process: none waits for work, and results
-# do not pile up in memory.
+# Jobs handed out ahead for each process: results do not pile up in memory.
 _AHEAD = 4
 
 # glibc's names (malloc.h) for when memory goes back to the system; the
@@ -81,12 +80,7 @@ class WorkerDiedError(RuntimeError):
 def worker_pool(processes: int) -> Iterator[futures.Executor]:
     """Processes that use one core each and do not outlive this one.
 
-    Ctrl-C reaches only this process, which lets begun tasks finish. The
-    program's main file is not imported again, so that a script needs no
-    `if __name__ == "__main__"` around what calls this.
-
-    Args:
-        processes: how many.
+    Ctrl-C reaches only this process, which lets begun tasks finish.
 
     Yields:
         An executor of functions that can be imported by name.
@@ -145,27 +139,14 @@ def keep_freed_memory() -> None:
     set_option(_TRIM_THRESHOLD, _KEPT_BYTES)
 
 
-class _MainlessProcess(SpawnProcess):
-    """A process that does not import the program's main file again.
-
-    A script without `if __name__ == "__main__"` would start workers there.
-    """
-
-    def start(self) -> None:
-        """As its base's."""
-        with _START:
-            main = sys.modules["__main__"]
-            sys.modules["__main__"] = types.ModuleType("__main__")
-            try:
-                super().start()
-            finally:
-                sys.modules["__main__"] = main
-
-
 class MainlessContext(SpawnContext):
-    """Makes such processes, and keeps them for what they ended with.
+    """Makes processes that do not import the program's main file again.
 
-    Spawned, not forked: TensorFlow's threads do not survive a fork.
+    A script needs no `if __name__ == "__main__"` around what starts them.
+    They are spawned: TensorFlow's threads do not survive a fork.
+
+    Attributes:
+        started: the processes so far.
     """
 
     def __init__(self) -> None:
@@ -178,13 +159,26 @@ class MainlessContext(SpawnContext):
         return self.started[-1]
 
 
-class _Pool(futures.ProcessPoolExecutor):
-    """Starts its processes with Ctrl-C blocked."""
+class _MainlessProcess(SpawnProcess):
+    def start(self) -> None:
+        with _START:
+            main = sys.modules["__main__"]
+            sys.modules["__main__"] = types.ModuleType("__main__")
+            # Inherited: it imports for seconds before its own code could
+            # ignore Ctrl-C.
+            interrupt = {signal.SIGINT}
+            before = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt)
+            try:
+                super().start()
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, before)
+                sys.modules["__main__"] = main
 
+
+class _Pool(futures.ProcessPoolExecutor):
     def submit(
         self, function: Callable, /, *given: Any, **named: Any
     ) -> futures.Future:
-        """As its base's; this may start a process."""
         defined = getattr(function, "func", function)
         if getattr(defined, "__module__", None) == "__main__":
             raise ValueError(
@@ -194,12 +188,10 @@ class _Pool(futures.ProcessPoolExecutor):
         # Unpickled by the job itself: a failing import is then its exception,
         # and does not end the process.
         packed = bytes(ForkingPickler.dumps((function, given, named)))
-        with _interrupts_held():
-            return super().submit(_unpacked, packed)
+        return super().submit(_unpacked, packed)
 
 
 def _unpacked(packed: bytes) -> Any:
-    """In a worker: does what was submitted."""
     function, given, named = ForkingPickler.loads(packed)
     return function(*given, **named)
 
@@ -213,24 +205,7 @@ def call_by_name(name: str, *given: Any) -> Any:
     return pkgutil.resolve_name(name)(*given)
 
 
-@contextlib.contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Blocks Ctrl-C, which a process that is started now inherits.
-
-    It imports for seconds before its own code could ignore the signal.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # Windows.
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _begin_worker() -> None:
-    """Runs first in each process."""
     cv2.setNumThreads(1)
     keep_freed_memory()
     # Ctrl-C is the parent's to handle: it lets begun jobs finish.

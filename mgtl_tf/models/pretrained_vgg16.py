@@ -13,9 +13,8 @@ import keras
 import numpy as np
 
 from mgtl_tf.layers.vgg16 import BLOCKS
-from mgtl_tf.utils.array_files import ZIP_ERRORS
+from mgtl_tf.utils.array_files import ZIP_ERRORS, read_datasets
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.hdf5_files import read_datasets
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
 # Layer to kernel [3, 3, C, C'] and bias [C'].

@@ -112,13 +112,12 @@ def _assign(
     if name not in archive.names:
         raise UnfitFileError(f"holds no {name}")
     wanted = tuple(variable.shape)
-    shape = archive.header(name).shape
-    if not _fits(shape, wanted, name):
+    value = archive.read(name, "f")
+    if not _fits(value.shape, wanted, name):
         raise UnfitFileError(
-            f"{name} has shape {shape}, the model needs {wanted}; only"
+            f"{name} has shape {value.shape}, the model needs {wanted}; only"
             " L2LTR's published size fits"
         )
-    value = archive.read(name, "f")
     if not np.isfinite(value).all():
         raise UnfitFileError(f"{name} holds NaN or infinity")
     if name.endswith(_POSITIONS):

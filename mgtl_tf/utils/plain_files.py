@@ -1,13 +1,12 @@
-"""Opening a file that may be anything: a folder, a pipe, far too large."""
+"""Reading a file that may be anything, and words for what is wrong with it."""
 
 from __future__ import annotations
 
 import io
-import os
-import stat
 from pathlib import Path
 
 from mgtl_tf.utils.errors import UserError
+from polar.regular_files import open_regular
 
 QUOTED = 80
 """How many characters of a wrong value an error shows."""
@@ -28,24 +27,9 @@ def open_plain(path: Path | str, limit: int | None = None) -> io.BufferedReader:
         UnfitFileError: where it is missing, no regular file, or larger.
     """
     try:
-        # Without O_NONBLOCK, opening a pipe waits until somebody writes.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        return open_regular(path, limit)
     except (OSError, ValueError) as error:
         raise UnfitFileError(_reason(error)) from error
-    try:
-        found = os.fstat(descriptor)
-        if stat.S_ISDIR(found.st_mode):
-            raise UnfitFileError("is a folder, not a file")
-        if not stat.S_ISREG(found.st_mode):
-            raise UnfitFileError("is no regular file")
-        if limit is not None and found.st_size > limit:
-            raise UnfitFileError(
-                f"has {found.st_size:,} bytes, more than {limit:,}"
-            )
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return os.fdopen(descriptor, "rb")
 
 
 def read_bytes(path: Path | str, limit: int) -> bytes:

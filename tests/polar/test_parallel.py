@@ -14,6 +14,18 @@ from polar.parallel import WorkerDiedError, in_parallel
 ROOT = Path(__file__).parents[2]
 
 
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, *arguments],
+        env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_every_job_is_done_once(processes):
     results = list(in_parallel(abs, range(-40, 0), processes))
@@ -21,28 +33,21 @@ def test_every_job_is_done_once(processes):
     assert list(in_parallel(abs, [], processes)) == []
 
 
-def test_a_process_that_ends_by_itself_is_told_and_nothing_hangs():
-    with pytest.raises(WorkerDiedError, match="by itself with exit status 3"):
-        list(in_parallel(os._exit, [3, 3, 3], 2))
-
-
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("die", "code", "cause"),
     [
-        (
-            signal.SIGKILL,
-            "killed .SIGKILL., as systems do when memory",
-        ),
-        (signal.SIGSEGV, "ended by the signal SIGSEGV"),
-        (signal.SIGTERM, "ended by the signal SIGTERM"),
+        (os._exit, 3, "by itself with exit status 3"),
+        (signal.raise_signal, signal.SIGKILL, "SIGKILL.*memory"),
+        (signal.raise_signal, signal.SIGSEGV, "signal SIGSEGV"),
+        (signal.raise_signal, signal.SIGTERM, "signal SIGTERM"),
     ],
 )
-def test_a_killed_process_is_told_by_its_signal(number, said):
-    with pytest.raises(WorkerDiedError, match=said):
-        list(in_parallel(signal.raise_signal, [number] * 3, 2))
+def test_a_dead_process_is_named_with_its_cause(die, code, cause):
+    with pytest.raises(WorkerDiedError, match=cause):
+        list(in_parallel(die, [code] * 3, 2))
 
 
-def test_what_a_worker_cannot_import_is_told_in_its_own_words(tmp_path):
+def test_what_a_worker_cannot_import_is_its_own_error(tmp_path):
     """The parent could: by then the module's file is another one."""
     (tmp_path / "jobs_of_a_test.py").write_text("def job(n):\n    return n\n")
     program = (
@@ -57,53 +62,28 @@ def test_what_a_worker_cannot_import_is_told_in_its_own_words(tmp_path):
         "except ImportError as error:\n"
         "    print(error)\n"
     )
-    done = _script(tmp_path / "program.py", program)
-    assert done.stdout == "libx.so: not there\n"
+    output, _ = start("-c", program).communicate(timeout=60)
+    assert output == "libx.so: not there\n"
 
 
-def test_a_script_needs_no_guard(tmp_path):
-    """Its main file is not imported again, wherever it comes from."""
+@pytest.mark.parametrize("piped", [False, True])
+def test_a_script_needs_no_guard(tmp_path, piped):
+    """Its main file is not imported again; so no job may be of it."""
     program = (
         "from polar.parallel import in_parallel\n"
         "print('begun')\n"
         "print(sorted(in_parallel(abs, range(-9, 0), 2)))\n"
-    )
-    for done in (
-        _script(tmp_path / "program.py", program),
-        subprocess.run(
-            [sys.executable, "-"],
-            input=program,
-            env={"PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-        ),
-    ):
-        assert done.stderr == ""
-        assert done.stdout.splitlines() == ["begun", str(list(range(1, 10)))]
-
-
-def test_a_function_of_the_main_file_is_refused(tmp_path):
-    program = (
-        "from polar.parallel import in_parallel\n"
         "def job(n):\n"
         "    return n\n"
         "list(in_parallel(job, range(9), 2))\n"
     )
-    done = _script(tmp_path / "program.py", program)
-    last = done.stderr.splitlines()[-1]
+    (tmp_path / "script.py").write_text(program)
+    done = start("-" if piped else str(tmp_path / "script.py"))
+    output, errors = done.communicate(program if piped else None, timeout=60)
+    assert output.splitlines() == ["begun", str(list(range(1, 10)))]
+    last = errors.splitlines()[-1]
     assert last.startswith("ValueError: <function job at")
     assert last.endswith("move it to a module")
-
-
-def _script(path, text):
-    path.write_text(text)
-    return subprocess.run(
-        [sys.executable, path],
-        env={"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
 
 
 @pytest.mark.parametrize("starting", [False, True])
@@ -120,7 +100,7 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
         "from polar.program import run\n"
         "def main(argv):\n"
         f"    {'print(0, flush=True)' if starting else ''}\n"
-        "    for _ in in_parallel(time.sleep, [0.2] * 500, 2):\n"
+        "    for _ in in_parallel(time.sleep, [0.1] * 500, 2):\n"
         "        print('begun', flush=True)\n"
         # A shell's background jobs, the tests among them, may not hear it.
         "if __name__ == '__main__':\n"
@@ -128,16 +108,9 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
         "    run(main)\n"
         f"{'time.sleep(2)' if starting else ''}\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, program],
-        env={"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    process = start(program, start_new_session=True)
     assert process.stdout.readline()
-    time.sleep(1.0 if starting else 0.0)
+    time.sleep(0.2 if starting else 0.0)
     os.killpg(process.pid, signal.SIGINT)
     _, lines = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -148,7 +121,7 @@ def test_workers_leave_with_a_killed_parent(tmp_path):
     (tmp_path / "jobs_of_a_test.py").write_text(
         "import os, time\n"
         "def job(n):\n"
-        "    time.sleep(0.1)\n"
+        "    time.sleep(0.05)\n"
         "    return os.getpid()\n"
     )
     program = tmp_path / "orphans.py"
@@ -158,17 +131,11 @@ def test_workers_leave_with_a_killed_parent(tmp_path):
         "for pid in in_parallel(job, range(500), 2):\n"
         "    print(pid, flush=True)\n"
     )
-    process = subprocess.Popen(
-        [sys.executable, program],
-        env={"PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    process = start(program)
     worker = int(process.stdout.readline())
     process.kill()
     process.communicate(timeout=30)
-    for _ in range(100):
-        if not Path(f"/proc/{worker}").exists():
-            return
-        time.sleep(0.1)
-    pytest.fail(f"worker {worker} outlived its parent")
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{worker}").exists():
+        assert time.monotonic() < deadline, f"{worker} outlived its parent"
+        time.sleep(0.05)

@@ -3,6 +3,7 @@
 import io
 import os
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -45,7 +46,6 @@ CRAFTED = {
     "400 digits": _claim(_header(f"(1{'0' * 400},)"), bytes(48)),
     "none of 400 digits": _claim(_header(f"(0, 1{'0' * 400})")),
     "negative": _claim(_header("(-3, -4)"), bytes(48)),
-    "bools": _claim(_header("(True, 12)"), bytes(48)),
     "floats": _claim(_header("(3.0, 4)"), bytes(48)),
     "deep": _claim("(" * 5000),
     "deep lists": _claim("[" * 900 + "]" * 900),
@@ -67,7 +67,7 @@ def test_crafted_files_are_one_line(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("a.npy", CRAFTED[name])
     with ArrayArchive(tmp_path / "a.npz") as archive:
-        for read in (read_array, map_array, lambda _: archive.read("a")):
+        for read in (map_array, lambda _: archive.read("a")):
             with pytest.raises(UnfitFileError) as error:
                 read(path)
             line = str(error.value)
@@ -77,7 +77,6 @@ def test_crafted_files_are_one_line(tmp_path, name):
 @pytest.mark.parametrize(
     "array",
     [
-        ROWS,
         np.asfortranarray(ROWS),
         ROWS.astype(">f8"),
         np.zeros((0, 4), np.float32),
@@ -88,13 +87,12 @@ def test_crafted_files_are_one_line(tmp_path, name):
 def test_sound_arrays_are_read_as_numpy_reads_them(tmp_path, array):
     np.save(tmp_path / "a.npy", array)
     np.savez_compressed(tmp_path / "a.npz", a=array)
-    wanted = np.load(tmp_path / "a.npy")
     with ArrayArchive(tmp_path / "a.npz") as archive:
         found = [archive.read("a")]
     found += [f(tmp_path / "a.npy") for f in (read_array, map_array)]
     for values in found:
-        assert values.dtype == wanted.dtype
-        np.testing.assert_array_equal(values, wanted)
+        assert values.dtype == array.dtype
+        np.testing.assert_array_equal(values, array)
 
 
 def test_what_is_expected_is_compared(tmp_path):
@@ -107,30 +105,29 @@ def test_what_is_expected_is_compared(tmp_path):
             read_array(tmp_path / "a.npy", "<f4", shape)
 
 
-def test_a_pipe_is_not_waited_for(tmp_path):
+@pytest.mark.parametrize("read", [map_array, ArrayArchive])
+def test_a_pipe_is_not_waited_for(tmp_path, read):
     os.mkfifo(tmp_path / "a.npy")
-    with pytest.raises(UnfitFileError, match="no regular file"):
-        map_array(tmp_path / "a.npy")
-    with pytest.raises(UnfitFileError, match="no regular file"):
-        ArrayArchive(tmp_path / "a.npy")
+    with pytest.raises(UnfitFileError, match="not a file"):
+        read(tmp_path / "a.npy")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.data())
 def test_a_changed_npz_is_refused_or_the_same(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("npz")
     np.savez(folder / "a.npz", a=ROWS, b=ROWS[0])
     content = bytearray((folder / "a.npz").read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
     if data.draw(st.booleans()):
-        content = content[: data.draw(st.integers(0, len(content) - 1))]
+        content = content[:place]
     else:
-        place = data.draw(st.integers(0, len(content) - 1))
         content[place] ^= 1 << data.draw(st.integers(0, 7))
     (folder / "b.npz").write_bytes(content)
     try:
         with ArrayArchive(folder / "b.npz") as archive:
             found = [archive.read("a"), archive.read("b")]
-    except (UnfitFileError, KeyError):
+    except UnfitFileError:
         return
     np.testing.assert_array_equal(found[0], ROWS)
     np.testing.assert_array_equal(found[1], ROWS[0])
@@ -140,13 +137,13 @@ def test_a_member_that_unpacks_to_gigabytes_is_not_read(tmp_path):
     path = tmp_path / "a.npz"
     with (
         zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file,
-        file.open("a.npy", "w", force_zip64=True) as member,
+        file.open("a.npy", "w") as member,
     ):
-        member.write(_claim(_header("(100_000_000,)")))
-        for _ in range(25):
-            member.write(bytes(16_000_000))
-    assert path.stat().st_size < 500_000
+        member.write(_claim(_header("(8_000_000,)")))
+        member.write(bytes(32_000_000))
+    tracemalloc.start()
     with ArrayArchive(path) as archive:
-        assert archive.header("a").bytes == 400_000_000
-        with pytest.raises(UnfitFileError, match="has shape"):
-            archive.read("a", "<f4", (3, 4))
+        with pytest.raises(UnfitFileError, match="over 16,777,216 bytes"):
+            archive.read("a", largest=2**24)
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()

@@ -96,8 +96,8 @@ def test_what_is_no_file_is_one_line(tmp_path):
     (tmp_path / "large").write_bytes(b" " * 100)
     for name, what in (
         ("missing", "no such file"),
-        ("", "is a folder"),
-        ("pipe", "no regular file"),
+        ("", "is a folder or device"),
+        ("pipe", "is a folder or device"),
         ("large", "more than 50"),
     ):
         with pytest.raises(UserError, match=what):
