@@ -25,7 +25,7 @@ from mgtl_tf.retrieval.galleries.batch_size import (
     automatic_batch_size,
     image_bytes,
 )
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 
 _MODEL = flags.DEFINE_string(
     "model", None, "folder that experiments.export wrote"

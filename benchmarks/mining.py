@@ -15,7 +15,7 @@ from absl import app, flags
 
 from benchmarks.yardstick import peak_rate, random_units, timed
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
-from mgtl_tf.utils.processes import forget_resident_peak, resident_bytes
+from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
 

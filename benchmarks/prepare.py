@@ -25,7 +25,7 @@ from benchmarks.yardstick import cvusa_size_world, show_ratio, timed
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource, PairSource
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 from polar.parallel import keep_freed_memory, usable_cores
 
 _PAIRS = flags.DEFINE_integer("pairs", 2000, "pairs of the world", 200)

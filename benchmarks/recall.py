@@ -21,7 +21,7 @@ from absl import app, flags
 
 from benchmarks.yardstick import peak_rate, random_units, timed, unit_rows
 from mgtl_tf import metrics
-from mgtl_tf.utils.processes import forget_resident_peak, resident_bytes
+from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 8884, "N, places", lower_bound=2)
 _QUERIES = flags.DEFINE_integer("queries", 0, "queries ranked; 0: all")

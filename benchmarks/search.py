@@ -36,7 +36,7 @@ from mgtl_tf.retrieval.ann.measuring import (
 from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.manifest import write_manifest
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 1_000_000, "N", lower_bound=2000)
 _QUERIES = flags.DEFINE_integer("queries", 1000, "Q", lower_bound=10)

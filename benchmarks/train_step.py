@@ -25,7 +25,7 @@ from mgtl_tf.config import TrainConfig
 from mgtl_tf.training import environment
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 
 _POLICY = flags.DEFINE_enum(
     "dtype_policy",

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import time
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +15,6 @@ from polar.parallel import WorkerDiedError, in_parallel
 from polar.transform import polar_transform
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
-_TEMPORARY = ".polar-"
-# No file takes so long to write: one that is older was left by a kill.
-_ABANDONED_SECONDS = 3600
 
 
 class ConversionError(Exception):
@@ -58,6 +52,33 @@ def convert_folder(
             `output_dir`, or that folder lies in `input_dir`.
     """
     source, target = Path(input_dir), Path(output_dir)
+    jobs = _jobs(source, target, image_format)
+    _require_settings(target, {"height": height, "width": width})
+    waiting = [(p, result) for result, p in jobs.items() if _is_old(result, p)]
+    bar = tqdm(
+        total=len(jobs),
+        initial=len(jobs) - len(waiting),
+        desc="polar",
+        unit="image",
+        disable=not progress,
+        dynamic_ncols=True,
+    )
+    failures = []
+    convert = partial(_convert, height=height, width=width)
+    try:
+        with bar:
+            for failure in in_parallel(convert, waiting, processes):
+                bar.update()
+                failures += [failure] if failure else []
+    except WorkerDiedError as error:
+        raise ConversionError(
+            f"processes={processes}: {error}; the same command resumes"
+        ) from error
+    return sorted(failures)
+
+
+def _jobs(source: Path, target: Path, image_format: str) -> dict[Path, Path]:
+    """Each result's file to the image that it is made of."""
     if not source.is_dir():
         raise ConversionError(f"input_dir={source}: no such folder")
     if target.resolve().is_relative_to(source.resolve()):
@@ -79,29 +100,7 @@ def convert_folder(
             f"{min(other)}: its result would have the name of another one's;"
             " rename one of the two"
         )
-    _require_settings(target, {"height": height, "width": width})
-    _remove_abandoned(target)
-    waiting = [(p, result) for result, p in jobs.items() if _is_old(result, p)]
-    bar = tqdm(
-        total=len(jobs),
-        initial=len(jobs) - len(waiting),
-        desc="polar",
-        unit="image",
-        disable=not progress,
-        dynamic_ncols=True,
-    )
-    failures = []
-    try:
-        with bar:
-            convert = partial(_convert, height=height, width=width)
-            for failure in in_parallel(convert, waiting, processes):
-                bar.update()
-                failures += [failure] if failure else []
-    except WorkerDiedError as error:
-        raise ConversionError(
-            f"processes={processes}: {error}; the same command resumes"
-        ) from error
-    return sorted(failures)
+    return jobs
 
 
 def _require_settings(folder: Path, settings: dict[str, int]) -> None:
@@ -144,15 +143,10 @@ def _convert(job: tuple[Path, Path], height: int, width: int) -> str | None:
 
 
 def _atomic_write(path: Path, data: bytes) -> None:
-    """Writes a file beside its name, then renames it.
-
-    Raises:
-        ConversionError: where the disk does not take it: it would not take
-            the next one either.
-    """
+    """Writes a file beside its name, then renames it."""
+    beside = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
         try:
             beside.write_bytes(data)
             os.replace(beside, path)
@@ -163,11 +157,3 @@ def _atomic_write(path: Path, data: bytes) -> None:
             f"{path}: cannot be written ({error.strerror or error}); make room"
             " or make it writable, then give the same command again"
         ) from error
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Removes what killed processes left half-written."""
-    for path in folder.rglob(f"{_TEMPORARY}*"):
-        with contextlib.suppress(FileNotFoundError):
-            if time.time() - path.stat().st_mtime > _ABANDONED_SECONDS:
-                path.unlink()

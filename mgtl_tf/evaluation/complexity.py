@@ -29,7 +29,7 @@ from mgtl_tf.models import build_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 
 _FLOAT32 = 4
 # Operations that would multiply without being counted below.

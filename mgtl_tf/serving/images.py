@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 
 from mgtl_tf.serving.limits import Refused
-from mgtl_tf.utils.processes import resident_bytes
+from mgtl_tf.utils.memory import resident_bytes
 from polar.gpano import Panorama
 from polar.image_files import decode, decode_panorama, read_header
 

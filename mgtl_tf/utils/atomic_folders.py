@@ -23,8 +23,8 @@ _RENAME_SWAP = 2
 def atomic_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
     """A new folder beside `output_dir`, renamed to it on success.
 
-    On any failure the new folder is removed and `output_dir` stays as it was.
-    The folder that a link leads to is replaced.
+    On failure `output_dir` stays as it was. The folder that a link leads to
+    is replaced.
 
     Args:
         output_dir: the final name; its parents are made.
@@ -54,10 +54,7 @@ def atomic_folder(output_dir: Path | str, marker: str) -> Iterator[Path]:
 
 @contextmanager
 def folder_lock(output_dir: Path | str) -> Iterator[None]:
-    """Keeps other processes from replacing a folder meanwhile.
-
-    Args:
-        output_dir: whose parent is there.
+    """Keeps other processes from replacing a folder, whose parent is there.
 
     Raises:
         UserError: where one does, or the parent cannot be written.
@@ -145,14 +142,10 @@ def swap_folder(beside: Path, final: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swaps what two names mean, in one step of the file system.
-
-    Args:
-        one, other: files or folders on one disk; both are there.
+    """Swaps what two names on one disk mean, in one step.
 
     Returns:
-        False where the system or the file system cannot do it; then nothing
-        has changed.
+        False where the file system cannot do it: nothing has changed.
     """
     names = os.fsencode(one), os.fsencode(other)
     library = ctypes.CDLL(None)

@@ -23,19 +23,10 @@ INDEX_JSON = "index.json"
 """In every gallery index: its counts, model and checksums."""
 
 _LONGEST_NAME = 255
-_LONGEST_SUFFIX = 16
 
 
 def atomic_write(path: Path | str, content: str | bytes) -> None:
-    """Writes a file beside its final name, then renames it.
-
-    Args:
-        path: the file.
-        content: all of it; text is written as UTF-8.
-
-    Raises:
-        UserError: where it cannot be written; the file is as it was.
-    """
+    """Writes a file, text as UTF-8; see `atomic_file`."""
     data = content if isinstance(content, bytes) else content.encode()
     with atomic_file(path) as beside:
         beside.write_bytes(data)
@@ -45,9 +36,8 @@ def atomic_write(path: Path | str, content: str | bytes) -> None:
 def atomic_file(path: Path | str) -> Iterator[Path]:
     """A new file beside `path`, for any writer, renamed to it on success.
 
-    On any failure the new file is removed and `path` stays as it was. The
-    file that a link leads to is replaced. What is no file (`/dev/stdout`) is
-    written to directly.
+    On failure `path` stays as it was. The file that a link leads to is
+    replaced. What is no file (`/dev/stdout`) is written to directly.
 
     Args:
         path: the final name; its folder is there.
@@ -83,15 +73,12 @@ def _is_stream(path: Path | str) -> bool:
 
 
 def _free_name(final: Path) -> tuple[Path, int]:
-    """An empty file that no other process writes, and what keeps it so.
-
-    What a killed process left is written over.
-    """
+    """An empty file that no other process writes, and its lock."""
     suffix = final.suffix
     for number in itertools.count():
         path = hidden_beside(final, f"{number}.tmp", suffix)
         try:
-            lock = try_lock(path)
+            lock = try_lock(path)  # Or of what a killed process left.
         except LocklessDiskError:
             path.unlink(missing_ok=True)
             path = hidden_beside(final, f"{secrets.token_hex(4)}.tmp", suffix)
@@ -106,15 +93,11 @@ def _free_name(final: Path) -> tuple[Path, int]:
 def naming_write_errors(
     path: Path | str, folder: Path | None = None
 ) -> Iterator[None]:
-    """Turns errors of writing into a `UserError` of one line.
+    """Turns errors of writing into a `UserError` that names the path.
 
     Args:
         path: what is written, as the user named it.
-        folder: an error that names a file elsewhere is left as it is;
-            default: none is.
-
-    Raises:
-        UserError: naming the path.
+        folder: an error that names a file elsewhere is left as it is.
     """
     try:
         yield
@@ -127,11 +110,7 @@ def naming_write_errors(
 
 
 def sync(path: Path) -> None:
-    """Brings a file, or a folder's list of names, to the disk itself.
-
-    Raises:
-        OSError: where the disk does not take it.
-    """
+    """Brings a file, or a folder's list of names, to the disk itself."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -158,8 +137,7 @@ def hidden_beside(path: Path, word: str, suffix: str = "") -> Path:
         word: what it is for: "new", "old", "lock".
         suffix: that the name ends with, where a writer looks at it.
     """
-    if len(suffix) > _LONGEST_SUFFIX:
-        suffix = ""
+    suffix = suffix if len(suffix) <= 16 else ""
     name = f".{path.name}.{word}{suffix}"
     if len(os.fsencode(name)) > _LONGEST_NAME:
         digest = hashlib.sha256(os.fsencode(path.name)).hexdigest()

@@ -22,13 +22,10 @@ def prefetched(
     """`map(function, items)` with results computed before they are asked for.
 
     Args:
-        function: called in any of the threads; what it raises is raised here.
+        function: called in any of the threads.
         items: iterated in the caller's thread.
         threads: how many calls run at the same time.
-        ahead: how many results are computed or kept in advance, at most.
-
-    Yields:
-        The results, in the order of the items.
+        ahead: how many results are computed in advance, at most.
     """
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads) as pool:

@@ -90,8 +90,7 @@ def check_blocks(
     Args:
         path: of the file.
         recorded: its `block_checksums` when it was written.
-        everything: whether all blocks are read; else, of a file above
-            256 MiB, 16.
+        everything: as of `sampled_blocks`.
 
     Raises:
         OSError: where it cannot be read.

@@ -23,28 +23,22 @@ LOCK = ".lock"
 """The file in a folder that is written to for long: a run, a cache."""
 
 _NO_LOCKS = {
-    errno.EBADF,
-    errno.EINVAL,
-    errno.ENOLCK,
-    errno.ENOSYS,
-    errno.ENOTSUP,
-    errno.EOPNOTSUPP,
+    getattr(errno, name)
+    for name in "EBADF EINVAL ENOLCK ENOSYS ENOTSUP EOPNOTSUPP".split()
 }
-_LONGEST_TEXT = 200
 
 
 @contextmanager
 def hold_lock(path: Path, subject: Path | str, doing: str) -> Iterator[None]:
-    """Holds a lock; another process that asks for it is refused.
+    """Holds a lock; another process or thread that asks for it is refused.
 
     Args:
         path: the lock's file; made, and removed in the end.
-        subject: what it protects, for the message.
-        doing: what its holder does, for the message: "training this run".
+        subject: what it protects, for messages.
+        doing: what its holder does, for messages: "training this run".
 
     Raises:
-        UserError: where another process or thread holds it; names its host,
-            number and since when.
+        UserError: where another holds it: its host, number and since when.
         OSError: where the file cannot be made.
     """
     try:
@@ -79,10 +73,7 @@ class LocklessDiskError(Exception):
 
 
 def try_lock(path: Path) -> int | None:
-    """Makes a file and locks it.
-
-    Args:
-        path: the file; what it holds stays.
+    """Locks a file, which is made where it is missing.
 
     Returns:
         The descriptor, whose closing ends the lock; None where another
@@ -118,7 +109,6 @@ def _is_named(descriptor: int, path: Path) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Writes into the lock's file who holds it."""
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     text = f"process {os.getpid()} on {socket.gethostname()} since {since}"
     with suppress(OSError):  # On a full disk the lock holds without a name.
@@ -127,8 +117,7 @@ def _sign(descriptor: int) -> None:
 
 
 def _holder(path: Path) -> str:
-    try:
-        text = path.read_text(errors="replace")[:_LONGEST_TEXT]
-    except OSError:
-        text = ""
-    return " ".join(text.split()) or "unknown which"
+    with suppress(OSError):
+        if text := path.read_text(errors="replace")[:200]:
+            return " ".join(text.split())
+    return "unknown which"

@@ -44,13 +44,10 @@ def plain_path(path: Path | str) -> Iterator[Path]:
             yield link / full.name
         else:
             # A link to what is not there yet makes it when it is written.
-            file = Path(between, "file").with_suffix(_suffix(full))
+            suffix = full.suffix if _PLAIN.fullmatch(full.suffix) else ""
+            file = Path(between, f"file{suffix}")
             file.symlink_to(full)
             yield file
-
-
-def _suffix(path: Path) -> str:
-    return path.suffix if _PLAIN.fullmatch(path.suffix) else ""
 
 
 def _plain_folder() -> str:
@@ -61,13 +58,7 @@ def _plain_folder() -> str:
 
 @contextmanager
 def as_os_errors() -> Iterator[None]:
-    """Turns TensorFlow's errors of writing into the system's.
-
-    A full disk and a lack of memory are both ResourceExhaustedError.
-
-    Raises:
-        OSError: with TensorFlow's reason, without a name.
-    """
+    """Turns TensorFlow's errors of writing into an OSError of its reason."""
     import tensorflow as tf
 
     try:
