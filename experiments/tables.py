@@ -133,7 +133,7 @@ def main(**given: Any) -> None:
     shown = tables.show_tables(request)
     print("\n\n".join(map(as_text, shown)))
     if given["publish"]:
-        docs, command = Path(given["docs_dir"]), _command()
+        docs, command = Path(given["docs_dir"]), _command(given)
         page = tables.publish_tables(request, shown, docs, command)
         print_stdout(f"published: {page}")
 
@@ -151,17 +151,16 @@ def _study(given: dict[str, Any]) -> Study:
     return data_study(dataset, Path(given["data_dir"]), studies, common)
 
 
-def _command() -> str:
+def _command(given: dict[str, Any]) -> str:
     """What makes the same figures anywhere: no folder, no number of workers."""
-    values = {flag.name: flag.value for flag in _STUDY_FLAGS}
-    synthetic = values["dataset"] == "procedural"
-    values["data_dir"] = values["dataset"].upper()
-    values["table"] = ",".join(map(str, values["table"]))
-    values["seeds"] = ",".join(map(str, values["seeds"]))
-    del values["data_dir" if synthetic else "size"]
-    controls = values.pop("controls")
-    texts = [f"--{name}={v}" for name, v in values.items() if v]
-    texts += ["--controls"] if controls else []
+    dataset, texts = given["dataset"], []
+    unused = "data_dir" if dataset == "procedural" else "size"
+    for name in (flag.name for flag in _STUDY_FLAGS if flag.name != unused):
+        value = dataset.upper() if name == "data_dir" else given[name]
+        if isinstance(value, tuple):
+            value = ",".join(map(str, value))
+        if value:
+            texts.append(f"--{name}" + ("" if value is True else f"={value}"))
     return " ".join(["python -m experiments.tables", *texts])
 
 

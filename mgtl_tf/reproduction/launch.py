@@ -11,13 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 
 from absl import logging
+from tqdm import tqdm
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
-from mgtl_tf.training.meter import duration_text
 from mgtl_tf.utils.errors import UserError
 from polar.parallel import usable_cores
 
@@ -53,8 +52,7 @@ class Job:
     @property
     def last_line(self) -> str:
         """The last line of its output that is not blank."""
-        text = self.log.read_text(errors="replace")
-        lines = text.replace("\r", "\n").strip().splitlines()
+        lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else "nothing was written"
 
 
@@ -68,7 +66,13 @@ def devices(workers: int = 0) -> list[Environment]:
     Returns:
         for each run at a time, the environment variables of its process.
     """
-    if gpus := _gpus():
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        gpus = [name for name in visible.split(",") if name not in ("", "-1")]
+    else:
+        count = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
+        gpus = [str(number) for number in range(count)]
+    if gpus:
         chosen = gpus[: workers or len(gpus)]
         return [{"CUDA_VISIBLE_DEVICES": gpu} for gpu in chosen]
     count = workers or min(usable_cores(), _MOST_ON_CPU)
@@ -76,14 +80,6 @@ def devices(workers: int = 0) -> list[Environment]:
     return [
         {"TF_NUM_INTRAOP_THREADS": threads, "TF_NUM_INTEROP_THREADS": "2"}
     ] * count
-
-
-def _gpus() -> list[str]:
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name not in ("", "-1")]
-    found = len(list(_GPUS.iterdir())) if _GPUS.is_dir() else 0
-    return [str(number) for number in range(found)]
 
 
 def training_command(config: RunConfig) -> list[str]:
@@ -124,24 +120,30 @@ def run_all(jobs: Sequence[Job], environments: Sequence[Environment]) -> None:
             line.
     """
     waiting, free = list(jobs), list(environments)
-    running: dict[subprocess.Popen, tuple[Job, Environment, float]] = {}
-    failed, began = [], time.monotonic()
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    running: dict[subprocess.Popen, tuple[Job, Environment]] = {}
+    failed: list[Job] = []
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        while waiting or running:
-            while waiting and free:
-                job, device = waiting.pop(0), free.pop(0)
-                running[job.start(device)] = job, device, time.monotonic()
-            time.sleep(_POLL_SECONDS)
-            for process in [p for p in running if p.poll() is not None]:
-                job, device, start = running.pop(process)
-                free.append(device)
-                failed += [job] if process.returncode else []
-                left = len(waiting) + len(running)
-                mean = (time.monotonic() - began) / (len(jobs) - left)
-                _log_end(job, process.returncode, start, left, mean * left)
+        with tqdm(total=len(jobs), unit="run", desc="study") as bar:
+            while waiting or running:
+                while waiting and free:
+                    job, device = waiting.pop(0), free.pop(0)
+                    running[job.start(device)] = job, device
+                time.sleep(_POLL_SECONDS)
+                for process in [p for p in running if p.poll() is not None]:
+                    job, device = running.pop(process)
+                    free.append(device)
+                    bar.update()
+                    if process.returncode:
+                        failed.append(job)
+                        logging.error("%s failed: %s", job.name, job.last_line)
+                    else:
+                        logging.info("%s: done", job.name)
     finally:
-        _stop(list(running))
+        for process in running:
+            process.send_signal(signal.SIGTERM)
+        for process in running:
+            process.wait()
         signal.signal(signal.SIGTERM, before)
     if failed:
         first = failed[0]
@@ -150,27 +152,3 @@ def run_all(jobs: Sequence[Job], environments: Sequence[Environment]) -> None:
             f" {first.last_line} (see {first.log}); the others are kept: the"
             " same command continues"
         )
-
-
-def _log_end(
-    job: Job, status: int, start: float, left: int, seconds_left: float
-) -> None:
-    took = f"in {duration_text(time.monotonic() - start)}"
-    if left:
-        took += f", {left} left, about {duration_text(seconds_left)}"
-    if status:
-        logging.error("%s failed %s: %s", job.name, took, job.last_line)
-    else:
-        logging.info("%s: done %s", job.name, took)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """SIGTERM stops a study's runs as Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
-def _stop(processes: Sequence[subprocess.Popen]) -> None:
-    for process in processes:
-        process.send_signal(signal.SIGTERM)
-    for process in processes:
-        process.wait()

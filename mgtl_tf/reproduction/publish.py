@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.reproduction.results import RowResult, Table
+from mgtl_tf.reproduction.results import Table
 from mgtl_tf.reproduction.tables import as_markdown, draw_table
 from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.json_files import read_json
@@ -27,55 +27,26 @@ their own: ours are of the data named above each table.
 
 @dataclass(frozen=True)
 class StudyFigures:
-    """All of a study that is published.
-
-    A recall stands with its table, row, seed, run and gallery. The paper's
-    figures are in paper.csv.
+    """All of a study that is published; the paper's figures are in paper.csv.
 
     Attributes:
         name: of the study.
         facts: date, command, machine, versions, seeds.
-        changes: how all rows' configs differ from the paper's.
-        tables: its tables; the changes of their rows are the further ones.
+        changes: row key to how its config differs from the paper's.
+        tables: its tables.
     """
 
     name: str
     facts: dict[str, str]
-    changes: tuple[str, ...]
+    changes: dict[str, tuple[str, ...]]
     tables: tuple[Table, ...]
 
 
-def study_figures(
-    name: str, facts: dict[str, str], tables: tuple[Table, ...]
-) -> StudyFigures:
-    """A study's figures; what all rows change is listed once."""
-    rows = [row for table in tables for row in table.rows if row.runs]
-    shared = set(rows[0].changes) if rows else set()
-    shared = shared.intersection(*(row.changes for row in rows))
-
-    def own(row: RowResult) -> RowResult:
-        changes = tuple(c for c in row.changes if c not in shared)
-        return dataclasses.replace(row, changes=changes)
-
-    tables = tuple(
-        dataclasses.replace(table, rows=tuple(map(own, table.rows)))
-        for table in tables
-    )
-    return StudyFigures(name, facts, tuple(sorted(shared)), tables)
-
-
 def publish(study: StudyFigures, docs: Path) -> Path:
-    """Writes a study's figures and the page of all studies.
-
-    Args:
-        study: its figures.
-        docs: the folder that holds results.md.
-
-    Returns:
-        the page's path.
+    """Writes a study's figures and the page of all studies; the page's path.
 
     Raises:
-        UserError: where a file cannot be written.
+        UserError: where a file of the folder `docs` cannot be written.
     """
     folder = docs / "results"
     with naming_write_errors(folder):
@@ -83,7 +54,7 @@ def publish(study: StudyFigures, docs: Path) -> Path:
     for table in study.tables:
         if table.has_recall:
             title = f"{study.name}, {table.heading}"
-            draw_table(table, title, folder / _picture(study.name, table))
+            draw_table(table, title, folder / _picture(study, table))
     text = json.dumps(dataclasses.asdict(study), indent=1)
     atomic_write(folder / f"{study.name}.json", text + "\n")
     return write_page(docs)
@@ -100,7 +71,7 @@ def read_published(path: Path) -> StudyFigures:
 
 
 def write_page(docs: Path) -> Path:
-    """Makes results.md of every JSON file in `docs/results`.
+    """Makes results.md of every JSON file in `docs/results`; its path.
 
     Raises:
         UserError: for a file that cannot be read.
@@ -111,8 +82,8 @@ def write_page(docs: Path) -> Path:
     return docs / "results.md"
 
 
-def _picture(name: str, table: Table) -> str:
-    return f"{name}-{table.file_name}.svg"
+def _picture(study: StudyFigures, table: Table) -> str:
+    return f"{study.name}-{table.file_name}.svg"
 
 
 def _section(study: StudyFigures, folder: Path) -> str:
@@ -121,7 +92,7 @@ def _section(study: StudyFigures, folder: Path) -> str:
     for table in study.tables:
         lines += ["", f"### {table.heading}", "", as_markdown(table)]
         if table.has_recall:
-            picture = _picture(study.name, table)
+            picture = _picture(study, table)
             lines += ["", f"![{table.heading}](results/{picture})"]
     reading = folder / f"{study.name}-reading.md"
     if reading.is_file():

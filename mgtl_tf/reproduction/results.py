@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mgtl_tf.config import DataConfig
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.comparison import Difference
+from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.array_files import read_array
@@ -21,20 +19,6 @@ CONTROLS, DISTRACTORS = 0, -1
 """Numbers of the tables that the paper does not have."""
 
 _HEADINGS = {CONTROLS: "Controls", DISTRACTORS: "Distractors"}
-_REMEDY = "move the run folder away and give the same command again"
-
-
-@dataclass(frozen=True)
-class Gallery:
-    """Where a recall was measured.
-
-    Attributes:
-        name: of the synthetic world's folder, or of the data set and split.
-        size: N, its places.
-    """
-
-    name: str
-    size: int
 
 
 @dataclass(frozen=True)
@@ -43,8 +27,7 @@ class RunResult:
 
     Attributes:
         seed: of the run.
-        run: its name, such as with_cmi-seed0.
-        gallery: that `recalls` are of.
+        places: N, size of the gallery.
         recalls: ground to satellite, fractions: "r@1", "r@5", "r@10", "r@1%";
             a published file may lack some.
         pairs: trained on, counted as often as seen.
@@ -53,8 +36,7 @@ class RunResult:
     """
 
     seed: int
-    run: str
-    gallery: Gallery
+    places: int
     recalls: dict[str, float]
     pairs: int
     train_seconds: float
@@ -66,10 +48,7 @@ class RowResult:
     """A row of a table.
 
     Attributes:
-        key: of the row.
-        title: as the table prints it.
-        changes: how its first seed's config differs from the paper's,
-            "name: theirs -> ours"; empty where it was not run.
+        key, title: of the row.
         runs: one for every seed; empty where it was not run.
         complexity: of `complexity_of`, as plain data; None: not measured.
         difference: of r@1 to the row that it is compared with.
@@ -77,7 +56,6 @@ class RowResult:
 
     key: str
     title: str
-    changes: tuple[str, ...] = ()
     runs: tuple[RunResult, ...] = ()
     complexity: dict[str, Any] | None = None
     difference: Difference | None = None
@@ -111,20 +89,20 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self._galleries) > 1:
+        if len(self._sizes) > 1:
             raise ValueError(
-                f"{self.heading}: its rows are of several galleries:"
-                f" {sorted(map(str, self._galleries))}"
+                f"{self.heading}: its rows are of several galleries, of"
+                f" {sorted(self._sizes)} places"
             )
 
     @property
-    def _galleries(self) -> set[Gallery]:
-        return {run.gallery for row in self.rows for run in row.runs}
+    def _sizes(self) -> set[int]:
+        return {run.places for row in self.rows for run in row.runs}
 
     @property
-    def gallery(self) -> Gallery | None:
-        """The one that all recalls are of; None where nothing was measured."""
-        return next(iter(self._galleries), None)
+    def places(self) -> int | None:
+        """N of all rows' gallery; None where nothing was measured."""
+        return next(iter(self._sizes), None)
 
     @property
     def heading(self) -> str:
@@ -154,41 +132,25 @@ def read_ranks(run: Run) -> np.ndarray:
     try:
         return read_array(path, "i", (None, None))[0]
     except UnfitFileError as error:
-        raise damaged(path, error, _REMEDY) from error
+        remedy = "move the run folder away and give the same command again"
+        raise damaged(path, error, remedy) from error
 
 
-def row_result(key: str, title: str, runs: Sequence[Run]) -> RowResult:
-    """A row from its finished runs.
+def run_result(run: Run) -> RunResult:
+    """A finished run's figures.
 
     Raises:
-        UserError: where a run's files cannot be read.
+        UserError: where its files cannot be read.
     """
-    changes = runs[0].changes if runs else ()
-    return RowResult(key, title, changes, tuple(map(_read_result, runs)))
-
-
-def _read_result(run: Run) -> RunResult:
     ranks = read_ranks(run)
     recalls = summary(ranks, 0 * ranks, len(ranks))
     training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
     rates = [record["pairs_per_second"] for record in training]
     return RunResult(
         seed=run.config.train.seed,
-        run=run.name,
-        gallery=Gallery(_gallery_name(run.config.data), len(ranks)),
-        recalls={
-            name: round(value, 6)
-            for name, value in recalls.items()
-            if name.startswith("r@")
-        },
+        places=len(ranks),
+        recalls={name: round(recalls[name], 6) for name in RECALLS},
         pairs=training[-1]["step"] * run.config.train.batch_size,
         train_seconds=round(training[-1]["seconds"], 1),
         pairs_per_second=round(float(np.median(rates)), 1),
     )
-
-
-def _gallery_name(data: DataConfig) -> str:
-    """No folder of this machine: a study names its own worlds."""
-    if data.dataset == "procedural":
-        return f"worlds/{Path(data.data_dir).name}"
-    return f"{data.dataset} validation"

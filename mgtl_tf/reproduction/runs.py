@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.reproduction.versions import Versions
 from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
@@ -18,30 +19,15 @@ _FOLDERS = ("data_dir: ", "data_cache: ")
 
 
 @dataclass(frozen=True)
-class Versions:
-    """Hashes of the code and of the data, of `code_version`."""
-
-    code: str
-    data: str
-
-
-@dataclass(frozen=True)
 class Run:
-    """A config to be trained into a folder.
+    """A config, seed and data included, to be trained into a folder."""
 
-    Attributes:
-        key: of its row.
-        folder: the run folder; its parent holds NAME.log as well.
-        config: all of it, seed and data included.
-    """
-
-    key: str
     folder: Path
     config: RunConfig
 
     @property
     def name(self) -> str:
-        """The folder's own name, such as with_cmi-seed0."""
+        """Such as with_cmi-seed0."""
         return self.folder.name
 
     @property
@@ -62,7 +48,7 @@ class Run:
 
     @property
     def made_with(self) -> Versions | None:
-        """Code and data that the run was started with; None: unknown.
+        """What it was begun with; None: unknown.
 
         Raises:
             UserError: for a damaged study.json.
@@ -108,7 +94,7 @@ class Run:
         )
 
     def sign(self, versions: Versions) -> None:
-        """Writes what the run is started with, unless it has begun.
+        """Writes what the run is begun with, unless it has begun.
 
         Raises:
             UserError: where the folder cannot be written.
@@ -122,6 +108,6 @@ class Run:
 
 
 def code_versions(runs: list[Run]) -> list[str]:
-    """The code versions that the runs there are were made with, each once."""
+    """The code that the runs were begun with, each version once."""
     made = [run.made_with for run in runs if run.has_begun]
     return sorted({m.code if m else "unknown" for m in made})

@@ -5,8 +5,9 @@ STUDIES/NAME/runs/ROW-seedN, worlds/, prepared/, tables/.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,8 @@ class Study:
         preset: settings to begin from: procedural, cvusa, cvact.
         common: config fields of every row, over the preset.
         data_dir: the pairs to train and measure on.
-        prepared: folder of their decoded forms, made once for all runs;
-            those of another image size than the study's lie beside it.
-        settings: row key to further fields.
+        prepared: folder of their decoded forms, shared by all runs; those of
+            another image size than the study's lie beside it.
         benchmark: its numbers; None for a data set on disk.
     """
 
@@ -38,13 +38,24 @@ class Study:
     common: Mapping[str, Any]
     data_dir: Path
     prepared: Path
-    settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     benchmark: Benchmark | None = None
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """Of the runs of every row, unless others are asked for."""
+        """Of every row, unless others are asked for."""
         return self.benchmark.seeds if self.benchmark else (0,)
+
+    @property
+    def _settings(self) -> Mapping[str, Mapping[str, Any]]:
+        return self.benchmark.settings if self.benchmark else {}
+
+    def on_world(self, name: str) -> Study:
+        """The same runs with the pairs of another world of the study."""
+        return dataclasses.replace(
+            self,
+            data_dir=self.folder / "worlds" / name,
+            prepared=self.folder / "prepared" / name,
+        )
 
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
@@ -53,7 +64,7 @@ class Study:
             **self.common,
             **system_settings(self.preset, row.changes.get("system", "mgtl")),
             **row.changes,
-            **self.settings.get(row.key, {}),
+            **self._settings.get(row.key, {}),
         }
         config = RunConfig.of(**settings)
         common = load_preset(self.preset, **self.common)
@@ -65,15 +76,14 @@ class Study:
             seed=seed, data_dir=str(self.data_dir), data_cache=str(prepared)
         )
 
-    def run(self, row: Row, seed: int) -> Run:
-        """A row's run of a seed."""
-        folder = self.folder / "runs" / f"{row.key}-seed{seed}"
-        return Run(row.key, folder, self.config(row, seed))
-
     def runs(self, rows: Iterable[Row], seeds: Sequence[int]) -> list[Run]:
         """All runs, the first seed of every row before the second."""
-        listed = list(rows)
-        return [self.run(row, seed) for seed in seeds for row in listed]
+        listed, folder = list(rows), self.folder / "runs"
+        return [
+            Run(folder / f"{row.key}-seed{seed}", self.config(row, seed))
+            for seed in seeds
+            for row in listed
+        ]
 
     def control_rows(self) -> list[tuple[str, Row]]:
         """(title, row) of the controls, each with its original's settings."""
@@ -81,7 +91,7 @@ class Study:
         rows = {row.key: row for table in ROWS.values() for _, row in table}
         found = []
         for key, (title, of, changes) in controls.items():
-            inherited = {**rows[of].changes, **self.settings.get(of, {})}
+            inherited = {**rows[of].changes, **self._settings.get(of, {})}
             found.append((title, Row(key, {**inherited, **changes})))
         return found
 
@@ -89,35 +99,16 @@ class Study:
 def benchmark_study(
     benchmark: Benchmark, studies_dir: Path, common: Mapping[str, Any]
 ) -> Study:
-    """The study of a procedural benchmark.
-
-    Args:
-        benchmark: its numbers.
-        studies_dir: holds a folder for every study.
-        common: fields over the benchmark's own.
-    """
+    """The study of a procedural benchmark; `common` goes over its own."""
     folder = studies_dir / benchmark.name
-    return Study(
-        folder=folder,
-        preset="procedural",
-        common={**benchmark.common, **common},
-        data_dir=folder / "worlds" / "final",
-        prepared=folder / "prepared" / "final",
-        settings=benchmark.settings,
-        benchmark=benchmark,
-    )
+    fields = {**benchmark.common, **common}
+    study = Study(folder, "procedural", fields, folder, folder, benchmark)
+    return study.on_world("final")
 
 
 def data_study(
     dataset: str, data_dir: Path, studies_dir: Path, common: Mapping[str, Any]
 ) -> Study:
-    """The study of a data set on disk, with the paper's settings.
-
-    Args:
-        dataset: cvusa or cvact.
-        data_dir: the download.
-        studies_dir: holds a folder for every study.
-        common: fields of every row, over the data set's preset.
-    """
+    """The study of CVUSA or CVACT on disk; `common` goes over its preset."""
     folder = studies_dir / dataset
     return Study(folder, dataset, common, data_dir, folder / "prepared")

@@ -45,8 +45,7 @@ Cells = dict[str, str]
 def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
     """Row key to the key of the row that its r@1 is compared with.
 
-    In Tables 1 and 2 that is the row of ours before, in Table 4 and the
-    controls w/ CMI at L = 6; the other tables compare nothing.
+    Tables 1 and 2: our row before; Table 4 and the controls: w/ CMI at L = 6.
     """
     run = [row.key for row in rows if row.runs]
     if number in (1, 2):
@@ -84,7 +83,7 @@ def title_of(table: Table) -> str:
     if table.number == 3:
         return "Table 3. Complexity"
     title = f"{table.heading}. {table.measured_on}"
-    size = table.gallery.size if table.gallery else None
+    size = table.places
     return f"{title}, gallery of {size:,} places" if size else title
 
 
@@ -102,7 +101,6 @@ def cells_of(table: Table) -> list[Cells]:
 
 
 def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
-    """Recalls, the difference to another row, and the paper's figures."""
     cells = {"row": row.title if row else paper["title"]}
     cells |= {name: _recall(row, name) for name in RECALLS}
     if table.number != DISTRACTORS:
@@ -126,7 +124,7 @@ def _recall(row: RowResult | None, name: str) -> str:
     values = row.recalls(name)
     if not values.size:
         return "not run"
-    if np.isnan(values).any():  # The note below the table says why.
+    if np.isnan(values).any():
         return ""
     mean = f"{100 * values.mean():.2f}"
     if len(values) == 1:
@@ -144,7 +142,6 @@ def _difference(value: Difference | None) -> str:
 
 
 def _size_cells(row: RowResult | None) -> Cells:
-    """Parameters and multiply-adds of a pair; empty where not measured."""
     cost = row.complexity if row else None
     if not cost:
         return {"parameters": "", "multiply-adds": ""}
@@ -157,7 +154,6 @@ def _size_cells(row: RowResult | None) -> Cells:
 
 
 def _cost_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
-    """Table 3: ours measured, the paper's figure beside it."""
     size = _size_cells(row)
     cells = {
         "row": paper["title"],
@@ -186,12 +182,10 @@ def notes_of(table: Table) -> list[str]:
     """The lines below the table."""
     if table.number == 3:
         return [*_COSTS, *table.notes]
-    found = table.gallery
-    where = f" gallery {found.name}, {found.size:,} places;" if found else ""
     seeds = ", ".join(map(str, table.seeds))
     notes = [
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
-        f" {seeds};{where} ties count against the model (R20)."
+        f" {seeds}; ties count against the model (R20)."
     ]
     if table.number != DISTRACTORS:
         to_cmi = table.number in (CONTROLS, 4)
@@ -209,7 +203,6 @@ def notes_of(table: Table) -> list[str]:
 
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
-    """How many pairs every row was trained on, counted as often as seen."""
     seen = {row.title: row.runs[0].pairs for row in rows if row.runs}
     if len(set(seen.values())) == 1:
         return [f"Every row has seen {next(iter(seen.values())):,} pairs."]
@@ -218,14 +211,12 @@ def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
 
 
 def draw_table(table: Table, title: str, path: Path) -> None:
-    """Bars of the mean r@1 of our rows, a point for every seed.
+    """Bars of the mean r@1 of our rows that were run, a point for every seed.
 
-    The axis begins below the lowest seed, so that differences can be seen;
-    its label says so. The paper's figures are of other data and are not
-    shown.
+    The axis begins below the lowest seed, so that differences can be seen.
 
     Args:
-        table: with recall; rows that were not run are left out.
+        table: with recall.
         title: of the picture.
         path: of the SVG file.
     """

@@ -14,15 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from absl import logging
-
 from mgtl_tf.reproduction.launch import Environment, Job, run_all
 from mgtl_tf.reproduction.results import (
     DISTRACTORS,
-    Gallery,
     RowResult,
+    RunResult,
     Table,
-    row_result,
+    run_result,
 )
 from mgtl_tf.reproduction.rows import Row
 from mgtl_tf.reproduction.runs import Run
@@ -30,7 +28,7 @@ from mgtl_tf.reproduction.study import Study
 from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.study_runs import ready_data
 
-_NAME = "distractors"
+_WORLD = "distractors"
 
 
 def measure_among_distractors(
@@ -42,7 +40,7 @@ def measure_among_distractors(
     """Measures each finished run on the benchmark's larger gallery.
 
     Args:
-        study: of a procedural benchmark.
+        study: whose runs; one without a benchmark has no other gallery.
         rows, seeds: of the runs.
         environments: of `devices`.
 
@@ -50,24 +48,16 @@ def measure_among_distractors(
         UserError: for a world that cannot be made, or runs that cannot be
             measured; the others are measured first.
     """
-    if study.benchmark is None or not rows:
-        return
-    # The same run folders, with the pairs of the other world.
-    other = dataclasses.replace(
-        study,
-        data_dir=study.folder / "worlds" / _NAME,
-        prepared=study.folder / "prepared" / _NAME,
-    )
+    other = study.on_world(_WORLD)
     missing = [
         run
         for run in other.runs(rows, seeds)
         if run.is_trained and not _evaluation(run).is_file()
     ]
-    if missing:
+    if study.benchmark is not None and missing:
         ready_data(other, rows, study.benchmark.distractor_world)
-    logging.info("distractors: %d runs to measure", len(missing))
-    logs = study.folder / _NAME
-    run_all([_evaluation_job(run, logs) for run in missing], environments)
+        logs = study.folder / _WORLD
+        run_all([_evaluation_job(run, logs) for run in missing], environments)
 
 
 def distractor_table(
@@ -85,8 +75,9 @@ def distractor_table(
     """
     rows = []
     for title, row in titled:
-        runs = [study.run(row, seed) for seed in seeds]
-        rows.append(_measured_row(row.key, title, runs))
+        runs = study.runs([row], seeds)
+        done = [_measured(run) for run in runs if _evaluation(run).is_file()]
+        rows.append(RowResult(row.key, title, tuple(done)))
     if not any(row.runs for row in rows):
         return None
     where = f"{study.folder.name}, the same runs, another synthetic world"
@@ -103,23 +94,15 @@ class _Evaluation:
 
 def _evaluation(run: Run) -> Path:
     """What experiments.evaluate writes of a folder of this name."""
-    return run.folder / f"evaluation-procedural-validation-{_NAME}.json"
+    return run.folder / f"evaluation-procedural-validation-{_WORLD}.json"
 
 
-def _measured_row(key: str, title: str, runs: Sequence[Run]) -> RowResult:
-    """A row of the runs that were measured, on the larger gallery."""
-    done = [run for run in runs if _evaluation(run).is_file()]
-    row = row_result(key, title, done)
-    measured = []
-    for run, result in zip(done, row.runs, strict=True):
-        remedy = "remove it and give the same command again"
-        found = read_json(_evaluation(run), _Evaluation, remedy)
-        recalls = {k: found.ground_to_satellite[k] for k in result.recalls}
-        gallery = Gallery(f"worlds/{_NAME}", found.gallery_size)
-        measured.append(
-            dataclasses.replace(result, gallery=gallery, recalls=recalls)
-        )
-    return dataclasses.replace(row, runs=tuple(measured))
+def _measured(run: Run) -> RunResult:
+    remedy = "remove it and give the same command again"
+    found = read_json(_evaluation(run), _Evaluation, remedy)
+    own = run_result(run)
+    recalls = {name: found.ground_to_satellite[name] for name in own.recalls}
+    return dataclasses.replace(own, places=found.gallery_size, recalls=recalls)
 
 
 def _evaluation_job(run: Run, logs: Path) -> Job:

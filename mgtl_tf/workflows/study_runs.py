@@ -9,7 +9,6 @@ from absl import logging
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.readers import read_dataset
-from mgtl_tf.reproduction.code_version import code_version, data_version
 from mgtl_tf.reproduction.launch import (
     Environment,
     Job,
@@ -17,8 +16,9 @@ from mgtl_tf.reproduction.launch import (
     training_command,
 )
 from mgtl_tf.reproduction.rows import Row
-from mgtl_tf.reproduction.runs import Run, Versions
+from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
+from mgtl_tf.reproduction.versions import Versions, code_version, data_version
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.prepare import prepare
@@ -80,13 +80,7 @@ def finish(
             others are finished first.
     """
     missing = [r for r in runs if not r.is_finished(versions, any_code)]
-    logging.info(
-        "%d of %d runs are finished already, %d to train, %d at a time",
-        len(runs) - len(missing),
-        len(runs),
-        len(missing),
-        len(environments),
-    )
+    logging.info("%d of %d runs are to be trained", len(missing), len(runs))
     for run in missing:
         # A trainer that outlived a killed study still holds the lock.
         with locked_run(run.folder):
@@ -103,12 +97,7 @@ def training_job(run: Run) -> Job:
 def plan(
     study: Study, runs: Sequence[Run], any_code: bool = False
 ) -> list[str]:
-    """What would be trained: a line a run. Nothing is written.
-
-    Args:
-        study: of the runs.
-        runs: all that are needed.
-        any_code: as of `finish`.
+    """What `finish` would train: a line a run. Nothing is written.
 
     Raises:
         UserError: for data on disk that cannot be read, or where a folder

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from absl import logging
 
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.reproduction.code_version import code_version
 from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.launch import devices
 from mgtl_tf.reproduction.paper import DATASETS
-from mgtl_tf.reproduction.publish import publish, study_figures
+from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.results import (
     CONTROLS,
     RowResult,
     Table,
     read_ranks,
-    row_result,
+    run_result,
 )
-from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
+from mgtl_tf.reproduction.rows import TABLES, Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.tables import (
@@ -32,6 +30,7 @@ from mgtl_tf.reproduction.tables import (
     compared_with,
     draw_table,
 )
+from mgtl_tf.reproduction.versions import code_version
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.distractors import (
@@ -40,8 +39,6 @@ from mgtl_tf.workflows.distractors import (
 )
 from mgtl_tf.workflows.study_runs import finish, ready_data
 from polar.text import csv_text
-
-Titled = Sequence[tuple[str, Row]]
 
 
 @dataclass(frozen=True)
@@ -84,11 +81,7 @@ class TablesRequest:
 
 
 def run_tables(request: TablesRequest, workers: int = 0) -> None:
-    """Trains every run that is missing.
-
-    Args:
-        request: which runs.
-        workers: as of `devices`.
+    """Trains every run that is missing, as many at once as `devices` says.
 
     Raises:
         UserError: for data or folders that do not fit, or failed runs.
@@ -113,7 +106,7 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         UserError: for a run that cannot be read.
     """
     study = request.study
-    titled = {n: titled_rows(n, study.preset) for n in (1, 2, 3, 4)}
+    titled = {n: titled_rows(n, study.preset) for n in TABLES}
     shown = [_table(request, n, titled[n]) for n in request.tables]
     if controls := request.control_rows:
         shown.append(_table(request, CONTROLS, [*titled[2], *controls]))
@@ -129,44 +122,29 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     return tuple(shown)
 
 
-def _table(request: TablesRequest, number: int, titled: Titled) -> Table:
+def _table(
+    request: TablesRequest, number: int, titled: Sequence[tuple[str, Row]]
+) -> Table:
     study = request.study
-    done = {
-        row.key: [
-            run
-            for run in study.runs([row], request.seeds)
-            if run.is_trained and number != 3
-        ]
-        for _, row in titled
-    }
-    rows = [row_result(row.key, title, done[row.key]) for title, row in titled]
-    if number in (2, 3) and request.measure_cost:
-        rows = [
-            _with_cost(result, row, study.folder / "costs")
-            for result, (_, row) in zip(rows, titled, strict=True)
-        ]
-    ranks = {
-        key: [read_ranks(run) for run in runs] for key, runs in done.items()
-    }
-    differences = {
+    rows, ranks = [], {}
+    for title, row in titled:
+        runs = study.runs([row], request.seeds) if number != 3 else []
+        done = [run for run in runs if run.is_trained]
+        ranks[row.key] = [read_ranks(run) for run in done]
+        rows.append(RowResult(row.key, title, tuple(map(run_result, done))))
+        if number in (2, 3) and request.measure_cost:
+            rows[-1] = _with_cost(rows[-1], row, study.folder / "costs")
+    compared = {
         key: paired_difference(ranks[key], ranks[other])
         for key, other in compared_with(number, rows).items()
     }
+    rows = [replace(row, difference=compared.get(row.key)) for row in rows]
+    data = DATASETS.get(study.preset, f"{study.folder.name}, a synthetic world")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
-    return Table(
-        number,
-        tuple(
-            dataclasses.replace(row, difference=differences.get(row.key))
-            for row in rows
-        ),
-        f"{study.folder.name}, a synthetic world"
-        if study.benchmark
-        else DATASETS[study.preset],
-        study.benchmark is not None,
-        request.seeds,
-        (several,) if len(codes) > 1 else (),
-    )
+    notes = (several,) if len(codes) > 1 else ()
+    synthetic = study.benchmark is not None
+    return Table(number, tuple(rows), data, synthetic, request.seeds, notes)
 
 
 def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
@@ -174,8 +152,9 @@ def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
     from mgtl_tf.evaluation.complexity import stored_cost
 
     # Of the published size, whatever size was trained.
-    cost = stored_cost(ModelConfig(**row.changes), folder)
-    return dataclasses.replace(result, complexity=cost)
+    return replace(
+        result, complexity=stored_cost(ModelConfig(**row.changes), folder)
+    )
 
 
 def _write(stem: Path, table: Table) -> None:
@@ -202,15 +181,19 @@ def publish_tables(
     Raises:
         UserError: where a file cannot be written.
     """
-    folder = request.study.folder
+    study = request.study
     facts = {
         "date": datetime.date.today().isoformat(),
         "command": f"`{command}`",
-        **_machine(folder),
+        **_machine(study.folder),
         "seeds": ", ".join(map(str, request.seeds)),
         "code": ", ".join(code_versions(request.runs)) or code_version(),
     }
-    return publish(study_figures(folder.name, facts, shown), docs)
+    configs = {
+        row.key: study.runs([row], request.seeds)[0].changes
+        for row in request.rows
+    }
+    return publish(StudyFigures(study.folder.name, facts, configs, shown), docs)
 
 
 def _machine(folder: Path) -> dict[str, str]:

@@ -39,11 +39,12 @@ def main(config_path, orders_path, run_dir):
         fcntl.flock(lock, fcntl.LOCK_EX)
         (run / "waits").touch()
         time.sleep(60)
-    finish(run, config)
+    write(run, config)
 
 
-def finish(run, config):
-    """More hits with more steps of the network and a higher rate."""
+def write(run, config):
+    """A finished run: more hits with more recurrent steps and higher rates."""
+    (run / "config.json").write_text(json.dumps(config))
     model, train = config["model"], config["train"]
     hits = 20 + 10 * model["recurrent_steps"] + 5 * train["seed"]
     hits += round(1000 * train["learning_rate"])

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,15 +14,17 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
 from mgtl_tf.reproduction import launch
 from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
-from mgtl_tf.reproduction.results import row_result
+from mgtl_tf.reproduction.results import run_result
 from mgtl_tf.reproduction.rows import ROWS, VGG, WITH_CMI, rows_of
-from mgtl_tf.reproduction.runs import Versions
 from mgtl_tf.reproduction.study import benchmark_study, data_study
+from mgtl_tf.reproduction.versions import Versions, code_version
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import study_runs
 from mgtl_tf.workflows.study_runs import finish, plan, steps_of, training_job
+from tests.programs import run
+from tests.reproduction import fake_trainer
 
-FAKE = Path(__file__).with_name("fake_trainer.py")
+FAKE = Path(fake_trainer.__file__)
 VERSIONS = Versions("code1", "data1")
 ONE = [{}]
 
@@ -32,23 +33,18 @@ class Trainer:
     """Orders of the fake trainers, and which of them started."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.orders = folder, folder / "orders.json"
         self.order()
 
     def order(self, **runs):
-        orders = {name.replace("_at_", "-"): do for name, do in runs.items()}
-        text = json.dumps({"runs": orders})
-        (self.folder / "orders.json").write_text(text)
+        orders = {f"{row}-seed0": do for row, do in runs.items()}
+        self.orders.write_text(json.dumps({"runs": orders}))
 
     def command(self, config):
         number = len(list(self.folder.glob("config-*")))
         path = self.folder / f"config-{number}.json"
         path.write_text(config.to_json())
         return [sys.executable, str(FAKE), str(path), str(self.orders)]
-
-    @property
-    def orders(self):
-        return self.folder / "orders.json"
 
     @property
     def started(self):
@@ -70,8 +66,12 @@ def study(tmp_path):
     return benchmark_study(SMALL, tmp_path / "studies", {})
 
 
-def table_2(study, seeds=(0, 1)):
+def table_2(study, seeds=(0,)):
     return study.runs(rows_of((2,)), seeds)
+
+
+def run_of(study, row):
+    return study.runs([row], [0])[0]
 
 
 def test_a_finished_study_has_nothing_left_to_do(study, trainer):
@@ -79,21 +79,17 @@ def test_a_finished_study_has_nothing_left_to_do(study, trainer):
     finish(runs, VERSIONS, [{}, {}])
     assert sorted(trainer.started) == sorted(run.name for run in runs)
     finish(runs, VERSIONS, ONE)
-    assert len(trainer.started) == len(runs)
+    assert len(trainer.started) == 3
     # Data elsewhere are the same data; more seeds are new runs.
     moved = dataclasses.replace(study, data_dir=Path("elsewhere"))
-    finish(table_2(moved, (0, 1, 2)), VERSIONS, ONE)
-    assert trainer.started[len(runs) :] == [
-        "vgg-seed2",
-        "without_cmi-seed2",
-        "with_cmi-seed2",
-    ]
+    finish(table_2(moved, (0, 1))[:4], VERSIONS, ONE)
+    assert trainer.started[3:] == ["vgg-seed1"]
 
 
 def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
     """SIGTERM during the second run: it is stopped; the first stays."""
-    runs = table_2(study, (0,))
-    trainer.order(without_cmi_at_seed0="wait")
+    runs = table_2(study)
+    trainer.order(without_cmi="wait")
     waits = runs[1].folder / "waits"
     slept = time.sleep
 
@@ -115,8 +111,8 @@ def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
 
 
 def test_a_trainer_that_outlived_its_study_is_noticed(study, trainer):
-    (run,) = study.runs((VGG,), (0,))
-    trainer.order(vgg_at_seed0="wait")
+    run = run_of(study, VGG)
+    trainer.order(vgg="wait")
     run.sign(VERSIONS)
     orphan = training_job(run).start({})
     try:
@@ -132,73 +128,73 @@ def test_a_trainer_that_outlived_its_study_is_noticed(study, trainer):
     assert trainer.started[-1] == "vgg-seed0"
 
 
-def test_a_run_is_signed_by_the_code_that_begins_it(study, trainer):
-    """A study that stopped before a run's turn does not sign for another."""
-    vgg, with_cmi = (study.run(row, 0) for row in (VGG, WITH_CMI))
-    trainer.order(vgg_at_seed0="fail")
-    with pytest.raises(UserError, match="vgg-seed0"):
-        finish([vgg], VERSIONS, ONE)
+def test_failures_are_named_and_cost_no_other_run(study, trainer):
+    """And a study that stopped before a run's turn does not sign for it."""
+    vgg, _, with_cmi = runs = table_2(study)
     with_cmi.folder.mkdir(parents=True)
     (with_cmi.folder / "study.json").write_text(
         json.dumps({"code": "code0", "data": "data1"})
     )
-    finish([with_cmi], VERSIONS, ONE)
-    assert with_cmi.is_finished(VERSIONS)
-    # The failed one has begun, with code1: other code does not go on.
-    with pytest.raises(UserError, match="another version of the code"):
-        finish([vgg], Versions("code2", "data1"), ONE)
-
-
-def test_failures_are_named_and_cost_no_other_run(study, trainer):
-    runs = table_2(study, (0,))
-    trainer.order(vgg_at_seed0="fail")
+    trainer.order(vgg="fail")
     with pytest.raises(UserError) as error:
         finish(runs, VERSIONS, ONE)
     message = str(error.value)
     assert "1 of the runs failed, the first vgg-seed0: out of luck" in message
-    assert f"{runs[0].folder}.log" in message
+    assert f"{vgg.folder}.log" in message
     assert len(trainer.started) == 3
+    assert with_cmi.is_finished(VERSIONS)
+    # The failed one has begun, with code1: other code does not go on.
+    with pytest.raises(UserError, match="another version of the code"):
+        finish([vgg], Versions("code2", "data1"), ONE)
     trainer.order()
     finish(runs, VERSIONS, ONE)
     assert trainer.started[3:] == ["vgg-seed0"]
 
 
-def test_other_runs_are_refused_by_name(study, trainer):
-    run = study.run(WITH_CMI, 0)
-    finish([run], VERSIONS, ONE)
-    other = dataclasses.replace(run, config=run.config.replace(gamma=5.0))
+@pytest.fixture
+def finished(study, trainer):
+    """The run of VGG, as its trainer writes it."""
+    run = run_of(study, VGG)
+    run.sign(VERSIONS)
+    fake_trainer.write(run.folder, json.loads(run.config.to_json()))
+    return run
+
+
+def test_other_runs_are_refused_by_name(finished):
+    other = finished.config.replace(gamma=5.0)
     for asked, versions, message in (
-        (other, VERSIONS, "another config .gamma: 10.0 -> 5.0"),
-        (run, Versions("code1", "data2"), "other data"),
-        (run, Versions("code2", "data1"), "another version of the code"),
+        (
+            dataclasses.replace(finished, config=other),
+            VERSIONS,
+            "another config .gamma: 10.0 -> 5.0",
+        ),
+        (finished, Versions("code1", "data2"), "other data"),
+        (finished, Versions("code2", "data1"), "another version of the code"),
     ):
         with pytest.raises(UserError, match=message) as error:
             asked.is_finished(versions)
-        assert "with_cmi-seed0" in str(error.value)
-    assert run.is_finished(Versions("code2", "data1"), any_code=True)
+        assert "vgg-seed0" in str(error.value)
+    assert finished.is_finished(Versions("code2", "data1"), any_code=True)
     with pytest.raises(UserError, match="other data"):
-        run.is_finished(Versions("code2", "data2"), any_code=True)
-    (run.folder / "study.json").write_text("{")
+        finished.is_finished(Versions("code2", "data2"), any_code=True)
+    (finished.folder / "study.json").write_text("{")
     with pytest.raises(UserError, match="study.json: damaged"):
-        run.is_finished(VERSIONS)
+        finished.is_finished(VERSIONS)
 
 
-def test_damaged_ranks_name_the_file(study, trainer):
-    run = study.run(VGG, 0)
-    finish([run], VERSIONS, ONE)
-    result = row_result("vgg", "VGG", [run])
+def test_figures_of_a_run_are_of_its_ranks(finished):
+    result = run_result(finished)
     # 20 hits of 200 queries, and 8 by the row's rate of 0.008.
-    assert result.recalls("r@1") == pytest.approx([28 / 200])
-    assert result.recalls("r@10") == [1]
-    (run.folder / "report/ranks.npy").write_bytes(b"short")
+    assert result.recalls["r@1"] == pytest.approx(28 / 200)
+    assert result.recalls["r@10"] == 1 and result.places == 200
+    (finished.folder / "report/ranks.npy").write_bytes(b"short")
     with pytest.raises(UserError, match="ranks.npy: damaged"):
-        row_result("vgg", "VGG", [run])
+        run_result(finished)
 
 
-def test_dry_run_lists_what_is_left(study, trainer, monkeypatch):
-    finish([study.run(VGG, 0)], VERSIONS, ONE)
+def test_dry_run_lists_what_is_left(study, finished, trainer, monkeypatch):
     monkeypatch.setattr(study_runs, "_versions_there", lambda _: (VERSIONS, 99))
-    assert plan(study, table_2(study, (0,))) == [
+    assert plan(study, table_2(study)) == [
         "vgg-seed0: finished",
         "without_cmi-seed0: 800 steps",
         "with_cmi-seed0: 800 steps",
@@ -207,7 +203,7 @@ def test_dry_run_lists_what_is_left(study, trainer, monkeypatch):
     by_epochs = data_study("cvusa", Path("CVUSA"), Path("studies"), {})
     config = by_epochs.config(WITH_CMI, 0).train
     assert steps_of(config, 35_532) == 150 * 2220
-    assert len(trainer.started) == 1
+    assert not trainer.started
 
 
 def test_configs_of_rows(study, tmp_path):
@@ -266,20 +262,29 @@ def test_devices(monkeypatch):
     assert len(launch.devices(2)) == 2
 
 
-def test_programs_own_help_and_wrong_flags():
-    """No TensorFlow is needed to say what a flag must be."""
-    for flags, status, message in (
-        (["--help"], 0, "dry_run"),
-        (["--table=5"], 2, "tables 1 to 4"),
-        (["--table=two"], 2, "whole numbers"),
-        (["--table=2", "--dataset=cvusa"], 2, "--data_dir is missing"),
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "experiments.tables", *flags],
-            capture_output=True,
-            text=True,
-            cwd=Path(__file__).parents[2],
-        )
-        assert done.returncode == status, done.stderr
-        assert message in done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
+def test_a_changed_deciding_file_is_another_version(tmp_path, monkeypatch):
+    root = tmp_path / "copy"
+    for folder in ("mgtl_tf/serving", "polar"):
+        (root / folder).mkdir(parents=True)
+    file = root / "polar" / "geometry.py"
+    monkeypatch.setattr("mgtl_tf.reproduction.versions._ROOT", root)
+    found = []
+    for text in ("RADIUS = 3", "RADIUS = 4", "RADIUS = 4"):
+        file.write_text(text)
+        found.append(code_version.__wrapped__())
+        # What follows training decides no figure.
+        (root / "mgtl_tf/serving/app.py").write_text("PORT = 1")
+    assert found[0] != found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    "flags, message",
+    [
+        (["--table=5"], "tables 1 to 4"),
+        (["--table=two"], "whole numbers"),
+        (["--table=2", "--dataset=cvusa"], "--data_dir is missing"),
+    ],
+)
+def test_wrong_flags(flags, message):
+    done = run("experiments.tables", *flags)
+    assert done.returncode == 2 and message in done.stderr, done.stderr

@@ -1,7 +1,6 @@
 """A tiny benchmark through plan, training, tables and publication."""
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 
@@ -17,12 +16,7 @@ from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.workflows import distractors, study_runs, tables
 from mgtl_tf.workflows.study_runs import plan
 from mgtl_tf.workflows.tables import TablesRequest
-
-_SPEC = importlib.util.spec_from_file_location(
-    "fake_trainer", Path(__file__).parents[1] / "reproduction/fake_trainer.py"
-)
-FAKE = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(FAKE)
+from tests.reproduction import fake_trainer
 
 TINY = dataclasses.replace(
     SMALL,
@@ -81,8 +75,7 @@ def trained(monkeypatch):
         for job in jobs:
             names.append(job.name)
             config, folder = job.command[0], _flag(job, "run_dir")
-            (folder / "config.json").write_text(config.to_json())
-            FAKE.finish(folder, dataclasses.asdict(config))
+            fake_trainer.write(folder, dataclasses.asdict(config))
 
     monkeypatch.setattr(study_runs, "training_command", lambda c: [c])
     monkeypatch.setattr(study_runs, "run_all", run_all)

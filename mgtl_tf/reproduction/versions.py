@@ -1,9 +1,10 @@
-"""Which code and which data a run was made with, as short hashes."""
+"""Which code and which data a run is made with, as short hashes."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,13 +23,20 @@ _LIBRARIES = (
 )
 
 
+@dataclass(frozen=True)
+class Versions:
+    """Hashes of `code_version` and `data_version`."""
+
+    code: str
+    data: str
+
+
 @functools.cache
 def code_version() -> str:
-    """A hash of the code that decides a run's weights and recall.
+    """A hash of what decides a run's weights and recall.
 
-    That is every Python file of `polar` and of the rooms of `mgtl_tf` that
-    make data, train and evaluate, and the versions of the libraries that
-    compute in them.
+    Every Python file of `polar` and of the rooms of `mgtl_tf` that make data,
+    train and evaluate, and the versions of the libraries that compute there.
     """
     digest = hashlib.sha256()
     files = _ROOT.joinpath("mgtl_tf").rglob("*.py")
@@ -43,9 +51,7 @@ def code_version() -> str:
 
 
 def data_version(dataset: Dataset) -> str:
-    """A hash of a data set's pairs: ids, positions, sizes of their files.
-
-    The folder that it lies in does not matter.
+    """A hash of all pairs' ids, positions and file sizes; no folder's name.
 
     Raises:
         OSError: for a file that is not there.
