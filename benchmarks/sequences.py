@@ -26,7 +26,7 @@ from typing import cast
 import numpy as np
 from absl import flags
 
-from mgtl_tf.retrieval.ann.engine import ExactSearch
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability
@@ -110,7 +110,7 @@ def part(localizer: Localizer, kept: np.ndarray) -> Localizer:
         index.preprocessing,
     )
     found = Localizer(
-        localizer.encoder, part_index, ExactSearch(part_index.descriptors)
+        localizer.encoder, part_index, SearchEngine(part_index.descriptors)
     )
     found.calibration = dataclasses.replace(
         calibration_of(localizer), places=fingerprint(part_index)

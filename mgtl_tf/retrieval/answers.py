@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.metrics import ranks
+from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.search import search
 from mgtl_tf.utils.geodesy import geodesic_metres
 
 
@@ -104,7 +104,7 @@ def locate(
         top_k: how many answers each.
         truths: ids of places in the gallery, None where unknown.
     """
-    found = search(queries, index.descriptors, top_k)
+    found = SearchEngine(index.descriptors).search(queries, top_k)
     true_rows = [t if t is None else index.row(t) for t in truths]
     true = true_answers(queries, index, true_rows)
     return [

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.ann import ExactSearch, open_engine
+from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.calibration.calibration_set import search_queries
 from mgtl_tf.retrieval.galleries.builder import build_index
 from mgtl_tf.retrieval.galleries.gallery import load_index
@@ -278,7 +278,7 @@ def test_a_gallery_that_is_not_finite_is_one_line(folder, localizer):
     broken = np.array(index.descriptors)
     broken[7, 3] = np.nan
     index = dataclasses.replace(index, descriptors=broken)
-    asked = Localizer(localizer.encoder, index, ExactSearch(broken))
+    asked = Localizer(localizer.encoder, index, SearchEngine(broken))
     with pytest.raises(UserError, match="index: holds .* not finite; build it"):
         asked.locate(folder / "ground/001.png")
 

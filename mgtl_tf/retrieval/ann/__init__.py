@@ -1,6 +1,6 @@
 """Search engines behind one interface: exact, quantized, reduced, Milvus."""
 
-from mgtl_tf.retrieval.ann.engine import ExactSearch, SearchEngine
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.opening import (
     build_engine,
     open_engine,

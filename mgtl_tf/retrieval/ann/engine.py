@@ -1,52 +1,25 @@
-"""The interface of all search engines, and exact search."""
+"""The interface of all search engines: exact search, and how it is sped up."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from typing import Protocol
-
 import numpy as np
 
-from mgtl_tf.retrieval.search import check_search, search
 from mgtl_tf.utils.top_k import (
     ROUNDING,
     NotFiniteError,
     exact_products,
     first_k,
 )
+from mgtl_tf.utils.top_k import top_k as nearest
 
 
-class SearchEngine(Protocol):
+class SearchEngine:
     """Finds the gallery rows that are most similar to a query.
 
-    All engines return the same similarities: float32 cosines of the gallery's
-    own descriptors, summed in float64. Approximate engines differ only in
-    which rows they find, so a calibrated confidence holds for all of them.
-    """
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The K most similar gallery rows of each query.
-
-        Args:
-            queries: unit vectors, float32 [Q, D].
-            top_k: K; fewer where the gallery, or `rows`, has fewer.
-            rows: the rows to search, int [M], always exactly; None for all.
-
-        Returns:
-            rows: int64 [Q, K], most similar first, equally similar ones in
-                the order of the gallery.
-            similarities: float32 [Q, K], -1..1.
-
-        Raises:
-            ValueError: for shapes that do not fit, top_k below 1, rows that
-                the gallery does not have, or values that are not finite.
-        """
-
-
-class ExactSearch:
-    """Compares every descriptor, in blocks, where it lies on disk.
+    Similarity is the cosine: the product of unit vectors (R11). This class
+    compares all rows, in blocks, where they lie on disk. Approximate engines
+    derive from it and name candidates; these are compared exactly, so that a
+    calibrated confidence holds for all engines.
 
     Args:
         descriptors: float32 [N, D] unit vectors, may be memory-mapped.
@@ -58,45 +31,75 @@ class ExactSearch:
     def search(
         self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """See `SearchEngine`."""
-        return search(queries, self._descriptors, top_k, rows)
+        """The K most similar gallery rows of each query.
 
+        Args:
+            queries: unit vectors, float32 [Q, D].
+            top_k: K; fewer where the gallery, or `rows`, has fewer.
+            rows: the rows to search, int [M] in any order, always exactly;
+                None for all.
 
-class ApproximateSearch(ABC):
-    """Finds candidates by an index and compares them exactly.
+        Returns:
+            rows: int64 [Q, K], most similar first, equally similar ones in
+                the order of the gallery.
+            similarities: float32 [Q, K], -1..1, summed in float64.
 
-    Searches within given rows, and those for nearly all rows, compare all.
-
-    Args:
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped; only
-            the candidates' are read.
-    """
-
-    def __init__(self, descriptors: np.ndarray):
-        self._descriptors = descriptors
-
-    def search(
-        self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """See `SearchEngine`."""
-        check_search(queries, self._descriptors, top_k)
+        Raises:
+            ValueError: for shapes that do not fit, an empty gallery, top_k
+                below 1, rows that the gallery does not have, or values that
+                are not finite.
+        """
+        gallery = self._descriptors
+        _check_shapes(queries, gallery, top_k)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
             raise NotFiniteError
-        wanted = self._wanted(top_k)
-        everything = wanted >= len(self._descriptors)
-        if rows is not None or not len(queries) or everything:
-            return search(queries, self._descriptors, top_k, rows)
-        found = self._candidates(queries, wanted)
-        return rerank(queries, self._descriptors, found, top_k)
+        if rows is not None:
+            rows = _checked_rows(rows, len(gallery))
+            return nearest(queries, gallery, min(top_k, len(rows)), rows)
+        count = self._wanted(top_k)
+        if len(queries) and count < len(gallery):
+            found = self._candidates(queries, count)
+            return rerank(queries, gallery, found, top_k)
+        return nearest(queries, gallery, min(top_k, len(gallery)))
 
-    @abstractmethod
     def _wanted(self, top_k: int) -> int:
         """How many candidates are needed; from N on, all rows are compared."""
+        return len(self._descriptors)
 
-    @abstractmethod
     def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
         """Rows, int64 [Q, count]; -1 where there are fewer."""
+        raise NotImplementedError
+
+
+def _check_shapes(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:
+    if queries.ndim != 2 or gallery.ndim != 2:
+        raise ValueError(
+            f"queries {queries.shape} and gallery {gallery.shape} must be"
+            " [Q, D] and [N, D]"
+        )
+    if queries.shape[1] != gallery.shape[1] or not len(gallery):
+        raise ValueError(
+            f"gallery {gallery.shape} must have at least one row, of the"
+            f" length of the queries' {queries.shape}"
+        )
+    if top_k < 1:
+        raise ValueError(f"top_k={top_k}: must be 1 or more")
+
+
+def _checked_rows(rows: np.ndarray, count: int) -> np.ndarray:
+    """Each row once, ascending."""
+    rows = np.asarray(rows)
+    if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+        raise ValueError(
+            f"rows {rows.shape} of {rows.dtype}: must be [M] integers"
+        )
+    rows = np.unique(rows).astype(np.int64)
+    if rows.size and not 0 <= rows[0] <= rows[-1] < count:
+        raise ValueError(
+            f"rows {rows[0]}..{rows[-1]}: the gallery has 0..{count - 1}"
+        )
+    return rows
 
 
 def rerank(
@@ -121,17 +124,17 @@ def rerank(
     similarities = np.empty((len(queries), top_k), np.float32)
     enough = np.count_nonzero(found >= 0, axis=1) >= top_k
     if enough.any():
-        rows[enough], similarities[enough] = _nearest(
+        rows[enough], similarities[enough] = _best_candidates(
             queries[enough], gallery, found[enough], top_k
         )
     if not enough.all():
-        rows[~enough], similarities[~enough] = search(
+        rows[~enough], similarities[~enough] = nearest(
             queries[~enough], gallery, top_k
         )
     return rows, similarities
 
 
-def _nearest(
+def _best_candidates(
     queries: np.ndarray, gallery: np.ndarray, found: np.ndarray, top_k: int
 ) -> tuple[np.ndarray, np.ndarray]:
     query, row = [], []

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.ann.engine import ExactSearch
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.engine_files import (
     FAISS_FILE,
     engine_folder,
@@ -116,7 +116,7 @@ def _measured(
 ) -> dict[str, Any]:
     """The fastest settings that keep recall, and what it is with them."""
     queries, truth = synthetic_queries(descriptors, _QUERIES, rng, difference)
-    exact, _ = ExactSearch(descriptors).search(queries, 10)
+    exact, _ = SearchEngine(descriptors).search(queries, 10)
     for settings in settings_to_try(engine, built):
         opened = FaissSearch(engine, built, descriptors, settings)
         measured = compare(opened, queries, truth, exact)

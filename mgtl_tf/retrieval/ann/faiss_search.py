@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import ApproximateSearch
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.utils.errors import UserError
 
 FAISS_ENGINES = ("float16", "int8", "pca", "ivfpq")
@@ -147,7 +147,7 @@ def settings_to_try(engine: str, index: Any) -> list[SearchSettings]:
     ]
 
 
-class FaissSearch(ApproximateSearch):
+class FaissSearch(SearchEngine):
     """Finds candidates by an index of FAISS.
 
     Args:

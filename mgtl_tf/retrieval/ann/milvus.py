@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import ApproximateSearch
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.engine_files import gallery_fingerprint
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
@@ -59,7 +59,7 @@ def require_milvus_engine(engine: str) -> None:
         )
 
 
-class MilvusSearch(ApproximateSearch):
+class MilvusSearch(SearchEngine):
     """Search in a collection that `build_milvus` made of a gallery.
 
     FLAT answers as exact search does, but for more than 32 rows that are equal

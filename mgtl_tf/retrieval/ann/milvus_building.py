@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.retrieval.ann.engine import ExactSearch
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.measuring import (
     QUERY_DIFFERENCE,
     compare,
@@ -76,7 +76,7 @@ def build_milvus(
         queries, truth = synthetic_queries(
             index.descriptors, _QUERIES, np.random.default_rng(0), difference
         )
-        exact, _ = ExactSearch(index.descriptors).search(queries, 10)
+        exact, _ = SearchEngine(index.descriptors).search(queries, 10)
         measured = compare(opened, queries, truth, exact)
     finally:
         opened.close()

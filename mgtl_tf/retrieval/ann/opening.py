@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import ExactSearch, SearchEngine
+from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.faiss_building import (
     build_faiss_engine,
     open_faiss_engine,
@@ -51,7 +51,7 @@ def open_engine(
     if backend == "milvus":
         return MilvusSearch(index, engine, uri)
     if engine == "exact":
-        return ExactSearch(index.descriptors)
+        return SearchEngine(index.descriptors)
     return open_faiss_engine(index, engine)
 
 

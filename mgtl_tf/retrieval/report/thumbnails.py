@@ -7,7 +7,7 @@ import numpy as np
 
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.retrieval.search import search
+from mgtl_tf.retrieval.ann import SearchEngine
 
 _ANSWERS = 5
 _WIDTH = 320
@@ -48,7 +48,7 @@ def retrieval_thumbnails(
         UserError: for an image file that cannot be read.
     """
     gallery = one_each(satellite, images)
-    nearest, _ = search(ground[rows], gallery, _ANSWERS)
+    nearest, _ = SearchEngine(gallery).search(ground[rows], _ANSWERS)
     found = first_rows(images)[nearest]  # [Q, 5]
     # Every image is read once, also where it answers several queries.
     needed = np.unique(np.concatenate([rows, found.ravel()]))

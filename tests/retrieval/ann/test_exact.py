@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.retrieval.ann import ExactSearch, open_engine
+from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.ann.engine import rerank
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils import top_k as neighbours
@@ -45,7 +45,7 @@ def test_equals_a_full_sort_at_any_block_size(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(neighbours, "_BLOCK_NUMBERS", numbers)
         patch.setattr(neighbours, "_QUERY_ROWS", 3)
-        found = ExactSearch(gallery).search(wanted, top_k, rows)
+        found = SearchEngine(gallery).search(wanted, top_k, rows)
     expected = full_sort(wanted, gallery, top_k, rows)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1], atol=1e-6)
@@ -55,10 +55,10 @@ def test_equals_a_full_sort_at_any_block_size(
 def test_equal_places_come_in_the_order_of_the_gallery():
     # Long rows, so that the matrix product rounds equal rows differently.
     gallery = np.repeat(unit_rows(3, 1537, 0), 67, axis=0)
-    rows, similarities = ExactSearch(gallery).search(gallery[[70]], 8)
+    rows, similarities = SearchEngine(gallery).search(gallery[[70]], 8)
     assert rows.tolist() == [list(range(67, 75))]
     assert len(set(similarities[0].tolist())) == 1
-    rows, _ = ExactSearch(gallery).search(unit_rows(30, 1537, 1), 70)
+    rows, _ = SearchEngine(gallery).search(unit_rows(30, 1537, 1), 70)
     assert (np.diff(rows[:, :67], axis=1) == 1).all()
 
 
@@ -67,14 +67,14 @@ def test_a_gallery_in_rising_order(monkeypatch):
     monkeypatch.setattr(neighbours, "_BLOCK_NUMBERS", 64)
     angles = np.linspace(np.pi / 2, 0, 1000)
     gallery = np.float32(np.stack([np.cos(angles), np.sin(angles)], 1))
-    rows, _ = ExactSearch(gallery).search(np.float32([[1, 0]]), 3)
+    rows, _ = SearchEngine(gallery).search(np.float32([[1, 0]]), 3)
     assert rows.tolist() == [[999, 998, 997]]
 
 
 def test_memory_mapped_gallery(tmp_path):
     np.save(tmp_path / "gallery.npy", unit_rows(30, 8, 1))
     gallery = np.load(tmp_path / "gallery.npy", mmap_mode="r")
-    rows, _ = ExactSearch(gallery).search(np.asarray(gallery[[4, 29]]), 1)
+    rows, _ = SearchEngine(gallery).search(np.asarray(gallery[[4, 29]]), 1)
     assert rows.tolist() == [[4], [29]]
 
 
@@ -94,7 +94,7 @@ def test_memory_mapped_gallery(tmp_path):
     ],
 )
 def test_refuses(queries, gallery, top_k, rows, message):
-    engine = ExactSearch(np.float32(gallery))
+    engine = SearchEngine(np.float32(gallery))
     rows = None if rows is None else np.array(rows)
     with pytest.raises(ValueError, match=message):
         engine.search(np.float32(queries), top_k, rows)
@@ -140,6 +140,6 @@ def test_engines_by_name(monkeypatch, tmp_path):
         with pytest.raises(UserError, match=message):
             open_engine(index, **names)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert isinstance(open_engine(index), ExactSearch)
+    assert type(open_engine(index)) is SearchEngine
     with pytest.raises(UserError, match=r"pip install -e '.\[faiss\]'"):
         open_engine(index, "int8")

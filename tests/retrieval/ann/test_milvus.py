@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.retrieval.ann import (
-    ExactSearch,
+    SearchEngine,
     build_engine,
     milvus,
     open_engine,
@@ -66,7 +66,7 @@ def queries(index, count=40):
 @pytest.mark.parametrize("engine", ["exact"], indirect=True)
 def test_flat_equals_exact_search(engine, index):
     asked = queries(index, 300)  # more than are sent at once
-    exact = ExactSearch(index.descriptors)
+    exact = SearchEngine(index.descriptors)
     prior = np.arange(690, 40, -7)
     for rows, top_k in ((None, 12), (prior, 12), (prior[:3], 12)):
         found, similarities = engine.search(asked, top_k, rows)
@@ -94,7 +94,7 @@ def test_more_answers_than_there_are_or_than_a_server_gives(
     engine, index, monkeypatch
 ):
     asked = queries(index, 2)
-    expected = ExactSearch(index.descriptors).search(asked, 20_000)
+    expected = SearchEngine(index.descriptors).search(asked, 20_000)
     for top_k in (20_000, 10**30):
         found = engine.search(asked, top_k)
         np.testing.assert_array_equal(found[0], expected[0])
@@ -111,7 +111,7 @@ def test_others_agree_within_bounds(engine, index):
     """Nine of ten exact rows, and always the exact similarities."""
     asked = queries(index)
     found, similarities = engine.search(asked, 10)
-    expected, _ = ExactSearch(index.descriptors).search(asked, 10)
+    expected, _ = SearchEngine(index.descriptors).search(asked, 10)
     shared = (found[:, :, None] == expected[:, None, :]).any(axis=1)
     assert shared.mean() >= 0.9
     products = np.einsum("qd,qkd->qk", asked, index.descriptors[found])
