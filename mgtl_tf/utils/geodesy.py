@@ -20,8 +20,8 @@ _CARTESIAN = "EPSG:4978"
 def earth_centred(latitude: np.ndarray, longitude: np.ndarray) -> np.ndarray:
     """Earth-centred Cartesian coordinates at height zero (WGS 84).
 
-    The straight distance between two of them is shorter than that along the
-    ground by less than a part in a million up to 10 km.
+    Up to 10 km, straight distances are shorter than those along the ground
+    by less than a part in a million.
 
     Args:
         latitude, longitude: degrees, [N]; NaN where unknown.

@@ -55,8 +55,7 @@ def read_json(
         path: of the file.
         shape: a dataclass, or a type such as `dict[str, int]`.
         remedy: ends the message.
-        sealed: whether the file was made of `sealed_text`; its own checksum
-            is then compared.
+        sealed: whether the checksum of `sealed_text` is compared.
         version: what its key "format" must say; None: anything.
         largest: most bytes that are read.
         error: the type that is raised.
@@ -98,7 +97,12 @@ def parse_json(
     if sealed:
         _require_seal(value)
     try:
-        lone = _has_escapes(content)
+        # Lone surrogates are written as escapes.
+        lone = (
+            b"\\ud" in content
+            if isinstance(content, bytes)
+            else "\\ud" in content
+        )
         if lone:
             content = json.dumps(_shift(value, _LONE, _SHIFT))
         # In its JSON mode a list may become a tuple, but text no number.
@@ -114,13 +118,6 @@ def sealed_text(content: Mapping[str, Any]) -> str:
     """A JSON object as text that carries its own checksum."""
     sealed = {**content, _SEAL: _checksum(content)}
     return json.dumps(sealed, indent=1) + "\n"
-
-
-def _has_escapes(content: bytes | str) -> bool:
-    """Whether text may hold lone surrogates, which `json.dumps` escapes."""
-    if isinstance(content, bytes):
-        return b"\\ud" in content
-    return "\\ud" in content
 
 
 def _shift(value: Any, characters: re.Pattern[str], shift: int) -> Any:

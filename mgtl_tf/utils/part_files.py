@@ -115,14 +115,13 @@ class RowFile:
 class Journal:
     """The growing list of finished parts; their rows are synced meanwhile.
 
+    Where the disk takes nothing, any call raises OSError or UserError.
+
     Args:
         path: of the file; what it held is replaced.
         plan: what decides the output, as JSON values.
         parts: dataclasses, those that are finished already.
         files: that hold the parts' rows.
-
-    Raises:
-        UserError, OSError: where the disk does not take it.
     """
 
     def __init__(
@@ -147,9 +146,6 @@ class Journal:
         Args:
             part: a dataclass.
             rows: how many were written to each file.
-
-        Raises:
-            OSError: where the disk did not take it, or earlier rows.
         """
         self._file.write(_line(dataclasses.asdict(part)))
         self._file.flush()
@@ -164,11 +160,7 @@ class Journal:
         self._syncing = self._thread.submit(self._sync)
 
     def sync(self) -> None:
-        """Waits until all rows are on the disk.
-
-        Raises:
-            OSError: where the disk does not take them.
-        """
+        """Waits until all rows are on the disk."""
         # The system reports a failure once, to the first that asks.
         if self._syncing is not None:
             self._syncing.result()
@@ -188,15 +180,10 @@ class Journal:
 def read_journal(
     path: Path, shape: type[Part]
 ) -> tuple[dict[str, Any], list[Part]] | None:
-    """The plan and the parts of a journal.
-
-    Args:
-        path: of the file.
-        shape: the parts' dataclass.
+    """The plan and the parts, of a dataclass, up to the first damaged line.
 
     Returns:
-        None where the plan cannot be read. Parts from the first damaged line
-        on are left out.
+        None where the plan cannot be read.
     """
     parts: list[Part] = []
     try:

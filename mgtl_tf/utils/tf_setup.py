@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 from polar.parallel import usable_cores
 
@@ -21,12 +20,10 @@ FEW_CORES = 4
 
 
 def share_cores_between_views() -> None:
-    """Lets the two views' branches run side by side on a small machine.
+    """Lets the two views' branches run side by side where cores are few.
 
-    With few cores TensorFlow's default, all cores on one operation after
-    the other, wastes much of them on small images. Must come before
-    TensorFlow looks for its devices, which reads these variables; settings
-    in the environment stay as they are.
+    Must come before TensorFlow looks for its devices; settings in the
+    environment stay as they are.
     """
     cores = usable_cores()
     if 2 <= cores <= FEW_CORES:
@@ -37,12 +34,9 @@ def share_cores_between_views() -> None:
 def load_keras() -> None:
     """Imports Keras and its backend silently; no device is looked for.
 
-    TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. What was
-    held back is shown when the import fails.
-
-    oneDNN's kernels are switched on: TensorFlow leaves them off on
-    processors without AVX-512, where they train small images 1.5 times as
-    fast. TF_ENABLE_ONEDNN_OPTS=0 in the environment keeps them off.
+    TF_CPP_MIN_LOG_LEVEL=0 in the environment shows everything. oneDNN's
+    kernels are switched on (without AVX-512 TensorFlow leaves them off, at
+    two thirds of the speed) unless TF_ENABLE_ONEDNN_OPTS=0 is set.
     """
     _import_silently("keras")
 
@@ -85,14 +79,9 @@ def _stderr_held_back() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            os.dup2(kept, own)
-            _show(held, own)
+            held.seek(0)
+            os.write(kept, held.read())
             raise
         finally:
             os.dup2(kept, own)
             os.close(kept)
-
-
-def _show(held: BinaryIO, descriptor: int) -> None:
-    held.seek(0)
-    os.write(descriptor, held.read())

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mgtl_tf.datasets.decoded_cache.building import build_caches, file_of
+from mgtl_tf.datasets.decoded_cache.blocks import file_of
+from mgtl_tf.datasets.decoded_cache.building import build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.growing import CacheContents
 from mgtl_tf.datasets.decoded_cache.prepared import SPLITS

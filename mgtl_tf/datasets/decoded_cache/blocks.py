@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,32 +63,29 @@ def write_block(block: Block) -> tuple[Path, BlockRecord]:
     """
     nothing = np.zeros((*block.settings.image_size, 3), np.uint8)
     files = block.settings.row_files(block.folder)
-    crc32 = [0] * len(files)
     record = BlockRecord(block.number, [], (0, 0), [], [], {})
+    crc32 = [0] * len(files)
     sizes: dict[str, Counter[str]] = {view: Counter() for view in VIEWS}
-    for row, pair in enumerate(block.pairs):
+    for row, pair in enumerate(block.pairs, block.number * BLOCK_ROWS):
+        place = row % BLOCK_ROWS
         record.rows.append(fingerprint(pair))
         images = []
         for view in VIEWS:
             found = _examine(pair, view, block.settings)
-            images.append(found.pixels)
-            unusable = found.pixels is None
-            listed = record.left_out if unusable else record.warnings
-            listed += [(row, view, reason) for reason in found.reasons]
+            if found.pixels is None:
+                listed = record.left_out
+            else:
+                listed = record.warnings
+                images.append(found.pixels)
+            listed += [(place, view, reason) for reason in found.reasons]
             sizes[view].update(found.size)
-        usable = all(image is not None for image in images)
-        for n, (file, image) in enumerate(zip(files, images, strict=True)):
-            values = image if usable and image is not None else nothing
-            first = block.number * BLOCK_ROWS + row
-            crc32[n] = file.write(first, values, crc32[n])
-    return block.folder, BlockRecord(
-        block.number,
-        record.rows,
-        (crc32[0], crc32[1]),
-        record.left_out,
-        record.warnings,
-        {view: dict(sorted(counts.items())) for view, counts in sizes.items()},
-    )
+        if len(images) < len(VIEWS):
+            images = [nothing] * len(VIEWS)
+        for n, image in enumerate(images):
+            crc32[n] = files[n].write(row, image, crc32[n])
+    for view, counts in sizes.items():
+        record.sizes[view] = dict(sorted(counts.items()))
+    return block.folder, replace(record, crc32=(crc32[0], crc32[1]))
 
 
 def check_block(job: tuple[Block, BlockRecord]) -> tuple[int, bool]:
@@ -100,16 +98,18 @@ def check_block(job: tuple[Block, BlockRecord]) -> tuple[int, bool]:
 
 
 def check_left_out(job: tuple[Block, BlockRecord]) -> tuple[int, bool]:
-    """A block's number, and whether what it left out is still unusable.
-
-    A file without read permission is repaired without a change of the file.
-    """
+    """A block's number, and whether what it left out is still unusable."""
     block, record = job
     for row, view, reason in record.left_out:
         found = _examine(block.pairs[row], view, block.settings)
         if found.pixels is not None or found.reasons != [reason]:
             return block.number, False
     return block.number, True
+
+
+def file_of(pair: Pair, view: str) -> Path:
+    """The file that one of VIEWS is made of."""
+    return pair.ground if view == "ground" else pair.aerial
 
 
 def fingerprint(pair: Pair) -> tuple[str, Status, Status]:
@@ -125,8 +125,7 @@ def _status(path: Path) -> Status:
     return status.st_size, status.st_mtime_ns
 
 
-@dataclass
-class _Examined:
+class _Examined(NamedTuple):
     pixels: np.ndarray | None
     size: list[str]
     reasons: list[str]
@@ -134,39 +133,38 @@ class _Examined:
 
 def _examine(pair: Pair, view: str, settings: CacheSettings) -> _Examined:
     """One file as network input, or why not; what was converted in it."""
-    path = pair.ground if view == "ground" else pair.aerial
+    path = file_of(pair, view)
     size: list[str] = []
-    converted: list[str] = []
     try:
         data = read_file(path)
+        heading = None
         if view == "ground":
-            panorama = decode_panorama(data)
-            image, heading = panorama.pixels, panorama.heading
-            if heading:
-                converted.append(
-                    f"its centre looks {heading:g} degrees (GPano); turned to"
-                    " north"
-                )
+            image, heading = decode_panorama(data)
         else:
             image = decode(data)
         size = [f"{image.shape[1]} x {image.shape[0]}"]
-        pixels = _input(image, view, settings)
+        pixels = _network_input(image, view, settings)
     except (UserError, ValueError) as error:
         return _Examined(None, size, [str(error).removeprefix(f"{path}: ")])
-    return _Examined(pixels, size, converted + _conversions(path, data))
+    return _Examined(pixels, size, _conversions(path, data, heading))
 
 
-def _input(image: np.ndarray, view: str, settings: CacheSettings) -> np.ndarray:
+def _network_input(
+    image: np.ndarray, view: str, settings: CacheSettings
+) -> np.ndarray:
+    size = settings.image_size
     if view == "satellite":
-        return satellite_input(image, settings.image_size)
-    return ground_input(
-        image, settings.image_size, settings.ground_crop, settings.dataset
-    )
+        return satellite_input(image, size)
+    return ground_input(image, size, settings.ground_crop, settings.dataset)
 
 
-def _conversions(path: Path, data: bytes) -> list[str]:
+def _conversions(path: Path, data: bytes, heading: float | None) -> list[str]:
     header = read_header(data)
     found = []
+    if heading:
+        found.append(
+            f"its centre looks {heading:g} degrees (GPano); turned to north"
+        )
     if path.suffix.lower() not in _SUFFIXES[header.kind]:
         found.append(f"is a {header.kind} image, despite its name")
     if header.kind == "JPEG" and header.channels == 4:

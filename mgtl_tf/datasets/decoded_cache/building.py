@@ -6,16 +6,13 @@ costs the blocks that were being made; a changed image, the block it is in.
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from mgtl_tf.datasets.decoded_cache.blocks import (
-    write_block,
-)
+from mgtl_tf.datasets.decoded_cache.blocks import file_of, write_block
 from mgtl_tf.datasets.decoded_cache.files import (
     FILES,
     CacheSettings,
@@ -60,23 +57,17 @@ def build_cache(
             others stay decoded.
     """
     folder = Path(folder)
-    contents = build_caches(
-        {folder: pairs}, settings, processes, progress, replace=True
-    )[folder]
+    caches = {folder: pairs}
+    filled = build_caches(caches, settings, processes, progress, replace=True)
     unusable = [
         f"{file_of(pairs[row], view)}: {reason}"
-        for row, view, reason in contents.left_out()
+        for row, view, reason in filled[folder].left_out()
     ]
     if unusable:
         more = len(unusable) - _LISTED
         tail = f"; and {more} more" if more > 0 else ""
         raise UserError("; ".join(unusable[:_LISTED]) + tail)
     return CacheSource(folder)
-
-
-def file_of(pair: Pair, view: str) -> Path:
-    """The file that one of VIEWS is made of."""
-    return pair.ground if view == "ground" else pair.aerial
 
 
 def build_caches(
@@ -89,8 +80,7 @@ def build_caches(
 ) -> dict[Path, CacheContents]:
     """Makes what caches lack of their pairs; unusable ones are left out.
 
-    All are made together, by processes that start once. Unusable files are
-    examined again by every call.
+    Unusable files are examined again by every call.
 
     Args:
         caches: folder to pairs; row n of a cache is of its pair n; at least
@@ -116,7 +106,10 @@ def build_caches(
             growing = {}
             for folder, pairs in caches.items():
                 folder.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(_lock(folder))
+                # On a read-only disk, a finished cache needs no lock.
+                if os.access(folder, os.W_OK):
+                    lock = hold_lock(folder / LOCK, folder, "making this cache")
+                    stack.enter_context(lock)
                 cache = GrowingCache(folder, settings, pairs)
                 stack.callback(cache.close)
                 state = _state(folder, settings, replace)
@@ -179,45 +172,22 @@ def _require_room(
         )
 
 
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Keeps other processes from filling the folder.
-
-    One that cannot be written needs no lock: a finished cache can be read
-    there.
-    """
-    with ExitStack() as stack:
-        try:
-            lock = hold_lock(folder / LOCK, folder, "making this cache")
-            stack.enter_context(lock)
-        except OSError as error:
-            if error.errno not in (errno.EROFS, errno.EACCES):
-                raise
-        yield
-
-
 def _state(
     folder: Path, settings: CacheSettings, replace: bool
 ) -> CacheState | None:
-    """What the folder holds of a cache of these settings.
-
-    Raises:
-        UserError: where it holds another one that is not to be replaced.
-    """
+    """What the folder holds of a cache of these settings."""
     try:
         state = read_state(folder)
     except UnfitFileError:
         return None
-    if state is None:
-        return None
-    different = differences(state.settings, settings.as_json())
-    if different and not replace:
+    different = state and differences(state.settings, settings.as_json())
+    if not different:
+        return state
+    if not replace:
         raise UserError(
             f"{folder}: holds a cache made otherwise ({different}); name"
             " another folder, or remove this one"
         )
-    if not different:
-        return state
     for name in FILES:  # The manifest goes first.
         (folder / name).unlink(missing_ok=True)
     return None

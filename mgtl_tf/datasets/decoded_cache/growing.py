@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,14 +44,15 @@ class CacheContents:
 
     def left_out(self) -> Iterator[tuple[int, str, str]]:
         """Row, view and reason of every file that could not be used."""
-        for record in self.records:
-            for row, view, reason in record.left_out:
-                yield record.block * BLOCK_ROWS + row, view, reason
+        return self._rows("left_out")
 
     def warnings(self) -> Iterator[tuple[int, str, str]]:
         """Row, view and conversion of files that were converted."""
+        return self._rows("warnings")
+
+    def _rows(self, field: str) -> Iterator[tuple[int, str, str]]:
         for record in self.records:
-            for row, view, reason in record.warnings:
+            for row, view, reason in getattr(record, field):
                 yield record.block * BLOCK_ROWS + row, view, reason
 
 
@@ -88,21 +89,22 @@ class GrowingCache:
             if (record := found.get(block.number))
             and _is_current(block, record)
         ]
-        left_out = [
-            (block, record) for block, record in kept if record.left_out
-        ]
-        wrong = _failed(in_parallel(check_left_out, left_out, processes))
+        left_out = [job for job in kept if job[1].left_out]
+        results = in_parallel(check_left_out, left_out, processes)
+        wrong = {number for number, sound in results if not sound}
         # A machine that lost its power may have lost what an unfinished
         # cache's journal counts; a finished one is synced.
         if verify or not state.finished:
             checked = [job for job in kept if job[0].number not in wrong]
-            with progress_bar(
-                "verify", [b for b, _ in checked], progress
-            ) as bar:
-                results = in_parallel(check_block, checked, processes)
-                corrupt = _failed(_counted(results, bar, self.blocks))
-            self._corrupt = sorted(corrupt) if state.finished else []
-            wrong |= corrupt
+            blocks = [block for block, _ in checked]
+            with progress_bar("verify", blocks, progress) as bar:
+                for number, sound in in_parallel(
+                    check_block, checked, processes
+                ):
+                    bar.update(len(VIEWS) * len(self.blocks[number].pairs))
+                    if not sound:
+                        wrong.add(number)
+                        self._corrupt += [number] if state.finished else []
         self.records = {b.number: r for b, r in kept if b.number not in wrong}
         self.missing = [b for b in self.blocks if b.number not in self.records]
         same_length = len(state.blocks) == len(self.blocks)
@@ -132,7 +134,8 @@ class GrowingCache:
         if self._journal is not None:
             self._journal.sync()
             finish_cache(self.folder, self.settings, records)
-        return CacheContents(records, len(self.missing), tuple(self._corrupt))
+        corrupt = tuple(sorted(self._corrupt))
+        return CacheContents(records, len(self.missing), corrupt)
 
     def close(self) -> None:
         """Leaves the cache as it is, to be resumed."""
@@ -156,28 +159,12 @@ def progress_bar(
     )
 
 
-def _failed(results: Iterable[tuple[int, bool]]) -> set[int]:
-    return {number for number, sound in results if not sound}
-
-
-def _counted(
-    results: Iterable[tuple[int, bool]], bar: tqdm, blocks: Sequence[Block]
-) -> Iterator[tuple[int, bool]]:
-    for number, sound in results:
-        bar.update(len(VIEWS) * len(blocks[number].pairs))
-        yield number, sound
-
-
 def _is_current(block: Block, record: BlockRecord) -> bool:
-    """Whether a block was made of these very files, and of all of them.
-
-    A file that is gone takes nothing from what was made of it.
-    """
+    """Whether a block was made of these files, some of which may be gone."""
     return len(record.rows) == len(block.pairs) and all(
         now[0] == then[0]
         and now[1] in (None, then[1])
         and now[2] in (None, then[2])
-        for now, then in zip(
-            map(fingerprint, block.pairs), record.rows, strict=True
-        )
+        for pair, then in zip(block.pairs, record.rows, strict=True)
+        for now in (fingerprint(pair),)
     )
