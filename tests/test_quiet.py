@@ -1,10 +1,8 @@
-"""TensorFlow as the programs load it, each time in a process of its own."""
+"""TensorFlow as the programs load it, in a process of its own."""
 
 import os
 import subprocess
 import sys
-
-import pytest
 
 PROGRAM = """
 from mgtl_tf.utils.tf_setup import load_tensorflow
@@ -26,17 +24,12 @@ def run(**variables):
     )
 
 
-@pytest.mark.parametrize(
-    ("variables", "enabled"),
-    [
-        ({}, "True"),
-        ({"TF_CPP_MIN_LOG_LEVEL": "0"}, "True"),
-        ({"TF_ENABLE_ONEDNN_OPTS": "0"}, "False"),
-    ],
-)
-def test_onednn_is_on_unless_the_environment_says_otherwise(variables, enabled):
-    assert run(**variables).stdout.split()[-1] == enabled
+def test_loading_prints_nothing_and_switches_onednn_on():
+    done = run()
+    assert done.stderr == ""
+    assert done.stdout.split()[-1] == "True"
 
 
-def test_loading_says_nothing():
-    assert run().stderr == ""
+def test_the_environment_keeps_onednn_off_and_shows_all():
+    done = run(TF_ENABLE_ONEDNN_OPTS="0", TF_CPP_MIN_LOG_LEVEL="0")
+    assert done.stdout.split()[-1] == "False"
