@@ -9,19 +9,27 @@ import pytest
 from absl import flags
 
 LONGEST = [
-    "test_kills",
+    "test_keras_workflow",
     "test_end_to_end",
     "test_several_workers",
-    "test_split_batches",
-    "test_formats",
-    "test_every_system",
-    "test_export_index_locate",
-    "test_serving_document",
-    "test_saved_model",
-    "test_served",
-    "test_order",
-    "test_prepare",
     "test_train",
+    "test_precision",
+    "test_formats",
+    "test_export_index_locate",
+    "test_every_system",
+    "test_complexity",
+    "test_serving_document",
+    "test_kills",
+    "test_split_batches",
+    "test_checkpoint",
+    "test_docs",
+    "test_any_folder_name",
+    "test_quiet",
+    "test_served",
+    "test_saved_model",
+    "test_own_data",
+    "test_mgtl",
+    "test_order",
 ]
 
 
