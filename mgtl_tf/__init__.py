@@ -53,7 +53,7 @@ def _register_keras_classes() -> None:
     from mgtl_tf.utils.tf_setup import load_keras
 
     load_keras()
-    from mgtl_tf.models.registry import import_systems
+    from mgtl_tf.models import import_systems
 
     import_systems()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
+
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class ClassToken(keras.layers.Layer):
+class ClassToken(ConfiguredLayer):
     """Puts one learned token before the others, adds learned positions.
 
     Args:
@@ -26,7 +28,6 @@ class ClassToken(keras.layers.Layer):
         self.dropout = dropout
 
     def build(self, input_shape):
-        """Makes the token and the table for [B, T, C]."""
         length, channels = input_shape[1:]
         self.token = self.add_weight(
             name="token", shape=(1, 1, channels), initializer="zeros"
@@ -41,7 +42,6 @@ class ClassToken(keras.layers.Layer):
         )
 
     def call(self, tokens, training=None):
-        """The longer row of tokens."""
         first = ops.repeat(
             ops.cast(self.token, tokens.dtype), ops.shape(tokens)[0], axis=0
         )
@@ -50,9 +50,4 @@ class ClassToken(keras.layers.Layer):
         return self.drop(placed, training=training)
 
     def compute_output_shape(self, input_shape):
-        """One token more."""
         return (input_shape[0], input_shape[1] + 1, input_shape[2])
-
-    def get_config(self):
-        """The constructor's argument."""
-        return {**super().get_config(), "dropout": self.dropout}

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import keras
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.perceptron import Perceptron
 
 NAIVE_KERNEL_SIZE = 3
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class CrossModalInteraction(keras.layers.Layer):
+class CrossModalInteraction(ConfiguredLayer):
     """One generator of CMI: G2S where it reads ground tokens, else S2G.
 
     L_S = f_G2S(F_G), L_G = f_S2G(F_S) (Eq. 3): an encoder and a decoder,
@@ -34,32 +35,14 @@ class CrossModalInteraction(keras.layers.Layer):
         super().__init__(**kwargs)
         self.ratio = ratio
         self.local = local
+        kernel_size = NAIVE_KERNEL_SIZE if local else 1
+        self.encoder, self.decoder = (
+            Perceptron(ratio, kernel_size, name=name, dtype=self.dtype_policy)
+            for name in ("encoder", "decoder")
+        )
 
     def build(self, input_shape):
-        """Makes encoder and decoder for [B, T, C]."""
-        self.encoder = self._map("encoder", input_shape)
-        self.decoder = self._map("decoder", input_shape)
-
-    def _map(self, name, shape):
-        kernel_size = NAIVE_KERNEL_SIZE if self.local else 1
-        layer = Perceptron(
-            self.ratio, kernel_size, name=name, dtype=self.dtype_policy
-        )
-        layer.build(shape)
-        return layer
+        build_chain([self.encoder, self.decoder], input_shape)
 
     def call(self, tokens):
-        """The other view's knowledge [B, T, C]."""
         return self.decoder(self.encoder(tokens))
-
-    def compute_output_shape(self, input_shape):
-        """Unchanged."""
-        return input_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "ratio": self.ratio,
-            "local": self.local,
-        }

@@ -5,15 +5,13 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.multi_head_attention import (
-    LAST_INITIALIZERS,
-    multi_head_attention,
-)
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
+from mgtl_tf.layers.multi_head_attention import multi_head_attention
 from mgtl_tf.layers.perceptron import Perceptron
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class KnowledgeSupportedTransformer(keras.layers.Layer):
+class KnowledgeSupportedTransformer(ConfiguredLayer):
     """One view's tokens, enhanced by attending to knowledge.
 
     Q = F W_Q, K = L W_K, V = L W_V, MH = Concat(heads) W_O   (Eq. 4)
@@ -48,35 +46,31 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
         self.mlp_ratio = mlp_ratio
         self.residual_init = residual_init
 
-    def build(self, tokens_shape, knowledge_shape=None):
-        """Makes the attention, the norm and the MLP.
+    def build(self, input_shape):
+        """Makes the attention, the norm and the MLP for [B, T, C].
 
         Raises:
             ValueError: where `heads` does not divide C.
         """
+        common = {"dtype": self.dtype_policy}
         self.attention = multi_head_attention(
-            tokens_shape,
-            knowledge_shape or tokens_shape,
-            self.heads,
-            self.residual_init,
-            self.dtype_policy,
+            input_shape, self.heads, self.residual_init, self.dtype_policy
         )
         self.norm = keras.layers.LayerNormalization(
-            epsilon=1e-6, name="norm", dtype=self.dtype_policy
+            epsilon=1e-6, name="norm", **common
         )
-        self.norm.build(tokens_shape)
+        self.norm.build(input_shape)
         self.mlp = None
         if self.ffn == "mlp":
             self.mlp = Perceptron(
                 self.mlp_ratio,
-                last_initializer=LAST_INITIALIZERS[self.residual_init],
+                residual_init=self.residual_init,
                 name="mlp",
-                dtype=self.dtype_policy,
+                **common,
             )
-            self.mlp.build(tokens_shape)
+            self.mlp.build(input_shape)
 
     def call(self, tokens, knowledge):
-        """The enhanced tokens [B, T, C] (Eq. 5)."""
         updated = self.attention(tokens, knowledge) + tokens
         normalized = self.norm(updated)
         return updated + (
@@ -90,17 +84,3 @@ class KnowledgeSupportedTransformer(keras.layers.Layer):
         logits = ops.einsum("bthd,bshd->bhts", query, key)
         scale = query.shape[-1] ** -0.5
         return ops.softmax(ops.cast(logits, "float32") * scale, axis=-1)
-
-    def compute_output_shape(self, tokens_shape, knowledge_shape=None):
-        """Unchanged."""
-        return tokens_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "heads": self.heads,
-            "ffn": self.ffn,
-            "mlp_ratio": self.mlp_ratio,
-            "residual_init": self.residual_init,
-        }

@@ -5,13 +5,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
 from mgtl_tf.layers.vgg16 import VGG16Features
 
 VIEWS = ("ground", "satellite")
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class ModalityIndependentFeatures(keras.layers.Layer):
+class ModalityIndependentFeatures(ConfiguredLayer):
     """Two independent VGG-16 branches and the one map that they share.
 
     F* = FC(mean over height of f_MIFE(I)) (Eq. 1, section 2.3). The map
@@ -42,7 +43,6 @@ class ModalityIndependentFeatures(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        """Builds both branches and the shared map for [B, H, W, 3]."""
         self.ground.build(input_shape)
         self.satellite.build(input_shape)
         self.compact = None
@@ -54,21 +54,11 @@ class ModalityIndependentFeatures(keras.layers.Layer):
             self.compact.build((features[0], features[2], features[3]))
 
     def call(self, images, view="ground", training=None):
-        """Tokens [B, T, C] of one view's images [B, H, W, 3]."""
         branch = self.ground if view == "ground" else self.satellite
         features = branch(images, training=training)
         tokens = ops.mean(features, axis=1)  # [B, h, w, C'] -> [B, T, C']
         return tokens if self.compact is None else self.compact(tokens)
 
     def compute_output_shape(self, input_shape):
-        """[B, T, C] for [B, H, W, 3], of either view."""
         features = self.ground.compute_output_shape(input_shape)
         return (features[0], features[2], self.channels or features[3])
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "backbone": dict(self.backbone),
-        }

@@ -10,18 +10,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-LAST_INITIALIZERS = {"glorot": "glorot_uniform", "zeros": "zeros"}
-"""Name in a config to the initializer of a residual branch's last map."""
-
 
 def multi_head_attention(
-    query_shape, value_shape, heads, residual_init, dtype
+    shape, heads, residual_init, dtype
 ) -> keras.layers.MultiHeadAttention:
     """A built attention layer, called as `layer(query, value[, key])`.
 
     Args:
-        query_shape: [B, T, C].
-        value_shape: [B, T', C], of values and keys.
+        shape: [B, T, C] of the query; value and key have as many channels.
         heads: a divisor of C; each has C / heads channels.
         residual_init: "glorot", or "zeros": the output map starts at zero
             (R19).
@@ -30,13 +26,13 @@ def multi_head_attention(
     Raises:
         ValueError: where `heads` does not divide C.
     """
-    channels = query_shape[-1]
+    channels = shape[-1]
     if channels % heads:
         raise ValueError(f"heads={heads} must divide C={channels}")
     layer = keras.layers.MultiHeadAttention(
         heads, channels // heads, name="attention", dtype=dtype
     )
-    layer.build(query_shape, value_shape)
+    layer.build(shape, shape)
     if residual_init == "zeros":
         # The layer has one initializer for all four of its maps.
         kernel = layer.output_dense.kernel

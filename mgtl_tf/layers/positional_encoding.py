@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
+
 
 def sinusoids(positions: int, channels: int) -> np.ndarray:
     """The encoding itself, float32 [T, C].
@@ -25,7 +27,7 @@ def sinusoids(positions: int, channels: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class PositionalEncoding(keras.layers.Layer):
+class PositionalEncoding(ConfiguredLayer):
     """Adds its azimuth position to every token: F^ = F* + PE (Eq. 2).
 
     No parameters: Table 2 leaves no room for learned ones (R6).
@@ -42,9 +44,4 @@ class PositionalEncoding(keras.layers.Layer):
         self._table = sinusoids(input_shape[-2], input_shape[-1])
 
     def call(self, tokens):
-        """Tokens with their position's encoding added."""
         return tokens + ops.cast(self._table, tokens.dtype)
-
-    def compute_output_shape(self, input_shape):
-        """Unchanged."""
-        return input_shape

@@ -5,12 +5,14 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
+
 _WEIGHT_SPREAD = 0.005
 _FIRST_BIAS = 0.1
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class SpatialMaps(keras.layers.Layer):
+class SpatialMaps(ConfiguredLayer):
     """Feature map to M vectors, each a weighted sum over all cells.
 
     v = mean over channels of F, one number a cell; w_m = W2_m (W1_m v + b1_m)
@@ -32,7 +34,6 @@ class SpatialMaps(keras.layers.Layer):
         self.maps = maps
 
     def build(self, input_shape):
-        """Makes both maps of every m for [B, h, w, C]."""
         cells = input_shape[1] * input_shape[2]
         hidden = max(1, cells // 2)
         self.first = self._weight("first", (cells, hidden, self.maps))
@@ -49,7 +50,6 @@ class SpatialMaps(keras.layers.Layer):
         return self.add_weight(name=name, shape=shape, initializer=start)
 
     def call(self, features):
-        """The weighted sums [B, M, C]."""
         cells = features.shape[1] * features.shape[2]
         flat = ops.reshape(features, (-1, cells, features.shape[3]))
         salience = ops.mean(flat, axis=-1)  # [B, cells]
@@ -60,9 +60,4 @@ class SpatialMaps(keras.layers.Layer):
         return ops.einsum("bim,bic->bmc", weights, flat)
 
     def compute_output_shape(self, input_shape):
-        """[B, M, C] for [B, h, w, C]."""
         return (input_shape[0], self.maps, input_shape[3])
-
-    def get_config(self):
-        """The constructor's argument."""
-        return {**super().get_config(), "maps": self.maps}

@@ -7,6 +7,8 @@ import itertools
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+
 BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 """Output channels of every convolution, block by block."""
 
@@ -19,7 +21,7 @@ NORMALIZATION_MOMENTUM = 0.9
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class VGG16Features(keras.layers.Layer):
+class VGG16Features(ConfiguredLayer):
     """RGB image to VGG-16's last feature map.
 
     Thirteen 3x3 SAME convolutions with ReLU in five blocks, each of the
@@ -65,7 +67,6 @@ class VGG16Features(keras.layers.Layer):
         self.rematerialize = rematerialize
 
     def build(self, input_shape):
-        """Makes the layers in the order in which `call` applies them."""
         stages = []
         for index, widths in enumerate(BLOCKS):
             for place, width in enumerate(widths):
@@ -73,10 +74,7 @@ class VGG16Features(keras.layers.Layer):
                 stages += self._convolution(name, width, index >= 3)
             if index < self.poolings:
                 stages.append(self._pooling(f"block{index + 1}_pool"))
-        shape = tuple(input_shape)
-        for stage in stages:
-            stage.build(shape)
-            shape = stage.compute_output_shape(shape)
+        build_chain(stages, input_shape)
         self.stages = stages
 
     def _pooling(self, name):
@@ -109,7 +107,6 @@ class VGG16Features(keras.layers.Layer):
         return [s for s in self.stages if isinstance(s, keras.layers.Conv2D)]
 
     def call(self, images, training=None):
-        """The feature map [B, h, w, C] of images [B, H, W, 3]."""
         features = self._scaled(images)
         for block in self._blocks():
             if self.rematerialize and training and not _has_state(block):
@@ -130,23 +127,11 @@ class VGG16Features(keras.layers.Layer):
         return ops.cast(bgr - means, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        """[B, h, w, C] for [B, H, W, 3]."""
         height, width = input_shape[1:3]
         for _ in range(self.poolings):
             height, width = -(-height // 2), -(-width // 2)
         channels = max(1, round(BLOCKS[-1][-1] * self.width_multiplier))
         return (input_shape[0], height, width, channels)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "width_multiplier": self.width_multiplier,
-            "poolings": self.poolings,
-            "normalization": self.normalization,
-            "dropout": self.dropout,
-            "rematerialize": self.rematerialize,
-        }
 
 
 def _applied(stages, training=None):

@@ -12,7 +12,7 @@ from keras import ops
 from mgtl_tf import losses
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
-from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
+from mgtl_tf.models.pretrained import load_vgg16
 
 _OF_KERAS = ("name", "trainable", "dtype")
 
@@ -25,13 +25,24 @@ class CrossViewModel(keras.Model):
     "satellite"} and, optionally, "negatives", bool [B, B]: True where a pair
     may be a negative (R15).
 
-    A subclass names its `system` and implements `_encode`, `call`, `build`
-    and `compute_output_shape`.
+    A subclass names its `system`, builds its layers and has `_forward`: from
+    images of a view to its descriptors, and the lists of tokens and of
+    generated knowledge that Eq. 8 compares, both empty without CMI.
 
     Args:
         config: `ModelConfig`; by default it is made of `kwargs`.
         **kwargs: fields of `ModelConfig`, and `name`, `trainable`, `dtype` of
             keras.Model.
+
+    Call arguments:
+        inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
+            0..255, the satellite images polar-transformed.
+        training: whether dropout acts and batch statistics are used.
+
+    Output:
+        {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
+        "generated", "targets": lists of equal length, knowledge [B, T, C]
+        and the tokens it should equal (Eq. 8).
     """
 
     system = "mgtl"
@@ -46,23 +57,34 @@ class CrossViewModel(keras.Model):
         self.config = config or ModelConfig(**{"system": self.system, **fields})
 
     def start_from(self, source):
-        """Loads VGG-16's weights into the `backbones`, both VGG16Features.
-
-        Args:
-            source: as of load_backbone_weights.
+        """Starts both branches from VGG-16's weights; see load_vgg16.
 
         Raises:
             UserError: where they cannot be read or do not fit.
         """
-        load_backbone_weights(self, source)
+        load_vgg16(self.backbones, source)
 
     def encode_ground(self, images):
         """Descriptors of panoramas: [B, H, W, 3] RGB 0..255 to [B, D]."""
-        return self._encode(images, "ground")
+        return self._forward(images, "ground", training=False)[0]
 
     def encode_satellite(self, images):
         """Descriptors of polar-transformed satellite images, [B, D]."""
-        return self._encode(images, "satellite")
+        return self._forward(images, "satellite", training=False)[0]
+
+    def call(self, inputs, training=None):
+        ground, ground_tokens, satellite_knowledge = self._forward(
+            inputs["ground"], "ground", training
+        )
+        satellite, satellite_tokens, ground_knowledge = self._forward(
+            inputs["satellite"], "satellite", training
+        )
+        return {
+            "ground": ground,
+            "satellite": satellite,
+            "generated": ground_knowledge + satellite_knowledge,
+            "targets": ground_tokens + satellite_tokens,
+        }
 
     def compute_loss(
         self,
@@ -81,40 +103,31 @@ class CrossViewModel(keras.Model):
             *args, **kwargs
         )
 
+    def compute_output_shape(self, input_shape):
+        images = {view: keras.KerasTensor(input_shape[view]) for view in VIEWS}
+        outputs = self.compute_output_spec(images)
+        return keras.tree.map_structure(lambda output: output.shape, outputs)
+
     def get_config(self):
-        """The constructor's arguments, all of them plain values."""
         return {**super().get_config(), **dataclasses.asdict(self.config)}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        """The model of `get_config`'s value."""
         return cls(**config)
 
 
 class TwoBranchModel(CrossViewModel):
     """One network a view; the views meet in the retrieval loss alone.
 
-    A subclass's `_network` makes a layer of one view: images to vectors of
-    any shape, which become unit descriptors.
-
-    Call arguments:
-        inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
-            0..255, the satellite images polar-transformed.
-        training: whether dropout acts and batch statistics are used.
-
-    Output:
-        {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
-        "generated", "targets": empty lists, as there is no such loss.
+    A subclass's `_network` makes a view's layer: images to vectors of any
+    shape, which become unit descriptors.
     """
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
         super().__init__(config, **kwargs)
-        self.ground, self.satellite = (
-            self._network(name=view, dtype=self.dtype_policy) for view in VIEWS
-        )
+        self.ground, self.satellite = map(self._network, VIEWS)
 
     def build(self, input_shape):
-        """Builds both networks; no image is needed."""
         self.ground.build(input_shape["ground"])
         self.satellite.build(input_shape["satellite"])
 
@@ -123,31 +136,9 @@ class TwoBranchModel(CrossViewModel):
         """Names to layers, for counts by part."""
         return {"ground": [self.ground], "satellite": [self.satellite]}
 
-    def call(self, inputs, training=None):
-        """Both descriptors."""
-        return {
-            "ground": self._encode(inputs["ground"], "ground", training),
-            "satellite": self._encode(
-                inputs["satellite"], "satellite", training
-            ),
-            "generated": [],
-            "targets": [],
-        }
-
-    def _encode(self, images, view, training=False):
+    def _forward(self, images, view, training):
         network = self.ground if view == "ground" else self.satellite
-        return unit_vectors(network(images, training=training))
-
-    def compute_output_shape(self, input_shape):
-        """[B, D] of either view."""
-        ground = self.ground.compute_output_shape(input_shape["ground"])
-        shape = (ground[0], math.prod(ground[1:]))
-        return {
-            "ground": shape,
-            "satellite": shape,
-            "generated": [],
-            "targets": [],
-        }
+        return unit_vectors(network(images, training=training)), [], []
 
 
 def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:

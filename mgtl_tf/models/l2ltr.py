@@ -6,25 +6,23 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.class_token import ClassToken
+from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.models.cross_view_model import TwoBranchModel
-from mgtl_tf.models.pretrained_vit import load_vit_weights
+from mgtl_tf.models.pretrained_vit import load_vit
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class LayerToLayerNetwork(keras.layers.Layer):
+class LayerToLayerNetwork(ConfiguredLayer):
     """One view of L2LTR: a ResNet stem, then blocks whose keys lag behind.
 
     Args:
         channels: C of a token.
-        heads: of every block.
         depth: how many blocks.
-        mlp_ratio: hidden width of the MLPs, in multiples of C.
-        stem_units: residual units of the stem's three stages.
-        width_multiplier: of the stem.
-        dropout: rate after the embedding and each MLP, while training.
-        residual_init: of the blocks.
+        stem: dict of arguments of HybridStem.
+        block: dict of arguments of LayerToLayerBlock; its dropout acts after
+            the embedding as well.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -34,66 +32,35 @@ class LayerToLayerNetwork(keras.layers.Layer):
         [B, C], the class token after the last norm.
     """
 
-    def __init__(
-        self,
-        channels=768,
-        heads=12,
-        depth=12,
-        mlp_ratio=4,
-        stem_units=(3, 4, 9),
-        width_multiplier=1.0,
-        dropout=0.1,
-        residual_init="glorot",
-        **kwargs,
-    ):
+    def __init__(self, channels=768, depth=12, stem=None, block=None, **kwargs):
         super().__init__(**kwargs)
         self.channels = channels
-        self.heads = heads
         self.depth = depth
-        self.mlp_ratio = mlp_ratio
-        self.stem_units = tuple(stem_units)
-        self.width_multiplier = width_multiplier
-        self.dropout = dropout
-        self.residual_init = residual_init
-
-    def build(self, input_shape):
-        """Builds stem, embedding, blocks and norm for [B, H, W, 3]."""
+        self.stem = dict(stem or {})
+        self.block = dict(block or {})
         common = {"dtype": self.dtype_policy}
-        self.stem = HybridStem(
-            self.stem_units, self.width_multiplier, name="stem", **common
-        )
-        self.stem.build(input_shape)
-        features = self.stem.compute_output_shape(input_shape)
+        self.features = HybridStem(**self.stem, name="stem", **common)
         self.embedding = keras.layers.Conv2D(
-            self.channels, 1, name="embedding", **common
+            channels, 1, name="embedding", **common
         )
-        self.embedding.build(features)
-        self.grid = tuple(features[1:3])
-        tokens = (features[0], self.grid[0] * self.grid[1], self.channels)
-        self.placed = ClassToken(self.dropout, name="class_token", **common)
-        self.placed.build(tokens)
-        tokens = self.placed.compute_output_shape(tokens)
+        dropout = self.block.get("dropout", 0.0)
+        self.placed = ClassToken(dropout, name="class_token", **common)
         self.blocks = [
-            LayerToLayerBlock(
-                self.heads,
-                self.mlp_ratio,
-                self.dropout,
-                self.residual_init,
-                name=f"block_{place}",
-                **common,
-            )
-            for place in range(self.depth)
+            LayerToLayerBlock(**self.block, name=f"block_{place}", **common)
+            for place in range(depth)
         ]
-        for block in self.blocks:
-            block.build(tokens, tokens)
         self.norm = keras.layers.LayerNormalization(
             epsilon=1e-6, name="norm", **common
         )
-        self.norm.build(tokens)
+
+    def build(self, input_shape):
+        shape = build_chain([self.features, self.embedding], input_shape)
+        self.grid = shape[1:3]
+        cells = (shape[0], self.grid[0] * self.grid[1], self.channels)
+        build_chain([self.placed, *self.blocks, self.norm], cells)
 
     def call(self, images, training=None):
-        """The class token [B, C]."""
-        features = self.embedding(self.stem(images))  # [B, h, w, C]
+        features = self.embedding(self.features(images))  # [B, h, w, C]
         cells = self.grid[0] * self.grid[1]
         tokens = ops.reshape(features, (-1, cells, self.channels))
         tokens = self.placed(tokens, training=training)
@@ -106,22 +73,7 @@ class LayerToLayerNetwork(keras.layers.Layer):
         return self.norm(tokens)[:, 0]
 
     def compute_output_shape(self, input_shape):
-        """[B, C]."""
         return (input_shape[0], self.channels)
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "channels": self.channels,
-            "heads": self.heads,
-            "depth": self.depth,
-            "mlp_ratio": self.mlp_ratio,
-            "stem_units": self.stem_units,
-            "width_multiplier": self.width_multiplier,
-            "dropout": self.dropout,
-            "residual_init": self.residual_init,
-        }
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -129,30 +81,34 @@ class LayerToLayerTransformer(TwoBranchModel):
     """L2LTR: two networks of their own weights.
 
     Published: 128 x 512 images, C = 768, 12 heads, 12 blocks, stem (3, 4, 9):
-    195,909,248 parameters, descriptors of 768 numbers. What it takes and
-    gives: see TwoBranchModel.
+    195,909,248 parameters, descriptors of 768 numbers.
     """
 
     system = "l2ltr"
 
-    def _network(self, **common):
+    def _network(self, view):
         config = self.config
         return LayerToLayerNetwork(
             config.channels,
-            config.heads,
             config.vit_blocks,
-            config.mlp_ratio,
-            config.stem_blocks,
-            config.width_multiplier,
-            config.backbone_dropout,
-            config.residual_init,
-            **common,
+            stem={
+                "units": config.stem_blocks,
+                "width_multiplier": config.width_multiplier,
+            },
+            block={
+                "heads": config.heads,
+                "mlp_ratio": config.mlp_ratio,
+                "dropout": config.backbone_dropout,
+                "residual_init": config.residual_init,
+            },
+            name=view,
+            dtype=self.dtype_policy,
         )
 
     def start_from(self, source):
-        """Starts both views from R50+ViT-B/16, an .npz; see load_vit_weights.
+        """Starts both views from R50+ViT-B/16, an .npz; see load_vit.
 
         Raises:
             UserError: where the file does not fit.
         """
-        load_vit_weights([self.ground, self.satellite], source)
+        load_vit([self.ground, self.satellite], source)

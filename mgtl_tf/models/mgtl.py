@@ -5,11 +5,13 @@ from __future__ import annotations
 import keras
 
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.layers.configured_layer import ConfiguredLayer
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
 from mgtl_tf.layers.modality_independent_features import (
+    VIEWS,
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
@@ -21,7 +23,7 @@ from mgtl_tf.models.cross_view_model import (
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class RecurrentStep(keras.layers.Layer):
+class RecurrentStep(ConfiguredLayer):
     """One step of one view: LN, CMI and GKST (Eq. 3 to 6).
 
     Args:
@@ -67,14 +69,12 @@ class RecurrentStep(keras.layers.Layer):
         )
 
     def build(self, input_shape):
-        """Builds the three layers for [B, T, C]."""
         self.norm.build(input_shape)
         if self.generator is not None:
             self.generator.build(input_shape)
-        self.transformer.build(input_shape, input_shape)
+        self.transformer.build(input_shape)
 
     def call(self, tokens):
-        """(tokens, normalised tokens, knowledge)."""
         normalized = self.norm(tokens)
         knowledge = normalized
         if self.generator is not None:
@@ -83,19 +83,7 @@ class RecurrentStep(keras.layers.Layer):
         return enhanced, normalized, knowledge
 
     def compute_output_shape(self, input_shape):
-        """Three times the input's."""
         return input_shape, input_shape, input_shape
-
-    def get_config(self):
-        """The constructor's arguments."""
-        return {
-            **super().get_config(),
-            "knowledge": self.knowledge,
-            "heads": self.heads,
-            "ffn": self.ffn,
-            "mlp_ratio": self.mlp_ratio,
-            "residual_init": self.residual_init,
-        }
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -107,21 +95,7 @@ class MutualGenerativeTransformer(CrossViewModel):
     knowledge) (Eq. 4 to 6), each step and view with weights of its own
     (R10); a final LN; the tokens flattened and scaled to unit length (R11).
     The two views meet only in the loss, so each descriptor depends on its
-    own image alone (R12).
-
-    Args:
-        config: `ModelConfig`; `recurrent_steps=0` is the backbone alone.
-        **kwargs: as of CrossViewModel.
-
-    Call arguments:
-        inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
-            0..255, the satellite images polar-transformed.
-        training: whether dropout acts and batch statistics are used.
-
-    Output:
-        {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
-        "generated", "targets": lists of equal length, knowledge [B, T, C]
-        and the tokens it should equal (Eq. 8), empty without CMI.
+    own image alone (R12). `recurrent_steps=0` is the backbone alone.
     """
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
@@ -172,20 +146,16 @@ class MutualGenerativeTransformer(CrossViewModel):
         return self.satellite_steps, self.satellite_norm
 
     def build(self, input_shape):
-        """Builds every layer; no image is needed."""
         image = input_shape["ground"]
         self.features.build(image)
         if not self.config.recurrent_steps:
             return
         tokens = self.features.compute_output_shape(image)
         self.encoding.build(tokens)
-        for layer in (
-            *self.ground_steps,
-            self.ground_norm,
-            *self.satellite_steps,
-            self.satellite_norm,
-        ):
-            layer.build(tokens)
+        for view in VIEWS:
+            steps, norm = self._layers_of(view)
+            for layer in (*steps, norm):
+                layer.build(tokens)
 
     @property
     def backbones(self):
@@ -201,7 +171,7 @@ class MutualGenerativeTransformer(CrossViewModel):
             "satellite backbone (MIFE)": [self.features.satellite],
             "shared map (MIFE)": [compact] if compact else [],
         }
-        for view in ("ground", "satellite"):
+        for view in VIEWS:
             steps, norm = self._layers_of(view)
             found[f"{view} CMI"] = [s.generator for s in steps if s.generator]
             found[f"{view} GKST"] = [s.transformer for s in steps]
@@ -209,53 +179,27 @@ class MutualGenerativeTransformer(CrossViewModel):
             found[f"{view} norms"] += [norm] if norm else []
         return found
 
-    def call(self, inputs, training=None):
-        """Both descriptors, and what the generative loss compares."""
-        ground, ground_tokens, satellite_knowledge = self._forward(
-            inputs["ground"], "ground", training
-        )
-        satellite, satellite_tokens, ground_knowledge = self._forward(
-            inputs["satellite"], "satellite", training
-        )
-        generates = self.config.knowledge != "none"
-        return {
-            "ground": ground,
-            "satellite": satellite,
-            "generated": (
-                ground_knowledge + satellite_knowledge if generates else []
-            ),
-            "targets": ground_tokens + satellite_tokens if generates else [],
-        }
-
-    def _encode(self, images, view):
-        return self._forward(images, view, training=False)[0]
-
     def _forward(self, images, view, training):
-        """Descriptor, and normalised tokens and knowledge of every step."""
-        tokens = self.features(images, view=view, training=training)
         if not self.config.recurrent_steps:
+            tokens = self.features(images, view=view, training=training)
             return unit_vectors(tokens), [], []
-        tokens = self.encoding(tokens)  # Eq. 2
-        steps, norm = self._layers_of(view)
-        inputs, knowledge = [], []
-        for step in steps:
-            tokens, normalized, source = step(tokens)
-            inputs.append(normalized)
-            knowledge.append(source)
-        return unit_vectors(norm(tokens)), inputs, knowledge
+        steps = list(self._recurrence(images, view, training))
+        _, inputs, knowledge, outputs = map(list, zip(*steps, strict=True))
+        descriptors = self._descriptors(outputs[-1], view)
+        if self.config.knowledge == "none":
+            return descriptors, [], []
+        return descriptors, inputs, knowledge
 
-    def compute_output_shape(self, input_shape):
-        """Of both descriptors, and of the lists of Eq. 8."""
-        tokens = self.features.compute_output_shape(input_shape["ground"])
-        steps = self.config.recurrent_steps
-        count = 2 * steps if self.config.knowledge != "none" else 0
-        descriptor = (tokens[0], tokens[1] * tokens[2])
-        return {
-            "ground": descriptor,
-            "satellite": descriptor,
-            "generated": [tokens] * count,
-            "targets": [tokens] * count,
-        }
+    def _recurrence(self, images, view, training):
+        """Of every step: the step, its normalised tokens, knowledge, output."""
+        tokens = self.features(images, view=view, training=training)  # Eq. 1
+        tokens = self.encoding(tokens)  # Eq. 2
+        for step in self._layers_of(view)[0]:
+            tokens, normalized, knowledge = step(tokens)
+            yield step, normalized, knowledge, tokens
+
+    def _descriptors(self, tokens, view):
+        return unit_vectors(self._layers_of(view)[1](tokens))
 
     def trace(self, images, view):
         """What each recurrent step of a view takes and gives (Eq. 3 to 6).
@@ -273,19 +217,16 @@ class MutualGenerativeTransformer(CrossViewModel):
         """
         if not self.config.recurrent_steps:
             return []
-        features = self.features(images, view=view, training=False)
-        tokens = self.encoding(features)
-        steps, norm = self._layers_of(view)
-        found = []
-        for step in steps:
-            tokens, normalized, source = step(tokens)
-            weights = step.transformer.attention_weights(normalized, source)
-            found.append(
-                {
-                    "tokens": normalized,
-                    "knowledge": source,
-                    "attention": weights,
-                    "descriptor": unit_vectors(norm(tokens)),
-                }
+        return [
+            {
+                "tokens": tokens,
+                "knowledge": knowledge,
+                "attention": step.transformer.attention_weights(
+                    tokens, knowledge
+                ),
+                "descriptor": self._descriptors(output, view),
+            }
+            for step, tokens, knowledge, output in self._recurrence(
+                images, view, training=False
             )
-        return found
+        ]

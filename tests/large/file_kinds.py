@@ -23,8 +23,7 @@ from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
-from mgtl_tf.models.pretrained_vgg16 import load_backbone_weights
-from mgtl_tf.models.pretrained_vit import names_in_file
+from mgtl_tf.models.pretrained_vit import vit_names
 from mgtl_tf.reproduction.publish import write_page
 from mgtl_tf.retrieval.ann.opening import build_engine, open_engine
 from mgtl_tf.retrieval.calibration.confidence import Confidence
@@ -211,7 +210,7 @@ def _make_gallery(
 def _make_weights(root: Path, seed: int) -> None:
     found: dict[str, Any] = {}
     network = build_model(L2LTR).ground
-    for variable, name in names_in_file(network):
+    for variable, name in vit_names(network):
         shape = tuple(variable.shape)
         shape = (1, 17, shape[-1]) if name.endswith("pos_embedding") else shape
         found[name] = np.full(shape, 0.5 + seed, np.float32)
@@ -318,7 +317,7 @@ def _vgg(name: str) -> Callable[[Path], Reader]:
         model = build_model(ModelConfig(image_size=(32, 32), recurrent_steps=0))
 
         def read() -> Any:
-            load_backbone_weights(model, str(root / name))
+            model.start_from(str(root / name))
             return _sums(model.variables)
 
         return read

@@ -33,7 +33,7 @@ def test_gkst_is_equations_4_and_5(ffn):
     heads, size, positions, sources = 3, 4, 5, 7
     channels = heads * size
     layer = KnowledgeSupportedTransformer(heads=heads, ffn=ffn, mlp_ratio=2)
-    layer.build((None, positions, channels), (None, sources, channels))
+    layer.build((None, positions, channels))
     randomise(layer)
     tokens = random.normal(size=(2, positions, channels))
     knowledge = random.normal(size=(2, sources, channels))
@@ -74,9 +74,7 @@ def test_attention_weights_are_float32_and_sum_to_one():
 
 
 def test_keras_attention_has_the_parameters_of_table_2():
-    layer = multi_head_attention(
-        (None, 20, 384), (None, 20, 384), 6, "glorot", "float32"
-    )
+    layer = multi_head_attention((None, 20, 384), 6, "glorot", "float32")
     assert layer.count_params() == 4 * (384 * 384 + 384)
     # Glorot's bound for a map of 384 to 384, although its kernel has 3 axes.
     bound = np.sqrt(6 / (384 + 384))
@@ -87,9 +85,7 @@ def test_keras_attention_has_the_parameters_of_table_2():
 @needs_bfloat16
 def test_softmax_is_taken_in_float32_under_bfloat16():
     """A sum of 4,096 ones in bfloat16 would stop at 256."""
-    layer = multi_head_attention(
-        (None, 1, 1), (None, 4096, 1), 1, "glorot", "mixed_bfloat16"
-    )
+    layer = multi_head_attention((None, 1, 1), 1, "glorot", "mixed_bfloat16")
     for weight in layer.weights:
         weight.assign(np.full(weight.shape, weight.path.endswith("kernel")))
     result = layer(

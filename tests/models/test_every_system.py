@@ -1,11 +1,21 @@
-"""What every system must do; a new system joins by one row of `TABLE`."""
+"""What every system must do, by Keras' means and by our train step.
+
+A new system joins by one row of `TABLE`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import mgtl_tf
-from mgtl_tf.config import SYSTEMS, RunConfig
+from mgtl_tf.config import SYSTEMS, RunConfig, TrainConfig
+from mgtl_tf.losses import total_loss
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.optimizers import make_optimizer
@@ -14,47 +24,27 @@ from mgtl_tf.training.step import TrainStep
 from tests.processor import needs_bfloat16
 
 SIZE = (16, 40)
+VGG = {"poolings": 2, "backbone_normalization": "batch"}
 
 # name: a form of it that a test can train, and its descriptors' length D
 TABLE = {
-    "mgtl": (
-        {
-            "width_multiplier": 1 / 16,
-            "poolings": 2,
-            "channels": 12,
-            "heads": 3,
-            "recurrent_steps": 1,
-            "backbone_normalization": "batch",
-        },
-        10 * 12,
-    ),
-    "safa": (
-        {
-            "width_multiplier": 1 / 16,
-            "poolings": 2,
-            "attention_maps": 3,
-            "backbone_normalization": "batch",
-        },
-        3 * 32,
-    ),
+    "mgtl": ({**VGG, "channels": 12, "heads": 3, "recurrent_steps": 1}, 120),
+    "safa": ({**VGG, "attention_maps": 3}, 3 * 32),
     "l2ltr": (
-        {
-            "width_multiplier": 1 / 16,
-            "stem_blocks": (1, 1, 1),
-            "vit_blocks": 2,
-            "channels": 12,
-            "heads": 3,
-        },
+        {"stem_blocks": (1, 1, 1), "vit_blocks": 2, "channels": 12, "heads": 3},
         12,
     ),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 
 
-def _config(name, **fields):
-    small, _ = TABLE[name]
-    given = {"backbone_dropout": 0.0, **small, **fields}
-    return mgtl_tf.ModelConfig(system=name, image_size=SIZE, **given)
+def _model(name="mgtl", dtype=None, **fields):
+    keras.utils.set_random_seed(1)
+    given = {"backbone_dropout": 0.0, **TABLE[name][0], **fields}
+    config = mgtl_tf.ModelConfig(
+        system=name, image_size=SIZE, width_multiplier=1 / 16, **given
+    )
+    return mgtl_tf.build_model(config, dtype)
 
 
 def _images(seed, batch=3):
@@ -62,11 +52,16 @@ def _images(seed, batch=3):
     return random.uniform(0, 255, (batch, *SIZE, 3)).astype("float32")
 
 
+def _pairs(count=4):
+    ground = _images(0, count)
+    noise = np.random.default_rng(1).normal(0, 10, ground.shape)
+    return {"ground": ground, "satellite": (ground + noise).astype("float32")}
+
+
 @pytest.fixture(scope="module")
 def models():
     """A model of every system, for tests that change no weight."""
-    keras.utils.set_random_seed(3)
-    return {name: mgtl_tf.build_model(_config(name)) for name in TABLE}
+    return {name: _model(name) for name in TABLE}
 
 
 def test_the_table_holds_every_system():
@@ -82,14 +77,12 @@ def test_its_settings_fit_every_preset(name, preset):
 @every_system
 def test_call_and_encoders_give_the_same_unit_vectors(models, name):
     model, dimension = models[name], TABLE[name][1]
-    ground, satellite = _images(0), _images(1)
-    outputs = model({"ground": ground, "satellite": satellite}, training=False)
+    inputs = {"ground": _images(0), "satellite": _images(1)}
+    outputs = model(inputs, training=False)
     assert set(outputs) == {"ground", "satellite", "generated", "targets"}
     assert len(outputs["generated"]) == len(outputs["targets"])
-    for view, encode, images in (
-        ("ground", model.encode_ground, ground),
-        ("satellite", model.encode_satellite, satellite),
-    ):
+    for view, images in inputs.items():
+        encode = getattr(model, f"encode_{view}")
         found = encode(images)
         assert tuple(found.shape) == (3, dimension)
         assert found.dtype == "float32"
@@ -115,45 +108,43 @@ def test_each_view_sees_its_own_image_alone(models, name):
 
 
 @every_system
-def test_both_views_have_as_many_weights_of_their_own(models, name):
-    sizes = {"ground": 0, "satellite": 0}
-    for part, layers in models[name].parts.items():
-        for view in sizes:
-            if part.startswith(view):
-                sizes[view] += sum(layer.count_params() for layer in layers)
+def test_parts_are_the_whole_and_views_are_alike(models, name):
+    model, sizes = models[name], {}
+    for part, layers in model.parts.items():
+        view = part.split()[0]
+        count = sum(layer.count_params() for layer in layers)
+        sizes[view] = sizes.get(view, 0) + count
     assert sizes["ground"] == sizes["satellite"] > 0
+    assert sum(sizes.values()) == model.count_params()
 
 
 @every_system
-def test_the_parts_are_the_whole(models, name):
-    model = models[name]
-    counted = sum(
-        layer.count_params()
-        for layers in model.parts.values()
-        for layer in layers
-    )
-    assert counted == model.count_params()
-
-
-@every_system
-def test_save_and_reload(models, name, tmp_path):
-    model = models[name]
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    assert again.config == model.config
-    for a, b in zip(again.weights, model.weights, strict=True):
-        np.testing.assert_array_equal(a, b)
-    np.testing.assert_allclose(
-        again.encode_ground(_images(0)),
-        model.encode_ground(_images(0)),
-        atol=1e-6,
-    )
+def test_summary_shapes_and_plain_config(models, name):
+    model, lines = models[name], []
+    model.summary(print_fn=lines.append)
+    assert "?" not in "\n".join(lines)
+    image = (None, *SIZE, 3)
+    shapes = model.compute_output_shape({"ground": image, "satellite": image})
+    outputs = model(_pairs(3))
+    assert shapes.keys() == outputs.keys()
+    for view in ("ground", "satellite"):
+        assert shapes[view] == (None, outputs[view].shape[1])
+    for loss in ("generated", "targets"):
+        assert [tuple(o.shape)[1:] for o in outputs[loss]] == [
+            s[1:] for s in shapes[loss]
+        ]
+    symbols = {view: keras.Input((*SIZE, 3)) for view in _pairs()}
+    assert model(symbols)["ground"].dtype == "float32"
+    config = model.get_config()
+    for field, value in config.items():
+        assert field == "dtype" or not isinstance(value, dict), field
+    assert type(model).from_config(config).config == model.config
 
 
 @needs_bfloat16
 @every_system
 def test_half_precision_descriptors_are_float32_units(models, name):
-    half = mgtl_tf.build_model(_config(name), "mixed_bfloat16")
+    half = _model(name, "mixed_bfloat16")
     half.set_weights(models[name].get_weights())
     found = half.encode_ground(_images(0))
     assert found.dtype == "float32"
@@ -164,18 +155,11 @@ def test_half_precision_descriptors_are_float32_units(models, name):
 @every_system
 def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
     """Through the real train step, with dropout, whose state counts too."""
-    keras.utils.set_random_seed(1)
     config = RunConfig().train
-    model = mgtl_tf.build_model(_config(name, backbone_dropout=0.05))
+    model = _model(name, backbone_dropout=0.05)
     optimizer = make_optimizer(config, model.trainable_variables)
     step = TrainStep(model, optimizer, config)
-    ground = _images(0, 4)
-    noise = np.random.default_rng(1).normal(0, 10, ground.shape)
-    batch = {
-        "ground": ground,
-        "satellite": (ground + noise).astype("float32"),
-        "negatives": ~np.eye(4, dtype=bool),
-    }
+    batch = {**_pairs(), "negatives": ~np.eye(4, dtype=bool)}
     before = [w.numpy() for w in model.trainable_weights]
     losses = [float(step(batch, 1e-3)["loss"]) for _ in range(20)]
     assert losses[-1] < 0.8 * losses[0]
@@ -193,3 +177,120 @@ def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
     step(batch, 1e-3)
     for a, b in zip(model.weights, expected, strict=True):
         np.testing.assert_allclose(a.numpy(), b, atol=1e-6)
+
+
+@every_system
+def test_fit_trains_with_equation_9(name):
+    # Eagerly, but for one: XLA compiles a network for ten seconds.
+    model, batch = _model(name, backbone_normalization="none"), _pairs()
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=name != "mgtl")
+    before = float(total_loss(model(batch, training=True)))
+    history = model.fit(batch, batch_size=4, epochs=4, verbose=0)
+    assert history.history["loss"][-1] < before
+    outputs = model(batch, training=False)
+    dataset = tf.data.Dataset.from_tensors(batch)
+    after = model.evaluate(dataset, verbose=0)
+    assert after == pytest.approx(float(total_loss(outputs)), rel=1e-4)
+    assert after < before
+    found = model.predict(batch, batch_size=2, verbose=0)
+    for view in ("ground", "satellite"):
+        np.testing.assert_allclose(found[view], outputs[view], atol=1e-5)
+
+
+def test_a_fit_step_and_the_custom_step_give_the_same_weights():
+    negatives = ~np.eye(4, dtype=bool)
+    negatives[0, 1] = negatives[1, 0] = False
+    batch = {**_pairs(), "negatives": negatives}
+    plain = {"backbone_normalization": "none"}
+    ours, kerass = _model(**plain), _model(**plain)
+    step = TrainStep(ours, keras.optimizers.Adam(1e-3), TrainConfig())
+    figures = step(batch, 1e-3)
+    kerass.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
+    dataset = tf.data.Dataset.from_tensors(batch)
+    history = kerass.fit(dataset, verbose=0, shuffle=False)
+    assert history.history["loss"][0] == pytest.approx(
+        float(figures["loss"]), rel=1e-5
+    )
+    for a, b in zip(ours.weights, kerass.weights, strict=True):
+        if "key/bias" not in a.path:  # its gradient is rounding alone
+            np.testing.assert_allclose(a.numpy(), b.numpy(), atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    ("count", "dtype"),
+    [
+        (1, "float32"),
+        pytest.param(3, "mixed_bfloat16", marks=needs_bfloat16),
+    ],
+)
+def test_fit_of_other_precision_and_of_one_pair(count, dtype):
+    model = _model(dtype=dtype)
+    model.compile(keras.optimizers.SGD(1e-3), run_eagerly=True)
+    loss = model.fit(_pairs(count), verbose=0).history["loss"][0]
+    assert np.isfinite(loss)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+# Nothing of ours but the package's name.
+LOAD = """
+import keras, mgtl_tf
+import numpy as np
+pairs = dict(np.load("pairs.npz"))
+for name in {names}:
+    model = keras.models.load_model(name + ".keras")
+    np.save(name + ".npy", model.encode_ground(pairs["ground"]))
+    if model.compiled:
+        model.run_eagerly = True
+        model.fit(pairs, batch_size=4, verbose=0)
+        assert int(model.optimizer.iterations) == 2
+"""
+
+
+def _python(code, folder):
+    names = ("MGTL_TF_LAZY", "KERAS_BACKEND")
+    kept = {k: v for k, v in os.environ.items() if k not in names}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=folder,
+        env={**kept, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_saved_models_load_in_a_fresh_process(models, tmp_path):
+    pairs = _pairs()
+    trained = _model()
+    trained.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
+    trained.fit(pairs, batch_size=4, verbose=0)
+    saved = {**models, "trained": trained}
+    for name, model in saved.items():
+        model.save(tmp_path / f"{name}.keras")
+    np.savez(tmp_path / "pairs.npz", **pairs)
+    done = _python(LOAD.format(names=list(saved)), tmp_path)
+    assert done.returncode == 0, done.stderr
+    for name, model in saved.items():
+        expected = model.encode_ground(pairs["ground"])
+        found = np.load(tmp_path / f"{name}.npy")
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+CHILD = "import mgtl_tf, sys; print('keras' in sys.modules)"
+IMPORT = """
+import mgtl_tf, multiprocessing, sys
+from tensorflow.python.eager import context
+if __name__ == "__main__":
+    assert context.context()._context_handle is None
+    import tensorflow as tf
+    tf.config.threading.set_inter_op_parallelism_threads(2)
+    import child
+    process = multiprocessing.get_context("spawn").Process(target=child.work)
+    process.start()
+    process.join()
+"""
+
+
+def test_importing_is_quiet_starts_no_context_and_no_keras_in_workers(tmp_path):
+    (tmp_path / "child.py").write_text(f"def work(): {CHILD}\n")
+    done = _python(IMPORT, tmp_path)
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "False\n")

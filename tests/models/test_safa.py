@@ -14,7 +14,7 @@ def test_parameters_as_published():
     assert 2 * (14_714_688 + head) == 29_533_696
     assert model.count_params() == 29_533_696
     for layers in model.parts.values():
-        assert layers[0].head.count_params() == head
+        assert layers[0].layers[1].count_params() == head
 
 
 def test_head_as_its_authors_code_has_it():
@@ -49,9 +49,9 @@ def test_descriptor_is_the_sums_side_by_side():
     )
     model = mgtl_tf.build_model(config)
     images = np.random.default_rng(1).uniform(0, 255, (2, 16, 32, 3))
-    network = model.satellite
-    features = network.vgg16(images, training=False)
-    sums = np.asarray(network.head(features)).reshape(2, -1)
+    backbone, head = model.satellite.layers
+    features = backbone(images, training=False)
+    sums = np.asarray(head(features)).reshape(2, -1)
     expected = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     found = model.encode_satellite(images)
     np.testing.assert_allclose(found, expected, atol=1e-5)

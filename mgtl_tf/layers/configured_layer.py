@@ -1,0 +1,30 @@
+"""What all layers share: the constructor's arguments are the config."""
+
+from __future__ import annotations
+
+import inspect
+
+import keras
+
+
+class ConfiguredLayer(keras.layers.Layer):
+    """A layer that keeps its constructor's arguments as attributes."""
+
+    def get_config(self):
+        arguments = inspect.signature(type(self).__init__).parameters
+        names = set(arguments) - {"self", "kwargs"}
+        own = {name: getattr(self, name) for name in arguments if name in names}
+        return {**super().get_config(), **own}
+
+    def compute_output_shape(self, input_shape):
+        """That of the (first) input, unless a layer says otherwise."""
+        return input_shape
+
+
+def build_chain(layers, input_shape):
+    """Builds layers that follow one another; the last one's output shape."""
+    shape = tuple(input_shape)
+    for layer in layers:
+        layer.build(shape)
+        shape = layer.compute_output_shape(shape)
+    return shape

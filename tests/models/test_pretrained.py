@@ -1,0 +1,286 @@
+"""Starting from given weights: every accepted form, every clear refusal."""
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import mgtl_tf
+from mgtl_tf.utils.errors import UserError
+from tests.models.test_l2ltr import SMALL
+
+FORMS = ["v.h5", "v.weights.h5", "v.keras"]
+
+
+def _vgg_model(**fields):
+    config = {"image_size": (32, 32), "recurrent_steps": 0, **fields}
+    return mgtl_tf.build_model(mgtl_tf.ModelConfig(**config))
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    return _vgg_model(width_multiplier=1 / 64)
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Keras' VGG-16 of random weights, and its file in every form."""
+    folder = tmp_path_factory.mktemp("vgg16")
+    network = keras.applications.VGG16(include_top=False, weights=None)
+    network.save_weights(folder / "v.weights.h5")
+    network.save(folder / "v.keras")
+    # The layout of the weight files that Keras publishes.
+    with h5py.File(folder / "v.h5", "w") as file:
+        for layer in network.layers:
+            group = file.create_group(layer.name)
+            for name, value in zip(
+                ("kernel", "bias"), layer.get_weights(), strict=False
+            ):
+                group[f"{layer.name}/{name}:0"] = value
+    return network, folder
+
+
+def _refusal(model, source):
+    with pytest.raises(UserError) as error:
+        model.start_from(str(source))
+    message = str(error.value)
+    assert message.startswith(f"backbone_weights={source}: ")
+    assert "\n" not in message and "backbone_weights=none" in message
+    return message
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_both_branches_get_the_files_weights(files, name):
+    network, folder = files
+    model = _vgg_model()
+    model.start_from(str(folder / name))
+    for backbone in model.backbones:
+        for convolution in backbone.convolutions:
+            expected = network.get_layer(convolution.name).get_weights()
+            for ours, theirs in zip(
+                convolution.get_weights(), expected, strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+
+
+def test_none_leaves_the_weights_alone(narrow):
+    before = narrow.get_weights()
+    narrow.start_from("none")
+    assert all(map(np.array_equal, before, narrow.get_weights()))
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_files_that_are_none_or_cut_off(files, narrow, tmp_path, name):
+    assert "no such file" in _refusal(narrow, tmp_path / name)
+    content = (files[1] / name).read_bytes()
+    for share in (0.1, 0.5, 0.9):
+        (tmp_path / name).write_bytes(content[: int(share * len(content))])
+        assert _refusal(narrow, tmp_path / name)
+    (tmp_path / name).write_bytes(b"not weights")
+    assert _refusal(narrow, tmp_path / name)
+
+
+def test_narrow_model_names_the_width(files):
+    model = _vgg_model(width_multiplier=0.5)
+    assert "width_multiplier=1" in _refusal(model, files[1] / "v.h5")
+
+
+def test_a_deeper_networks_weights_are_refused(narrow, tmp_path):
+    """VGG-19's first convolutions have VGG-16's shapes."""
+    network = keras.applications.VGG19(include_top=False, weights=None)
+    network.save_weights(tmp_path / "v.weights.h5")
+    message = _refusal(narrow, tmp_path / "v.weights.h5")
+    assert "holds 16 convolutions" in message
+
+
+def test_failed_download_names_the_alternatives(narrow, monkeypatch):
+    def fail(*_, **__):
+        raise Exception("URL fetch failure: no network")
+
+    monkeypatch.setattr(keras.applications, "VGG16", fail)
+    assert "no network" in _refusal(narrow, "imagenet")
+
+
+KERNEL = "block1_conv1/kernel:0"
+CRAFTED = {
+    "nothing": (
+        lambda f: f.create_dataset("something", 3),
+        "holds 0 convolutions",
+    ),
+    "huge": (
+        lambda f: f.create_dataset(
+            KERNEL, (3, 3, 2**20, 2**20), "f4", chunks=(1, 1, 8, 8)
+        ),
+        "claims shape",
+    ),
+    "large chunk": (
+        lambda f: f.create_dataset(
+            KERNEL,
+            (3, 3, 3, 64),
+            "f4",
+            maxshape=(None,) * 4,
+            chunks=(3, 3, 2**10, 2**14),
+            compression="gzip",
+        ),
+        "claims shape",
+    ),
+    "virtual": (
+        lambda f: f.create_virtual_dataset(KERNEL, _virtual()),
+        "values lie in other files",
+    ),
+    "external": (
+        lambda f: f.create_dataset(
+            KERNEL, (3, 3, 3, 64), "f4", external=[("/etc/passwd", 0, 6912)]
+        ),
+        "values lie in other files",
+    ),
+    "linked": (
+        lambda f: f.__setitem__(
+            "block1_conv1", h5py.ExternalLink("/etc/passwd", "/block1_conv1")
+        ),
+        "holds 0 convolutions",
+    ),
+    "text": (
+        lambda f: f.__setitem__(KERNEL, ["a", "b"]),
+        "holds no numbers",
+    ),
+    "not finite": (
+        lambda f: f.__setitem__(KERNEL, np.full((3, 3, 3, 64), np.nan)),
+        "NaN or infinity",
+    ),
+}
+
+
+def _virtual():
+    layout = h5py.VirtualLayout((3, 3, 3, 64), "f4")
+    layout[:] = h5py.VirtualSource("/etc/passwd", "x", (3, 3, 3, 64))
+    return layout
+
+
+@pytest.mark.parametrize("kind", CRAFTED)
+def test_crafted_hdf5_is_one_line_and_takes_no_memory(narrow, tmp_path, kind):
+    write, reason = CRAFTED[kind]
+    with h5py.File(tmp_path / "v.h5", "w") as file:
+        write(file)
+    assert reason in _refusal(narrow, tmp_path / "v.h5")
+
+
+def _public_vit(path, leave_out="", **changed):
+    """The public file's names and shapes, in SMALL's size; a 4 x 4 grid."""
+    random = np.random.default_rng(0)
+    shapes = {"conv_root/kernel": (7, 7, 3, 4)}
+
+    def norm(name, channels, *ones):
+        shapes[f"{name}/scale"] = shapes[f"{name}/bias"] = (*ones, channels)
+
+    def dense(name, *shape, bias=None):
+        shapes[f"{name}/kernel"] = shape
+        shapes[f"{name}/bias"] = bias or shape[-1:]
+
+    norm("gn_root", 4, 1, 1, 1)
+    into = 4
+    for stage, units in enumerate((1, 2, 1)):
+        width = 4 * 2**stage
+        for unit in range(1, units + 1):
+            place = f"block{stage + 1}/unit{unit}"
+            shapes[f"{place}/conv1/kernel"] = (1, 1, into, width)
+            shapes[f"{place}/conv2/kernel"] = (3, 3, width, width)
+            shapes[f"{place}/conv3/kernel"] = (1, 1, width, 4 * width)
+            for number, channels in enumerate((width, width, 4 * width), 1):
+                norm(f"{place}/gn{number}", channels, 1, 1, 1)
+            if unit == 1:
+                shapes[f"{place}/conv_proj/kernel"] = (1, 1, into, 4 * width)
+                norm(f"{place}/gn_proj", 4 * width)
+            into = 4 * width
+    dense("embedding", 1, 1, 64, 12)
+    shapes["cls"] = (1, 1, 12)
+    shapes["Transformer/posembed_input/pos_embedding"] = (1, 17, 12)
+    for block in range(3):
+        place = f"Transformer/encoderblock_{block}"
+        norm(f"{place}/LayerNorm_0", 12)
+        norm(f"{place}/LayerNorm_2", 12)
+        attention = f"{place}/MultiHeadDotProductAttention_1"
+        for name in ("query", "key", "value"):
+            dense(f"{attention}/{name}", 12, 3, 4, bias=(3, 4))
+        dense(f"{attention}/out", 3, 4, 12)
+        dense(f"{place}/MlpBlock_3/Dense_0", 12, 24)
+        dense(f"{place}/MlpBlock_3/Dense_1", 24, 12)
+    norm("Transformer/encoder_norm", 12)
+    shapes["head/kernel"] = (12, 100)  # its classifier, which is left alone
+    file = {n: np.float32(random.normal(size=s)) for n, s in shapes.items()}
+    file |= changed
+    file.pop(leave_out, None)
+    np.savez(path, **file)
+    return file
+
+
+@pytest.fixture(scope="module")
+def l2ltr():
+    return mgtl_tf.build_model(SMALL)
+
+
+def test_public_vit_weights_start_both_views(tmp_path):
+    path, l2ltr = tmp_path / "R50+ViT-B_16.npz", mgtl_tf.build_model(SMALL)
+    file = _public_vit(path)
+    l2ltr.start_from(str(path))
+    # Nothing keeps its own start: every value is one of the file's.
+    known = {x for value in file.values() for x in value.ravel().tolist()}
+    for network in (l2ltr.ground, l2ltr.satellite):
+        for variable in network.trainable_variables:
+            if "positions" not in variable.path:
+                values = variable.numpy().ravel().tolist()
+                assert set(values) <= known, variable.path
+        block, unit = network.blocks[1], network.features.stages[2]
+        place = "Transformer/encoderblock_1"
+        attention = f"{place}/MultiHeadDotProductAttention_1"
+        for ours, theirs in (
+            (block.norm.gamma, f"{place}/LayerNorm_0/scale"),
+            (block.key_norm.gamma, f"{place}/LayerNorm_0/scale"),
+            (block.attention.key_dense.kernel, f"{attention}/key/kernel"),
+            (block.attention.output_dense.kernel, f"{attention}/out/kernel"),
+            (unit.conv2.kernel, "block2/unit2/conv2/kernel"),
+        ):
+            np.testing.assert_array_equal(ours, file[theirs])
+    positions = network.placed.positions.numpy()[0]
+    table = file["Transformer/posembed_input/pos_embedding"][0]
+    np.testing.assert_array_equal(positions[0], table[0])
+    grid = table[1:].reshape(4, 4, 12)
+    # A row of three over four columns: its ends, and the middle of the two.
+    middle = (grid[0, 1] + grid[0, 2]) / 2
+    expected = [grid[0, 0], middle, grid[0, 3]]
+    np.testing.assert_allclose(positions[1:], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("leave_out", "changed", "reason"),
+    [
+        ("gn_root/bias", {}, "holds no gn_root/bias"),
+        (
+            "",
+            {"embedding/kernel": np.ones((1, 1, 12, 64), "f4")},
+            "embedding/kernel has shape",
+        ),
+        ("", {"cls": np.full((1, 1, 12), np.nan, "f4")}, "cls holds NaN"),
+    ],
+)
+def test_vit_weights_that_do_not_fit_are_named(
+    l2ltr, tmp_path, leave_out, changed, reason
+):
+    _public_vit(tmp_path / "w.npz", leave_out, **changed)
+    assert reason in _refusal(l2ltr, tmp_path / "w.npz")
+
+
+def test_a_damaged_archive_of_weights_is_one_line(l2ltr, tmp_path):
+    path = tmp_path / "weights.npz"
+    assert "no such file" in _refusal(l2ltr, path)
+    path.write_bytes(b"not an archive")
+    assert "no .npz" in _refusal(l2ltr, path)
+    _public_vit(path)
+    whole = path.read_bytes()
+    for share in (0.02, 0.5, 0.9, 0.999):
+        path.write_bytes(whole[: int(share * len(whole))])
+        _refusal(l2ltr, path)
+    changed = bytearray(whole)
+    changed[whole.index(b"embedding/kernel") + 500] ^= 1
+    path.write_bytes(changed)
+    assert "Bad CRC-32" in _refusal(l2ltr, path)
