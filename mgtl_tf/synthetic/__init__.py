@@ -1,10 +1,10 @@
 """A seeded synthetic town, seen from above and from its streets.
 
-settings -> what stands where (terrain, streets, land, buildings, barriers,
-vegetation, places; things = its arrays) -> world (one map and its rasters,
-drawn on a canvas) -> what a camera sees (appearance = its day; render_aerial;
-render_ground with rays, spans, shading; light for both) -> pairs (and the
-cars of each view) -> files, drawing (processes, resuming).
+settings -> what stands where (town/: terrain, streets, land, buildings,
+vegetation; things = its arrays and colours) -> world (one map, its places, its
+rasters on a canvas) -> what a camera sees (cameras/: render_aerial,
+render_ground with rays, spans, shading; light = a day) -> pairs (and the cars
+of each view) -> files, drawing (processes, resuming).
 
 Val is map 0, train are maps 1, 2, ...: other streets and houses, the same
 palette. Lengths are metres, east and north of a map's south-west corner;

@@ -7,11 +7,12 @@ an interruption changes a byte.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-import mmap
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -29,19 +30,11 @@ ROWS_A_TASK = 16
 SCRATCH = ".maps"
 """Holds the maps that are being drawn."""
 
-_ALIGNMENT = 64
-
 
 def draw_world(
     root: Path, settings: WorldSettings, processes: int, progress: bool = True
 ) -> None:
-    """Writes every picture and table of a world that is not there yet.
-
-    Args:
-        root: the world's folder, already begun.
-        settings: of the world.
-        processes: how many work at once.
-        progress: whether to show a progress bar.
+    """Writes what is missing of the pictures and tables of a begun folder.
 
     Raises:
         UserError: where the disk does not take it, or a process died.
@@ -52,6 +45,8 @@ def draw_world(
     waiting = [s for s in shares if missing[s] or not finished]
     total = sum(share.count for share in shares)
     positions: dict[int, np.ndarray] = {}
+    # What a killed run was drawing.
+    shutil.rmtree(root / SCRATCH, ignore_errors=True)
     with tqdm(
         total=total,
         initial=total - sum(map(len, missing.values())),
@@ -78,7 +73,6 @@ def draw_world(
             ) from error
     if not finished:
         files.write_tables(root, settings, positions)
-    shutil.rmtree(root / SCRATCH, ignore_errors=True)
 
 
 def build_map(
@@ -131,30 +125,26 @@ def _map_path(root: Path, share: MapShare) -> Path:
     return root / SCRATCH / str(share.index)
 
 
-def _save(town: TownMap, path: Path) -> None:
-    """Writes a map so that all processes can map one copy of its rasters."""
-    buffers: list[pickle.PickleBuffer] = []
-    content = pickle.dumps(town, 5, buffer_callback=buffers.append)
-    path.parent.mkdir(exist_ok=True)
-    with path.open("wb") as file:
-        pickle.dump(
-            (content, [buffer.raw().nbytes for buffer in buffers]), file
-        )
-        for buffer in buffers:
-            file.write(bytes(-file.tell() % _ALIGNMENT))
-            file.write(buffer.raw())
+def _save(town: TownMap, folder: Path) -> None:
+    """Writes a map; its rasters apart, so that processes share one copy."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rasters = {
+        name: raster
+        for name, raster in vars(town.canvas).items()
+        if isinstance(raster, np.ndarray)
+    }
+    for name, raster in rasters.items():
+        np.save(folder / f"{name}.npy", raster)
+    nothing: dict[str, Any] = dict.fromkeys(rasters)
+    bare = dataclasses.replace(town.canvas, **nothing)
+    rest = dataclasses.replace(town, canvas=bare)
+    (folder / "map").write_bytes(pickle.dumps(rest))
 
 
 @functools.lru_cache(maxsize=2)
-def _load(path: Path) -> TownMap:
+def _load(folder: Path) -> TownMap:
     """A map of this run; its rasters stay on disk and are read as needed."""
-    with path.open("rb") as file:
-        content, sizes = pickle.load(file)
-        start = file.tell()
-        data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
-    buffers = []
-    for size in sizes:
-        start += -start % _ALIGNMENT
-        buffers.append(data[start : start + size])
-        start += size
-    return pickle.loads(content, buffers=buffers)
+    town = pickle.loads((folder / "map").read_bytes())
+    for path in folder.glob("*.npy"):
+        setattr(town.canvas, path.stem, np.load(path, mmap_mode="r"))
+    return town

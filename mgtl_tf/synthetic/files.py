@@ -74,18 +74,14 @@ def map_origin(map_index: int) -> tuple[float, float]:
 def to_degrees(metres: np.ndarray, map_index: int) -> np.ndarray:
     """Latitude and longitude of points of a map, float64 [N, 2].
 
-    A map is a plane that touches the ellipsoid at its own origin, so a
-    distance on the map is the distance on the ground.
-
-    Args:
-        metres: float64 [N, 2], east and north of the map's origin.
-        map_index: which map.
+    A map is a plane that touches the ellipsoid at its own origin, from which
+    `metres`, float64 [N, 2], go east and north.
     """
     return from_tangent_plane(metres, *map_origin(map_index))
 
 
 def name_of(number: int) -> str:
-    """A pair's ID: seven digits."""
+    """A pair's ID."""
     return f"{number:07d}"
 
 
@@ -203,7 +199,6 @@ def _manifest(settings: WorldSettings) -> str:
 
 
 def _compare(path: Path, found: object, name: str, wanted: object) -> None:
-    """Raises UserError where a manifest's value is not the wanted one."""
     if found != wanted:
         raise UserError(
             f"{path}: this folder was begun with {name}={found}, not"

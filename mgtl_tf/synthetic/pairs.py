@@ -5,14 +5,13 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mgtl_tf.synthetic.cameras.light import draw_appearance
 from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.appearance import draw_appearance
-from mgtl_tf.synthetic.town.palette import CARS, pick
 from mgtl_tf.synthetic.town.streets import left_of
 from mgtl_tf.synthetic.town.terrain import generator
-from mgtl_tf.synthetic.town.things import Boxes, Kind, stack_boxes
+from mgtl_tf.synthetic.town.things import CARS, Boxes, Kind, pick, stack_boxes
 from mgtl_tf.synthetic.town.world import TownMap
 
 CLEAR_METRES = 1.2
@@ -85,17 +84,7 @@ def _is_clear(town: TownMap, position: np.ndarray) -> bool:
 def draw_cars(
     rng: np.random.Generator, town: TownMap, centre: np.ndarray, mean: float
 ) -> Boxes:
-    """Bodies and cabins of the cars around one camera.
-
-    Args:
-        rng: the view's own.
-        town: the map.
-        centre: float [2], the camera; no car comes within 7 m of it.
-        mean: how many cars on average.
-
-    Returns:
-        boxes: all bodies, then all cabins.
-    """
+    """Bodies, then cabins, of about `mean` cars around a camera at `centre`."""
     lanes = town.lanes
     away = np.hypot(*(lanes.points - np.asarray(centre, np.float32)).T)
     near = np.flatnonzero((away < REACH_METRES) & (away > CAR_CLEAR_METRES))

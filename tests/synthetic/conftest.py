@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from mgtl_tf.synthetic.town.appearance import Appearance
+from mgtl_tf.synthetic.cameras.light import Appearance
 from mgtl_tf.synthetic.town.canvas import blank_canvas
-from mgtl_tf.synthetic.town.palette import Material
 from mgtl_tf.synthetic.town.terrain import STEP_METRES, Terrain
-from mgtl_tf.synthetic.town.things import Poles, Trees, stack_boxes
+from mgtl_tf.synthetic.town.things import Material, Poles, Trees, stack_boxes
 from mgtl_tf.synthetic.town.world import Lanes, TownMap, coarsen
 
 SIDE = 320.0

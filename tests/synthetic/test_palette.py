@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from mgtl_tf.synthetic.town.appearance import draw_appearance
-from mgtl_tf.synthetic.town.palette import GROUND, ROOFS, Material, pick
+from mgtl_tf.synthetic.cameras.light import draw_appearance
+from mgtl_tf.synthetic.town.things import GROUND, ROOFS, Material, pick
 
 
 def test_streets_stay_grey_on_every_day():

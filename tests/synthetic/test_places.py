@@ -5,8 +5,12 @@ import pytest
 
 from mgtl_tf.synthetic.pairs import CLEAR_METRES, draw_pose
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.places import choose, without_isolated
-from mgtl_tf.synthetic.town.world import MARGIN_METRES, make_map
+from mgtl_tf.synthetic.town.world import (
+    MARGIN_METRES,
+    choose,
+    make_map,
+    without_isolated,
+)
 
 
 def nearest(places):

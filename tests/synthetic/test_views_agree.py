@@ -9,8 +9,7 @@ from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
 from mgtl_tf.synthetic.pairs import draw_pose
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.palette import Material
-from mgtl_tf.synthetic.town.things import stack_boxes
+from mgtl_tf.synthetic.town.things import Material, stack_boxes
 from mgtl_tf.synthetic.town.world import coarsen, make_map
 from polar.transform import polar_transform
 

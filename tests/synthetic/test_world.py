@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import cv2
 import numpy as np
@@ -15,6 +13,7 @@ from mgtl_tf.synthetic.files import map_origin, plan_maps, to_degrees
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.world import make_world
+from tests.programs import run
 
 SMALL = WorldSettings(
     seed=3,
@@ -50,8 +49,8 @@ def test_one_process_resumes_to_the_same_files(world, tmp_path):
             continue
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(data)
-    (root / ".maps").mkdir()
-    (root / ".maps" / "1").write_bytes(b"cut off")
+    (root / ".maps/1").mkdir(parents=True)
+    (root / ".maps/1/map").write_bytes(b"cut off")
     panorama = root / "streetview/panos/0000002.jpg"
     before = panorama.stat().st_mtime_ns
     make_world(SMALL, root, 1, progress=False)
@@ -179,18 +178,11 @@ def test_the_full_form_is_cvusas_own():
 
 
 def test_the_program_ends_as_the_contract_says(world, tmp_path):
-    def status(*arguments):
-        done = subprocess.run(
-            [sys.executable, "-m", "experiments.make_world", *arguments],
-            capture_output=True,
-            text=True,
-        )
-        lines = done.stderr.strip().splitlines()
-        assert "Traceback" not in done.stderr
-        return done.returncode, lines
-
-    code, lines = status(f"--output_dir={tmp_path / 'w'}", "--ground_size=9")
-    assert code == 2 and len(lines) == 1 and "ground_size" in lines[0]
-    code, lines = status(f"--output_dir={world}", "--seed=99")
-    assert code == 1 and len(lines) == 1 and "world.json" in lines[0]
+    for arguments, status, word in (
+        ((f"--output_dir={tmp_path / 'w'}", "--ground_size=9"), 2, "size"),
+        ((f"--output_dir={world}", "--seed=99"), 1, "world.json"),
+    ):
+        done = run("experiments.make_world", *arguments)
+        (line,) = done.stderr.strip().splitlines()
+        assert done.returncode == status and word in line
     assert not (tmp_path / "w").exists()

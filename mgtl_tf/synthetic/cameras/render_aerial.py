@@ -5,12 +5,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from mgtl_tf.synthetic.cameras.light import lit, shadows, slope_light
+from mgtl_tf.synthetic.cameras.light import (
+    Appearance,
+    expose,
+    lit,
+    shadows,
+    slope_light,
+)
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.appearance import Appearance, expose
 from mgtl_tf.synthetic.town.canvas import SHIFT, Canvas, fixed_point
-from mgtl_tf.synthetic.town.palette import Material
-from mgtl_tf.synthetic.town.things import Boxes, corners
+from mgtl_tf.synthetic.town.things import Boxes, Material, corners
 
 # Houses up to this far outside the picture still throw shadows into it.
 SHADOW_MARGIN_METRES = 22.0
@@ -25,16 +29,7 @@ def render_aerial(
     cars: Boxes,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draws one aerial image, uint8 [S, S, 3] RGB.
-
-    Args:
-        canvas: the map's rasters.
-        centre: float [2], east and north of the image's centre, metres.
-        settings: sizes.
-        day: light, season and camera.
-        cars: the cars of this view.
-        rng: of the sensor noise.
-    """
+    """One aerial image around `centre` (east, north), uint8 [S, S, 3] RGB."""
     size, extent = settings.aerial_size, settings.aerial_metres
     # One sample a pixel where pixels are finer than the map.
     coarse = extent / size > settings.metres_per_pixel
@@ -59,14 +54,9 @@ def crop(
     extent: float,
     step: float,
 ) -> np.ndarray:
-    """A square of a raster around a point, at another resolution.
+    """A square of a canvas' layer around a point, `step` metres a cell.
 
-    Args:
-        canvas: whose geometry the layer has.
-        layer: [H, W] or [H, W, 3]; materials (uint8 [H, W]) are not mixed.
-        centre: float [2], metres.
-        extent: metres a side.
-        step: metres a cell of the result.
+    `extent` is metres a side; materials (uint8 [H, W]) are not mixed.
     """
     count = round(extent / step)
     scale = step / canvas.step

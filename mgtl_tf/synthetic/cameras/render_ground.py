@@ -9,12 +9,17 @@ import numpy as np
 
 from mgtl_tf.synthetic.cameras import shading
 from mgtl_tf.synthetic.cameras import spans as strips
-from mgtl_tf.synthetic.cameras.light import hazed, lit, shadows
+from mgtl_tf.synthetic.cameras.light import (
+    Appearance,
+    expose,
+    hazed,
+    lit,
+    shadows,
+)
 from mgtl_tf.synthetic.cameras.rays import Camera, march
 from mgtl_tf.synthetic.cameras.render_aerial import crop
 from mgtl_tf.synthetic.cameras.spans import Part, Spans
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town.appearance import Appearance, expose
 from mgtl_tf.synthetic.town.canvas import Canvas
 from mgtl_tf.synthetic.town.things import Boxes, Poles, Trees
 from mgtl_tf.synthetic.town.world import TownMap
@@ -42,16 +47,7 @@ def render_ground(
     cars: Boxes,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Draws one panorama, uint8 [H, W, 3] RGB.
-
-    Args:
-        town: the map.
-        pose: of the camera.
-        settings: sizes.
-        day: light, season and camera.
-        cars: the cars of this view.
-        rng: of the clouds and the sensor noise.
-    """
+    """One panorama, uint8 [H, W, 3] RGB."""
     size = settings.ground_height, settings.ground_width
     floor = town.terrain.at(*pose.position[:, None])[0, 0]
     eye = np.append(pose.position, floor + settings.camera_height)

@@ -7,12 +7,11 @@ import dataclasses
 import cv2
 import numpy as np
 
+from mgtl_tf.synthetic.cameras.light import Appearance
 from mgtl_tf.synthetic.cameras.rays import Camera
 from mgtl_tf.synthetic.cameras.spans import Part, Spans
-from mgtl_tf.synthetic.town.appearance import Appearance
-from mgtl_tf.synthetic.town.palette import Material
 from mgtl_tf.synthetic.town.terrain import octaves
-from mgtl_tf.synthetic.town.things import Boxes, Kind, Poles, Trees
+from mgtl_tf.synthetic.town.things import Boxes, Kind, Material, Poles, Trees
 
 GLASS = np.array([70, 82, 98], np.float32)
 BARK = np.array([92, 74, 58], np.float32)
@@ -54,8 +53,7 @@ def glass_share(
     """How much of each facade's ray is window, float32 [K], 0..1.
 
     Args:
-        spans: the strips.
-        boxes: their boxes.
+        spans, boxes: the strips, and what they are of.
         first: int [K], the strip of each ray, all of them sides of boxes.
         height: float32 [K], metres of the hit above the box's base.
     """
@@ -117,17 +115,9 @@ def draw_sky(
     appearance: Appearance,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """The upper rows of a panorama as if nothing stood on the ground.
+    """The upper `rows` of a panorama of nothing, float32 [rows, columns, 3].
 
-    Args:
-        camera: of the panorama.
-        rows: how many rows from the top.
-        skyline: float32 [360], elevation of the far hills by degree.
-        appearance: the day.
-        rng: of the clouds.
-
-    Returns:
-        float32 [rows, columns, 3].
+    `skyline`, float32 [360], is the elevation of the far hills by degree.
     """
     fine = camera.samples
     # Clouds are soft: one ray a pixel is enough, whatever the rest takes.

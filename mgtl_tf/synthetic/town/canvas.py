@@ -7,7 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
-from mgtl_tf.synthetic.town.palette import Material
+from mgtl_tf.synthetic.town.things import Material
 
 SHIFT = 4
 """Fractional bits of cv2's fixed-point coordinates."""
@@ -91,7 +91,7 @@ class Canvas:
         colour: np.ndarray,
         material: Material,
     ) -> None:
-        """Puts an object where it is higher than what stands there.
+        """Puts an object where it is higher than what stands in a window.
 
         Args:
             slices: the window.

@@ -12,8 +12,8 @@ import numpy as np
 from scipy.spatial import Voronoi, cKDTree
 
 from mgtl_tf.synthetic.town.canvas import Canvas
-from mgtl_tf.synthetic.town.palette import FIELDS, GROUND, Material, pick
 from mgtl_tf.synthetic.town.terrain import octaves
+from mgtl_tf.synthetic.town.things import FIELDS, GROUND, Material, pick
 
 CELL_METRES = 62.0
 TILE = 512

@@ -8,7 +8,7 @@ import functools
 import numpy as np
 
 from mgtl_tf.synthetic.town.canvas import Canvas
-from mgtl_tf.synthetic.town.palette import GROUND, Material, pick
+from mgtl_tf.synthetic.town.things import GROUND, Material, pick
 
 POINT_SPACING = 1.5
 DASH_METRES = 3.0
@@ -69,13 +69,8 @@ def make_streets(
 ) -> list[Street]:
     """A bent, torn and shaken lattice, so that no two corners are alike.
 
-    Args:
-        rng: random source.
-        side: metres of the map a side.
-        spacing: metres from one junction to the next, about.
-
-    Returns:
-        streets by width: main ones are painted over the small ones.
+    Junctions are about `spacing` metres apart. Streets come by width: main
+    ones are painted over the small ones.
     """
     count = int(np.ceil(side / spacing)) + 2
     bend = _warp(rng, side)

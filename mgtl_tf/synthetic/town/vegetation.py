@@ -6,9 +6,14 @@ import numpy as np
 
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
-from mgtl_tf.synthetic.town.palette import CONIFERS, LEAVES, Material, pick
 from mgtl_tf.synthetic.town.streets import Street
-from mgtl_tf.synthetic.town.things import Trees
+from mgtl_tf.synthetic.town.things import (
+    CONIFERS,
+    LEAVES,
+    Material,
+    Trees,
+    pick,
+)
 
 SQUARE_METRES_A_CANDIDATE = 55.0
 # Chance that a candidate grows, by its parcel's use.

@@ -8,12 +8,12 @@ from typing import TypeVar
 
 import cv2
 import numpy as np
+from scipy.spatial import cKDTree
 
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.synthetic.town import barriers, buildings, vegetation
+from mgtl_tf.synthetic.town import buildings, vegetation
 from mgtl_tf.synthetic.town import land as land_use
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy, blank_canvas
-from mgtl_tf.synthetic.town.places import choose, make_places
 from mgtl_tf.synthetic.town.streets import Street, make_streets, paint_streets
 from mgtl_tf.synthetic.town.terrain import Terrain, generator, make_terrain
 from mgtl_tf.synthetic.town.things import Boxes, Columns, Poles, Trees
@@ -64,8 +64,8 @@ def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
     for pond in land.ponds:
         occupancy.take_polygon(pond)
     houses = buildings.make_buildings(rng, streets, land, occupancy)
-    walls = barriers.make_barriers(rng, streets, occupancy)
-    poles = barriers.make_poles(rng, streets, occupancy)
+    walls = buildings.make_barriers(rng, streets, occupancy)
+    poles = buildings.make_poles(rng, streets, occupancy)
     trees = vegetation.make_trees(rng, streets, land, occupancy)
     boxes = Boxes.join(houses, walls)
     canvas = blank_canvas(side, settings.metres_per_pixel)
@@ -131,6 +131,70 @@ def _plan(
         if len(chosen) == count:
             return streets, chosen, side
         inner *= 1.06
+
+
+def make_places(
+    rng: np.random.Generator,
+    streets: list[Street],
+    side: float,
+    margin: float,
+    spacing: tuple[float, float],
+) -> np.ndarray:
+    """All places that a map has room for, float64 [N, 2], street by street.
+
+    None within `margin` metres of the border; `spacing` is the least and the
+    greatest distance to the nearest other place.
+    """
+    points = np.concatenate([_walk(rng, s, spacing) for s in streets])
+    outside = (points < margin) | (points > side - margin)
+    points = points[~outside.any(axis=1)]
+    kept = np.zeros(len(points), bool)
+    if len(points):
+        near = cKDTree(points).query_ball_point(points, spacing[0])
+        for row, others in enumerate(near):
+            kept[row] = not kept[others].any()
+    return without_isolated(points[kept], spacing[1])
+
+
+def choose(places: np.ndarray, count: int, greatest: float) -> np.ndarray:
+    """The first `count` places with another within `greatest` metres each.
+
+    Fewer where the map has not as many.
+    """
+    taken = count
+    while taken <= len(places):
+        chosen = without_isolated(places[:taken], greatest)
+        if len(chosen) >= count:
+            # Dropping the last few may orphan one more, so look again.
+            chosen = without_isolated(chosen[:count], greatest)
+            if len(chosen) == count:
+                return chosen
+        taken += 1
+    return without_isolated(places, greatest)[:count]
+
+
+def without_isolated(places: np.ndarray, greatest: float) -> np.ndarray:
+    """Drops places until each has another within `greatest` metres."""
+    while len(places) > 1:
+        nearest = cKDTree(places).query(places, k=2)[0][:, 1]
+        if not (nearest > greatest).any():
+            return places
+        places = places[nearest <= greatest]
+    return places[:0]
+
+
+def _walk(
+    rng: np.random.Generator, street: Street, spacing: tuple[float, float]
+) -> np.ndarray:
+    """Points on one of a street's lanes, a random stride apart, [K, 2]."""
+    length = street.length
+    low, high = spacing[0] * 1.08, spacing[1] * 0.88
+    strides = rng.uniform(low, high, int(length / low) + 1)
+    distances = np.cumsum(strides)
+    distances = distances[distances < length]
+    lane = 0.0 if street.lanes == 1 else street.width / 4
+    lane *= rng.choice([-1.0, 1.0])
+    return street.beside(distances, min(lane, 2.5))
 
 
 def _stand_on(things: _Things, terrain: Terrain) -> _Things:
