@@ -89,7 +89,6 @@ def require_bright(brightest: int) -> None:
     """Refuses 16 bits that seem to hold fewer, where no depth is stated.
 
     Sensors have 10 to 14 bits; taken as 16 their pictures are nearly black.
-    Scaled by their own brightest value, two neighbours would differ.
 
     Args:
         brightest: the greatest colour sample, of all of a raster where that

@@ -21,9 +21,8 @@ class Panorama(NamedTuple):
 
     Attributes:
         pixels: RGB uint8 [h, w, 3].
-        heading: degrees clockwise from north that the file states for its
-            own centre column; the pixels are rotated already. None where it
-            states nothing: north is taken to be in the centre.
+        heading: degrees clockwise from north of the file's own centre column,
+            before the pixels were rotated; None where it states nothing.
     """
 
     pixels: np.ndarray

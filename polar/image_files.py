@@ -26,22 +26,12 @@ MOST_BYTES = 2**30
 
 
 def read_image(path: Path | str) -> np.ndarray:
-    """The pixels of an image file; see `decode`.
-
-    Raises:
-        ValueError: saying why, without the file's name.
-        OSError: where the disk does not give it.
-    """
+    """The pixels of an image file; raises as `read_file` and `decode`."""
     return decode(read_file(path))
 
 
 def read_panorama(path: Path | str) -> Panorama:
-    """A panorama's file; see `decode_panorama`.
-
-    Raises:
-        ValueError: saying why, without the file's name.
-        OSError: where the disk does not give it.
-    """
+    """A panorama; raises as `read_file` and `decode_panorama`."""
     return decode_panorama(read_file(path))
 
 

@@ -115,11 +115,7 @@ def _decoded(data: bytes, header: Header, strict: bool = True) -> np.ndarray:
 def _decoded_without_oddity(
     data: bytes, header: Header, warning: str
 ) -> np.ndarray:
-    """Decodes once more where a warning may be harmless.
-
-    Raises:
-        ValueError: where it is not, or something else is wrong.
-    """
+    """Decodes once more where a warning may be harmless."""
     reason = " ".join(warning.split()) or "incomplete"
     if any(words in reason for words in _HARMLESS):
         plain = _without_oddities(data)
@@ -156,7 +152,7 @@ def _without_oddities(data: bytes) -> bytes:
 
 
 def _unpadded(body: bytes) -> bytes:
-    """A scan's data without zeros at its end; a cut picture is then short."""
+    """A scan's data without zeros at its end."""
     kept = body.rstrip(b"\0") if body.endswith(bytes(2)) else body
     # An escaped 0xFF is the last of the data, with its zero.
     lacks_zero = kept.endswith(b"\xff") and len(kept) < len(body)
@@ -164,11 +160,7 @@ def _unpadded(body: bytes) -> bytes:
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """Marker, start and end of each segment before the file's end marker.
-
-    Raises:
-        ValueError: where there are far too many.
-    """
+    """Marker, start and end of each segment before the file's end marker."""
     place = len(JPEG_START)
     for _ in range(_MOST_SEGMENTS):
         # A scan's data hold no such marker, and are skipped.
@@ -200,11 +192,7 @@ def require_few_scans(data: bytes, header: Header) -> None:
 
 
 def _require_all_scans(data: bytes) -> None:
-    """Refuses a progressive JPEG that is cut off between two scans.
-
-    Raises:
-        ValueError: where a coefficient's last bit is in none of them.
-    """
+    """Refuses one that lacks a coefficient's last bit: cut between scans."""
     lowest: dict[int, list[int]] = {}
     for marker, start, end in _segments(data):
         segment = data[start:end]

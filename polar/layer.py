@@ -12,9 +12,8 @@ from polar.geometry import sampling_grid
 class PolarTransform(keras.layers.Layer):
     """Warps square aerial images so that their columns are azimuths.
 
-    The same equation as `polar.geometry`, bilinear, zero outside, computed
-    in float32 under every dtype policy: bfloat16 could not even number the
-    columns of an image.
+    The equation of `polar.geometry`, bilinear, zero outside, in float32
+    under every dtype policy: bfloat16 cannot number an image's columns.
 
     Args:
         height, width: H and W of the result, pixels.

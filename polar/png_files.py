@@ -79,13 +79,10 @@ def png_pixels(data: bytes, header: Header) -> np.ndarray:
 
 
 def png_alpha(data: bytes) -> np.ndarray | None:
-    """255 where a PNG of full alpha is opaque, else 0, uint8 [h, w].
+    """255 where a PNG is opaque, else 0, uint8 [h, w]; None without alpha.
 
     Args:
         data: the file, which `png_pixels` has read.
-
-    Returns:
-        None for a file without alpha.
     """
     pixels = cv2.imdecode(_without_metadata(data), cv2.IMREAD_UNCHANGED)
     if pixels is None or pixels.ndim != 3 or pixels.shape[2] != 4:
@@ -95,11 +92,7 @@ def png_alpha(data: bytes) -> np.ndarray | None:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """Each chunk's name and all of its bytes, up to the last one.
-
-    Raises:
-        ValueError: where one is cut off, or there are far too many.
-    """
+    """Each chunk's name and all of its bytes, up to the last one."""
     view, start = memoryview(data), len(PNG_START)
     for _ in range(_MOST_CHUNKS):
         end = start + 12 + int.from_bytes(data[start : start + 4], "big")

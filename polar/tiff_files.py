@@ -150,7 +150,6 @@ def _kind(page: Any) -> Kind:
 
 
 def _premultiplied(page: Any, colors: int) -> bool:
-    """Whether the sample after the colours is an associated alpha."""
     # The tag is about the last samples: about all but one where the file
     # calls its colours grey.
     meanings = tuple(page.extrasamples)
@@ -176,7 +175,7 @@ def _palette(page: Any) -> np.ndarray | None:
 
 
 def _samples(data: bytes, page: Any, bits: int) -> np.ndarray:
-    """All samples of a page, uint8 or (above 8 bits) uint16, [h, w, c]."""
+    """uint8, or above 8 bits uint16, [h, w, c]."""
     _require_supported(page)
     planes = page.samplesperpixel if page.planarconfig == 2 else 1
     within = page.samplesperpixel // planes
@@ -239,7 +238,6 @@ def _require_supported(page: Any) -> None:
 def _segment(
     packed: bytes, page: Any, shape: tuple[int, int, int], bits: int
 ) -> np.ndarray:
-    """A strip's or tile's samples of a shape."""
     if page.compression == _JPEG:
         return _jpeg(packed, page, shape)
     tall, wide, count = shape
@@ -271,7 +269,6 @@ def _segment(
 
 
 def _jpeg(packed: bytes, page: Any, shape: tuple[int, int, int]) -> np.ndarray:
-    """A strip that is a JPEG, whose tables stand elsewhere in the file."""
     tables = page.jpegtables
     complete = tables[:-2] + packed[2:] if tables else packed
     transform = 1 if page.photometric == 6 else 0
