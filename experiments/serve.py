@@ -20,6 +20,7 @@ from typing import Any
 from absl import flags
 
 from experiments.flags import define_shared, run_program
+from mgtl_tf.utils.errors import UserError
 
 PROGRAM_FLAGS = [
     *define_shared("model", "gallery", "engine", "backend", "uri"),
@@ -55,7 +56,12 @@ def main(host: str, **given: Any) -> None:
     """Opens model and gallery, and serves until it is ended."""
     if not host.strip():
         raise flags.Error("--host=: is empty; leave the flag out or give one")
-    from mgtl_tf.serving.server import serve_gallery
+    try:
+        from mgtl_tf.serving.server import serve_gallery
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"{error.name} is not installed; pip install -e '.[serve]'"
+        ) from error
 
     serve_gallery(host=host, **given)
 

@@ -70,6 +70,14 @@ def disk(tmp_path):
     subprocess.run(["umount", "-l", folder], check=True)
 
 
+@pytest.fixture(scope="session")
+def tiny_export(tmp_path_factory):
+    """See tests/exports.py; nobody writes into its folders."""
+    from tests.exports import write_export
+
+    return write_export(tmp_path_factory.mktemp("export"), ())
+
+
 @pytest.fixture(scope="module")
 def load_program():
     """Imports a program of `experiments` for the tests of one module.

@@ -17,30 +17,32 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
+
+import jinja2
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.templating import Jinja2Templates
+from starlette.types import ASGIApp
 
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import rotations, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.serving.decoding import PROCESSES, Decoders
+from mgtl_tf.serving.decoding import MOST_PIXELS, PROCESSES, Decoders
 from mgtl_tf.serving.guard import Guard, Hosts, client_of
-from mgtl_tf.serving.images import MOST_PIXELS
 from mgtl_tf.serving.limits import Limits, Refused, WorkQueue
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
 from mgtl_tf.serving.request_fields import RequestFields, parse_fields
-from mgtl_tf.serving.uploads import Body, Upload, receive
+from mgtl_tf.serving.uploads import Body, receive
 from mgtl_tf.serving.view import answer_json, result_view, small_picture
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.locate import warnings_about
 from polar.gpano import Panorama
 from polar.text import utf8_text
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-    from starlette.templating import Jinja2Templates
-    from starlette.types import ASGIApp
 
 _HERE = Path(__file__).parent
 _PICTURE_PLACES = 64
@@ -54,7 +56,7 @@ _ROW = re.compile("0|[1-9][0-9]{0,17}")
 # half a second; of larger images means over areas.
 _MODEL_PART = 4
 
-Result = TypeVar("Result")
+_Show = Callable[[Located, Panorama, list[str]], Any]
 
 
 def create_app(
@@ -69,14 +71,6 @@ def create_app(
         hosts: that requests may ask for; by default those of 127.0.0.1.
         limits: of requests.
     """
-    from starlette.applications import Starlette
-    from starlette.responses import FileResponse
-    from starlette.routing import Mount, Route
-    from starlette.staticfiles import StaticFiles
-
-    async def openapi(request: Request) -> Response:
-        return FileResponse(_HERE / "static/openapi.json")
-
     site = _Site(localizer, limits or Limits())
     app = Starlette(
         routes=[
@@ -84,14 +78,18 @@ def create_app(
             Route("/", site.page, methods=["POST"]),
             Route("/locate", site.locate, methods=["POST"]),
             Route("/health", site.health),
-            Route("/openapi.json", openapi),
+            Route("/openapi.json", _openapi),
             Route("/positions", site.positions),
             Route("/places/{row}.jpg", site.picture),
             Mount("/static", StaticFiles(directory=_HERE / "static")),
         ],
-        exception_handlers={500: _failed},
+        exception_handlers={Refused: site.refused, 500: _failed},
     )
     return Guard(app, hosts or Hosts.of("127.0.0.1"))
+
+
+async def _openapi(request: Request) -> Response:
+    return FileResponse(_HERE / "static/openapi.json")
 
 
 async def _failed(request: Request, error: Exception) -> Response:
@@ -130,44 +128,38 @@ class _Site:
         }
 
     async def empty_page(self, request: Request) -> Response:
-        return self._page(request, {})
+        return self._page(request)
 
     async def page(self, request: Request) -> Response:
         crop = tuple(self._localizer.encoder.details["ground_crop"])
         index, decoders = self._localizer.index, self._decoders
 
-        def show(answer: _Answer) -> dict[str, Any]:
-            view = result_view(
-                answer.located, answer.decoded.pixels, crop, index, decoders
-            )
-            return {"result": view | {"warnings": answer.warnings}}
+        def show(located: Located, decoded: Panorama, lines: list[str]) -> Any:
+            view = result_view(located, decoded.pixels, crop, index, decoders)
+            return view | {"warnings": lines}
 
-        try:
-            return self._page(request, await self._answer(request, show))
-        except Refused as error:
-            return self._page(request, {"error": error.reason}, error.status)
+        return self._page(request, result=await self._answer(request, show))
 
     def _page(
-        self, request: Request, values: dict[str, Any], status: int = 200
+        self, request: Request, status: int = 200, **values: Any
     ) -> Response:
-        values = {
-            **self._page_values,
-            "address": str(request.base_url).rstrip("/"),
-            **values,
-        }
+        address = str(request.base_url).rstrip("/")
+        values = {**self._page_values, "address": address, **values}
         return self._templates.TemplateResponse(
             request, "page.html", values, status, _FRESH
         )
 
     async def locate(self, request: Request) -> Response:
-        def show(answer: _Answer) -> list[dict[str, Any]]:
-            index = self._localizer.index
-            return [answer_json(answer.located, index, answer.warnings)]
+        def show(located: Located, decoded: Panorama, lines: list[str]) -> Any:
+            return [answer_json(located, self._localizer.index, lines)]
 
-        try:
-            return _json(await self._answer(request, show))
-        except Refused as error:
-            return _json({"error": error.reason}, error.status)
+        return _json(await self._answer(request, show))
+
+    async def refused(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, Refused)  # noqa: S101
+        if request.url.path == "/":
+            return self._page(request, error.status, error=error.reason)
+        return _json({"error": error.reason}, error.status)
 
     async def health(self, request: Request) -> Response:
         return _json(
@@ -180,32 +172,23 @@ class _Site:
         )
 
     async def positions(self, request: Request) -> Response:
-        from starlette.responses import Response
-
         kind = "application/octet-stream"
         return Response(self._map.content, media_type=kind)
 
     async def picture(self, request: Request) -> Response:
-        from starlette.responses import Response
-
         places, text = self._localizer.index.places, request.path_params["row"]
         if not _ROW.fullmatch(text) or int(text) >= len(places):
-            return Response(status_code=404)
+            raise Refused(404, "no such place")
         image, client = places[int(text)].image, _client(request)
-        try:
-            with self._decoding.place(client):
-                file = await self._decoding.run(
-                    lambda: small_picture(self._decoders, image), client
-                )
-        except Refused as error:
-            return Response(status_code=error.status)
+        with self._decoding.place(client):
+            file = await self._decoding.run(
+                lambda: small_picture(self._decoders, image), client
+            )
         if file is None:
-            return Response(status_code=404)
+            raise Refused(404, "its image cannot be read")
         return Response(file, 200, _KEPT, media_type="image/jpeg")
 
-    async def _answer(
-        self, request: Request, show: Callable[[_Answer], Result]
-    ) -> Result:
+    async def _answer(self, request: Request, show: _Show) -> Any:
         """Receives an upload, decodes and locates it, each in its queue."""
         body, client = Body(request, self._limits), _client(request)
         try:
@@ -214,62 +197,44 @@ class _Site:
                 until = time.monotonic() + self._limits.model_seconds
                 fields = parse_fields(upload.fields)
                 decoded = await self._decoding.run(
-                    lambda: self._decoded(upload, fields), client
+                    lambda: self._decoded(upload.image, fields), client
                 )
-                answer = await self._queue.run(
-                    lambda: self._located(upload, fields, decoded),
-                    client,
-                    until,
+                located = await self._queue.run(
+                    lambda: self._located(decoded, fields), client, until
                 )
-                return await self._decoding.run(lambda: show(answer), client)
+                image = Path(upload.name or "panorama")
+                located = dataclasses.replace(located, image=image)
+                lines = warnings_about(
+                    self._localizer,
+                    fields.near is not None,
+                    fields.unknown_heading,
+                )
+                return await self._decoding.run(
+                    lambda: show(located, decoded, lines), client
+                )
         except Refused as error:
             # Not of the slow, who would go on being slow.
             if error.status != 408:
                 await body.drain()
             raise
 
-    def _decoded(self, upload: Upload, fields: RequestFields) -> Panorama:
+    def _decoded(self, image: bytes, fields: RequestFields) -> Panorama:
         # All turns together take no more memory than one image may.
         turned = self._rotations if fields.unknown_heading else 1
-        return self._decoders.decode(
-            upload.image,
-            MOST_PIXELS // max(turned, _MODEL_PART),
-            believe=not fields.unknown_heading,
-        )
+        most = MOST_PIXELS // max(turned, _MODEL_PART)
+        return self._decoders.decode(image, most, not fields.unknown_heading)
 
-    def _located(
-        self, upload: Upload, fields: RequestFields, decoded: Panorama
-    ) -> _Answer:
+    def _located(self, decoded: Panorama, fields: RequestFields) -> Located:
         try:
             located = self._localizer.locate(
                 decoded.pixels, **dataclasses.asdict(fields)
             )
         except (UserError, UnreadableImage) as error:
             raise Refused(422, str(error)) from error
-        located = dataclasses.replace(
-            located,
-            image=Path(upload.name or "panorama"),
-            heading_read=decoded.heading,
-        )
-        warnings = warnings_about(
-            self._localizer, fields.near is not None, fields.unknown_heading
-        )
-        return _Answer(located, decoded, warnings)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Answer:
-    """What was located, the upload's pixels, and lines about the answer."""
-
-    located: Located
-    decoded: Panorama
-    warnings: list[str]
+        return dataclasses.replace(located, heading_read=decoded.heading)
 
 
 def _templates() -> Jinja2Templates:
-    import jinja2
-    from starlette.templating import Jinja2Templates
-
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -283,8 +248,6 @@ def _templates() -> Jinja2Templates:
 
 
 def _json(content: object, status: int = 200) -> Response:
-    from starlette.responses import Response
-
     # In ASCII: texts may hold what UTF-8 does not take.
     text = json.dumps(content, allow_nan=False)
     return Response(text, status, media_type="application/json")

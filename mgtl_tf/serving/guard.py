@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mgtl_tf.utils.errors import UserError
 
-if TYPE_CHECKING:
-    from starlette.datastructures import Headers
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::([0-9]{1,5}))?")
+_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+?)\.?(?::[0-9]{1,5})?")
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?")
 _LONGEST_NAME = 253
+_READING = ("GET", "HEAD", "OPTIONS")
 
 
 def is_loopback(host: str) -> bool:
@@ -32,26 +32,19 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def host_and_port(text: str) -> tuple[str, int | None] | None:
-    """A Host header's name or address, in its usual form, and its port.
+def host_of(text: str) -> str | None:
+    """The name or address of a Host header in its usual form, without port.
 
-    Args:
-        text: as "Localhost.:7860", "127.0.0.1" or "[::1]:7860".
-
-    Returns:
-        As ("localhost", 7860); None for text that is no host.
+    None for text that is no host.
     """
     found = _HOST.fullmatch(text.lower())
     if found is None or len(text) > _LONGEST_NAME + 8:
         return None
-    port = None if found[2] is None else int(found[2])
-    if port is not None and port > 65535:
-        return None
-    return _normalized(found[1].strip("[]")), port
+    return _normalized(found[1].strip("[]"))
 
 
 def _normalized(host: str) -> str:
-    """One spelling of a name or address."""
+    """One form of a name or address."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -72,18 +65,17 @@ class Hosts:
             this machine; for a server on all of them.
     """
 
-    names: frozenset[str] = field(default_factory=frozenset)
-    own_addresses: bool = False
+    names: frozenset[str]
+    own_addresses: bool
 
     @classmethod
     def of(cls, host: str, allowed: Iterable[str] = ()) -> Hosts:
-        """Those of a server.
+        """Those of a server that is bound to `host`, and further ones.
 
-        Args:
-            host: that it is bound to.
-            allowed: further ones, of `allowed_names`.
+        Raises:
+            UserError: for what is neither a name nor an address.
         """
-        names = {_normalized(host), *map(_normalized, allowed), "localhost"}
+        names = {_normalized(host), *map(_allowed, allowed), "localhost"}
         if is_loopback(host):
             names |= {"127.0.0.1", "::1"}
         else:
@@ -97,26 +89,17 @@ class Hosts:
             text: the Host header.
             reached: the address of this machine that it came to.
         """
-        found = host_and_port(text)
+        found = host_of(text)
         if found is None:
             return False
-        own = self.own_addresses and found[0] == _normalized(reached)
-        return own or found[0] in self.names
-
-
-def allowed_names(given: Sequence[str]) -> list[str]:
-    """Names and addresses in their usual form.
-
-    Raises:
-        UserError: for what is neither a name nor an address.
-    """
-    return [_allowed(text) for text in given]
+        own = self.own_addresses and found == _normalized(reached)
+        return own or found in self.names
 
 
 def _allowed(text: str) -> str:
     name = text.lower().removesuffix(".")
     try:
-        return str(ip_address(name.strip("[]")))
+        return _normalized(str(ip_address(name.strip("[]"))))
     except ValueError:
         parts = name.split(".")
     # Four numbers that are no address are no name either.
@@ -130,25 +113,15 @@ def _allowed(text: str) -> str:
 
 
 def client_of(address: str) -> str:
-    """What counts as one client: an address; of IPv6 a network of one.
-
-    Args:
-        address: of the other end; "" where there is none.
-    """
+    """What counts as one client: an address; of IPv6 a network of one."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
+    if not isinstance(found, IPv6Address) or found.ipv4_mapped is not None:
+        return _normalized(str(found))
     # A house has at least so many addresses for itself (RFC 6177).
     return str(ip_network((found, 64), strict=False))
-
-
-_READING = ("GET", "HEAD", "OPTIONS")
-_PORTS = {"http": 80, "https": 443}
 
 
 class Guard:
@@ -173,9 +146,6 @@ class Guard:
 
 
 def _refusal(scope: Scope, hosts: Hosts) -> ASGIApp | None:
-    from starlette.datastructures import Headers
-    from starlette.responses import PlainTextResponse
-
     headers = Headers(scope=scope)
     host = _only(headers, "host")
     server = scope.get("server") or ("", None)
@@ -185,9 +155,8 @@ def _refusal(scope: Scope, hosts: Hosts) -> ASGIApp | None:
         )
     # Another site's page could not read the answer, but would keep the model
     # busy.
-    if scope["method"] not in _READING and not _is_own(
-        headers, host, scope.get("scheme", "http")
-    ):
+    scheme = scope.get("scheme", "http")
+    if scope["method"] not in _READING and not _is_own(headers, host, scheme):
         return PlainTextResponse("sent by another site\n", 403)
     return None
 
@@ -198,7 +167,7 @@ def _only(headers: Headers, name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _is_own(headers: Headers, host: str, own_scheme: str) -> bool:
+def _is_own(headers: Headers, host: str, scheme: str) -> bool:
     """Whether a page of this server sent it, or no browser at all."""
     site = _only(headers, "sec-fetch-site")
     # Browsers say this themselves, but only where they trust the address.
@@ -206,17 +175,7 @@ def _is_own(headers: Headers, host: str, own_scheme: str) -> bool:
         return False
     if "origin" not in headers:
         return True
-    scheme, found, origin = (_only(headers, "origin") or "").partition("://")
-    if not found or scheme not in _PORTS:
-        return False
     # Behind a proxy that does the encryption only the browser knows.
-    if scheme != own_scheme and site != "same-origin":
-        return False
-    return _at(host, scheme) == _at(origin, scheme) is not None
-
-
-def _at(text: str, scheme: str) -> tuple[str, int] | None:
-    found = host_and_port(text)
-    if found is None:
-        return None
-    return found[0], _PORTS[scheme] if found[1] is None else found[1]
+    schemes = {scheme, "https" if site == "same-origin" else scheme}
+    origin = (_only(headers, "origin") or "").lower()
+    return origin in {f"{one}://{host.lower()}" for one in schemes}

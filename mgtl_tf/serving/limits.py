@@ -129,15 +129,11 @@ class WorkQueue:
         client: str = "",
         until: float = math.inf,
     ) -> Result:
-        """Does a piece of work, first come, first served.
-
-        Args:
-            work: the piece.
-            client: whose it is.
-            until: time.monotonic() at which it must have begun.
+        """Does a piece of a client's work, first come, first served.
 
         Raises:
-            Refused: 503, where it cannot begin in time.
+            Refused: 503, where it cannot begin in time, by `until` of
+                time.monotonic() at the latest.
         """
         own = self._by_client.get(client)
         if own is None:

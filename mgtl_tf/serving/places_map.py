@@ -16,6 +16,9 @@ from mgtl_tf.utils.geodesy import earth_centred
 MOST_POINTS = 200_000
 """Drawn at most; of a larger gallery every second place, or third, ..."""
 
+# Enough to measure how far apart places are.
+_MOST_MEASURED = 20_000
+
 
 @dataclass(frozen=True)
 class PlacesMap:
@@ -34,19 +37,11 @@ class PlacesMap:
 
     @classmethod
     def of(cls, coordinates: np.ndarray) -> PlacesMap:
-        """The map of a gallery.
-
-        Args:
-            coordinates: degrees, float64 [N, 2], NaN where unknown.
-        """
+        """The map of places at `coordinates` [N, 2], NaN where unknown."""
         step = max(-(-len(coordinates) // MOST_POINTS), 1)
         known = int(np.isfinite(coordinates).all(axis=1).sum())
         shown = np.ascontiguousarray(coordinates[::step], "<f8")
         return cls(step, shown.tobytes(), known)
-
-
-# Enough to measure how far apart places are.
-_MOST_MEASURED = 20_000
 
 
 @dataclass(frozen=True)

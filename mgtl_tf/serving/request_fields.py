@@ -21,14 +21,7 @@ _NO = ("off", "no", "false", "0")
 
 @dataclass(frozen=True)
 class RequestFields:
-    """The fields of a form or address, checked.
-
-    Attributes:
-        top_k: how many places are asked for.
-        near: (latitude, longitude) in degrees around which to look, or None.
-        radius: metres around `near`, or None.
-        unknown_heading: whether north may be anywhere in the panorama.
-    """
+    """The fields of a form or address, checked; see `Localizer.locate`."""
 
     top_k: int = 5
     near: tuple[float, float] | None = None
@@ -71,25 +64,20 @@ def parse_fields(fields: Mapping[str, str]) -> RequestFields:
     Raises:
         Refused: 400, naming field, value and remedy.
     """
-    for name in fields:
+    values: dict[str, Any] = {}
+    for name, text in fields.items():
         if name not in _FIELDS:
             known = ", ".join(_FIELDS)
             raise Refused(
                 400, f"{printable(name[:40])}: no such field; give {known}"
             )
-    values = {
-        name: _value(name, text)
-        for name, text in fields.items()
-        if text.strip(" ")
-    }
+        if not text.strip(" "):
+            continue
+        pattern, convert, wanted = _FIELDS[name]
+        value = convert(text) if re.fullmatch(pattern, text) else None
+        if value is None:
+            raise Refused(400, f"{name}={printable(text[:40])}: give {wanted}")
+        values[name] = value
     if ("near" in values) != ("radius" in values):
         raise Refused(400, "near and radius go together: give both or neither")
     return RequestFields(**values)
-
-
-def _value(name: str, text: str) -> Any:
-    pattern, convert, wanted = _FIELDS[name]
-    value = convert(text) if re.fullmatch(pattern, text) else None
-    if value is None:
-        raise Refused(400, f"{name}={printable(text[:40])}: give {wanted}")
-    return value

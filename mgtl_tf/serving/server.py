@@ -12,19 +12,19 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import uvicorn
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.app import create_app
-from mgtl_tf.serving.guard import Hosts, allowed_names, client_of, is_loopback
+from mgtl_tf.serving.guard import Hosts, client_of, is_loopback
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.utils.errors import UserError
-
-if TYPE_CHECKING:
-    import uvicorn
-    from starlette.types import ASGIApp
 
 HEADERS = {
     "content-security-policy": "default-src 'none'; img-src 'self' data:;"
@@ -81,9 +81,6 @@ def limited_protocol(limits: ConnectionLimits) -> type:
     everybody else out. A body in chunks of one byte keeps it busy for minutes.
     Its answer to a malformed request lacks HEADERS.
     """
-    from starlette.responses import PlainTextResponse
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
     held: Counter[str] = Counter()
     busy = PlainTextResponse("too many connections; try again in a moment", 503)
 
@@ -137,8 +134,6 @@ def limited_protocol(limits: ConnectionLimits) -> type:
 
 def uvicorn_server(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Server:
     """A server of one application, not started."""
-    import uvicorn
-
     return uvicorn.Server(
         uvicorn.Config(
             app,
@@ -157,32 +152,12 @@ def uvicorn_server(app: ASGIApp, limits: ConnectionLimits) -> uvicorn.Server:
     )
 
 
-def require_libraries() -> None:
-    """Refuses, before any model is loaded, where the extra is missing.
-
-    Raises:
-        UserError: naming the library and how to install it.
-    """
-    try:
-        import python_multipart  # noqa: F401
-        import starlette  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise UserError(
-            f"{error.name} is not installed; pip install -e '.[serve]'"
-        ) from error
-
-
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket.
-
-    Args:
-        host: a name or address of this machine.
-        port: 0 takes any that is free.
+    """A listening socket; port 0 takes any that is free.
 
     Raises:
-        UserError: where it is empty, taken, not allowed, or not of this
-            machine.
+        UserError: for a host that is empty or not of this machine, or a port
+            that is taken or not allowed.
     """
     if not host.strip():
         # To the system an empty name is all addresses.
@@ -207,11 +182,7 @@ def bind(host: str, port: int) -> socket.socket:
 def serve(app: ASGIApp, host: str, listening: socket.socket) -> None:
     """Answers requests until Ctrl-C or SIGTERM.
 
-    Args:
-        app: the application.
-        host: as it was given to `bind`; where others may reach it, a warning
-            line says so on stderr.
-        listening: of `bind`.
+    Where others may reach it, a line on stderr warns.
     """
     if not is_loopback(host):
         print(
@@ -253,15 +224,12 @@ def serve_gallery(
         engine, backend, uri: as of `Localizer.load`.
 
     Raises:
-        UserError: for a missing library, an address that is taken, or a
-            wrong folder.
+        UserError: for an address that is taken, or a wrong folder.
     """
-    require_libraries()
-    allowed = allowed_names(allowed_hosts)
+    hosts = Hosts.of(host, allowed_hosts)
     with bind(host, port) as listening:
         localizer = Localizer.load(model, gallery, engine, backend, uri)
         # TensorFlow's first run takes seconds; nobody is to wait for them.
         localizer.locate(np.full((64, 256, 3), 128, np.uint8), top_k=1)
         limits = Limits(upload_bytes=max_upload_mb * 2**20)
-        hosts = Hosts.of(host, [listening.getsockname()[0], *allowed])
         serve(create_app(localizer, hosts, limits), host, listening)

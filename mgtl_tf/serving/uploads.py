@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
+
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData, Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
 
 from mgtl_tf.serving.limits import Limits, Refused
-
-if TYPE_CHECKING:
-    from starlette.datastructures import FormData, Headers
-    from starlette.requests import Request
 
 # A form's own lines around the image.
 _FORM_BYTES = 2**16
@@ -133,8 +134,6 @@ async def _form(body: Body) -> FormData:
     `request.form()` writes files of over 1 MB to the disk, which may be full,
     and takes any character set that the sender names.
     """
-    from starlette.formparsers import MultiPartException, MultiPartParser
-
     parser = MultiPartParser(
         _form_headers(body.request.headers["content-type"]),
         body.pieces(),
@@ -154,9 +153,6 @@ async def _form(body: Body) -> FormData:
 
 def _form_headers(kind: str) -> Headers:
     """A form's content type with its boundary alone: it is UTF-8 (RFC 7578)."""
-    from python_multipart.multipart import parse_options_header
-    from starlette.datastructures import Headers
-
     _, options = parse_options_header(kind.encode("latin-1"))
     if not (boundary := options.get(b"boundary")):
         raise Refused(400, "a broken form: it names no boundary")
@@ -168,8 +164,6 @@ def _form_headers(kind: str) -> Headers:
 async def _from_form(
     form: FormData, fields: dict[str, str], limits: Limits
 ) -> Upload:
-    from starlette.datastructures import UploadFile
-
     given = _once(form.multi_items(), "form")
     file = given.pop("image", None)
     if not isinstance(file, UploadFile):
@@ -188,8 +182,7 @@ def shown_name(name: str) -> str:
 
 
 def _too_long(limits: Limits) -> Refused:
+    megabytes = limits.upload_bytes / 2**20
     return Refused(
-        413,
-        f"the image is larger than {limits.upload_bytes / 2**20:g} MB, the"
-        " most that is taken here",
+        413, f"the image is larger than {megabytes:g} MB, the most taken here"
     )

@@ -1,10 +1,16 @@
-"""An answer as the page shows it, and as JSON with addresses of the images."""
+"""An answer as the page shows it, and as JSON with addresses of the images.
+
+What goes out is always a JPEG that was encoded here: no byte of an upload is
+ever sent back.
+"""
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
 from mgtl_tf.datasets.preprocess import read_file
@@ -12,7 +18,6 @@ from mgtl_tf.retrieval.answer_formats import plain, presumed
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.serving.decoding import Decoders
-from mgtl_tf.serving.images import in_page, jpeg
 from mgtl_tf.serving.limits import Refused
 from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
@@ -24,6 +29,7 @@ _AERIAL = (320, 320)
 # Pixels of an aerial image, of which the polar transform shows some.
 _SHOWN = 2**22
 _MOST_BYTES = 2**26
+_QUALITY = 85
 
 _WORDS = ((0.9, "Very likely"), (0.7, "Likely"), (0.4, "Unsure"))
 
@@ -41,19 +47,15 @@ def answer_json(
 
 
 def confidence_in_words(confidence: float) -> str:
-    """A probability, 0 to 1, as an adverb that heads the answer."""
-    for least, words in _WORDS:
+    """A probability as the line that heads the answer."""
+    words = "Little more than a guess"
+    for least, better in reversed(_WORDS):
         if confidence >= least:
-            return words
-    return "Little more than a guess"
-
-
-def percent(confidence: float) -> str:
-    """A probability in whole per cent; never 0 or 100, which it can't be."""
+            words = better
     whole = round(100 * confidence)
-    if whole in (0, 100):
-        return "under 1 %" if whole == 0 else "over 99 %"
-    return f"{whole} %"
+    # Never 0 or 100, which it can't be.
+    text = {0: "under 1", 100: "over 99"}.get(whole, str(whole))
+    return f"{words}: {text} %"
 
 
 def small_picture(decoders: Decoders, image: Path) -> bytes | None:
@@ -101,23 +103,20 @@ def result_view(
     if located.heading is not None:
         # With north in the centre column, as all else on the page.
         seen = rotate_to_north(seen, located.heading)
-    aerials = [
-        _aerial_pixels(decoders, answer.place.image)
-        for answer in located.answers
-    ]
-    confidence, words = located.confidence, None
-    if confidence is not None:
-        words = f"{confidence_in_words(confidence)}: {percent(confidence)}"
+    answers, confidence = located.answers, located.confidence
+    aerials = [_aerial_pixels(decoders, a.place.image) for a in answers]
     return {
         "name": str(located.image),
-        "panorama": in_page(jpeg(seen, *_STRIP)),
+        "panorama": _in_page(seen, *_STRIP),
         "polar": _polar(aerials[0]) if aerials else None,
         "answers": [
             _answer_view(answer, aerial, index.row(answer.place.id))
-            for answer, aerial in zip(located.answers, aerials, strict=True)
+            for answer, aerial in zip(answers, aerials, strict=True)
         ],
         "confidence": confidence,
-        "words": words,
+        "words": None
+        if confidence is None
+        else confidence_in_words(confidence),
         "metres": located.confidence_metres,
         "presumed": presumed(located),
         "no_confidence": located.no_confidence,
@@ -130,7 +129,7 @@ def result_view(
 def _polar(aerial: np.ndarray | None) -> str | None:
     if aerial is None or aerial.shape[0] != aerial.shape[1]:
         return None
-    return in_page(jpeg(polar_transform(aerial, *_STRIP), *_STRIP))
+    return _in_page(polar_transform(aerial, *_STRIP), *_STRIP)
 
 
 def _answer_view(
@@ -146,5 +145,22 @@ def _answer_view(
         "heading": answer.heading,
         "latitude": latitude,
         "longitude": longitude,
-        "picture": None if aerial is None else in_page(jpeg(aerial, *_AERIAL)),
+        "picture": None if aerial is None else _in_page(aerial, *_AERIAL),
     }
+
+
+def jpeg(image: np.ndarray, height: int, width: int) -> bytes:
+    """A JPEG file of RGB uint8 [h, w, 3], resized to height x width."""
+    if image.shape[:2] != (height, width):
+        smaller = height * width < image.shape[0] * image.shape[1]
+        rule = cv2.INTER_AREA if smaller else cv2.INTER_LINEAR
+        image = cv2.resize(image, (width, height), interpolation=rule)
+    options = [cv2.IMWRITE_JPEG_QUALITY, _QUALITY]
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", bgr, options)[1].tobytes()
+
+
+def _in_page(image: np.ndarray, height: int, width: int) -> str:
+    """As an address that holds the JPEG file, for an img element."""
+    file = base64.b64encode(jpeg(image, height, width)).decode()
+    return f"data:image/jpeg;base64,{file}"

@@ -1,4 +1,4 @@
-"""A page on a real socket with a localizer made of paper."""
+"""A page on a real socket with a localizer that computes nothing."""
 
 import http.client
 import json
@@ -38,7 +38,7 @@ def encoded(kind=".jpg", height=32, width=128, seed=0):
     return cv2.imencode(kind, noise.astype(np.uint8))[1].tobytes()
 
 
-class PaperLocalizer:
+class FakeLocalizer:
     """Answers with the first places; notes what it is asked."""
 
     def __init__(self, folder):
@@ -150,15 +150,15 @@ class Page:
 
 
 @pytest.fixture
-def page(served_paper):
-    served_paper.localizer.begin()
-    yield served_paper
-    served_paper.localizer.go.set()
+def page(served_fake):
+    served_fake.localizer.begin()
+    yield served_fake
+    served_fake.localizer.go.set()
 
 
 @pytest.fixture(scope="module")
-def served_paper(tmp_path_factory):
-    localizer = PaperLocalizer(tmp_path_factory.mktemp("gallery"))
+def served_fake(tmp_path_factory):
+    localizer = FakeLocalizer(tmp_path_factory.mktemp("gallery"))
     app = create_app(localizer, limits=LIMITS)
     server = uvicorn_server(app, ConnectionLimits(1, 15, 40, 20))
     with bind("127.0.0.1", 0) as listening:

@@ -6,13 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mgtl_tf.serving.guard import (
-    Hosts,
-    allowed_names,
-    client_of,
-    host_and_port,
-    is_loopback,
-)
+from mgtl_tf.serving.guard import Hosts, client_of, host_of, is_loopback
 from mgtl_tf.utils.errors import UserError
 
 OWN = "192.168.1.4"
@@ -22,11 +16,9 @@ OWN = "192.168.1.4"
     ("host", "loopback"),
     [
         ("127.0.0.1", True),
-        ("127.8.8.8", True),
         ("::1", True),
         ("localhost", True),
         ("0.0.0.0", False),
-        ("::", False),
         (OWN, False),
         ("example.org", False),
     ],
@@ -43,17 +35,16 @@ def test_loopback(host, loopback):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("LocalHost", ("localhost", None)),
-        ("localhost.:7860", ("localhost", 7860)),
-        ("127.0.0.1:80", ("127.0.0.1", 80)),
-        ("[::1]", ("::1", None)),
-        ("[0:0:0:0:0:0:0:1]:7860", ("::1", 7860)),
-        ("[::ffff:127.0.0.1]", ("127.0.0.1", None)),
-        ("my_machine.lan", ("my_machine.lan", None)),
+        ("LocalHost", "localhost"),
+        ("localhost.:7860", "localhost"),
+        ("127.0.0.1:80", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[0:0:0:0:0:0:0:1]:7860", "::1"),
+        ("[::ffff:127.0.0.1]", "127.0.0.1"),
+        ("my_machine.lan", "my_machine.lan"),
         ("", None),
         ("localhost:", None),
         ("localhost:x", None),
-        ("localhost:99999", None),
         ("a b", None),
         ("user@localhost", None),
         ("localhost/", None),
@@ -62,12 +53,12 @@ def test_loopback(host, loopback):
     ],
 )
 def test_host_headers(text, expected):
-    assert host_and_port(text) == expected
+    assert host_of(text) == expected
 
 
 def test_what_a_server_on_the_network_answers_to():
     name = socket.gethostname().lower()
-    hosts = Hosts.of("0.0.0.0", allowed_names(["Maps.Example.org.", "fe80::1"]))
+    hosts = Hosts.of("0.0.0.0", ["Maps.Example.org.", "fe80::1"])
     for text in (name, "localhost", "maps.example.org:80", "[FE80::1]:7860"):
         assert hosts.has(text, OWN), text
     assert hosts.has(f"{OWN}:7860", OWN)
@@ -80,15 +71,14 @@ def test_what_a_server_on_the_network_answers_to():
 )
 def test_other_allowed_hosts_are_refused(text):
     with pytest.raises(UserError, match="^allowed_hosts="):
-        allowed_names(["localhost", text])
+        Hosts.of("127.0.0.1", ["localhost", text])
 
 
 @given(st.text(max_size=20) | st.from_regex(r"[a-z.:\[\]0-9-]{1,20}"))
 def test_any_header_is_judged(text):
     hosts = Hosts.of("0.0.0.0", ["maps.example.org"])
     if hosts.has(text, OWN):
-        found, _ = host_and_port(text)
-        assert found in hosts.names | {OWN}
+        assert host_of(text) in hosts.names | {OWN}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """Addresses: which are bound, which are loopback, what is said of others."""
 
-import builtins
 import os
 import re
 import signal
@@ -13,12 +12,7 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from mgtl_tf.serving.server import (
-    bind,
-    require_libraries,
-    serve,
-    serve_gallery,
-)
+from mgtl_tf.serving.server import bind, serve, serve_gallery
 from mgtl_tf.utils.errors import UserError
 from tests import programs
 
@@ -57,17 +51,12 @@ def test_wrong_folders_are_told_before_tensorflow_is_loaded(tmp_path):
         serve_gallery(tmp_path / "model", tmp_path / "index", port=0)
 
 
-def test_a_missing_library_is_named(monkeypatch):
-    real = builtins.__import__
-
-    def without(name, *arguments, **named):
-        if name == "uvicorn":
-            raise ModuleNotFoundError("No module named 'uvicorn'", name=name)
-        return real(name, *arguments, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+def test_a_missing_library_is_named(load_program, monkeypatch):
+    program = load_program("serve")
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "mgtl_tf.serving.server")
     with pytest.raises(UserError, match=r"uvicorn.*pip install -e '.\[serve\]"):
-        require_libraries()
+        program.main(host="127.0.0.1")
 
 
 @pytest.mark.parametrize(

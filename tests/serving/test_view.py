@@ -1,7 +1,6 @@
-"""The map of the page, how much ground images show, confidence in words."""
+"""The map of the page, how much ground images show, pictures, confidence."""
 
-from __future__ import annotations
-
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +8,7 @@ from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving import places_map
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
-from mgtl_tf.serving.view import confidence_in_words, percent
+from mgtl_tf.serving.view import confidence_in_words, jpeg
 
 
 @pytest.mark.parametrize(
@@ -21,14 +20,10 @@ def test_a_large_gallery_is_thinned_evenly(count, step, monkeypatch):
     places = np.stack([rows / 7, -rows / 3], axis=1)
     places[3:4] = np.nan
     found = PlacesMap.of(places)
-    assert found.step == step
-    assert found.known == count - (count > 3)
+    assert (found.step, found.known) == (step, count - (count > 3))
     positions = np.frombuffer(found.content, "<f8").reshape(-1, 2)
+    np.testing.assert_array_equal(positions, places[::step])
     assert len(positions) <= 10
-    for i, position in enumerate(positions):
-        row = i * step
-        expected = (np.nan, np.nan) if row == 3 else (row / 7, -row / 3)
-        np.testing.assert_array_equal(position, expected)
 
 
 def gallery(folder, latitudes, made_of=None):
@@ -59,30 +54,39 @@ def trained_on(dataset):
 )
 def test_what_is_known_best(tmp_path, made_of, details, metres, origin):
     latitudes = [47.0, 47.0001, 47.0002, 47.0005, None, 47.0002]
-    index = gallery(tmp_path, latitudes, made_of)
-    found = GroundExtent.of(index, details)
+    found = GroundExtent.of(gallery(tmp_path, latitudes, made_of), details)
     assert found.metres == pytest.approx(metres, rel=2e-3)
     assert origin in found.origin
 
 
 @pytest.mark.parametrize("latitudes", [[None], [47.0], [47.0, 47.0, None]])
-def test_nothing_to_tell_it_by(tmp_path, latitudes):
+def test_no_extent_without_two_positions(tmp_path, latitudes):
     assert GroundExtent.of(gallery(tmp_path, latitudes), {}) is None
 
 
 @pytest.mark.parametrize(
-    ("confidence", "words", "text"),
+    ("confidence", "text"),
     [
-        (1.0, "Very likely", "over 99 %"),
-        (0.996, "Very likely", "over 99 %"),
-        (0.9, "Very likely", "90 %"),
-        (0.7, "Likely", "70 %"),
-        (0.4, "Unsure", "40 %"),
-        (0.39, "Little more than a guess", "39 %"),
-        (0.004, "Little more than a guess", "under 1 %"),
-        (0.0, "Little more than a guess", "under 1 %"),
+        (1.0, "Very likely: over 99 %"),
+        (0.996, "Very likely: over 99 %"),
+        (0.9, "Very likely: 90 %"),
+        (0.7, "Likely: 70 %"),
+        (0.4, "Unsure: 40 %"),
+        (0.39, "Little more than a guess: 39 %"),
+        (0.004, "Little more than a guess: under 1 %"),
+        (0.0, "Little more than a guess: under 1 %"),
     ],
 )
-def test_confidence(confidence, words, text):
-    assert confidence_in_words(confidence) == words
-    assert percent(confidence) == text
+def test_confidence(confidence, text):
+    assert confidence_in_words(confidence) == text
+
+
+@pytest.mark.parametrize("size", [(10, 30), (300, 900)])
+def test_what_goes_out_is_a_jpeg_of_that_size(size):
+    image = np.zeros((100, 300, 3), np.uint8)
+    image[:, 150:] = (250, 20, 10)
+    decoded = cv2.imdecode(np.frombuffer(jpeg(image, *size), np.uint8), 1)
+    assert decoded.shape == (*size, 3)
+    # OpenCV's order is blue, green, red.
+    assert decoded[5, -3, 2] > 230 and decoded[5, -3, 0] < 40
+    assert decoded[5, 2].max() < 20

@@ -1,0 +1,59 @@
+"""A tiny MGTL, its run and data, exported in every format."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import cv2
+import keras
+import numpy as np
+
+from mgtl_tf.config import ModelConfig, RunConfig
+from mgtl_tf.workflows.export import export_run
+from tests.tiny_runs import write_run
+
+CONFIG = RunConfig(
+    model=ModelConfig(
+        image_size=(16, 40),
+        width_multiplier=1 / 64,
+        poolings=3,
+        channels=8,
+        heads=2,
+        recurrent_steps=1,
+    )
+).replace(ground_crop=(0.25, 0.75), dataset="csv")
+
+
+class TinyExport(NamedTuple):
+    """A folder with panoramas/, aerial/, run/ and export/, and the model."""
+
+    root: Path
+    model: keras.Model
+    config: RunConfig
+
+    @property
+    def folder(self):
+        return self.root / "export"
+
+
+def picture(path, height, width, seed):
+    """Writes a smooth random picture, in the format of its name."""
+    noise = np.random.default_rng(seed).normal(0, 90, (height, width, 3))
+    smooth = np.clip(cv2.GaussianBlur(noise, (0, 0), 2) * 4 + 128, 0, 255)
+    path.parent.mkdir(exist_ok=True)
+    assert cv2.imwrite(str(path), smooth.astype(np.uint8))
+    return path
+
+
+def write_export(root, formats=("onnx", "tflite")):
+    """Six pairs without positions, an untrained run of them, its export."""
+    rows = ["id,ground,aerial,latitude,longitude"]
+    for i in range(1, 7):
+        picture(root / f"panoramas/{i}.jpg", 30 + 16 * i, 80 + 7 * i, i)
+        picture(root / f"aerial/{i}.jpg", 30 + 9 * i, 30 + 9 * i, 10 + i)
+        rows.append(f"{i},panoramas/{i}.jpg,aerial/{i}.jpg,,")
+    for split in ("train", "validation"):
+        (root / f"{split}.csv").write_text("\n".join(rows) + "\n")
+    config = CONFIG.replace(data_dir=str(root))
+    model = write_run(root / "run", config)
+    export_run(root / "run", root / "export", formats=list(formats))
+    return TinyExport(root, model, config)
