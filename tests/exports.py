@@ -14,9 +14,9 @@ from tests.tiny_runs import write_run
 CONFIG = RunConfig(
     model=ModelConfig(
         image_size=(16, 40),
-        width_multiplier=1 / 64,
-        poolings=3,
-        channels=8,
+        width_multiplier=1 / 16,
+        poolings=2,
+        channels=12,
         heads=2,
         recurrent_steps=1,
     )
@@ -35,12 +35,18 @@ class TinyExport(NamedTuple):
         return self.root / "export"
 
 
-def picture(path, height, width, seed):
-    """Writes a smooth random picture, in the format of its name."""
+def smooth(count, height, width, seed=0):
+    """Smooth random pictures, uint8 [count, h, w, 3], one turned further."""
     noise = np.random.default_rng(seed).normal(0, 90, (height, width, 3))
-    smooth = np.clip(cv2.GaussianBlur(noise, (0, 0), 2) * 4 + 128, 0, 255)
+    shapes = cv2.GaussianBlur(noise, (0, 0), 2) * 4 + 128
+    shapes = np.clip(shapes, 0, 255).astype(np.uint8)
+    return np.stack([np.roll(shapes, i * width // 3, 1) for i in range(count)])
+
+
+def picture(path, height, width, seed):
+    """Writes one, in the format of its name."""
     path.parent.mkdir(exist_ok=True)
-    assert cv2.imwrite(str(path), smooth.astype(np.uint8))
+    assert cv2.imwrite(str(path), smooth(1, height, width, seed)[0])
     return path
 
 

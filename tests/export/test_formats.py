@@ -1,9 +1,9 @@
 """ONNX and TFLite beside the SavedModel: right, or refused in one line."""
 
+import functools
 import importlib.util
 import json
 
-import cv2
 import keras
 import numpy as np
 import onnxruntime
@@ -20,12 +20,12 @@ from mgtl_tf.export.formats import (
     BOUND,
     FORMATS,
     Format,
-    random_images,
     require_formats,
     write_formats,
 )
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.utils.errors import UserError
+from tests.exports import smooth
 
 SIZE = (16, 40)
 CROP = (0.25, 0.75)
@@ -40,50 +40,31 @@ SYSTEMS = {
 }
 
 
-def settings(system):
-    model = ModelConfig(system=system, **COMMON, **SYSTEMS[system])
-    return RunConfig(model=model).replace(ground_crop=CROP)
-
-
 @pytest.fixture(scope="module", params=SYSTEMS)
 def exported(request, tmp_path_factory):
+    """In a folder whose name no pattern or web address takes as it is."""
     keras.utils.set_random_seed(1)
-    config = settings(request.param)
+    system = request.param
+    model_config = ModelConfig(system=system, **COMMON, **SYSTEMS[system])
+    config = RunConfig(model=model_config).replace(ground_crop=CROP)
     model = build_model(config.model)
-    folder = tmp_path_factory.mktemp(request.param) / "export"
+    folder = tmp_path_factory.mktemp(system) / "[1] *?%41#\u00fc'\"$\\\n "
     # The SavedModel is written whether it is named or not.
-    return model, config, export_model(model, config, folder, tuple(FORMATS))
-
-
-def smooth(count, height, width, seed=0):
-    noise = np.random.default_rng(seed).normal(0, 90, (height, width, 3))
-    picture = cv2.GaussianBlur(noise, (0, 0), 2) * 4 + 128
-    picture = np.clip(picture, 0, 255).astype(np.uint8)
-    return np.stack([np.roll(picture, i * width // 3, 1) for i in range(count)])
+    return model, export_model(model, config, folder, tuple(FORMATS))
 
 
 def by_onnx(folder, name):
     session = onnxruntime.InferenceSession(
-        folder / f"{name}.onnx", providers=["CPUExecutionProvider"]
+        (folder / f"{name}.onnx").read_bytes(),
+        providers=["CPUExecutionProvider"],
     )
     return lambda pixels: session.run(None, {"image": pixels})[0]
 
 
 def by_tflite(folder, name):
-    interpreter = Interpreter(str(folder / "model.tflite"))
-    runner = interpreter.get_signature_runner(name)
+    content = (folder / "model.tflite").read_bytes()
+    runner = Interpreter(model_content=content).get_signature_runner(name)
     return lambda pixels: runner(image=pixels)["descriptor"]
-
-
-def by_tensorflow(folder, name):
-    encode = tf.saved_model.load(str(folder)).signatures[name]
-
-    def of_files(pixels):
-        files = [cv2.imencode(".png", p[..., ::-1])[1] for p in pixels]
-        contents = tf.constant([file.tobytes() for file in files])
-        return encode(image_bytes=contents)["descriptor"].numpy()
-
-    return of_files
 
 
 def test_every_system_is_exported():
@@ -91,13 +72,14 @@ def test_every_system_is_exported():
     assert {*SYSTEMS, "mgtl"} == set(REGISTERED)
 
 
-@pytest.mark.parametrize("open_encoder", [by_onnx, by_tflite, by_tensorflow])
+@pytest.mark.parametrize("open_encoder", [by_onnx, by_tflite])
 def test_files_alone_give_the_models_descriptors(exported, open_encoder):
     """The oracle is the Keras model itself, run eagerly on the same levels.
 
-    That these are the pipeline's levels is tests/export/test_saved_model.py.
+    That these are the pipeline's levels is tests/export/test_saved_model.py;
+    that the SavedModel's are the same, the bound in model.json.
     """
-    model, _, folder = exported
+    model, folder = exported
     for name, shapes, prepare in (
         (
             "encode_ground",
@@ -117,24 +99,33 @@ def test_files_alone_give_the_models_descriptors(exported, open_encoder):
             wanted = getattr(model, name)(prepare(tf.constant(pixels))).numpy()
             assert found.dtype == np.float32
             np.testing.assert_allclose(found, wanted, atol=1e-4)
-            np.testing.assert_allclose(
-                np.linalg.norm(found, axis=1), 1, atol=1e-5
-            )
+            lengths = np.linalg.norm(found, axis=1)
+            np.testing.assert_allclose(lengths, 1, atol=1e-5)
 
 
-def test_model_json_tells_what_was_compared(exported):
-    _, _, folder = exported
-    written = json.loads((folder / "model.json").read_text())["formats"]
-    assert list(written) == ["onnx", "tflite"]
-    for details in written.values():
-        assert 0 <= details["largest_difference"] <= details["bound"] == 1e-4
-        assert details["images"] == {"encode_ground": 5, "encode_satellite": 4}
-        for file in details["files"].values():
+def test_what_the_files_say_of_themselves(exported):
+    _, folder = exported
+    details = json.loads((folder / "model.json").read_text())
+    assert list(details["formats"]) == ["onnx", "tflite"]
+    for written in details["formats"].values():
+        assert 0 <= written["largest_difference"] <= written["bound"] == 1e-4
+        assert written["images"] == {"encode_ground": 5, "encode_satellite": 4}
+        for file in written["files"].values():
             assert (folder / file).stat().st_size > 1000
+    for name, axes in (
+        ("encode_ground", ["batch", "height", "width", 3]),
+        ("encode_satellite", ["batch", "side", "side", 3]),
+    ):
+        content = (folder / f"{name}.onnx").read_bytes()
+        session = onnxruntime.InferenceSession(content)
+        assert session.get_inputs()[0].shape == axes
+        assert session.get_outputs()[0].shape == ["batch", details["dimension"]]
+        metadata = session.get_modelmeta().custom_metadata_map
+        assert metadata["model_hash"] == details["model_hash"]
 
 
 def test_oblong_aerial_images_are_refused(exported):
-    _, _, folder = exported
+    _, folder = exported
     for open_encoder in (by_onnx, by_tflite):
         for shape in ((1, 30, 31, 3), (1, 31, 30, 3)):
             with pytest.raises(Exception, match="(?i)out of.*bounds"):
@@ -142,75 +133,65 @@ def test_oblong_aerial_images_are_refused(exported):
                 open_encoder(folder, "encode_satellite")(pixels)
 
 
-def test_onnx_names_its_axes_and_its_model(exported):
-    _, _, folder = exported
-    details = json.loads((folder / "model.json").read_text())
-    for name, axes in (
-        ("encode_ground", ["batch", "height", "width", 3]),
-        ("encode_satellite", ["batch", "side", "side", 3]),
-    ):
-        session = onnxruntime.InferenceSession(folder / f"{name}.onnx")
-        assert session.get_inputs()[0].shape == axes
-        assert session.get_outputs()[0].shape == ["batch", details["dimension"]]
-        told = session.get_modelmeta().custom_metadata_map
-        assert told["model_hash"] == details["model_hash"]
+def mean_colours(pixels):
+    """Descriptors of a SavedModel that is written and loaded at once."""
+    means = pixels.reshape(len(pixels), -1, 3).mean(axis=1)
+    return (means / np.linalg.norm(means, axis=1, keepdims=True)).astype("f4")
 
 
-def fake(answer):
-    """A format whose encoders answer so, whatever they are asked."""
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory):
+    """That SavedModel's folder, and images that it is compared on."""
 
-    def write(model, encoders, folder, metadata):
-        (folder / "model.fake").write_text("fake")
-        return dict.fromkeys(encoders, "model.fake")
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def encode(image_bytes):
+        means = tf.map_fn(
+            lambda file: tf.reduce_mean(
+                tf.cast(tf.io.decode_png(file, 3), tf.float32), (0, 1)
+            ),
+            image_bytes,
+            fn_output_signature=tf.float32,
+        )
+        return {"descriptor": tf.math.l2_normalize(means, axis=1)}
 
-    return Format(write, lambda path, name: answer, ())
-
-
-def off_by(value, folder):
-    """Both encoders, off by a length, in one direction."""
-    views = {
-        view: by_tensorflow(folder, f"encode_{view}")
-        for view in ("ground", "satellite")
-    }
-
-    def encode(pixels):
-        view = "ground" if pixels.shape[1] != pixels.shape[2] else "satellite"
-        rows = views[view](pixels)
-        return rows + value * np.eye(1, rows.shape[1])
-
-    return encode
+    folder = tmp_path_factory.mktemp("colours")
+    names = ("encode_ground", "encode_satellite")
+    tf.saved_model.save(tf.Module(), str(folder), dict.fromkeys(names, encode))
+    return folder, dict.fromkeys(names, [smooth(2, 9, 12)])
 
 
-# One system is enough: what decides sees descriptors alone.
-one_system = pytest.mark.parametrize("exported", ["safa"], indirect=True)
+def written(monkeypatch, colours, write, answer):
+    """What is said of a format whose encoders answer so."""
+    monkeypatch.setitem(FORMATS, "onnx", Format(write, lambda *_: answer, ()))
+    folder, batches = colours
+    arguments = None, RunConfig(), folder, batches, {}
+    return write_formats(["onnx"], *arguments)["onnx"]
 
 
-@one_system
-def test_the_difference_is_a_distance_and_decides(exported, monkeypatch):
-    model, config, folder = exported
-    batches = random_images(SIZE)
-    for value in (0.9 * BOUND, 1.1 * BOUND, np.nan):
-        monkeypatch.setitem(FORMATS, "onnx", fake(off_by(value, folder)))
-        arguments = (["onnx"], model, config, folder, batches, {})
-        if value < BOUND:
-            told = write_formats(*arguments)["onnx"]
-            found = told["largest_difference"]
-            assert found == pytest.approx(0.9 * BOUND, rel=1e-2)
-        else:
-            with pytest.raises(UserError, match="^formats=onnx: its desc"):
-                write_formats(*arguments)
+def write_nothing(model, encoders, folder, metadata):
+    return dict.fromkeys(encoders, "model.fake")
 
 
-@one_system
-def test_a_failed_conversion_is_one_line(exported, monkeypatch):
+@pytest.mark.parametrize("off", [0.9 * BOUND, 1.1 * BOUND, np.nan])
+def test_the_difference_is_a_distance_and_decides(colours, off, monkeypatch):
+    def answer(pixels):
+        return mean_colours(pixels) + off * np.eye(1, 3)
+
+    check = functools.partial(written, monkeypatch, colours, write_nothing)
+    if off < BOUND:
+        found = check(answer)["largest_difference"]
+        assert found == pytest.approx(off, rel=1e-2)
+    else:
+        with pytest.raises(UserError, match="^formats=onnx: its desc"):
+            check(answer)
+
+
+def test_a_failed_conversion_is_one_line(colours, monkeypatch):
     def explode(*_):
         raise ValueError("op\nFoo\nis unknown")
 
-    model, config, folder = exported
-    monkeypatch.setitem(FORMATS, "tflite", Format(explode, explode, ()))
-    batches = {"encode_ground": [], "encode_satellite": []}
     with pytest.raises(UserError, match=r"convert \(op Foo is unknown\)"):
-        write_formats(["tflite"], model, config, folder, batches, {})
+        written(monkeypatch, colours, explode, explode)
 
 
 def test_unknown_names_and_missing_libraries(monkeypatch):
@@ -219,7 +200,7 @@ def test_unknown_names_and_missing_libraries(monkeypatch):
         require_formats(["savedmodel", "pdf"])
     find = importlib.util.find_spec
     monkeypatch.setattr(
-        formats.importlib.util,
+        importlib.util,
         "find_spec",
         lambda name: None if name == "tf2onnx" else find(name),
     )

@@ -6,25 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mgtl_tf import build_model
-from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
 from mgtl_tf.export.saved_model import export_model, model_hash
 from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_image
-from tests.tiny_runs import ONE_STEP
+from tests.exports import CONFIG, picture
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
-SIZE = ONE_STEP.image_size
-CONFIG = RunConfig(model=ONE_STEP).replace(ground_crop=(0.25, 0.75))
+SIZE, CROP = CONFIG.model.image_size, CONFIG.data.ground_crop
+NAMES = ("encode_ground", "encode_satellite")
 
 # Prints descriptors of the files of each view, one by one and all at once.
 READER = """
@@ -50,28 +47,17 @@ print(json.dumps(answers))
 """
 
 
-def photograph(path, height, width, seed):
-    """A smooth random picture, as JPEG or PNG by the name."""
-    noise = np.random.default_rng(seed).normal(128, 90, (height, width, 3))
-    smooth = cv2.GaussianBlur(noise, (0, 0), 3) * 4 - 384
-    assert cv2.imwrite(str(path), np.clip(smooth, 0, 255).astype(np.uint8))
-    return path
+@pytest.fixture(scope="module")
+def signatures(tiny_export):
+    return tf.saved_model.load(str(tiny_export.folder)).signatures
 
 
 @pytest.fixture(scope="module")
-def model():
-    keras.utils.set_random_seed(1)
-    return build_model(CONFIG.model)
+def details(tiny_export):
+    return json.loads((tiny_export.folder / "model.json").read_text())
 
 
-@pytest.fixture(scope="module")
-def exported(model, tmp_path_factory):
-    return export_model(
-        model, CONFIG, tmp_path_factory.mktemp("run") / "export"
-    )
-
-
-def in_another_process(exported, paths, tmp_path):
+def in_another_process(folder, paths, tmp_path):
     environment = {
         k: v for k, v in os.environ.items() if not k.startswith("PYTHON")
     }
@@ -81,7 +67,7 @@ def in_another_process(exported, paths, tmp_path):
     run = subprocess.run(
         [sys.executable, "-I", "-S", "-c"]
         + [f"import sys; sys.path.append({site!r})\n" + READER]
-        + [str(exported), json.dumps(paths)],
+        + [str(folder), json.dumps(paths)],
         cwd=tmp_path,
         env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"},
         capture_output=True,
@@ -91,156 +77,132 @@ def in_another_process(exported, paths, tmp_path):
     return {k: np.array(rows) for k, rows in json.loads(run.stdout).items()}
 
 
-def test_descriptors_in_a_process_without_the_package(
-    exported, model, tmp_path
-):
-    panoramas = [
-        photograph(tmp_path / "a.jpg", 64, 320, 1),
-        photograph(tmp_path / "b.png", 129, 511, 2),
-        photograph(tmp_path / "c.jpg", 20, 90, 3),
-    ]
-    aerials = [
-        photograph(tmp_path / "d.jpg", 100, 100, 4),
-        photograph(tmp_path / "e.png", 61, 61, 5),
-    ]
+def expected(model, grounds, aerials):
+    """The model itself behind the pipeline that trains it."""
+    inputs = [load_ground(path, SIZE, CROP) for path in grounds]
+    others = [load_satellite(path, SIZE) for path in aerials]
+    return {
+        "encode_ground": model.encode_ground(np.float32(inputs)).numpy(),
+        "encode_satellite": model.encode_satellite(np.float32(others)).numpy(),
+    }
+
+
+def test_descriptors_in_a_process_without_the_package(tiny_export, tmp_path):
     paths = {
-        "encode_ground": list(map(str, panoramas)),
-        "encode_satellite": list(map(str, aerials)),
+        "encode_ground": [
+            picture(tmp_path / "a.jpg", 64, 320, 1),
+            picture(tmp_path / "b.png", 129, 511, 2),
+            picture(tmp_path / "c.jpg", 20, 90, 3),
+        ],
+        "encode_satellite": [
+            picture(tmp_path / "d.jpg", 100, 100, 4),
+            picture(tmp_path / "e.png", 61, 61, 5),
+        ],
     }
-    found = in_another_process(exported, paths, tmp_path)
-    expected = {
-        "encode_ground": model.encode_ground(
-            np.float32([load_ground(p, SIZE, (0.25, 0.75)) for p in panoramas])
-        ),
-        "encode_satellite": model.encode_satellite(
-            np.float32([load_satellite(p, SIZE) for p in aerials])
-        ),
-    }
-    for name, (single, many) in found.items():
-        wanted = expected[name].numpy()
-        np.testing.assert_allclose(single, wanted, atol=1e-3)
-        np.testing.assert_allclose(many, wanted, atol=1e-3)
+    texts = {name: list(map(str, own)) for name, own in paths.items()}
+    found = in_another_process(tiny_export.folder, texts, tmp_path)
+    for name, wanted in expected(tiny_export.model, *paths.values()).items():
+        for rows in found[name]:
+            np.testing.assert_allclose(rows, wanted, atol=1e-3)
         # Different enough that the comparisons mean something.
         assert np.abs(wanted[0] - wanted[1]).max() > 5e-3
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"needs {REAL}")
-def test_real_photographs_give_the_same_descriptors(model, tmp_path):
-    config = CONFIG.replace(ground_crop=(0.0, 1.0))
-    folder = export_model(model, config, tmp_path / "export")
-    signatures = tf.saved_model.load(str(folder)).signatures
-    for view, load, path in (
-        ("ground", load_ground, "streetview/panos"),
-        ("satellite", load_satellite, "bingmap/19"),
-    ):
-        signature = f"encode_{view}"
-        encode = getattr(model, signature)
-        images = sorted((REAL / path).glob("*.jpg"))
-        assert len(images) == 5
-        contents = tf.constant([image.read_bytes() for image in images])
-        mine = signatures[signature](image_bytes=contents)["descriptor"]
-        theirs = encode(np.float32([load(image, SIZE) for image in images]))
-        np.testing.assert_allclose(mine, theirs, atol=1e-3)
+def test_real_photographs_give_the_same_descriptors(tiny_export, signatures):
+    files = [
+        sorted((REAL / folder).glob("*.jpg"))
+        for folder in ("streetview/panos", "bingmap/19")
+    ]
+    assert [len(own) for own in files] == [5, 5]
+    wanted = expected(tiny_export.model, *files)
+    for name, own in zip(NAMES, files, strict=True):
+        contents = tf.constant([file.read_bytes() for file in own])
+        mine = signatures[name](image_bytes=contents)["descriptor"]
+        np.testing.assert_allclose(mine, wanted[name], atol=1e-3)
 
 
-def test_signatures_are_the_contract(exported):
-    signatures = tf.saved_model.load(str(exported)).signatures
-    for name in ("encode_ground", "encode_satellite"):
+def test_signatures_are_the_contract(signatures, details):
+    dimension = details["dimension"]
+    for name in NAMES:
         _, inputs = signatures[name].structured_input_signature
         assert inputs["image_bytes"].shape.as_list() == [None]
         assert inputs["image_bytes"].dtype == tf.string
         output = signatures[name].structured_outputs["descriptor"]
         assert output.dtype == tf.float32
-        assert output.shape.as_list() == [None, 20 * 24]
-
-
-def test_a_batch_of_none_has_no_descriptors(exported):
-    signatures = tf.saved_model.load(str(exported)).signatures
-    for name in ("encode_ground", "encode_satellite"):
+        assert output.shape.as_list() == [None, dimension]
+        # A batch of none has no descriptors.
         answer = signatures[name](image_bytes=tf.zeros([0], tf.string))
-        assert answer["descriptor"].shape == (0, 480)
+        assert answer["descriptor"].shape == (0, dimension)
         pixels = tf.zeros([0, *SIZE, 3], tf.uint8)
         answer = signatures[f"{name}_pixels"](pixels=pixels)
-        assert answer["descriptor"].shape == (0, 480)
+        assert answer["descriptor"].shape == (0, dimension)
 
 
-def test_encoder_preprocesses_as_training_does(exported, model, tmp_path):
-    encoder = Encoder(exported)
-    ground = photograph(tmp_path / "a.jpg", 129, 511, 2)
-    aerial = photograph(tmp_path / "b.png", 61, 61, 5)
+def test_encoder_preprocesses_as_training_does(tiny_export, tmp_path):
+    encoder = Encoder(tiny_export.folder)
+    ground = picture(tmp_path / "a.jpg", 129, 511, 2)
+    aerial = picture(tmp_path / "b.png", 61, 61, 5)
+    wanted = expected(tiny_export.model, [ground], [aerial])
     inputs = encoder.ground_input(read_image(ground))
-    expected = load_ground(ground, SIZE, (0.25, 0.75))
-    np.testing.assert_array_equal(inputs, expected)
-    np.testing.assert_allclose(
-        encoder.encode_ground([inputs]),
-        model.encode_ground(np.float32([expected])),
-        atol=1e-5,
-    )
+    np.testing.assert_array_equal(inputs, load_ground(ground, SIZE, CROP))
+    found = encoder.encode_ground([inputs])
+    np.testing.assert_allclose(found, wanted["encode_ground"], atol=1e-5)
     inputs = encoder.satellite_input(read_image(aerial))
-    expected = load_satellite(aerial, SIZE)
-    np.testing.assert_array_equal(inputs, expected)
-    np.testing.assert_allclose(
-        encoder.encode_satellite([inputs]),
-        model.encode_satellite(np.float32([expected])),
-        atol=1e-5,
-    )
+    np.testing.assert_array_equal(inputs, load_satellite(aerial, SIZE))
+    found = encoder.encode_satellite([inputs])
+    np.testing.assert_allclose(found, wanted["encode_satellite"], atol=1e-5)
     with pytest.raises(UnreadableImage, match="must be square"):
         encoder.satellite_input(np.zeros((50, 70, 3), np.uint8))
 
 
 def test_an_export_without_pixel_signatures_is_refused(
-    exported, tmp_path, monkeypatch
+    tiny_export, monkeypatch
 ):
     class Earlier:
-        signatures = {"encode_ground": None, "encode_satellite": None}
+        signatures = dict.fromkeys(NAMES)
 
     monkeypatch.setattr(tf.saved_model, "load", lambda _: Earlier)
     with pytest.raises(UserError, match="earlier version.*export again"):
-        Encoder(exported)
+        Encoder(tiny_export.folder)
 
 
-def test_wrong_bytes_are_refused_with_a_reason(exported, tmp_path):
-    signatures = tf.saved_model.load(str(exported)).signatures
-    whole = photograph(tmp_path / "a.jpg", 50, 70, 6).read_bytes()
+def test_wrong_bytes_are_refused_with_a_reason(signatures, tmp_path):
+    whole = picture(tmp_path / "a.jpg", 50, 70, 6).read_bytes()
     refused = tf.errors.InvalidArgumentError
     with pytest.raises(refused, match="square, not 50 x 70"):
         signatures["encode_satellite"](image_bytes=tf.constant([whole]))
     # TensorFlow's decoder takes WebP, as a film of one picture.
-    webp = photograph(tmp_path / "a.webp", 50, 50, 6).read_bytes()
+    webp = picture(tmp_path / "a.webp", 50, 50, 6).read_bytes()
     for wrong in (b"", b"text", whole[: len(whole) // 2], webp):
         with pytest.raises(refused):
             signatures["encode_ground"](image_bytes=tf.constant([wrong]))
 
 
-def test_model_json_names_the_weights(exported, model, tmp_path):
-    details = json.loads((exported / "model.json").read_text())
-    assert details["dimension"] == 480
-    assert details["ground_crop"] == [0.25, 0.75]
-    assert details["config"]["model"]["channels"] == 24
-    assert details["model_hash"] == model_hash(model, CONFIG)
-    other = build_model(CONFIG.model)
-    assert model_hash(other, CONFIG) != details["model_hash"]
+def test_model_json_names_the_weights(tiny_export, details):
+    _, model, config = tiny_export
+    assert details["ground_crop"] == list(CROP)
+    assert details["config"]["model"]["channels"] == 12
+    assert details["model_hash"] == model_hash(model, config)
+    other = build_model(config.model)
+    assert model_hash(other, config) != details["model_hash"]
     other.set_weights(model.get_weights())
-    assert model_hash(other, CONFIG) == details["model_hash"]
-    uncropped = CONFIG.replace(ground_crop=(0.0, 1.0))
+    assert model_hash(other, config) == details["model_hash"]
+    uncropped = config.replace(ground_crop=(0.0, 1.0))
     assert model_hash(other, uncropped) != details["model_hash"]
 
 
-def test_replaces_an_older_export_and_nothing_else(exported, model, tmp_path):
+def test_other_files_are_not_replaced(tiny_export, tmp_path):
+    (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match="already holds other files"):
-        (tmp_path / "thesis.txt").write_text("years of work")
-        export_model(model, CONFIG, tmp_path)
+        export_model(tiny_export.model, CONFIG, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
-    (exported / "old").touch()
-    export_model(model, CONFIG, exported)
-    assert not (exported / "old").exists()
-    assert [p.name for p in exported.parent.iterdir()] == ["export"]
 
 
 @pytest.mark.parametrize("size", [(32, 160), (40, 333), (150, 700)])
 @pytest.mark.parametrize("crop", [(0.0, 1.0), (0.25, 0.75), (0.5, 0.5001)])
 def test_graph_prepares_panoramas_as_the_pipeline_does(tmp_path, size, crop):
-    path = photograph(tmp_path / "a.jpg", 83, 331, 7)
+    path = picture(tmp_path / "a.jpg", 83, 331, 7)
     mine = ground_image(tf.constant(path.read_bytes()), size, crop).numpy()
     theirs = load_ground(path, size, crop).astype(np.float32)
     # OpenCV enlarges in fixed point, off by up to one level on each axis.
@@ -250,7 +212,7 @@ def test_graph_prepares_panoramas_as_the_pipeline_does(tmp_path, size, crop):
 
 
 def test_graph_prepares_aerial_images_as_the_pipeline_does(tmp_path):
-    path = photograph(tmp_path / "a.png", 75, 75, 8)
+    path = picture(tmp_path / "a.png", 75, 75, 8)
     mine = satellite_image(tf.constant(path.read_bytes()), (28, 154)).numpy()
     theirs = load_satellite(path, (28, 154)).astype(np.float32)
     assert np.abs(mine - theirs).max() <= 1

@@ -9,55 +9,29 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import cv2
-import keras
 import numpy as np
 import pytest
 
-from mgtl_tf.config import DataConfig, ModelConfig, RunConfig
-from mgtl_tf.export.saved_model import export_model
-from mgtl_tf.models import build_model
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import locate_images
+from tests.exports import picture
 from tests.large import served_page, upload_kinds
 
-CONFIG = RunConfig(
-    model=ModelConfig(
-        image_size=(16, 40),
-        width_multiplier=0.0625,
-        poolings=2,
-        channels=12,
-        heads=2,
-        recurrent_steps=1,
-    ),
-    data=DataConfig(dataset="procedural"),
-)
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
 
-def picture(path, height, width, seed):
-    noise = np.random.default_rng(seed).normal(128, 90, (height, width, 3))
-    smooth = cv2.GaussianBlur(noise, (0, 0), 3) * 4 - 384
-    cv2.imwrite(str(path), np.clip(smooth, 0, 255).astype(np.uint8))
-
-
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tiny_export, tmp_path_factory):
     """An exported model, a gallery of six places, a panorama."""
     root = tmp_path_factory.mktemp("served")
-    (root / "aerial").mkdir()
+    (root / "export").symlink_to(tiny_export.folder)
     lines = ["id,latitude,longitude"]
-    for i in range(1, 7):
-        picture(root / f"aerial/place{i}.jpg", 48, 48, i)
-        lines.append(f"place{i},{47 + i / 10_000},7.5")
-    (root / "where.csv").write_text("\n".join(lines[:6]))
-    picture(root / "panorama.jpg", 32, 160, 50)
+    lines += [f"{i},{47 + 6 * i / 10_000},7.5" for i in range(1, 6)]
+    (root / "where.csv").write_text("\n".join(lines))
+    picture(root / "panorama.jpg", 32, 160, 51)
     (root / "bad.jpg").write_text("<html>")
-    keras.utils.set_random_seed(2)
-    model = build_model(CONFIG.model, "float32")
-    export_model(model, CONFIG, root / "export")
-    index_gallery(
-        root / "export", [root / "aerial"], root / "index", root / "where.csv"
-    )
+    aerial = tiny_export.root / "aerial"
+    index_gallery(root / "export", [aerial], root / "index", root / "where.csv")
     return root
 
 
@@ -130,12 +104,12 @@ def test_command_and_endpoint_say_the_same(folder, served, top_k, turns):
 
 def test_a_circle_is_searched(folder, served):
     page, _ = served
-    near = "/locate?near=47.0003,7.5&radius=15"
+    near = "/locate?near=47.0018,7.5&radius=90"
     image = (folder / "panorama.jpg").read_bytes()
     (answer,) = json.loads(page.ask("POST", near, image)[1])
-    # A ten-thousandth of a degree of latitude is 11.1 m.
+    # Six ten-thousandths of a degree of latitude are 66.7 m.
     ids = sorted(one["id"] for one in answer["answers"])
-    assert ids == ["place2", "place3", "place4"]
+    assert ids == ["2", "3", "4"]
     (warning,) = answer["warnings"]
     assert warning.startswith("near: 1 of 6 places of the gallery has no pos")
     body, kind = served_page.form(image)
@@ -306,8 +280,8 @@ def test_in_a_browser(folder, served, tmp_path):
         # The aerial images lie on the map, the first answer's above others.
         image = f".answered[src='{placed[0]['image']}']"
         (box,) = boxes(image)
-        # The synthetic world's 60 m.
-        assert box[2:] == pytest.approx([60 * metre] * 2, rel=0.005 + 2 / apart)
+        # As wide as the places are apart.
+        assert box[2:] == pytest.approx([66.7 * metre] * 2, rel=0.01, abs=1)
         assert middle(box) == pytest.approx(pins[0], abs=2)
         others = find(".leaflet-images-pane img")
         assert len(others) >= 3 and all(

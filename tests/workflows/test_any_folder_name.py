@@ -34,14 +34,17 @@ BYTES = os.fsdecode(b"[latin]-\xfc")
 
 
 @pytest.mark.parametrize(
-    ("name", "formats"),
+    "name",
     [
-        pytest.param(UNICODE, ("onnx", "tflite"), id="unicode"),
-        pytest.param(BYTES, (), id="bytes", marks=pytest.mark.large),
+        pytest.param(UNICODE, id="unicode"),
+        pytest.param(BYTES, id="bytes", marks=pytest.mark.large),
     ],
 )
-def test_from_data_to_answer(tmp_path, name, formats):
-    """In one of such a name everything, twice where twice is another thing."""
+def test_from_data_to_answer(tmp_path, name):
+    """In one of such a name everything, twice where twice is another thing.
+
+    ONNX and TFLite are tests/export/test_formats.py, in such a folder, too.
+    """
     root = tmp_path / name
     data, run, model, gallery = (
         root / f"{part} {name}" for part in ("data", "run", "model", "gallery")
@@ -58,7 +61,7 @@ def test_from_data_to_answer(tmp_path, name, formats):
     assert any(p.suffix == ".v2" for p in (run / "tensorboard").iterdir())
     assert "r@1" in evaluate_run(run, checkpoint="last")
 
-    export_run(run, model, "last", ("savedmodel", *formats))
+    export_run(run, model, "last")
     aerial, panoramas = data / "bingmap/19", data / "streetview"
     for _ in range(2):  # The second in the first one's place.
         index_gallery(model, [aerial], gallery, progress=False)
