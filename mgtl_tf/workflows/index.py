@@ -18,7 +18,6 @@ from mgtl_tf.retrieval.galleries.shards import (
     require_shard_folder,
 )
 from mgtl_tf.retrieval.galleries.sources import ImageSource, JoinedSource, Shard
-from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.finding import find_images
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.atomic_io import INDEX_JSON
@@ -114,18 +113,16 @@ def index_gallery(
         require_replaceable(output_dir, INDEX_JSON)
     else:
         require_shard_folder(output_dir)
-    cut = {
+    data = read_details(Path(model)).get("config", {}).get("data", {})
+    map_settings = {
         "crop_metres": crop_metres,
         "metres_per_pixel": metres_per_pixel,
         "step_metres": step_metres,
         "most_missing": most_missing,
+        "tile_rows": tile_rows,
     }
-
-    def settings() -> CropSettings:
-        return crop_settings(read_details(Path(model)), **cut)
-
     source = find_images(
-        images, locations, settings, {**cut, "tile_rows": tile_rows}
+        images, locations, data.get("dataset", ""), map_settings
     )
     encoder = Encoder(model)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -91,18 +91,17 @@ class FileSource:
 
     def describe(self) -> dict[str, Any]:
         """Ids, coordinates and sizes, as a checksum."""
-        digest = hashlib.sha256()
-        for place, (size, _) in zip(self._places, self._stats, strict=True):
-            content = (place.id, place.coordinates, size, *place.other_ids)
-            digest.update(os.fsencode(repr(content)))
-        return {"images": len(self), "files": digest.hexdigest()[:16]}
+        files = zip(self._places, self._stats, strict=True)
+        content = (
+            repr((p.id, p.coordinates, size, *p.other_ids))
+            for p, (size, _) in files
+        )
+        return {"images": len(self), "files": digest(content)}
 
     def stamp(self) -> str:
         """Paths and times, as a checksum."""
-        digest = hashlib.sha256()
-        for place, stat in zip(self._places, self._stats, strict=True):
-            digest.update(os.fsencode(f"{place.image}\n{stat}\n"))
-        return digest.hexdigest()[:16]
+        files = zip(self._places, self._stats, strict=True)
+        return digest(f"{place.image}\n{stat}" for place, stat in files)
 
     def notes(self) -> list[str]:
         """See `ImageSource`."""
@@ -117,6 +116,14 @@ class FileSource:
             have = "has" if unknown == 1 else "have"
             notes.append(f"{unknown:,} of {count:,} places {have} no position")
         return notes
+
+
+def digest(texts: Iterable[str]) -> str:
+    """A short checksum of lines, paths among them."""
+    content = hashlib.sha256()
+    for text in texts:
+        content.update(os.fsencode(f"{text}\n"))
+    return content.hexdigest()[:16]
 
 
 def _stat(path: Path) -> tuple[int, int]:

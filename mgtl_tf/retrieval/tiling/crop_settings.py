@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
@@ -42,18 +40,15 @@ class CropSettings:
     def __post_init__(self) -> None:
         for name in ("crop_metres", "metres_per_pixel", "step_metres"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and value > 0):
-                raise UserError(f"{name}={value}: must be above 0 metres")
+            # Ids have positions to the sixth decimal of a degree.
+            least = _LEAST_STEP if name == "step_metres" else 0.0
+            if not (math.isfinite(value) and value > 0 and value >= least):
+                limit = f"{least} metres or more" if least else "above 0 metres"
+                raise UserError(f"{name}={value}: must be {limit}")
         if not 0 <= self.most_missing < 1:
             raise UserError(
                 f"most_missing={self.most_missing}: must be a share from 0 to"
                 " below 1"
-            )
-        # Ids have positions to the sixth decimal of a degree.
-        if self.step_metres < _LEAST_STEP:
-            raise UserError(
-                f"step_metres={self.step_metres:g}: must be {_LEAST_STEP} or"
-                " more"
             )
         pixels = self.crop_metres / self.metres_per_pixel
         if not _PIXELS[0] - 0.5 <= pixels <= _PIXELS[1] + 0.5:
@@ -75,7 +70,7 @@ class CropSettings:
 
 
 def crop_settings(
-    details: Mapping[str, Any],
+    dataset: str,
     crop_metres: float | None = None,
     metres_per_pixel: float | None = None,
     step_metres: float | None = None,
@@ -84,7 +79,7 @@ def crop_settings(
     """Settings as given, else as the model's training images.
 
     Args:
-        details: the content of the model's model.json.
+        dataset: that the model was trained on.
         crop_metres, metres_per_pixel: None: as its training images.
         step_metres: None: half a crop.
         most_missing: None: 0.05.
@@ -92,20 +87,19 @@ def crop_settings(
     Raises:
         UserError: where a setting must be given, or is out of range.
     """
-    dataset = details.get("config", {}).get("data", {}).get("dataset", "")
-    known = trained_on(dataset)
-    if known is None and (crop_metres is None or metres_per_pixel is None):
-        missing = "crop_metres" if crop_metres is None else "metres_per_pixel"
+    side, pixel = trained_on(dataset) or (None, None)
+    side = side if crop_metres is None else crop_metres
+    pixel = pixel if metres_per_pixel is None else metres_per_pixel
+    if side is None or pixel is None:
+        missing = "crop_metres" if side is None else "metres_per_pixel"
         raise UserError(
             f"{missing}: must be given to cut a map; how much ground the"
             f" model's training images ({dataset or 'unknown'}) show isn't"
             " known"
         )
-    side, pixel = known or (0.0, 0.0)
-    side = side if crop_metres is None else crop_metres
     return CropSettings(
         side,
-        pixel if metres_per_pixel is None else metres_per_pixel,
+        pixel,
         side / 2 if step_metres is None else step_metres,
         MOST_MISSING if most_missing is None else most_missing,
     )

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.retrieval.galleries.sources import digest
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.map import Sheets
@@ -26,6 +27,7 @@ CROPS = "crops"
 
 _QUALITY = 95
 _FILES_A_FOLDER = 1000
+_MOST_NOTES = 5
 
 # What rounding may cost a grid that fits exactly, in steps and in pixels.
 _ROUNDING_STEPS = 1e-6
@@ -132,6 +134,7 @@ class CropSource:
     def __init__(self, sheets: Sheets, settings: CropSettings):
         self._sheets = sheets
         self._settings = settings
+        self._files = [path for area in sheets.maps for path in area.files]
         self._filled = self._filled_pixels = 0
         self.centres = crop_centres(sheets, settings)
 
@@ -163,24 +166,32 @@ class CropSource:
         return decode(content)
 
     def describe(self) -> dict[str, Any]:
-        """See `sources.ImageSource`."""
+        """See `sources.ImageSource`; by the sizes of the map's files."""
+        areas = self._sheets.maps
+        sizes = (f"{p.name} {p.stat().st_size}" for p in self._files)
         return {
-            **self._sheets.describe(),
+            "map": self._sheets.name,
+            "map's pixels": sum(area.width * area.height for area in areas),
+            "map's files": digest(sizes),
             **dataclasses.asdict(self._settings),
             "crops": len(self),
         }
 
     def stamp(self) -> str:
         """See `sources.ImageSource`."""
-        return self._sheets.stamp()
+        times = (f"{p} {p.stat().st_mtime_ns}" for p in self._files)
+        return f"{self._sheets.name} {digest(times)}"
 
     def notes(self) -> list[str]:
         """See `sources.ImageSource`."""
-        notes = self._sheets.notes()
+        name = self._sheets.name
+        notes = [note for area in self._sheets.maps for note in area.notes]
+        if (more := len(notes) - _MOST_NOTES) > 0:
+            notes[_MOST_NOTES:] = [f"{name}: so in {more:,} more sheets"]
         if self._filled:
             notes.append(
-                f"{self._filled:,} crops of {self._sheets.name} that this"
-                f" command cut lacked {self._filled_pixels:,} pixels, at most"
+                f"{self._filled:,} crops of {name} that this command cut"
+                f" lacked {self._filled_pixels:,} pixels, at most"
                 f" {self._settings.most_missing:.3g} of each: filled from"
                 " around them"
             )

@@ -1,9 +1,7 @@
 """One crop of a map: resampled so that north is up and metres are metres.
 
-The frame of a crop is the azimuthal equidistant projection around its centre:
-there north is exactly up, and the scale is true whatever the map's own
-projection does (Web Mercator at 60 degrees shows half the ground a pixel).
-Sheets meet in that frame, whatever their own coordinate systems.
+Its frame is the azimuthal equidistant projection around its centre, in which
+sheets of any coordinate system meet.
 """
 
 from __future__ import annotations
@@ -76,7 +74,7 @@ def cut_crop(
 
 
 def _resampled(area: Map, points: np.ndarray, size: int) -> np.ndarray | None:
-    """What a sheet has of a crop: RGB and mask, uint8 [S, S, 4], or None.
+    """What a sheet has of a crop: RGBA uint8 [S, S, 4], or None.
 
     Args:
         area: the sheet.
@@ -89,36 +87,34 @@ def _resampled(area: Map, points: np.ndarray, size: int) -> np.ndarray | None:
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     finer = float((high - low).min()) / size
     margin = 2 + 2 * (high - low) / size  # What a kernel takes from beyond.
-    left, top = np.maximum(np.floor(low - margin), 0).astype(int).tolist()
+    limits = area.width, area.height
+    left, top = np.maximum(low - margin, 0).astype(int).tolist()
     right, bottom = (
-        np.minimum(np.ceil(high + margin), (area.width, area.height))
-        .astype(int)
-        .tolist()
+        np.minimum(np.ceil(high + margin), limits).astype(int).tolist()
     )
     if left >= right or top >= bottom:
         return None
     window = area.read(left, top, right, bottom, finer)
-    if not window.mask.any():
+    if not window.pixels[..., 3].any():
         return None
     # A pixel of the crop is the mean of as many as it covers.
     times = max(1, math.ceil(finer / max(window.step) - _TOO_FEW))
     fine = _interpolated(window, points, times * size)
     crop = cv2.resize(fine, (size, size), interpolation=cv2.INTER_AREA)
     # Missing pixels, zeros, lend no colour to those beside them.
-    colors = crop[..., :3] * (255 / np.maximum(crop[..., 3:], 1))
-    crop = np.dstack([colors, crop[..., 3]])
+    crop[..., :3] = crop[..., :3] * (255 / np.maximum(crop[..., 3:], 1))
     return np.rint(crop).clip(0, 255).astype(np.uint8)
 
 
 def _interpolated(window: Window, points: np.ndarray, size: int) -> np.ndarray:
-    """RGB, multiplied by the mask, and the mask: float32 [size, size, 4]."""
+    """RGBA, colours multiplied by alpha: float32 [size, size, 4]."""
     knots = np.linspace(-0.5, 0.5, len(points))
     along = (np.arange(size) + 0.5) / size - 0.5
     column, row = (
         RectBivariateSpline(knots, knots, points[..., axis])(along, along)[::-1]
         for axis in (0, 1)
     )
-    source = np.dstack([window.pixels, window.mask]).astype(np.float32)
+    source = window.pixels.astype(np.float32)
     source[..., :3] *= source[..., 3:] / 255
     column = (column - window.column) / window.step[0] - 0.5
     row = (row - window.row) / window.step[1] - 0.5
@@ -133,9 +129,7 @@ def _interpolated(window: Window, points: np.ndarray, size: int) -> np.ndarray:
 
 
 def inpainted(pixels: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Missing pixels as Telea's inpainting continues what is there.
-
-    A model would take black holes or bands for objects.
+    """Missing pixels filled by Telea's inpainting.
 
     Args:
         pixels: RGB uint8 [S, S, 3].

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,104 +12,54 @@ from mgtl_tf.retrieval.galleries.sources import (
     ImageSource,
     JoinedSource,
 )
-from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings, crop_settings
 from mgtl_tf.retrieval.tiling.crop_source import CropSource
 from mgtl_tf.retrieval.tiling.map import Sheets
-from mgtl_tf.retrieval.tiling.position import has_position, has_transform
-from mgtl_tf.retrieval.tiling.raster import (
-    MissingCodecError,
-    RasterMap,
-    open_raster,
-)
+from mgtl_tf.retrieval.tiling.position import earth_system, has_position
+from mgtl_tf.retrieval.tiling.raster import GdalError, RasterMap, open_raster
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
-from mgtl_tf.retrieval.tiling.tile_files import is_tile_folder, is_zoom_folder
+from mgtl_tf.retrieval.tiling.tile_files import zoom_folders
 from mgtl_tf.utils.errors import UserError
 from polar.band_colors import require_bright
 
-_TIFF = (".tif", ".tiff", ".gtif", ".gtiff")
+_RASTERS = (".tif", ".tiff", ".gtif", ".gtiff", ".jp2")
 _MAPS_ONLY = (".vrt", ".jp2", ".img")
 # Images, as a rule; maps where a file beside them has their position.
 _IMAGES = (".jpg", ".jpeg", ".png")
 _WORLD_FILES = (".wld", ".jgw", ".jpgw", ".jpegw", ".pgw", ".pngw")
 
 
-def is_map(path: Path) -> bool:
-    """Whether a path names a georeferenced raster, or a folder of one.
-
-    A folder is a map where it holds z/x/y tiles, or sheets: rasters that
-    all are georeferenced.
-
-    Raises:
-        UserError: for a folder only some of whose rasters are; where
-            rasterio is missing or lacks a codec.
-    """
-    if path.is_dir():
-        return is_tiles(path) or bool(sheet_files(path))
-    if not path.is_file():
-        return False
-    return path.suffix.lower() in _MAPS_ONLY or (
-        _may_be_map(path, _names(path.parent)) and _is_georeferenced(path)
-    )
-
-
 def is_tiles(path: Path) -> bool:
     """Whether a path is a folder of z/x/y tiles, or one of its levels."""
-    return path.is_dir() and (is_tile_folder(path) or is_zoom_folder(path))
+    return path.is_dir() and bool(zoom_folders(path))
 
 
-def open_map(
-    path: Path, settings: CropSettings, tile_rows: str | None = None
-) -> Sheets:
-    """The map that a path names.
+def map_files(path: Path) -> list[Path]:
+    """The rasters of a map: a georeferenced file, or a folder's sheets.
 
-    Args:
-        path: of which `is_map` holds.
-        settings: of the crops.
-        tile_rows: see `tile_scheme`.
+    Returns:
+        by name; none where the path is no map, or is one of tiles.
 
     Raises:
-        UserError: saying why it can't be cut.
+        UserError: for a folder only some of whose rasters have a position;
+            where rasterio is missing or lacks a codec.
     """
-    if is_tiles(path):
-        tiles = SlippyMap(path, settings.metres_per_pixel, tile_rows)
-        return Sheets(tiles.name, [tiles])
-    maps = [
-        RasterMap(p) for p in (sheet_files(path) if path.is_dir() else [path])
-    ]
-    _require_depth(maps)
+    if path.is_file():
+        known = path.suffix.lower() in _MAPS_ONLY or (
+            _may_be_map(path, _names(path.parent)) and _is_georeferenced(path)
+        )
+        return [path] if known else []
     if not path.is_dir():
-        return Sheets(path.stem, maps)
-    # Where two show the same ground, the finer one does.
-    maps.sort(key=lambda area: float(f"{area.pixel_metres():.2g}"))
-    return Sheets(path.resolve().name, maps)
-
-
-def _require_depth(maps: Sequence[RasterMap]) -> None:
-    """Refuses 16 bits whose depth is neither stated nor shown by a pixel."""
-    unknown = [m for m in maps if m.bands.brightest is not None]
-    if unknown:
-        try:
-            require_bright(max(m.bands.brightest or 0 for m in unknown))
-        except ValueError as error:
-            raise UserError(f"{unknown[0].path}: {error}") from error
-
-
-def sheet_files(folder: Path) -> list[Path]:
-    """The sheets in a folder, by name; none where its files are images.
-
-    Raises:
-        UserError: where some have a position and some have not.
-    """
-    names = _names(folder)
-    files = [p for p in sorted(folder.iterdir()) if _may_be_map(p, names)]
-    sheets = [path for path in files if _is_georeferenced(path)]
+        return []
+    names = _names(path)
+    files = [p for p in sorted(path.iterdir()) if _may_be_map(p, names)]
+    sheets = [file for file in files if _is_georeferenced(file)]
     if sheets and len(sheets) < len(files):
-        other = next(path for path in files if path not in sheets)
+        other = next(file for file in files if file not in sheets)
         open_raster(other).close()  # A damaged file raises here.
         raise UserError(
-            f"{folder}: {sheets[0].name} has a position and"
-            f" {other.name} has none; give a folder of map sheets or one of"
-            " images"
+            f"{path}: {sheets[0].name} has a position and {other.name} has"
+            " none; give a folder of map sheets or one of images"
         )
     return sheets
 
@@ -125,46 +75,53 @@ def _may_be_map(path: Path, names: set[str]) -> bool:
         beside = {path.name.lower() + ".aux.xml"}
         beside |= {stem + suffix for suffix in _WORLD_FILES}
         return path.is_file() and bool(beside & names)
-    return suffix in (*_TIFF, ".jp2") and path.is_file()
+    return suffix in _RASTERS and path.is_file()
 
 
 def _is_georeferenced(path: Path) -> bool:
     try:
         with open_raster(path) as dataset:
             return has_position(path, dataset)
-    except MissingCodecError:
+    except GdalError:
         raise
-    except UserError as error:
-        if isinstance(error.__cause__, ImportError):
-            raise
+    except UserError:
         # The reader of images will say why; or it is no raster at all.
         return False
 
 
-def _why_no_map(path: Path) -> str:
-    """What a raster file lacks to be a map, in parentheses; or ""."""
-    if not path.is_file() or path.suffix.lower() not in (*_TIFF, *_IMAGES):
-        return ""
-    try:
-        with open_raster(path) as dataset:
-            if not has_transform(dataset):
-                what = "position"
-            elif has_position(path, dataset):
-                return ""
-            else:
-                what = "coordinate system"
-    except UserError as error:
-        return f" ({error})"
-    return (
-        f" ({path.name} has no {what}; give it one with gdal_edit.py -a_srs"
-        " EPSG:CODE -a_ullr ..., or omit the setting if it is one image)"
-    )
+def open_map(
+    path: Path, settings: CropSettings, tile_rows: str | None = None
+) -> Sheets:
+    """The map that a path names.
+
+    Args:
+        path: of tiles, or of which there are `map_files`.
+        settings: of the crops.
+        tile_rows: see `tile_scheme`.
+
+    Raises:
+        UserError: saying why it can't be cut.
+    """
+    if is_tiles(path):
+        tiles = SlippyMap(path, settings.metres_per_pixel, tile_rows)
+        return Sheets(tiles.name, [tiles])
+    maps = [RasterMap(file) for file in map_files(path)]
+    unknown = [m for m in maps if m.bands.brightest is not None]
+    if unknown:
+        try:
+            require_bright(max(m.bands.brightest or 0 for m in unknown))
+        except ValueError as error:
+            raise UserError(f"{unknown[0].path}: {error}") from error
+    # Where two show the same ground, the finer one does.
+    maps.sort(key=lambda area: float(f"{area.pixel_metres():.2g}"))
+    name = path.resolve().name if path.is_dir() else path.stem
+    return Sheets(name, maps)
 
 
 def find_images(
     images: Sequence[Path | str],
-    locations: Path | str | None,
-    settings: Callable[[], CropSettings],
+    locations: Path | str | None = None,
+    dataset: str = "",
     map_settings: Mapping[str, Any] | None = None,
 ) -> ImageSource:
     """All images of a gallery: those of files first, then maps' crops.
@@ -173,18 +130,36 @@ def find_images(
         images: image files, folders of them, CSV lists, georeferenced
             rasters, folders of their sheets, or folders of z/x/y tiles.
         locations: of the image files; see `places.find_places`.
-        settings: gives how maps are cut; called only where there is one.
-        map_settings: what applies to maps alone, by its name; None where
-            it was not given. "tile_rows" is used here.
+        dataset: that the model was trained on; see `crop_settings`.
+        map_settings: those of `crop_settings` and tile_rows, by their names;
+            None where one was not given.
 
     Raises:
         UserError: for paths that are wrong, settings that can't apply, a map
             that can't be cut or is smaller than a crop, or two of one name.
     """
     paths = [Path(image) for image in images]
-    maps = [path for path in paths if is_map(path)]
+    maps = [path for path in paths if is_tiles(path) or map_files(path)]
     files = [path for path in paths if path not in maps]
     given = {n: v for n, v in (map_settings or {}).items() if v is not None}
+    _require_applying(given, maps, files)
+    if locations is not None and maps and not files:
+        raise UserError(
+            f"locations={locations}: applies to image files; a map has the"
+            " positions of its crops"
+        )
+    sources: list[ImageSource] = []
+    if files or not maps:
+        sources.append(FileSource(find_places(files, locations)))
+    if maps:
+        rows = given.pop("tile_rows", None)
+        sources += _cut(maps, crop_settings(dataset, **given), rows)
+    return sources[0] if len(sources) == 1 else JoinedSource(sources)
+
+
+def _require_applying(
+    given: Mapping[str, Any], maps: Sequence[Path], files: Sequence[Path]
+) -> None:
     for name, value in given.items():
         if not maps:
             reason = next(filter(None, map(_why_no_map, files)), "")
@@ -196,17 +171,17 @@ def find_images(
                 f"{name}={value}: applies to folders of z/x/y tiles, and no"
                 " image is one"
             )
-    sources: list[ImageSource] = []
-    if files or not maps:
-        sources.append(FileSource(find_places(files, locations)))
-    elif locations is not None:
-        raise UserError(
-            f"locations={locations}: applies to image files; a map has the"
-            " positions of its crops"
-        )
-    if maps:
-        sources += _cut(maps, settings(), given.get("tile_rows"))
-    return sources[0] if len(sources) == 1 else JoinedSource(sources)
+
+
+def _why_no_map(path: Path) -> str:
+    """What a raster file lacks to be a map, in parentheses; or ""."""
+    if path.is_file() and path.suffix.lower() in (*_RASTERS, *_IMAGES):
+        try:
+            with open_raster(path) as dataset:
+                earth_system(path, dataset)
+        except UserError as error:
+            return f" ({error})"
+    return ""
 
 
 def _cut(

@@ -1,14 +1,13 @@
-"""A map's pixels and their position on the Earth; several sheets as one map."""
+"""A map: one raster or several sheets, each with its position on the Earth."""
 
 from __future__ import annotations
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pyproj
@@ -27,23 +26,20 @@ _OPPOSITE_MERCATOR = (
     " +units=m +nadgrids=@null +no_defs"
 )
 _OPEN_SHEETS = 64
-_MOST_NOTES = 5
 
 
 class Window(NamedTuple):
-    """A rectangle of a map's pixels.
+    """A rectangle of a raster.
 
     Attributes:
         column, row: of its first pixel.
-        pixels: RGB, uint8 [h, w, 3].
-        mask: 255 where there are data, else 0, uint8 [h, w].
-        step: columns and rows of the map that one of these pixels covers.
+        pixels: RGBA uint8 [h, w, 4]; alpha is 0 where there are no data.
+        step: columns and rows of the raster that one of these pixels covers.
     """
 
     column: int
     row: int
     pixels: np.ndarray
-    mask: np.ndarray
     step: tuple[float, float] = (1.0, 1.0)
 
 
@@ -54,8 +50,7 @@ class Map(ABC):
         path: of its file or folder.
         name: begins the ids of its crops.
         size: width and height, pixels.
-        transform: (column, row) to the system, as (a, b, c, d, e, f):
-            x = a * column + b * row + c.
+        transform: (a, b, c, d, e, f): x = a * column + b * row + c.
         system: projected or geographic.
 
     Attributes:
@@ -84,7 +79,6 @@ class Map(ABC):
         if system.to_epsg() == 3857 and np.abs(x).max() > HALF_MERCATOR + 1e-3:
             system = pyproj.CRS.from_string(_OPPOSITE_MERCATOR)
             c -= math.copysign(HALF_MERCATOR, c)
-        self.transform: Transform = (a, b, c, d, e, f)
         self._matrix = np.array([[a, b], [d, e]])
         self._origin = np.array([c, f])
         self._middle = float(np.mean(x))
@@ -198,11 +192,7 @@ class Sheets:
         self._open: OrderedDict[int, Map] = OrderedDict()
 
     def near(self, degrees: np.ndarray) -> list[int]:
-        """Numbers of the sheets that may show some places.
-
-        Args:
-            degrees: latitude and longitude, [P, 2].
-        """
+        """Numbers of the sheets that may show places [P, 2]."""
         latitude, longitude = degrees.T
         middle = self.bounds[0, 2:].mean()
         longitude = (longitude - middle + 180) % 360 - 180 + middle
@@ -218,33 +208,3 @@ class Sheets:
         if len(self._open) > _OPEN_SHEETS:
             self._open.popitem(last=False)[1].close()
         return self.maps[number]
-
-    def notes(self) -> list[str]:
-        """What was ignored in sheets, a line each."""
-        notes = [note for area in self.maps for note in area.notes]
-        if (more := len(notes) - _MOST_NOTES) > 0:
-            notes[_MOST_NOTES:] = [f"{self.name}: so in {more:,} more sheets"]
-        return notes
-
-    def describe(self) -> dict[str, Any]:
-        """Name, pixels, and sizes of files: the same on every machine."""
-        pixels = sum(area.width * area.height for area in self.maps)
-        sizes = [f"{p.name} {p.stat().st_size}" for p in self._files()]
-        return {
-            "map": self.name,
-            "map's pixels": pixels,
-            "map's files": _digest(sizes),
-        }
-
-    def stamp(self) -> str:
-        """Names and times of its files on this machine."""
-        times = [f"{p} {p.stat().st_mtime_ns}" for p in self._files()]
-        return f"{self.name} {_digest(times)}"
-
-    def _files(self) -> list[Path]:
-        return [path for area in self.maps for path in area.files]
-
-
-def _digest(texts: Sequence[str]) -> str:
-    content = "\n".join(texts).encode(errors="surrogateescape")
-    return hashlib.sha256(content).hexdigest()[:16]

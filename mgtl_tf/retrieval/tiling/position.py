@@ -17,7 +17,7 @@ _SAME_BODY = 0.01
 _MOST_BYTES = 2**16
 REMEDY = (
     "reproject it with gdalwarp -t_srs, or give the right one with gdal_edit.py"
-    " -a_srs"
+    " -a_srs EPSG:CODE"
 )
 
 
@@ -28,23 +28,9 @@ def has_position(path: Path, dataset: Any) -> bool:
         path: of the raster; a .prj file beside it is read.
         dataset: it, opened by rasterio.
     """
-    if _control_points(dataset):
-        return True
-    return has_transform(dataset) and bool(_system_text(path, dataset))
-
-
-def has_transform(dataset: Any) -> bool:
-    """Whether a raster opened by rasterio has an affine transform."""
-    return not dataset.transform.is_identity
-
-
-def _control_points(dataset: Any) -> str:
-    """What a raster has instead of an affine transform; or ""."""
-    if has_transform(dataset):
-        return ""
-    if dataset.gcps[0]:
-        return "ground control points"
-    return "RPCs" if dataset.rpcs is not None else ""
+    if dataset.transform.is_identity:
+        return bool(dataset.gcps[0]) or dataset.rpcs is not None
+    return bool(_system_text(path, dataset))
 
 
 def _system_text(path: Path, dataset: Any) -> str:
@@ -59,7 +45,7 @@ def _system_text(path: Path, dataset: Any) -> str:
 
 
 def earth_system(path: Path, dataset: Any) -> pyproj.CRS:
-    """The geographic or projected system of a raster with a transform.
+    """The geographic or projected system of a raster.
 
     Args:
         path: begins messages; a .prj file beside it is read.
@@ -68,18 +54,13 @@ def earth_system(path: Path, dataset: Any) -> pyproj.CRS:
     Raises:
         UserError: where it has no position, or none on the Earth.
     """
-    if kind := _control_points(dataset):
+    transform = dataset.transform
+    if transform.is_identity or transform.is_degenerate:
         raise UserError(
-            f"{path}: has {kind} only, no affine transform; make one"
-            " with gdalwarp"
+            f"{path}: has no affine transform, or a singular one; make one of"
+            " its control points with gdalwarp, or give its corners with"
+            " gdal_edit.py -a_ullr"
         )
-    if not has_transform(dataset):
-        raise UserError(
-            f"{path}: has no position (coordinate system and affine"
-            " transform); give it one with gdal_translate or gdalwarp"
-        )
-    if dataset.transform.is_degenerate:
-        raise UserError(f"{path}: its affine transform is singular")
     text = _system_text(path, dataset)
     if not text:
         raise UserError(
@@ -93,16 +74,16 @@ def earth_system(path: Path, dataset: Any) -> pyproj.CRS:
             f"{path}: its coordinate system is not understood; {REMEDY}"
         ) from error
     base = system.source_crs if system.is_bound else system
-    if base is None or not (base.is_geographic or base.is_projected):
+    on_earth = (
+        base is not None
+        and (base.is_geographic or base.is_projected)
+        and base.ellipsoid is not None
+        and abs(base.ellipsoid.semi_major_metre / WGS84.a - 1) < _SAME_BODY
+    )
+    if not on_earth:
         raise UserError(
             f"{path}: its coordinate system {system.name!r}"
-            f" ({system.type_name}) is not tied to the Earth; give the one that"
-            " it is in with gdal_edit.py -a_srs EPSG:CODE"
-        )
-    axis = base.ellipsoid.semi_major_metre if base.ellipsoid else 0.0
-    if abs(axis / WGS84.a - 1) > _SAME_BODY:
-        raise UserError(
-            f"{path}: its coordinate system {system.name!r} is of"
-            f" another body than the Earth (radius {axis / 1000:,.0f} km)"
+            f" ({system.type_name}) is no geographic or projected one of the"
+            f" Earth; {REMEDY}"
         )
     return system

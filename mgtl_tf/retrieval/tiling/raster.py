@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +23,8 @@ from mgtl_tf.utils.errors import UserError
 _BESIDES = (".aux.xml", ".ovr")
 
 
-class MissingCodecError(UserError):
-    """A raster in a compression that the installed GDAL does not read."""
+class GdalError(UserError):
+    """A raster that the installed GDAL cannot read, whatever its content."""
 
 
 class RasterMap(Map):
@@ -42,49 +44,41 @@ class RasterMap(Map):
     def __init__(self, path: Path | str):
         path = Path(path)
         self._dataset: Any = None
-        self._parts = (
-            covered_parts(path) if path.suffix.lower() == ".vrt" else None
-        )
+        is_virtual = path.suffix.lower() == ".vrt"
+        self._parts = covered_parts(path) if is_virtual else None
         with open_raster(path) as dataset:
             if (count := len(dataset.subdatasets)) > 1:
                 raise UserError(
                     f"{path}: holds {count} pages or layers; give each as a"
                     " file of its own (gdal_translate -sds)"
                 )
-            system = earth_system(path, dataset)
-            size = dataset.width, dataset.height
-            transform = tuple(dataset.transform)[:6]
-            try:
-                super().__init__(path, path.stem, size, transform, system)
-            except ProjError as error:
-                raise UserError(
-                    f"{path}: no way from its coordinate system to WGS 84;"
-                    f" {REMEDY}"
-                ) from error
-            if not np.isfinite(self.to_degrees(np.array(size) / 2)).all():
-                raise UserError(
-                    f"{path}: lies outside of what its coordinate system"
-                    f" {system.name!r} covers; {REMEDY}"
-                )
-            try:
+            self._locate(path, dataset)
+            with _damage(path, UserError):
                 self.bands = RasterBands(path, dataset)
-            except _rasterio(path).errors.RasterioError as error:
-                raise UserError(
-                    f"{path}: is damaged ({_reason(error)})"
-                ) from error
-            self.files = [
-                Path(name)
-                for name in dataset.files
-                if not name.endswith(_BESIDES)
-            ]
+            files = (n for n in dataset.files if not n.endswith(_BESIDES))
+            self.files = [Path(name) for name in files]
         self.notes = tuple(filter(None, [self.bands.note]))
+
+    def _locate(self, path: Path, dataset: Any) -> None:
+        system = earth_system(path, dataset)
+        size = dataset.width, dataset.height
+        transform = tuple(dataset.transform)[:6]
+        try:
+            super().__init__(path, path.stem, size, transform, system)
+            known = np.isfinite(self.to_degrees(np.array(size) / 2)).all()
+        except ProjError:
+            known = False
+        if not known:
+            raise UserError(
+                f"{path}: lies outside of what its coordinate system"
+                f" {system.name!r} covers; {REMEDY}"
+            )
 
     def read(
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:
         """See `Map`."""
         from rasterio.enums import Resampling
-        from rasterio.errors import RasterioError
         from rasterio.windows import Window as Part
 
         # Only now: in the thread that reads, which is always the same.
@@ -95,18 +89,14 @@ class RasterMap(Map):
         part: dict[str, Any] = {"window": Part(left, top, width, height)}
         if step > 1:  # Overviews are used where there are any.
             part |= {"out_shape": shape, "resampling": Resampling.average}
-        try:
-            pixels, mask = self.bands.read(self._dataset, part)
-        except RasterioError as error:
-            raise LeftOut(
-                f"{self.path} is damaged there ({_reason(error)})"
-            ) from error
+        with _damage(self.path, LeftOut):
+            pixels = self.bands.read(self._dataset, part)
         factors = width / shape[1], height / shape[0]
         if self._parts is not None:
             x = left + (np.arange(shape[1]) + 0.5) * factors[0]
             y = top + (np.arange(shape[0]) + 0.5) * factors[1]
-            mask *= _covered(self._parts, x, y)
-        return Window(left, top, pixels, mask, factors)
+            pixels[..., 3] *= _covered(self._parts, x, y)
+        return Window(left, top, pixels, factors)
 
     def close(self) -> None:
         """See `Map`."""
@@ -119,9 +109,16 @@ def open_raster(path: Path) -> Any:
     """A file opened by rasterio, without its warnings.
 
     Raises:
-        UserError: where it isn't installed, or does not take the file.
+        GdalError: where rasterio isn't installed or lacks the file's codec.
+        UserError: where it does not take the file.
     """
-    rasterio = _rasterio(path)
+    try:
+        import rasterio
+    except ImportError as error:
+        raise GdalError(
+            f"{path}: cutting a map needs rasterio; give pip install"
+            " -e '.[tiles]'"
+        ) from error
     try:
         with warnings.catch_warnings():
             # It warns where a file has no position.
@@ -130,7 +127,7 @@ def open_raster(path: Path) -> Any:
     except rasterio.errors.RasterioError as error:
         text = _reason(error)
         if found := re.search(r"missing codec (?:of code )?(\w+)", text):
-            raise MissingCodecError(
+            raise GdalError(
                 f"{path}: is compressed with {found[1]}, which the"
                 " installed GDAL cannot read; write it anew, where that can be"
                 " read, with gdal_translate -co COMPRESS=DEFLATE"
@@ -140,15 +137,14 @@ def open_raster(path: Path) -> Any:
         ) from error
 
 
-def _rasterio(path: Path) -> Any:
+@contextmanager
+def _damage(path: Path, kind: type[Exception]) -> Iterator[None]:
+    from rasterio.errors import RasterioError
+
     try:
-        import rasterio
-    except ImportError as error:
-        raise UserError(
-            f"{path}: cutting a map needs rasterio; give pip install"
-            " -e '.[tiles]'"
-        ) from error
-    return rasterio
+        yield
+    except RasterioError as error:
+        raise kind(f"{path} is damaged ({_reason(error)})") from error
 
 
 def _covered(parts: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

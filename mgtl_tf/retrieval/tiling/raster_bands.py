@@ -25,29 +25,6 @@ _REMEDY = (
 )
 
 
-def sampled(dataset: Any, bands: Sequence[int]) -> np.ndarray:
-    """Values of B bands [B, P], in at most 8 x 8 blocks of 64 x 64 pixels.
-
-    Args:
-        dataset: opened by rasterio.
-        bands: numbers, from 1.
-    """
-    from rasterio.windows import Window
-
-    height, width = dataset.shape
-    tall, wide = min(height, _BLOCK), min(width, _BLOCK)
-    rows, columns = (
-        np.unique(np.linspace(0, end, _BLOCKS_A_SIDE).astype(int)).tolist()
-        for end in (height - tall, width - wide)
-    )
-    parts = [
-        dataset.read(list(bands), window=Window(column, row, wide, tall))
-        for row in rows
-        for column in columns
-    ]
-    return np.concatenate([p.reshape(len(bands), -1) for p in parts], axis=1)
-
-
 class RasterBands:
     """Colours and transparency of a raster, by what it calls its bands.
 
@@ -63,6 +40,7 @@ class RasterBands:
     Attributes:
         colors: numbers, from 1, of red, green and blue, or of a single one.
         alpha: number of the band of transparency, or None.
+        palette: RGBA of each value, uint8 [V, 4], or None.
         brightest: sampled, where the depth of 16 bits is unknown; else None.
         note: what was ignored, a phrase; or "".
 
@@ -72,7 +50,6 @@ class RasterBands:
     """
 
     def __init__(self, path: Path, dataset: Any):
-        self._path = path
         names = [color.name for color in dataset.colorinterp]
         self.colors = _colors(path, dataset, names)
         self.alpha: int | None = None
@@ -80,64 +57,44 @@ class RasterBands:
         self._opaque = 0.0
         bits = _bits(path, dataset, self.colors)
         if "alpha" in names:
-            self._use_alpha(dataset, names.index("alpha") + 1)
-        self.palette = _palette(path, dataset, names)
+            band = names.index("alpha") + 1
+            if opaque := _opaque(dataset, self.colors, band):
+                self.alpha, self._opaque = band, opaque
+            else:
+                self.note = (
+                    f"{path}: band {band} is called alpha, but its values are"
+                    " not those of transparency: ignored"
+                )
+        self.palette = (
+            _palette(path, dataset) if names[0] == "palette" else None
+        )
         highest = _stated_highest(dataset, self.colors[0], bits)
         self.brightest: int | None = None
         if highest is None:
-            self.brightest = int(sampled(dataset, self.colors).max())
+            self.brightest = int(_sampled(dataset, self.colors).max())
         self._bands = self._meaning(dataset, highest or 2**bits - 1)
 
     def _meaning(self, dataset: Any, highest: int) -> Bands:
         if self.palette is not None:
             return Bands("palette", palette=self.palette[:, :3])
         kind = kind_of_grey(len(self.colors))
-        if kind == "grey" and "MINISWHITE" in dataset.tags(
-            ns="IMAGE_STRUCTURE"
-        ):
+        if kind == "grey" and "MINISWHITE" in _structure(dataset, 0):
             kind = "white_is_zero"
         premultiplied = self.alpha is not None and (
-            dataset.tags(self.alpha, ns="IMAGE_STRUCTURE").get("ALPHA")
-            == "PREMULTIPLIED"
+            _structure(dataset, self.alpha).get("ALPHA") == "PREMULTIPLIED"
         )
         return Bands(kind, highest, premultiplied, int(self._opaque) or None)
 
-    def _use_alpha(self, dataset: Any, band: int) -> None:
-        """Takes a band for transparency if it behaves as one."""
-        *colors, alpha = sampled(dataset, [*self.colors, band])
-        opaque = _opaque(dataset, band, alpha)
-        clear = alpha <= _NEAR * opaque
-        ends = clear | (alpha >= (1 - _NEAR) * opaque)
-        # One that nobody filled lies over a picture.
-        unused = clear.all() and np.ptp(np.stack(colors)) > 0
-        if ends.mean() >= _LEAST_SHARE and not unused:
-            self.alpha, self._opaque = band, opaque
-        else:
-            self.note = (
-                f"{self._path}: band {band} is called alpha, but its values are"
-                " not those of transparency: ignored"
-            )
+    def read(self, dataset: Any, part: dict[str, Any]) -> np.ndarray:
+        """RGBA uint8 [h, w, 4] of a part, as rasterio's `read` takes it.
 
-    def read(
-        self, dataset: Any, part: dict[str, Any]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Colours and where there are data.
-
-        A pixel has none where every colour is no data, each by its own
+        A pixel has no data where every colour is no data, each by its own
         band's value; or where the file's mask, its transparency or its
         palette's says so.
-
-        Args:
-            dataset: as of the constructor.
-            part: of it, as rasterio's `read` takes it.
-
-        Returns:
-            RGB uint8 [h, w, 3]; mask, 255 or 0, uint8 [h, w].
         """
         alpha = [] if self.alpha is None else [self.alpha]
-        samples = np.moveaxis(
-            dataset.read([*self.colors, *alpha], **part), 0, 2
-        )
+        samples = dataset.read([*self.colors, *alpha], **part)
+        samples = np.moveaxis(samples, 0, 2)
         mask = self._mask(dataset, part, samples.shape[:2])
         if alpha:
             opaque = 2.0 * samples[..., -1] >= self._opaque
@@ -146,7 +103,8 @@ class RasterBands:
             # What it lacks is black, and what it calls transparent is missing.
             samples = np.minimum(samples.astype(int), len(self.palette) - 1)
             mask = np.where(self.palette[samples[..., 0], 3] > 127, mask, 0)
-        return true_colors(samples, self._bands), mask.astype(np.uint8)
+        colors = true_colors(samples, self._bands)
+        return np.dstack([colors, mask.astype(np.uint8)])
 
     def _mask(
         self, dataset: Any, part: dict[str, Any], shape: tuple[int, ...]
@@ -161,6 +119,29 @@ class RasterBands:
         if "nodata" not in kinds and kinds & {"alpha", "all_valid"}:
             return np.full(shape, 255, np.uint8)
         return dataset.read_masks(self.colors, **part).max(axis=0)
+
+
+def _structure(dataset: Any, band: int) -> dict[str, str]:
+    """GDAL's metadata of how a band, or of 0 the file, is stored."""
+    return dataset.tags(band, ns="IMAGE_STRUCTURE")
+
+
+def _sampled(dataset: Any, bands: Sequence[int]) -> np.ndarray:
+    """Values of B bands [B, P], in at most 8 x 8 blocks of 64 x 64 pixels."""
+    from rasterio.windows import Window
+
+    height, width = dataset.shape
+    tall, wide = min(height, _BLOCK), min(width, _BLOCK)
+    rows, columns = (
+        np.unique(np.linspace(0, end, _BLOCKS_A_SIDE).astype(int)).tolist()
+        for end in (height - tall, width - wide)
+    )
+    parts = [
+        dataset.read(list(bands), window=Window(column, row, wide, tall))
+        for row in rows
+        for column in columns
+    ]
+    return np.concatenate([p.reshape(len(bands), -1) for p in parts], axis=1)
 
 
 def _colors(path: Path, dataset: Any, names: list[str]) -> list[int]:
@@ -198,7 +179,7 @@ def _bits(path: Path, dataset: Any, bands: list[int]) -> int:
 
 def _stated_highest(dataset: Any, band: int, bits: int) -> int | None:
     """The value of full intensity; None for 16 bits of unknown depth."""
-    used = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", "")
+    used = _structure(dataset, band).get("NBITS", "")
     greatest = dataset.tags().get("TIFFTAG_MAXSAMPLEVALUE", "")
     return stated_highest(
         bits,
@@ -207,10 +188,8 @@ def _stated_highest(dataset: Any, band: int, bits: int) -> int | None:
     )
 
 
-def _palette(path: Path, dataset: Any, names: list[str]) -> np.ndarray | None:
+def _palette(path: Path, dataset: Any) -> np.ndarray:
     """RGBA of each value, uint8 [V, 4]."""
-    if names[0] != "palette":
-        return None
     try:
         entries = dataset.colormap(1)
     except ValueError as error:
@@ -218,21 +197,25 @@ def _palette(path: Path, dataset: Any, names: list[str]) -> np.ndarray | None:
             f"{path}: its palette is missing; convert it with"
             " gdal_translate -expand rgb"
         ) from error
-    table = np.zeros((max(entries) + 2, 4), np.uint8)
-    table[:, 3] = 255
+    table = np.full((max(entries) + 2, 4), (0, 0, 0, 255), np.uint8)
     for value, color in entries.items():
         table[value] = color
     return table
 
 
-def _opaque(dataset: Any, band: int, values: np.ndarray) -> float:
-    """The value of what is opaque."""
+def _opaque(dataset: Any, color_bands: Sequence[int], band: int) -> float:
+    """The value of what is opaque in a band of transparency; 0: it is none."""
+    *colors, alpha = _sampled(dataset, [*color_bands, band])
     kind = dataset.dtypes[band - 1]
-    greatest = float(values.max(initial=0))
+    opaque = float(alpha.max(initial=0))
     # Some write 1; some 255 beside colours of 16 bits.
-    if greatest in (1.0, 255.0):
-        return greatest
-    if not kind.startswith("uint"):
-        return 1.0 if kind.startswith("float") else 255.0
-    bits = dataset.tags(band, ns="IMAGE_STRUCTURE").get("NBITS", kind[4:])
-    return float(2 ** int(bits) - 1)
+    if opaque not in (1.0, 255.0):
+        opaque = 1.0 if kind.startswith("float") else 255.0
+        if kind.startswith("uint"):
+            bits = _structure(dataset, band).get("NBITS", kind[4:])
+            opaque = float(2 ** int(bits) - 1)
+    clear = alpha <= _NEAR * opaque
+    ends = clear | (alpha >= (1 - _NEAR) * opaque)
+    # One that nobody filled lies over a picture.
+    unused = clear.all() and np.ptp(np.stack(colors)) > 0
+    return opaque if ends.mean() >= _LEAST_SHARE and not unused else 0.0

@@ -16,9 +16,9 @@ from mgtl_tf.retrieval.tiling.map import HALF_MERCATOR, Map, Window
 from mgtl_tf.retrieval.tiling.tile_files import (
     Level,
     Tile,
-    is_zoom_folder,
     read_levels,
     tile_scheme,
+    zoom_folders,
 )
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode, read_file
@@ -29,9 +29,6 @@ _CACHED_TILES = 256
 _SAMPLED_TILES = 9
 # Servers answer with a file of one pixel, or few, where they have no picture.
 _PLACEHOLDER = 8
-
-Pixels = tuple[np.ndarray, np.ndarray]
-"""RGB [T, T, 3] and mask, 255 or 0, [T, T]; both uint8."""
 
 
 class SlippyMap(Map):
@@ -58,12 +55,12 @@ class SlippyMap(Map):
     ):
         folder = Path(folder)
         home = folder.absolute()
-        home = home.parent if is_zoom_folder(home) else home
+        if zoom_folders(folder) == [folder]:
+            home = home.parent
         levels = read_levels(folder, tile_scheme(home, tile_rows))
-        level = _choose(levels, metres_per_pixel)
-        self.zoom, self._tiles = level.zoom, level.files
+        self.zoom, self._tiles, note = _choose(levels, metres_per_pixel)
         self.files = [self._tiles[tile] for tile in sorted(self._tiles)]
-        self.notes = tuple(filter(None, [level.note]))
+        self.notes = tuple(filter(None, [note]))
         self._side = _usual_side(self.files)
         self._decoded = lru_cache(_CACHED_TILES)(self._read_tile)
         columns = _around(sorted({x for x, _ in self._tiles}), 2**self.zoom)
@@ -88,78 +85,60 @@ class SlippyMap(Map):
         self, left: int, top: int, right: int, bottom: int, coarsest: float = 1
     ) -> Window:
         """See `Map`; every tile is reduced by itself."""
-        side = self._side
-        first, last = left // side, (right - 1) // side + 1
-        tiles = [
-            [self._tile(x, y) for x in range(first, last)]
-            for y in range(top // side, (bottom - 1) // side + 1)
-        ]
-        if all(tile not in self._tiles for row in tiles for tile in row):
-            raise NoData("no tile there")
-        step = 1  # The greatest power of two that divides a tile's side.
+        side, step = self._side, 1
         while 2 * step <= coarsest and side % (2 * step) == 0:
             step *= 2
-        pixels, mask = (
-            np.concatenate([np.concatenate(row, axis=1) for row in part])
-            for part in zip(
-                *[
-                    zip(*[self._reduced(t, step) for t in row], strict=True)
-                    for row in tiles
-                ],
-                strict=True,
-            )
-        )
-        west, north = first * side, top // side * side
-        x, y = (left - west) // step, (top - north) // step
-        part = np.s_[
-            y : -(-(bottom - north) // step), x : -(-(right - west) // step)
+        size = side // step
+        x0, y0 = left // side, top // side
+        x1, y1 = -(-right // side), -(-bottom // side)
+        pixels = np.zeros(((y1 - y0) * size, (x1 - x0) * size, 4), np.uint8)
+        empty = True
+        for y in range(y0, y1):
+            for x in range(x0, x1):
+                column = (self._first[0] + x) % 2**self.zoom
+                tile = column, self._first[1] + y
+                if tile in self._tiles:
+                    empty = False
+                    pixels[
+                        (y - y0) * size : (y - y0 + 1) * size,
+                        (x - x0) * size : (x - x0 + 1) * size,
+                    ] = _reduced(self._decoded(tile), size)
+        if empty:
+            raise NoData("no tile there")
+        # Whole pixels around what is asked for.
+        x, y = left // step, top // step
+        part = pixels[
+            y - y0 * size : -(-bottom // step) - y0 * size,
+            x - x0 * size : -(-right // step) - x0 * size,
         ]
-        return Window(
-            west + x * step,
-            north + y * step,
-            pixels[part],
-            mask[part],
-            (float(step), float(step)),
-        )
+        return Window(x * step, y * step, part, (float(step), float(step)))
 
     def close(self) -> None:
         """See `Map`."""
         self._decoded.cache_clear()
 
-    def _tile(self, column: int, row: int) -> Tile:
-        x = (self._first[0] + column) % 2**self.zoom
-        return x, self._first[1] + row
-
-    def _reduced(self, tile: Tile, step: int) -> Pixels:
-        """Means of `step` x `step` pixels of a tile; empty without a file."""
-        if tile not in self._tiles:
-            size = self._side // step
-            return _empty(size)
-        pixels, mask = self._decoded(tile)
-        if step == 1:
-            return pixels, mask
-        size = self._side // step
-        means = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
-        shares = cv2.resize(mask, (size, size), interpolation=cv2.INTER_AREA)
-        return means, np.where(shares > 127, 255, 0).astype(np.uint8)
-
-    def _read_tile(self, tile: Tile) -> Pixels:
+    def _read_tile(self, tile: Tile) -> np.ndarray:
         path = self._tiles[tile]
-        pixels, mask = _decode(path)
-        if len(mask) <= _PLACEHOLDER:
-            return _empty(self._side)
-        if len(mask) != self._side:
+        pixels = _decode(path)
+        if len(pixels) <= _PLACEHOLDER:
+            return np.zeros((self._side, self._side, 4), np.uint8)
+        if len(pixels) != self._side:
             raise LeftOut(
-                f"{path} is {len(mask)} pixels a side, not {self._side}"
+                f"{path} is {len(pixels)} pixels a side, not {self._side}"
             )
-        return pixels, mask
+        return pixels
 
 
-def _empty(side: int) -> Pixels:
-    return np.zeros((side, side, 3), np.uint8), np.zeros((side, side), np.uint8)
+def _reduced(pixels: np.ndarray, size: int) -> np.ndarray:
+    if size == len(pixels):
+        return pixels
+    means = cv2.resize(pixels, (size, size), interpolation=cv2.INTER_AREA)
+    means[..., 3] = np.where(means[..., 3] > 127, 255, 0)
+    return means
 
 
-def _decode(path: Path) -> Pixels:
+def _decode(path: Path) -> np.ndarray:
+    """A tile as RGBA uint8 [s, s, 4]."""
     try:
         data = read_file(path)
         pixels = decode(data)
@@ -170,31 +149,29 @@ def _decode(path: Path) -> Pixels:
     if pixels.shape[0] != pixels.shape[1]:
         raise LeftOut(f"{path} is not square")
     alpha = png_alpha(data) if data.startswith(PNG_START) else None
-    opaque = np.full(pixels.shape[:2], 255, np.uint8)
-    return pixels, opaque if alpha is None else alpha
+    if alpha is None:
+        alpha = np.full(pixels.shape[:2], 255, np.uint8)
+    return np.dstack([pixels, alpha])
 
 
 def _usual_side(files: list[Path]) -> int:
     """The side of most of some tiles from all over the map, pixels."""
     sides: Counter[int] = Counter()
     reason = "they are placeholders"
-    sample = files[:: -(-len(files) // _SAMPLED_TILES)]
-    for number, path in enumerate(sample + files):
-        if number >= len(sample) and sides:
-            break
-        try:
-            side = len(_decode(path)[1])
-            if side > _PLACEHOLDER:
-                sides[side] += 1
-        except LeftOut as error:
-            reason = str(error)
-    if not sides:
-        folder = files[0].parent.parent
-        raise UserError(
-            f"{folder}: none of {len(files)} tiles of zoom"
-            f" {folder.name} is a complete square image: {reason}"
-        )
-    return sides.most_common(1)[0][0]
+    for paths in (files[:: -(-len(files) // _SAMPLED_TILES)], files):
+        for path in paths:
+            try:
+                sides[len(_decode(path))] += 1
+            except LeftOut as error:
+                reason = str(error)
+        known = [n for n, _ in sides.most_common() if n > _PLACEHOLDER]
+        if known:
+            return known[0]
+    folder = files[0].parent.parent
+    raise UserError(
+        f"{folder}: none of {len(files)} tiles of zoom {folder.name} is a"
+        f" complete square image: {reason}"
+    )
 
 
 def _choose(levels: list[Level], metres_per_pixel: float) -> Level:

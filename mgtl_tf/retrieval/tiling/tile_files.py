@@ -52,7 +52,7 @@ class Level(NamedTuple):
 
     zoom: int
     files: dict[Tile, Path]
-    note: str = ""
+    note: str
 
 
 def tile_scheme(folder: Path, tile_rows: str | None = None) -> TileScheme:
@@ -67,16 +67,18 @@ def tile_scheme(folder: Path, tile_rows: str | None = None) -> TileScheme:
         UserError: for another word, a file that can't be read, or tiles that
             are not of Web Mercator.
     """
-    if tile_rows not in (None, *TILE_ROWS):
-        raise UserError(
-            f"tile_rows={tile_rows}: must be one of {', '.join(TILE_ROWS)}"
-        )
     found = TileScheme()
     if (folder / _RESOURCE).is_file():
         found = _of_resource(folder / _RESOURCE)
     elif (folder / _METADATA).is_file():
         found = _of_metadata(folder / _METADATA)
-    return TileScheme(tile_rows or found.rows, found.suffix)
+    rows = tile_rows or found.rows
+    if rows not in TILE_ROWS:
+        where = "tile_rows" if tile_rows else f"{folder / _METADATA}: scheme"
+        raise UserError(
+            f"{where}={rows[:40]}: must be one of {', '.join(TILE_ROWS)}"
+        )
+    return TileScheme(rows, found.suffix)
 
 
 def _of_resource(path: Path) -> TileScheme:
@@ -101,42 +103,30 @@ def _of_resource(path: Path) -> TileScheme:
 
 def _of_metadata(path: Path) -> TileScheme:
     content = read_json(path, dict[str, Any], _REMEDY, largest=_MOST_BYTES)
-    rows = str(content.get("scheme") or "xyz").lower()
-    if rows not in TILE_ROWS:
-        raise UserError(
-            f"{path}: scheme {rows[:40]!r} is none of {', '.join(TILE_ROWS)};"
-            " correct it or give tile_rows"
-        )
     suffix = str(content.get("format") or "").lower()
-    return TileScheme(rows, suffix.rpartition("/")[2].lstrip("."))
-
-
-def is_tile_folder(folder: Path) -> bool:
-    """Whether a folder has the layout Z/X/Y.jpg (.png, .webp, .tif)."""
-    return any(map(is_zoom_folder, _numbered(folder)))
-
-
-def is_zoom_folder(folder: Path) -> bool:
-    """Whether it is the Z of such a layout itself."""
-    return _is_number(folder.absolute().name) and any(
-        True for _ in _tiles(folder)
+    return TileScheme(
+        str(content.get("scheme") or "xyz").lower(),
+        suffix.rpartition("/")[2].lstrip("."),
     )
+
+
+def zoom_folders(folder: Path) -> list[Path]:
+    """The Z of Z/X/Y.jpg (.png, .webp, .tif): a folder, or those in it."""
+    for folders in ([folder], _numbered(folder)):
+        if found := [p for p in folders if next(_tiles(p), None)]:
+            return found
+    return []
 
 
 def read_levels(folder: Path, scheme: TileScheme) -> list[Level]:
     """The zoom levels of a tile folder, coarse ones first.
 
-    Args:
-        folder: holds Z/X/Y files, or is one Z of them.
-        scheme: how they are numbered.
-
     Raises:
         UserError: where two files are one tile, and which to take isn't
             known.
     """
-    folders = [folder] if is_zoom_folder(folder) else _numbered(folder)
-    levels = [_level(path, scheme) for path in folders]
-    return sorted((n for n in levels if n.files), key=lambda level: level.zoom)
+    levels = [_level(path, scheme) for path in zoom_folders(folder)]
+    return sorted(levels, key=lambda level: level.zoom)
 
 
 def _level(folder: Path, scheme: TileScheme) -> Level:
@@ -173,21 +163,20 @@ def _ranked(one: Path, two: Path, scheme: TileScheme) -> list[Path]:
 
 
 def _zoom(folder: Path) -> int:
-    return int(folder.absolute().name)
+    """The number that a folder's name is, or -1."""
+    name = folder.absolute().name
+    known = name.isascii() and name.isdecimal() and len(name) < 12
+    return int(name) if known else -1
 
 
-def _numbered(folder: Path) -> Iterator[Path]:
-    return (p for p in folder.iterdir() if _is_number(p.name) and p.is_dir())
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and len(name) < 12
+def _numbered(folder: Path) -> list[Path]:
+    return [p for p in folder.iterdir() if _zoom(p) >= 0 and p.is_dir()]
 
 
 def _tiles(level: Path) -> Iterator[tuple[Tile, Path]]:
     """x and y, as the folder counts them, and file of a level's tiles."""
     zoom = _zoom(level)
-    if zoom > _DEEPEST:
+    if not 0 <= zoom <= _DEEPEST:
         return
     for column in _numbered(level):
         for path in column.iterdir():

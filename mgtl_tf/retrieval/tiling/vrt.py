@@ -16,6 +16,7 @@ from mgtl_tf.utils.plain_files import (
 )
 
 _MOST_BYTES = 64 * 2**20
+_SIDES = ("xOff", "yOff", "xSize", "ySize")
 
 
 def read_xml(path: Path, remedy: str, largest: int) -> ElementTree.Element:
@@ -63,15 +64,16 @@ def covered_parts(path: Path) -> np.ndarray | None:
         return None
     sources = [e for e in band if e.tag.endswith("Source")]
     places = [source.find("DstRect") for source in sources]
-    parts = np.array(
-        [
-            [float(place.get(n, "nan")) for n in ("xOff", "yOff")]
-            + [float(place.get(n, "nan")) for n in ("xSize", "ySize")]
-            for place in places
-            if place is not None
-        ]
-    )
-    if not places or None in places or not np.isfinite(parts).all():
+    if not places or None in places:
+        return None
+    try:
+        parts = np.array(
+            [[p.get(n) for n in _SIDES] for p in places if p is not None],
+            np.float64,
+        )
+    except ValueError:
+        return None
+    if not np.isfinite(parts).all():
         return None
     parts[:, 2:] += parts[:, :2]
     return np.rint(parts)

@@ -1,11 +1,15 @@
 """Maps whose pixels tell their own column (red) and row (green)."""
 
+import dataclasses
+import math
+
 import cv2
 import numpy as np
 import rasterio
 from rasterio.transform import Affine
 
 from mgtl_tf.retrieval.galleries.sources import LeftOut
+from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.crop_source import crop_centres as sheets_centres
 from mgtl_tf.retrieval.tiling.cropping import cut_crop as cut_sheets
 from mgtl_tf.retrieval.tiling.finding import find_images
@@ -15,6 +19,13 @@ SIDE = 250
 UTM = ("EPSG:32632", (371000, 5200000), (0.5, 0.5))
 """Near Berne: coordinate system, middle and pixel of `write_map`."""
 
+SETTINGS = CropSettings(40.0, 0.5, 20.0)
+
+TILE = 64
+ZOOM = 20
+# Oslo: https://wiki.openstreetmap.org/wiki/Slippy_map_tilenames
+FIRST = (555_600, 305_000)
+
 
 def scene(bands=3, seed=0, side=SIDE):
     """Soft colours 20 to 235, uint8 [bands, side, side]."""
@@ -23,9 +34,14 @@ def scene(bands=3, seed=0, side=SIDE):
     return np.moveaxis(soft.reshape(side, side, bands), 2, 0).astype(np.uint8)
 
 
-def fates(images, settings, folder, **arguments):
+def find(path, settings=SETTINGS, **flags):
+    """The crops of a map."""
+    return find_images([path], None, "", dataclasses.asdict(settings) | flags)
+
+
+def fates(path, settings, folder, **flags):
     """What becomes of each crop: "ok", or why it is left out."""
-    source = find_images([images], None, lambda: settings, arguments)
+    source = find(path, settings, **flags)
     found = []
     for number in range(len(source)):
         try:
@@ -48,6 +64,12 @@ def shown(area, column, row, settings):
     """The crop around a pixel of a map, RGB uint8."""
     centre = area.to_degrees(np.array([column, row], float)).tolist()
     return cut_crop(area, tuple(centre), settings)
+
+
+def whole(area):
+    """All colours [H, W, 3] and alpha [H, W] of a map."""
+    pixels = area.read(0, 0, area.width, area.height).pixels
+    return pixels[..., :3], pixels[..., 3]
 
 
 def own_coordinates(height=SIDE, width=SIDE):
@@ -78,17 +100,10 @@ def write_map(
     transform = Affine(*matrix[0], corner[0], *matrix[1], corner[1])
     mask = profile.pop("mask", None)
     colors = profile.pop("colors", None)
+    shape = {"count": count, "height": height, "width": width}
+    profile = {"driver": "GTiff", "dtype": pixels.dtype} | shape | profile
     with rasterio.open(
-        path,
-        "w",
-        driver=profile.pop("driver", "GTiff"),
-        crs=crs,
-        transform=transform,
-        count=count,
-        height=height,
-        width=width,
-        dtype=pixels.dtype,
-        **profile,
+        path, "w", crs=crs, transform=transform, **profile
     ) as file:
         if colors is not None:
             file.colorinterp = colors
@@ -98,3 +113,56 @@ def write_map(
         for name, value in (values or {}).items():
             setattr(file, name, value)
     return path
+
+
+def write_vrt(path, size, sources, middle=UTM[1], values=(None,) * 3):
+    """A virtual raster in UTM: files beside it, each from a column on."""
+    bands = "".join(
+        f'<VRTRasterBand dataType="Byte" band="{band}">'
+        + (f"<NoDataValue>{value}</NoDataValue>" if value else "")
+        + f"<ColorInterp>{color}</ColorInterp>"
+        + "".join(
+            '<SimpleSource><SourceFilename relativeToVRT="1">'
+            f"{name}</SourceFilename><SourceBand>{band}</SourceBand><SrcRect"
+            f' xOff="0" yOff="0" xSize="{wide}" ySize="{size[1]}"/><DstRect'
+            f' xOff="{left}" yOff="0" xSize="{wide}" ySize="{size[1]}"/>'
+            "</SimpleSource>"
+            for name, left, wide in sources
+        )
+        + "</VRTRasterBand>"
+        for band, color, value in zip(
+            (1, 2, 3), ("Red", "Green", "Blue"), values, strict=True
+        )
+    )
+    west, north = middle[0] - size[1] / 4, middle[1] + size[1] / 4
+    path.write_text(
+        f'<VRTDataset rasterXSize="{size[0]}" rasterYSize="{size[1]}"><SRS>'
+        f"{UTM[0]}</SRS><GeoTransform>{west}, 0.5, 0, {north}, 0, -0.5"
+        f"</GeoTransform>{bands}</VRTDataset>"
+    )
+    return path
+
+
+def write_tiles(folder, count=3, zoom=ZOOM, first=FIRST, suffix=".png"):
+    """Tiles that tell their own column (red) and row (green) in the map."""
+    row, column = np.mgrid[: count * TILE, : count * TILE]
+    image = np.stack([np.full_like(row, 50), row, column], axis=-1)
+    for y in range(count):
+        for x in range(count):
+            path = tile_path(folder, x, y, zoom, first, suffix)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            part = np.s_[y * TILE : (y + 1) * TILE, x * TILE : (x + 1) * TILE]
+            cv2.imwrite(str(path), image[part].astype(np.uint8))
+    return folder
+
+
+def tile_path(folder, x, y, zoom=ZOOM, first=FIRST, suffix=".png"):
+    """The file of a tile of `write_tiles`, counted from the first one."""
+    return folder / f"{zoom}/{first[0] + x}/{first[1] + y}{suffix}"
+
+
+def corner(tile, zoom):
+    """Latitude and longitude of a tile's north-west corner, as published."""
+    longitude = tile[0] / 2**zoom * 360 - 180
+    turn = math.pi * (1 - 2 * tile[1] / 2**zoom)
+    return math.degrees(math.atan(math.sinh(turn))), longitude

@@ -1,4 +1,4 @@
-"""Maps as galleries: crops on disk, positions, kills, shards, wrong inputs."""
+"""Maps as galleries: crops on disk, positions, kills, wrong inputs."""
 
 import json
 import os
@@ -14,14 +14,16 @@ from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.galleries.sources import FileSource
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.crop_source import CropSource
 from mgtl_tf.retrieval.tiling.finding import find_images
-from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.identity_inputs import IdentityInputs
-from tests.retrieval.tiling.maps import own_coordinates, write_map
-from tests.retrieval.tiling.test_slippy import write_tiles
+from tests.retrieval.tiling.maps import (
+    find,
+    own_coordinates,
+    write_map,
+    write_tiles,
+)
 
 SETTINGS = CropSettings(20.0, 0.5, 14.0, 0.01)
 UTM = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
@@ -52,10 +54,6 @@ def map_path(tmp_path):
     return write_map(tmp_path / "berne.tif", *UTM, mask=hole)
 
 
-def source(path, settings=SETTINGS):
-    return find_images([path], None, lambda: settings)
-
-
 def everything(folder):
     return {
         str(p.relative_to(folder)): p.read_bytes()
@@ -64,9 +62,14 @@ def everything(folder):
     }
 
 
+def build(path, index, batches=None):
+    source = find(path, SETTINGS)
+    return build_index(MeanEncoder(batches), source, index, 7, False)
+
+
 def test_crops_lie_beside_the_index(tmp_path, map_path):
-    candidates = source(map_path)
-    built = build_index(MeanEncoder(), candidates, tmp_path / "index", 7, False)
+    built = build(map_path, tmp_path / "index")
+    candidates = find(map_path, SETTINGS)
     assert (built.count + built.empty, built.skipped) == (len(candidates), ())
     assert built.empty > 0
     (tmp_path / "index").rename(tmp_path / "moved")
@@ -78,39 +81,31 @@ def test_crops_lie_beside_the_index(tmp_path, map_path):
         crop = cv2.imread(str(place.image), cv2.IMREAD_COLOR_RGB)
         assert crop.shape == (40, 40, 3)
         # The mean of a crop is its centre's own column and row.
-        column, row_ = area.to_pixels(np.array(place.coordinates))
+        centre = area.to_pixels(np.array(place.coordinates))
         mean = crop.mean(axis=(0, 1))
-        np.testing.assert_allclose(
-            mean[:2], [column - 0.5, row_ - 0.5], atol=1.5
-        )
+        np.testing.assert_allclose(mean[:2], centre - 0.5, atol=1.5)
         np.testing.assert_allclose(index.descriptors[row], mean, atol=1e-3)
         name = "berne_{:.6f}_{:.6f}".format(*place.coordinates)
         assert place.id == place.image.stem == name
     assert len(list((tmp_path / "moved").rglob("*.jpg"))) == built.count
 
 
-def test_killed_and_gone_on_with(tmp_path, map_path):
-    build_index(MeanEncoder(), source(map_path), tmp_path / "whole", 7, False)
+def test_killed_and_resumed(tmp_path, map_path):
+    build(map_path, tmp_path / "whole")
     for batches in (2, 1, 1):
         with pytest.raises(KeyboardInterrupt):
-            build_index(
-                MeanEncoder(batches),
-                source(map_path),
-                tmp_path / "index",
-                7,
-                False,
-            )
+            build(map_path, tmp_path / "index", batches)
     assert not (tmp_path / "index").exists()
-    build_index(MeanEncoder(), source(map_path), tmp_path / "index", 7, False)
+    build(map_path, tmp_path / "index")
     assert everything(tmp_path / "index") == everything(tmp_path / "whole")
 
 
-def test_a_map_that_changed_is_another_one(tmp_path, map_path):
-    first = source(map_path)
+def test_a_map_that_changed_is_another_one(map_path):
+    first = find(map_path, SETTINGS)
     before = first.stamp()
-    assert source(map_path).stamp() == before
+    assert find(map_path, SETTINGS).stamp() == before
     os.utime(map_path, ns=(0, 1))
-    assert source(map_path).stamp() != before
+    assert find(map_path, SETTINGS).stamp() != before
     description = first.describe()
     assert description == json.loads(json.dumps(description))
     assert description["crop_metres"] == 20.0
@@ -122,10 +117,9 @@ def test_tiles_and_files_and_maps_together(tmp_path, map_path):
     cv2.imwrite(
         str(tmp_path / "images/a.png"), np.full((9, 9, 3), 200, np.uint8)
     )
+    paths = [map_path, tmp_path / "oslo", tmp_path / "images"]
     both = find_images(
-        [map_path, tmp_path / "oslo", tmp_path / "images"],
-        None,
-        lambda: CropSettings(20.0, 0.5, 10.0),
+        paths, None, "", {"crop_metres": 20.0, "metres_per_pixel": 0.5}
     )
     built = build_index(MeanEncoder(), both, tmp_path / "index", 9, False)
     index = load_index(tmp_path / "index")
@@ -137,22 +131,17 @@ def test_tiles_and_files_and_maps_together(tmp_path, map_path):
 
 
 def test_wrong_inputs_are_one_line(tmp_path, map_path):
-    images = tmp_path / "images"
-    images.mkdir()
-    cv2.imwrite(str(images / "a.png"), np.zeros((9, 9, 3), np.uint8))
     (tmp_path / "other").mkdir()
     twin = write_map(tmp_path / "other/berne.tif", *UTM)
-    large = CropSettings(200.0, 0.5, 10.0)
-    (tmp_path / "where.csv").write_text("id,latitude,longitude\na,1,2\n")
-    for paths, locations, settings, message in (
-        ([map_path], None, large, "no crop of 200 m fits on this map"),
-        ([map_path, twin], None, SETTINGS, "both called 'berne'"),
-        ([map_path, map_path], None, SETTINGS, "both called 'berne'"),
-        ([tmp_path / "none.tif"], None, SETTINGS, "no such file or folder"),
-        ([map_path], tmp_path / "where.csv", SETTINGS, "applies to image fil"),
+    for paths, side, message in (
+        ([map_path], 200.0, "no crop of 200 m fits on this map"),
+        ([map_path, twin], 20.0, "both called 'berne'"),
+        ([map_path, map_path], 20.0, "both called 'berne'"),
+        ([tmp_path / "none.tif"], None, "no such file or folder"),
     ):
+        flags = {"crop_metres": side}
         with pytest.raises(UserError, match=message) as error:
-            find_images(paths, locations, lambda s=settings: s)
+            find_images(paths, None, "procedural", flags)
         assert "\n" not in str(error.value)
 
 
@@ -161,19 +150,15 @@ def test_a_map_without_any_data(tmp_path):
         tmp_path / "empty.tif", *UTM, pixels=own_coordinates() * 0, nodata=0
     )
     with pytest.raises(UserError, match="no data under any of [0-9]+ crops"):
-        build_index(MeanEncoder(), source(path), tmp_path / "index", 9, False)
+        build(path, tmp_path / "index")
     assert {p.name for p in tmp_path.iterdir()} == {"empty.tif"}
 
 
 def test_a_tiff_without_position_is_an_image(tmp_path):
-    """So it was before maps could be cut; nobody is asked for crops."""
+    """Nobody needs to say how it is cut."""
     path = tmp_path / "chip.tif"
     cv2.imwrite(str(path), np.zeros((16, 16, 3), np.uint8))
-
-    def never():
-        raise AssertionError
-
-    found = find_images([path], None, never)
+    found = find_images([path])
     assert isinstance(found, FileSource)
     assert found.place(0, tmp_path) == Place("chip", path)
 
@@ -184,13 +169,12 @@ def test_without_rasterio_one_line_says_what_to_install(
     folder = write_tiles(tmp_path / "oslo")
     monkeypatch.setitem(sys.modules, "rasterio", None)
     with pytest.raises(UserError, match=r"pip install -e '.\[tiles\]'"):
-        source(map_path)
-    assert len(source(folder))  # Tiles need none.
+        find(map_path)
+    assert len(find(folder, SETTINGS))  # Tiles need none.
 
 
 def test_a_crop_the_disk_does_not_take(tmp_path, map_path, monkeypatch):
     """Is no image that can't be read: the work stops and says so."""
-
     write = Path.write_bytes
 
     def full(self, data):
@@ -199,6 +183,5 @@ def test_a_crop_the_disk_does_not_take(tmp_path, map_path, monkeypatch):
         raise OSError(28, "No space left on device", str(self))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    crops = CropSource(Sheets("berne", [RasterMap(map_path)]), SETTINGS)
     with pytest.raises(UserError, match="index: cannot be written .No space"):
-        build_index(MeanEncoder(), crops, tmp_path / "index", 9, False)
+        build(map_path, tmp_path / "index")

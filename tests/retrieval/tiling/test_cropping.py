@@ -165,24 +165,18 @@ def test_a_coarser_crop_takes_means(tmp_path):
 
 
 def test_what_is_known_of_training_images():
-    def details(name):
-        return {"config": {"data": {"dataset": name}}}
-
-    assert crop_settings(details("procedural")) == CropSettings(
-        60.0, 60 / 128, 30.0
-    )
+    assert crop_settings("procedural") == CropSettings(60.0, 60 / 128, 30.0)
     # Zoom 20 at Canberra: 156543 m over 2^20 and the latitude's cosine.
     pixel = 156543.034 / 2**20 * math.cos(math.radians(35.3))
-    canberra = crop_settings(details("cvact"))
+    canberra = crop_settings("cvact")
     assert canberra.metres_per_pixel == pytest.approx(pixel, rel=1e-3)
     assert canberra.size == 1200
-    assert crop_settings(details("cvusa")).size == 750
-    given = crop_settings(details("csv"), 50, 0.5, 7)
-    assert given == CropSettings(50, 0.5, 7)
+    assert crop_settings("cvusa").size == 750
+    assert crop_settings("csv", 50, 0.5, 7) == CropSettings(50, 0.5, 7)
     with pytest.raises(UserError, match="crop_metres: must be given to cut"):
-        crop_settings(details("csv"), metres_per_pixel=0.5)
+        crop_settings("csv", metres_per_pixel=0.5)
     with pytest.raises(UserError, match="metres_per_pixel: must be given"):
-        crop_settings({}, crop_metres=50)
+        crop_settings("", crop_metres=50)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +184,13 @@ def test_what_is_known_of_training_images():
     [
         ((0, 1, 1), "crop_metres=0: must be above 0"),
         ((50, -1, 1), "metres_per_pixel=-1: must be above 0"),
-        ((50, 1, math.nan), "step_metres=nan: must be above 0"),
-        ((50, 1, 0.1), "step_metres=0.1: must be 0.5 or more"),
+        ((50, 1, math.nan), "step_metres=nan: must be 0.5 metres"),
+        ((50, 1, 0.1), "step_metres=0.1: must be 0.5 metres"),
         ((50, 20, 1), "50 m 2.5 pixels a side; must be 8 to"),
         ((5000, 0.1, 1), "50000 pixels a side"),
         ((math.inf, 0.1, 1), "crop_metres=inf"),
         ((1e300, 1e-300, 1), "metres_per_pixel=1e-300: makes a crop of"),
-        ((50, 0.5, -math.inf), "step_metres=-inf: must be above 0"),
+        ((50, 0.5, -math.inf), "step_metres=-inf: must be 0.5 met"),
         ((50, 0.5, 5, math.nan), "most_missing=nan: must be a share from 0"),
         ((50, 0.5, 5, -0.1), "most_missing=-0.1: must be a share"),
         ((50, 0.5, 5, 1.0), "most_missing=1.0: must be a share"),

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from absl import flags
 
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
-from mgtl_tf.retrieval.tiling.finding import find_images, is_map, open_map
+from mgtl_tf.retrieval.tiling.finding import find_images, map_files, open_map
 from mgtl_tf.utils.errors import UserError
-from tests import programs
-from tests.retrieval.tiling.maps import UTM, fates, scene, write_map
-from tests.retrieval.tiling.test_slippy import write_tiles
+from tests.retrieval.tiling.maps import (
+    SETTINGS,
+    UTM,
+    fates,
+    find,
+    scene,
+    tile_path,
+    whole,
+    write_map,
+    write_tiles,
+)
 
-SETTINGS = CropSettings(40.0, 0.5, 20.0)
 FLAGS = {
     "crop_metres": 40.0,
     "metres_per_pixel": 0.5,
@@ -51,38 +59,35 @@ IMAGES = ("images", "images/a.png", "list.csv", "no_crs.tif")
 def test_every_flag_with_every_kind(inputs, name, flag):
     """Applied, or refused in one line that names it and its value."""
     given = {flag: FLAGS[flag]}
-    settings = CropSettings(20.0, 0.5, 10.0)
-    fits = name == "tiles" or (name in MAPS and flag != "tile_rows")
-    if fits:
-        assert len(find_images([inputs / name], None, lambda: settings, given))
+    if name == "tiles" or (name in MAPS and flag != "tile_rows"):
+        assert len(find(inputs / name, CropSettings(20.0, 0.5, 10.0), **given))
         return
     with pytest.raises(UserError, match=f"^{flag}={FLAGS[flag]}: ") as error:
-        find_images([inputs / name], None, lambda: settings, given)
+        find_images([inputs / name], map_settings=given)
     assert "\n" not in str(error.value)
     if name == "no_crs.tif":
-        assert "no_crs.tif has no coordinate system" in str(error.value)
+        assert "no_crs.tif: has no coordinate system" in str(error.value)
         assert "gdal_edit.py -a_srs" in str(error.value)
 
 
 @pytest.mark.parametrize("name", MAPS)
 def test_locations_are_of_images(inputs, name):
     with pytest.raises(UserError, match="where.csv: applies to image file"):
-        find_images([inputs / name], inputs / "where.csv", lambda: SETTINGS)
+        find_images([inputs / name], inputs / "where.csv")
 
 
 def test_flags_apply_where_images_and_maps_are_mixed(inputs):
     paths = [inputs / "images", inputs / "map.tif"]
-    found = find_images(paths, None, lambda: SETTINGS, {"crop_metres": 40.0})
+    found = find_images(paths, None, "procedural", {"crop_metres": 40.0})
     assert len(found) > 5
 
 
-def test_flags_of_maps_without_images(tmp_path):
-    folder = f"--output_dir={tmp_path}"
-    done = programs.run(
-        "experiments.index", "--join", "--tile_rows=tms", folder
-    )
-    assert done.returncode == 2, done.stderr
-    assert "flag --tile_rows=tms: goes with --images" in done.stderr
+def test_flags_of_maps_without_images(tmp_path, load_program):
+    program = load_program("index")
+    with pytest.raises(flags.Error, match="tile_rows=tms: goes with --images"):
+        given = {flag.name: None for flag in program.PROGRAM_FLAGS}
+        given |= {"join": True, "tile_rows": "tms", "output_dir": tmp_path}
+        program.main(**given | {"engine": "exact", "backend": "faiss"})
 
 
 def recoded(path, code):
@@ -104,7 +109,7 @@ def test_a_compression_that_is_not_read_is_no_damage(inputs, code, name):
     recoded(inputs / "sheets/s.tif", code)
     for path in (inputs / "map.tif", inputs / "sheets"):
         with pytest.raises(UserError, match=f"compressed with {name}, which"):
-            is_map(path)
+            map_files(path)
 
 
 @pytest.mark.parametrize("driver", ["COG", "JP2OpenJPEG"])
@@ -117,9 +122,7 @@ def test_other_formats(tmp_path, driver):
             plain, path, driver=driver, **options if "jp2" in path.name else {}
         )
     (area,) = open_map(path, SETTINGS).maps
-    np.testing.assert_array_equal(
-        np.moveaxis(area.read(0, 0, 250, 250).pixels, 2, 0), scene()
-    )
+    np.testing.assert_array_equal(np.moveaxis(whole(area)[0], 2, 0), scene())
 
 
 def test_truncated_files_are_damage(tmp_path):
@@ -129,17 +132,18 @@ def test_truncated_files_are_damage(tmp_path):
     path.write_bytes(content[: len(content) // 2])
     _, found = fates(path, SETTINGS, tmp_path / "crops")
     damaged = [text for text in found if text != "ok"]
-    assert damaged and all("m.tif is damaged there" in text for text in damaged)
+    assert damaged and all("m.tif is damaged" in text for text in damaged)
     path.write_bytes(content[:100])
     with pytest.raises(UserError, match="m.tif: cannot be opened as a map"):
-        fates(path, SETTINGS, tmp_path / "crops", crop_metres=40.0)
+        find(path)
 
 
 def test_a_pipe_among_sheets_or_tiles_holds_nobody_up(inputs):
     """Nobody ever writes into it."""
     os.mkfifo(inputs / "sheets/pipe.tif")
-    assert is_map(inputs / "sheets") and not is_map(inputs / "sheets/pipe.tif")
-    (tile, *_) = sorted((inputs / "tiles").rglob("*.png"))
+    assert map_files(inputs / "sheets") == [inputs / "sheets/s.tif"]
+    assert not map_files(inputs / "sheets/pipe.tif")
+    tile = tile_path(inputs / "tiles", 0, 0)
     tile.unlink()
     os.mkfifo(tile)
     small = CropSettings(8.0, 0.3, 8.0)

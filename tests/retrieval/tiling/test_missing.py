@@ -9,9 +9,16 @@ from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.cropping import cut_crop
 from mgtl_tf.retrieval.tiling.map import Sheets
 from mgtl_tf.retrieval.tiling.raster import RasterMap
-from tests.retrieval.tiling.maps import UTM, fates, scene, shown, write_map
-
-SETTINGS = CropSettings(40.0, 0.5, 20.0)
+from tests.retrieval.tiling.maps import (
+    SETTINGS,
+    UTM,
+    fates,
+    scene,
+    shown,
+    whole,
+    write_map,
+    write_vrt,
+)
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -24,10 +31,10 @@ def test_isolated_pixels_of_no_data_leave_no_crop_out(tmp_path, value):
     (note,) = source.notes()
     assert "crops of m that this command cut lacked" in note
     # Filled from beside, and the rest as in a map without holes.
-    whole = write_map(tmp_path / "whole.tif", *UTM, pixels=scene())
+    other = write_map(tmp_path / "whole.tif", *UTM, pixels=scene())
     crop, wanted = (
         shown(RasterMap(p), 100, 100, SETTINGS).astype(int)
-        for p in (path, whole)
+        for p in (path, other)
     )
     assert abs(crop - wanted).max() <= 10
 
@@ -39,27 +46,13 @@ def test_nodata_is_missing_only_where_all_colours_are(tmp_path):
     path = write_map(tmp_path / "m.tif", *UTM, pixels=pixels, nodata=0)
     source, found = fates(path, SETTINGS, tmp_path)
     assert set(found) == {"ok"} and source.notes() == []
-    dataset = path.with_suffix(".vrt")
-    bands = "".join(
-        f'<VRTRasterBand dataType="Byte" band="{b}"><NoDataValue>{b}'
-        f"</NoDataValue><ColorInterp>{color}</ColorInterp><SimpleSource>"
-        f'<SourceFilename relativeToVRT="1">n.tif</SourceFilename>'
-        f"<SourceBand>{b}</SourceBand></SimpleSource></VRTRasterBand>"
-        for b, color in ((1, "Red"), (2, "Green"), (3, "Blue"))
-    )
-    pixels = scene()
     pixels[:, :, :150] = np.array([1, 2, 3])[:, None, None]
     write_map(tmp_path / "n.tif", *UTM, pixels=pixels)
-    with rasterio.open(tmp_path / "n.tif") as file:
-        terms = file.transform.to_gdal()
-    dataset.write_text(
-        f'<VRTDataset rasterXSize="250" rasterYSize="250"><SRS>{UTM[0]}'
-        "</SRS><GeoTransform>"
-        f"{', '.join(map(str, terms))}</GeoTransform>{bands}</VRTDataset>"
+    path = write_vrt(
+        tmp_path / "n.vrt", (250, 250), [("n.tif", 0, 250)], values=(1, 2, 3)
     )
-    area = RasterMap(dataset)
-    assert not area.read(0, 0, 150, 250).mask.any()
-    assert area.read(150, 0, 250, 250).mask.all()
+    _, mask = whole(RasterMap(path))
+    assert not mask[:, :150].any() and mask[:, 150:].all()
 
 
 @pytest.mark.parametrize("most", [0.0, 0.1, 0.25])
@@ -86,30 +79,28 @@ def test_the_share_decides(tmp_path, most):
 
 HOLE = np.full((250, 250), 255, np.uint8)
 HOLE[100:140, 100:140] = 0
+DEEP = scene().astype(np.uint16) * 257
+WAYS = {
+    "internal mask": (scene(), {"mask": HOLE}),
+    ".msk": (scene(), {"mask": HOLE}),
+    "alpha": (np.concatenate([scene(), HOLE[None]]), {}),
+    "grey and alpha": (np.stack([scene()[0], HOLE]), {"alpha": "YES"}),
+    "16-bit alpha": (
+        np.concatenate([DEEP, HOLE[None].astype(np.uint16) * 257]),
+        {"alpha": "YES", "photometric": "RGB"},
+    ),
+}
 
 
-@pytest.mark.parametrize(
-    "kind", ["internal mask", ".msk", "alpha", "grey and alpha", "16-bit alpha"]
-)
+@pytest.mark.parametrize("kind", WAYS)
 def test_every_way_to_say_it(tmp_path, kind):
-    pixels, profile = scene(), {}
-    internal = kind == "internal mask"
-    if "mask" in kind or "msk" in kind:
-        profile["mask"] = HOLE
-    elif kind == "alpha":
-        pixels = np.concatenate([pixels, HOLE[None]])
-    elif kind == "grey and alpha":
-        pixels = np.concatenate([pixels[:1], HOLE[None]])
-        profile = {"alpha": "YES"}
-    else:
-        pixels = np.concatenate([pixels, HOLE[None]]).astype(np.uint16) * 257
-        profile = {"alpha": "YES", "photometric": "RGB"}
-    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal):
+    pixels, profile = WAYS[kind]
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=kind == "internal mask"):
         path = write_map(tmp_path / "m.tif", *UTM, pixels=pixels, **profile)
     assert path.with_suffix(".tif.msk").exists() == (kind == ".msk")
     area = RasterMap(path)
     assert area.notes == ()
-    np.testing.assert_array_equal(area.read(0, 0, 250, 250).mask, HOLE)
+    np.testing.assert_array_equal(whole(area)[1], HOLE)
     with pytest.raises(NoData):
         shown(area, 120, 120, SETTINGS)
 

@@ -1,27 +1,30 @@
 """Which bands are colours, alpha that is none, bit depths, palettes."""
 
-import cv2
 import numpy as np
 import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 
-from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.finding import open_map
 from mgtl_tf.retrieval.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode
-from tests.retrieval.tiling.maps import UTM, fates, scene, write_map
+from tests.retrieval.tiling.maps import (
+    SETTINGS,
+    UTM,
+    fates,
+    scene,
+    whole,
+    write_map,
+)
 
-SETTINGS = CropSettings(40.0, 0.5, 20.0)
 C = ColorInterp
 
 
 def read(path):
     """The whole map's colours and mask, as it is cut from."""
     (area,) = open_map(path, SETTINGS).maps
-    window = area.read(0, 0, area.width, area.height)
-    return area, window.pixels, window.mask
+    return area, *whole(area)
 
 
 NOT_ALPHA = {
@@ -236,10 +239,10 @@ def test_a_palette_with_a_transparent_colour(tmp_path):
         file.write(pixels)
         file.write_colormap(1, table)
     area = RasterMap(tmp_path / "p.tif")
-    window = area.read(0, 0, 250, 250)
-    assert window.pixels[0, 0].tolist() == [0, 200, 30]
-    assert window.pixels[0, 70].tolist() == [10, 200, 30]
-    assert window.mask[0, [0, 70]].all() and not window.mask[0, 200:].any()
+    colors, mask = whole(area)
+    assert colors[0, 0].tolist() == [0, 200, 30]
+    assert colors[0, 70].tolist() == [10, 200, 30]
+    assert mask[0, [0, 70]].all() and not mask[0, 200:].any()
 
 
 def test_many_pixels_are_not_read_for_a_coarse_crop(tmp_path):
@@ -254,7 +257,7 @@ def test_many_pixels_are_not_read_for_a_coarse_crop(tmp_path):
     )
     area = RasterMap(path)
     window = area.read(0, 0, 1000, 1000, 25.0)
-    assert window.pixels.shape == (40, 40, 3)
+    assert window.pixels.shape == (40, 40, 4)
     assert window.step == (25.0, 25.0)
-    assert abs(window.pixels.astype(int) - 127).max() <= 6
-    assert cv2.mean(window.mask)[0] == 255
+    assert abs(window.pixels[..., :3].astype(int) - 127).max() <= 6
+    assert (window.pixels[..., 3] == 255).all()

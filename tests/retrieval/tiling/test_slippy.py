@@ -1,7 +1,5 @@
 """Folders of z/x/y tiles: scale by latitude, holes, damage, zoom levels."""
 
-import math
-
 import cv2
 import numpy as np
 import pyproj
@@ -10,33 +8,16 @@ import pytest
 from mgtl_tf.retrieval.galleries.sources import LeftOut, NoData
 from mgtl_tf.retrieval.tiling.crop_settings import CropSettings
 from mgtl_tf.retrieval.tiling.slippy import SlippyMap
-from tests.retrieval.tiling.maps import crop_centres, cut_crop
-
-A = 6378137.0
-SIDE = 64
-ZOOM = 20
-# Oslo: https://wiki.openstreetmap.org/wiki/Slippy_map_tilenames
-FIRST = (555_600, 305_000)
-
-
-def write_tiles(folder, count=3, zoom=ZOOM, first=FIRST, suffix=".png"):
-    """Tiles that tell their own column (red) and row (green) in the map."""
-    row, column = np.mgrid[: count * SIDE, : count * SIDE]
-    image = np.stack([np.full_like(row, 50), row, column], axis=-1)
-    for y in range(count):
-        for x in range(count):
-            path = folder / f"{zoom}/{first[0] + x}/{first[1] + y}{suffix}"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            part = np.s_[y * SIDE : (y + 1) * SIDE, x * SIDE : (x + 1) * SIDE]
-            cv2.imwrite(str(path), image[part].astype(np.uint8))
-    return folder
-
-
-def corner(tile, zoom):
-    """Latitude and longitude of a tile's north-west corner, as published."""
-    longitude = tile[0] / 2**zoom * 360 - 180
-    turn = math.pi * (1 - 2 * tile[1] / 2**zoom)
-    return math.degrees(math.atan(math.sinh(turn))), longitude
+from tests.retrieval.tiling.maps import (
+    FIRST,
+    TILE,
+    ZOOM,
+    corner,
+    crop_centres,
+    cut_crop,
+    tile_path,
+    write_tiles,
+)
 
 
 def test_every_pixel_shows_its_own_place(tmp_path):
@@ -54,8 +35,8 @@ def test_every_pixel_shows_its_own_place(tmp_path):
     geod = pyproj.Geod(ellps="WGS84")
     for centre in centres[::4].tolist():
         crop = cut_crop(area, tuple(centre), settings).astype(float)
-        x = FIRST[0] + (crop[..., 0] + 0.5) / SIDE
-        y = FIRST[1] + (crop[..., 1] + 0.5) / SIDE
+        x = FIRST[0] + (crop[..., 0] + 0.5) / TILE
+        y = FIRST[1] + (crop[..., 1] + 0.5) / TILE
         turn = np.pi * (1 - 2 * y / 2**ZOOM)
         azimuth, _, metres = geod.inv(
             np.full_like(x, centre[1]),
@@ -76,7 +57,7 @@ def cut_all(folder, settings):
     area = SlippyMap(folder, settings.metres_per_pixel)
     fate = {}
     for centre in crop_centres(area, settings).tolist():
-        column, row = area.to_pixels(np.array(centre)) / SIDE
+        column, row = area.to_pixels(np.array(centre)) / TILE
         try:
             cut_crop(area, tuple(centre), settings)
             fate[column, row] = "ok"
@@ -89,7 +70,7 @@ def cut_all(folder, settings):
 
 def reaches(place, tile, metres):
     """Whether a crop around a place (in tiles) has pixels of a tile."""
-    reach = metres / 2 / (0.3 * SIDE)
+    reach = metres / 2 / (0.3 * TILE)
     return all(
         t - reach < p < t + 1 + reach for p, t in zip(place, tile, strict=True)
     )
@@ -97,8 +78,8 @@ def reaches(place, tile, metres):
 
 def test_a_missing_and_a_truncated_tile(tmp_path):
     folder = write_tiles(tmp_path / "tiles")
-    (folder / f"{ZOOM}/{FIRST[0] + 2}/{FIRST[1]}.png").unlink()
-    cut = folder / f"{ZOOM}/{FIRST[0]}/{FIRST[1] + 2}.png"
+    tile_path(folder, 2, 0).unlink()
+    cut = tile_path(folder, 0, 2)
     cut.write_bytes(cut.read_bytes()[:-30])
     fate = cut_all(folder, CropSettings(8.0, 0.3, 4.0, 0.0))
     assert len(fate) == 13 * 13
@@ -129,7 +110,7 @@ def test_a_missing_and_a_truncated_tile(tmp_path):
 )
 def test_damaged_tiles_are_named(tmp_path, damage, message):
     folder = write_tiles(tmp_path / "tiles", 2)
-    damage(folder / f"{ZOOM}/{FIRST[0] + 1}/{FIRST[1] + 1}.png")
+    damage(tile_path(folder, 1, 1))
     fate = cut_all(folder, CropSettings(8.0, 0.3, 8.0))
     assert "ok" in fate.values()
     assert any(message in what for what in fate.values())
@@ -150,12 +131,12 @@ def test_the_zoom_level_that_is_enough(tmp_path):
 def test_a_coarse_crop_of_fine_tiles_takes_means(tmp_path):
     """Tiles are reduced one by one; what is missing lends no colour."""
     folder = write_tiles(tmp_path / "tiles")
-    (folder / f"{ZOOM}/{FIRST[0]}/{FIRST[1]}.png").unlink()
+    tile_path(folder, 0, 0).unlink()
     area = SlippyMap(folder, 0.3)
     window = area.read(70, 0, 192, 192, 9.0)
     assert (window.column, window.row, window.step) == (64, 0, (8.0, 8.0))
-    assert window.pixels.shape == (24, 16, 3)
+    assert window.pixels.shape == (24, 16, 4)
     columns = 64 + 8 * np.arange(16) + 3.5
     np.testing.assert_allclose(window.pixels[9, :, 0], columns, atol=0.51)
-    whole = area.read(0, 0, 192, 192, 9.0)
-    assert not whole.mask[:8, :8].any() and whole.mask[8:].all()
+    mask = area.read(0, 0, 192, 192, 9.0).pixels[..., 3]
+    assert not mask[:8, :8].any() and mask[8:].all()
