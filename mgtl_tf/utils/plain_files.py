@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 from mgtl_tf.utils.errors import UserError
@@ -40,8 +41,8 @@ def read_bytes(path: Path | str, limit: int) -> bytes:
     """
     with open_plain(path, limit) as file:
         try:
-            # A file that grows while it is read is still bounded.
-            return file.read(limit + 1)[:limit]
+            # Not `limit` itself: that many bytes would be allocated.
+            return file.read(min(limit, os.fstat(file.fileno()).st_size))
         except OSError as error:
             raise UnfitFileError(_reason(error)) from error
 

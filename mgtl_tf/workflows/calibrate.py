@@ -14,13 +14,13 @@ from mgtl_tf.retrieval.calibration.calibration_set import (
     CalibrationSet,
     search_queries,
 )
-from mgtl_tf.retrieval.calibration.cross_validation import (
+from mgtl_tf.retrieval.calibration.fit import fit
+from mgtl_tf.retrieval.calibration.reliability import (
     CrossValidation,
     cross_validate,
     draw_reliability,
     summary,
 )
-from mgtl_tf.retrieval.calibration.fit import fit
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
     MeasuredCalibration,

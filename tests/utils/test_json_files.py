@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json, read_json, sealed_text
-from mgtl_tf.utils.plain_files import UnfitFileError
+from mgtl_tf.utils.plain_files import UnfitFileError, read_bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,3 +136,9 @@ def test_names_that_are_no_utf8_come_back(name):
     made = _Names(text, (text, "plain"), {text: [1]})
     written = json.dumps(dataclasses.asdict(made))
     assert parse_json(written, _Names) == made
+
+
+def test_a_large_limit_takes_no_memory(tmp_path):
+    """Bounds of 2^33 bytes are usual; the file's own size is allocated."""
+    (tmp_path / "small").write_bytes(b"content")
+    assert read_bytes(tmp_path / "small", 2**60) == b"content"
