@@ -57,11 +57,13 @@ from tests.large.mutations import (
 )
 
 Reader = Callable[[], Any]
-JSON: list[Change] = [crafted_json] * len(BYTES) + BYTES
-LINES: list[Change] = [crafted_lines] * len(BYTES) + BYTES
+CHANGES: dict[str, list[Change]] = {
+    ".json": [crafted_json] * len(BYTES) + BYTES,
+    ".jsonl": [crafted_lines] * len(BYTES) + BYTES,
+    ".csv": BYTES + TEXT * 2,
+}
 # A whole file of somebody else's is one that the user may give.
-GIVEN: list[Change] = [c for c in BYTES if c is not swapped]
-LISTS: list[Change] = BYTES + TEXT * 2
+GIVEN = [change for change in BYTES if change is not swapped]
 
 CONFIG = RunConfig(
     model=ModelConfig(
@@ -94,21 +96,25 @@ class Kind:
     """A kind of file.
 
     Attributes:
-        name: as the table shows it.
-        files: patterns of them in a sound folder.
-        changes: what is done to them.
+        name: patterns of its files in a sound folder.
         begin: from a folder to the function that reads it.
+        weight: how many of the tries are its own, beside others.
         checked: whether what is read carries checksums: then a changed file
             is refused, or its answer the same.
-        weight: how many of the tries are its own, beside others.
+        given: what is done to files that the user gives; None: the changes
+            of their suffix.
     """
 
     name: str
-    files: tuple[str, ...]
-    changes: list[Change]
     begin: Callable[[Path], Reader]
-    checked: bool
     weight: float = 1.0
+    checked: bool = False
+    given: list[Change] | None = None
+
+    @property
+    def changes(self) -> list[Change]:
+        """What is done to its files."""
+        return self.given or CHANGES.get(Path(self.name).suffix, BYTES)
 
 
 def make(root: Path, seed: int) -> None:
@@ -339,155 +345,58 @@ def _listed(function: Callable[[Path], Any]) -> Callable[[Path], Reader]:
     return lambda root: lambda: len(str(function(root)))
 
 
-_LAST, _BEST = "run/checkpoints/last", "run/checkpoints/best"
 KINDS = [
-    Kind("config.json", ("run/config.json",), JSON, _run, False, 2),
+    Kind("run/config.json", _run, 2),
     Kind(
-        "environment.json",
-        ("run/environment.json",),
-        JSON,
+        "run/environment.json",
         _listed(lambda root: read_environment(root / "run")),
-        False,
     ),
-    Kind("checkpoint", (f"{_BEST}/ckpt-1.*",), BYTES, _run, True, 2),
-    Kind("resumed", (f"{_LAST}/ckpt-1.*",), BYTES, _resume, True, 2),
+    Kind("run/checkpoints/best/ckpt-1.*", _run, 2, checked=True),
+    Kind("run/checkpoints/last/ckpt-1.*", _resume, 2, checked=True),
+    Kind("run/metrics.jsonl", _listed(lambda root: read_metrics(root / "run"))),
+    Kind("export/model.json", _model, 3, checked=True),
+    Kind("export/saved_model.pb export/variables/*", _model, 3, checked=True),
+    Kind("gallery/index.json", _gallery, 4, checked=True),
+    Kind("gallery/*.npy", _gallery, 4, checked=True),
+    Kind("gallery/calibration.json", _calibration, 3, checked=True),
+    Kind("gallery/engines/float16/engine.json", _engine, 2, checked=True),
+    Kind("gallery/engines/float16/index.faiss", _engine, 2, checked=True),
+    Kind(".unfinished/unfinished.jsonl", _unfinished, 2, checked=True),
+    Kind(".unfinished/descriptors.npy", _unfinished, checked=True),
+    Kind("prepared/*/manifest.json", _prepared, 2, checked=True),
+    Kind("prepared/*/*.npy", _prepared),
+    Kind("vit.npz", _vit, 3, checked=True, given=GIVEN),
+    Kind("vgg.weights.h5", _vgg("vgg.weights.h5"), 0.6),
+    Kind("vgg.keras", _vgg("vgg.keras"), 0.6, checked=True, given=GIVEN),
+    Kind("own/*.csv", _listed(lambda root: read_csv(root / "own")), 2),
     Kind(
-        "metrics.jsonl",
-        ("run/metrics.jsonl",),
-        LINES,
-        _listed(lambda root: read_metrics(root / "run")),
-        False,
-    ),
-    Kind("model.json", ("export/model.json",), JSON, _model, True, 3),
-    Kind(
-        "SavedModel",
-        ("export/saved_model.pb", "export/variables/*"),
-        BYTES,
-        _model,
-        True,
-        3,
-    ),
-    Kind("index.json", ("gallery/index.json",), JSON, _gallery, True, 4),
-    Kind("gallery, arrays", ("gallery/*.npy",), BYTES, _gallery, True, 4),
-    Kind(
-        "calibration.json",
-        ("gallery/calibration.json",),
-        JSON,
-        _calibration,
-        True,
-        3,
-    ),
-    Kind(
-        "engine.json",
-        ("gallery/engines/float16/engine.json",),
-        JSON,
-        _engine,
-        True,
-        2,
-    ),
-    Kind(
-        "index.faiss",
-        ("gallery/engines/float16/index.faiss",),
-        BYTES,
-        _engine,
-        True,
-        2,
-    ),
-    Kind(
-        "unfinished.jsonl",
-        (".unfinished/unfinished.jsonl",),
-        LINES,
-        _unfinished,
-        True,
-        2,
-    ),
-    Kind(
-        "unfinished rows",
-        (".unfinished/descriptors.npy",),
-        BYTES,
-        _unfinished,
-        True,
-    ),
-    Kind(
-        "cache, manifest",
-        ("prepared/*/manifest.json",),
-        JSON,
-        _prepared,
-        True,
-        2,
-    ),
-    Kind("cache, arrays", ("prepared/*/*.npy",), BYTES, _prepared, False),
-    Kind("L2LTR's .npz", ("vit.npz",), GIVEN, _vit, True, 3),
-    Kind(
-        "VGG-16, .weights.h5",
-        ("vgg.weights.h5",),
-        BYTES,
-        _vgg("vgg.weights.h5"),
-        False,
-        0.6,
-    ),
-    Kind("VGG-16, .keras", ("vgg.keras",), GIVEN, _vgg("vgg.keras"), True, 0.6),
-    Kind(
-        "own CSV",
-        ("own/*.csv",),
-        LISTS,
-        _listed(lambda root: read_csv(root / "own")),
-        False,
-        2,
-    ),
-    Kind(
-        "CVUSA's lists",
-        ("cvusa/splits/*.csv",),
-        LISTS,
+        "cvusa/splits/*.csv",
         _listed(lambda root: read_cvusa(root / "cvusa", problems=[])),
-        False,
         2,
     ),
     Kind(
-        "locations CSV",
-        ("where.csv",),
-        LISTS,
+        "where.csv",
         _listed(lambda r: find_places([r / "aerial"], r / "where.csv")),
-        False,
         2,
     ),
+    Kind("list.csv", _listed(lambda root: find_places([root / "list.csv"])), 2),
     Kind(
-        "list of images",
-        ("list.csv",),
-        LISTS,
-        _listed(lambda root: find_places([root / "list.csv"])),
-        False,
-        2,
-    ),
-    Kind(
-        "list of queries",
-        ("queries.csv",),
-        LISTS,
+        "queries.csv",
         _listed(lambda root: known_queries(root / "queries.csv")),
-        False,
         2,
     ),
     Kind(
-        ".mat",
-        ("cvact/ACT_data.mat",),
-        BYTES,
+        "cvact/ACT_data.mat",
         _listed(lambda root: read_cvact(root / "cvact", [])),
-        False,
         2,
     ),
     Kind(
-        ".mat, packed",
-        ("packed/ACT_data.mat",),
-        BYTES,
+        "packed/ACT_data.mat",
         _listed(lambda root: read_cvact(root / "packed", [])),
-        False,
         2,
     ),
     Kind(
-        "published JSON",
-        ("docs/results/*.json",),
-        JSON,
+        "docs/results/*.json",
         _listed(lambda root: write_page(root / "docs").read_text()),
-        False,
     ),
 ]

@@ -71,7 +71,7 @@ def fuzz(
     tried = root / "tried"
     shutil.rmtree(tried, ignore_errors=True)
     shutil.copytree(root / "sound", tried)
-    files = sorted({p for f in kind.files for p in tried.glob(f)})
+    files = sorted({p for f in kind.name.split() for p in tried.glob(f)})
     watched = start(lambda: kind.begin(tried))
     wanted = watched.ask()
     if wanted[0] != "answer":

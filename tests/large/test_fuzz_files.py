@@ -21,17 +21,17 @@ SEED = int(os.environ.get("SEED", 0))
 WORDS = os.environ.get("KINDS", "").split(",")
 
 _LIGHT = (
-    "index.json",
-    "gallery, arrays",
-    "calibration.json",
-    "unfinished.jsonl",
-    "unfinished rows",
-    "cache, manifest",
-    "own CSV",
-    "CVUSA's lists",
-    "locations CSV",
-    "list of images",
-    "list of queries",
+    "gallery/index.json",
+    "gallery/*.npy",
+    "gallery/calibration.json",
+    ".unfinished/unfinished.jsonl",
+    ".unfinished/descriptors.npy",
+    "prepared/*/manifest.json",
+    "own/*.csv",
+    "cvusa/splits/*.csv",
+    "where.csv",
+    "list.csv",
+    "queries.csv",
 )
 _KINDS = [kind for kind in file_kinds.KINDS if kind.name in _LIGHT]
 
