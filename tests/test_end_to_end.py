@@ -25,7 +25,7 @@ TINY = [
     "--heads=2",
     "--recurrent_steps=1",
     "--batch_size=4",
-    "--evaluation_batch_size=3",
+    "--evaluation_batch_size=2",
     "--dtype_policy=float32",
     "--deterministic",
     "--log_every=1",
@@ -50,7 +50,7 @@ def world(tmp_path_factory):
         "make_world",
         f"--output_dir={folder}",
         "--train_pairs=10",
-        "--val_pairs=7",
+        "--val_pairs=3",
         "--aerial_size=48",
         "--ground_size=32x160",
         "--processes=1",
@@ -61,9 +61,10 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "run"
-    flags = [*TINY, f"--data_dir={world}", "--epochs=3", "--mining_start=1"]
-    flags += ["--mining_every=1", "--mining_neighbours=3"]
-    flags += ["--ema_momentum=0.9"]
+    flags = [*TINY, f"--data_dir={world}", "--epochs=2", "--mining_start=1"]
+    flags += ["--mining_neighbours=3", "--ema_momentum=0.9"]
+    flags += ["--backbone_dropout=0.5", "--color_jitter=0.3"]
+    flags += ["--backbone_normalization=none"]
     # Not of the process that the run it is compared with is a fork of.
     run_dir = f"--run_dir={folder}"
     _ended(programs.fresh("experiments.train", *flags, run_dir), 0)
@@ -88,39 +89,22 @@ def test_a_run_leaves_everything_it_promises(run):
     records = read_metrics(folder)
     training = [r for r in records if r["kind"] == "train"]
     # 10 pairs in batches of 4: two whole batches an epoch (R17).
-    assert [r["step"] for r in training] == [1, 2, 3, 4, 5, 6]
+    assert [r["step"] for r in training] == [1, 2, 3, 4]
     for name in ("loss", "positive_distance", "pairs_per_second"):
         assert all(np.isfinite(r[name]) for r in training)
     evaluations = [r for r in records if r["kind"] == "evaluation"]
-    assert [r["step"] for r in evaluations] == [2, 4, 6]
-    assert evaluations[-1]["gallery_size"] == 7
+    assert [r["step"] for r in evaluations] == [2, 4]
+    assert evaluations[-1]["gallery_size"] == 3
     for records in (training, evaluations):
         # One table a kind, as pandas.read_json(path, lines=True) makes it.
         assert len({tuple(record) for record in records}) == 1
     assert "within_25m" in evaluations[-1]["ground_to_satellite"]
 
 
-def test_the_same_command_at_another_pace_has_nothing_left_to_do(run):
-    folder, flags = run
-    before = _weights(folder)
-    pace = ["--log_every=7", "--checkpoint_minutes=1", "--evaluate_every=0"]
-    pace += ["--profile_steps=2", "--retrieval_pictures=0"]
-    program("train", *flags, *pace, f"--run_dir={folder}")
-    after = _weights(folder)
-    assert all(np.array_equal(before[n], after[n]) for n in before)
-
-
-def test_another_config_is_refused_with_the_fields(run):
-    folder, flags = run
-    result = program(
-        "train", *flags, "--seed=5", f"--run_dir={folder}", check=1
-    )
-    assert "seed: 0 -> 5" in result.stderr
-    assert "Traceback" not in result.stderr
-
-
 def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path):
-    """Bit for bit: order, mining, augmentation, optimizer, both weights.
+    """Bit for bit: order, mining, augmentation, dropout, optimizer, weights.
+
+    Also where it goes on at another pace.
 
     That Ctrl-C does what SIGTERM does, tests/training/test_logs.py shows.
     """
@@ -133,14 +117,16 @@ def test_stopped_and_resumed_equals_uninterrupted(run, world, tmp_path):
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode in (0, 130), errors[-2000:]
-    program("train", *flags, f"--run_dir={target}")
+    pace = ["--checkpoint_minutes=1", "--profile_steps=2", "--log_every=3"]
+    pace += ["--retrieval_pictures=0"]
+    program("train", *flags, *pace, f"--run_dir={target}")
     for file in ("model", "optimizer"):
         expected, found = _weights(folder, file), _weights(target, file)
         assert expected.keys() == found.keys()
         for name in expected:
             np.testing.assert_array_equal(found[name], expected[name], name)
     steps = [r["step"] for r in read_metrics(target) if r["kind"] == "train"]
-    assert steps == [1, 2, 3, 4, 5, 6]
+    assert steps == sorted(set(steps)) and (steps[0], steps[-1]) == (1, 4)
 
 
 def test_evaluate_prints_the_table_and_writes_it(run):
@@ -180,7 +166,9 @@ def test_evaluate_prints_the_table_and_writes_it(run):
     ],
 )
 def test_mistakes_get_one_line(name, arguments, status, said):
-    result = _ended(programs.fresh(f"experiments.{name}", *arguments), status)
+    # What is said while a program loads, too.
+    start = programs.fresh if status == 1 else programs.run
+    result = _ended(start(f"experiments.{name}", *arguments), status)
     lines = [x for x in result.stderr.splitlines() if x.strip()]
     assert len(lines) == 1, result.stderr
     assert said in lines[0]

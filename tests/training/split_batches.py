@@ -15,56 +15,34 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-import mgtl_tf
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.models import build_model
 from mgtl_tf.training.distribution import Distribution, gathered, replica_seeds
-from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.step import TrainStep
+from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
+from tests.training.small_networks import SMALL, batch, make_step, one_layer
 
 PAIRS = 16
-SMALL = mgtl_tf.ModelConfig(
-    image_size=(32, 64),
-    width_multiplier=1 / 16,
-    poolings=3,
-    channels=24,
-    heads=4,
-    recurrent_steps=1,
-    backbone_dropout=0.0,
-)
 # The paper's depth: 13 convolutions, 5 poolings, L = 6.
-DEEP = dataclasses.replace(SMALL, poolings=5, recurrent_steps=6)
+DEEP = dataclasses.replace(
+    SMALL, poolings=5, recurrent_steps=6, backbone_normalization="none"
+)
 
 
-def batch(distribution):
+def part_of_batch(distribution):
     """A worker's part of sixteen pairs, two places of which are the same."""
-    random = np.random.default_rng(0)
-    shape = (PAIRS, 32, 64, 3)
-    negatives = ~np.eye(PAIRS, dtype=bool)
-    negatives[0, 1] = negatives[1, 0] = False
-    views = {
-        name: random.uniform(0, 255, shape).astype("float32")
-        for name in ("ground", "satellite")
-    }
+    whole = batch(PAIRS)
+    whole["negatives"][0, 1] = whole["negatives"][1, 0] = False
     part, parts = distribution.worker, distribution.workers
+    views = {v: whole[v] for v in ("ground", "satellite")}
     return {
+        **whole,
         **{k: np.split(v, parts)[part] for k, v in views.items()},
-        "negatives": negatives,
     }
 
 
-def make(distribution, config, **fields):
-    """A step whose weights only the seed decides."""
-    keras.utils.set_random_seed(3)
-    train = TrainConfig(batch_size=PAIRS, learning_rate=1e-3, **fields)
-    with distribution.scope():
-        model = mgtl_tf.build_model(config)
-        optimizer = make_optimizer(train, model.trainable_variables)
-    return TrainStep(model, optimizer, train, distribution)
-
-
-def gradients(distribution, config, **fields):
+def gradients(distribution, build, **fields):
     """The summed gradients and the figures, all as NumPy values."""
-    step = make(distribution, config, **fields)
+    step = make_step(build, distribution, PAIRS, **fields)
 
     @tf.function(autograph=False)
     def both(values):
@@ -75,7 +53,7 @@ def gradients(distribution, config, **fields):
 
         return distribution.strategy.run(replica, (values,))
 
-    own, figures = both(batch(distribution))
+    own, figures = both(part_of_batch(distribution))
     local = distribution.strategy.experimental_local_results
     return (
         [local(g)[0].numpy() for g in own],
@@ -105,21 +83,26 @@ def differences(values, expected):
     ]
 
 
-def compared(several, config, splits):
+def compared(several, build, splits):
     """Differences and figures of splits (name, distribution, piece)."""
-    expected, figures = gradients(Distribution(), config)
+    expected, figures = gradients(Distribution(), build)
     found = {"replicas": several.replicas, "figures": {"whole": figures}}
     for name, distribution, piece in splits:
-        values, figures = gradients(distribution, config, micro_batch=piece)
+        values, figures = gradients(distribution, build, micro_batch=piece)
         found[name] = differences(values, expected)
         found["figures"][name] = figures
     return found
 
 
-def dropout_of_replicas(distribution, config):
+def dropping():
+    """A network whose dropout is all that is random in it."""
+    return one_layer(dropout=0.5)
+
+
+def dropout_of_replicas(distribution):
     """Whether two replicas drop the same units, and their states after it."""
-    model = make(distribution, config).model
-    image = np.full((1, 32, 64, 3), 100.0, "float32")
+    model = make_step(dropping, distribution, PAIRS).model
+    image = np.full((1, 16, 40, 3), 100.0, "float32")
     views = {"ground": image, "satellite": image}
 
     @tf.function(autograph=False)
@@ -138,16 +121,43 @@ def dropout_of_replicas(distribution, config):
     return bool(np.array_equal(first, second)), states
 
 
-def states_after_two_steps(config, **fields):
+def states_after_two_steps(**fields):
     """The counters of the random states, which no gradient moves."""
     one = Distribution()
-    step = make(one, config, **fields)
+    step = make_step(dropping, one, PAIRS, **fields)
     for _ in range(2):
-        step(batch(one), 0.0)
+        step(part_of_batch(one), 0.0)
     return [int(np.array(v)[1]) for v in step.model.non_trainable_variables]
 
 
-def on_one_machine(config):
+def averages_of_replicas(strategy):
+    """A weight after each step of decay, then its average on each replica."""
+    config = TrainConfig(
+        learning_rate=0.1, optimizer="adamw", weight_decay=0.5, ema_momentum=0.9
+    )
+    with strategy.scope():
+        weight = keras.Variable(np.ones((2, 2), "float32"))
+        optimizer = make_optimizer(config, [weight])
+
+    @tf.function
+    def step():
+        def replica():
+            context = tf.distribute.get_replica_context()
+            number = tf.cast(context.replica_id_in_sync_group, tf.float32)
+            optimizer.apply([tf.ones((2, 2)) * number], [weight])
+
+        strategy.run(replica)
+
+    found = []
+    for _ in range(3):
+        step()
+        found.append(float(weight.numpy()[0, 0]))
+    with strategy.scope(), averaged_weights(optimizer, [weight]):
+        copies = [float(v.numpy()[0, 0]) for v in weight.value.values]
+    return found, copies
+
+
+def on_one_machine(build):
     """Two devices, micro-batches, and both together."""
     cpu = tf.config.list_physical_devices("CPU")[0]
     two = [tf.config.LogicalDeviceConfiguration()] * 2
@@ -156,27 +166,30 @@ def on_one_machine(config):
     splits = [
         ("pieces of 4", Distribution(), 4),
         ("two replicas", mirrored, 0),
+        ("pieces of two replicas", mirrored, 4),
     ]
-    found = compared(mirrored, config, splits)
-    dropout = dataclasses.replace(
-        SMALL, recurrent_steps=0, backbone_dropout=0.5
-    )
-    found["dropout of replicas"] = dropout_of_replicas(mirrored, dropout)
-    found["dropout states"] = [
-        states_after_two_steps(dropout),
-        states_after_two_steps(dropout, micro_batch=PAIRS // 2),
-    ]
+    found = compared(mirrored, build, splits)
+    found["dropout of replicas"] = dropout_of_replicas(mirrored)
+    pieces = {"micro_batch": PAIRS // 2}
+    states = [states_after_two_steps(**f) for f in ({}, pieces)]
+    found["dropout states"] = states
+    found["averages"] = averages_of_replicas(mirrored.strategy)
     return found
+
+
+def deep():
+    """MGTL as deep as the paper's."""
+    return build_model(DEEP)
 
 
 def main():
     """Prints what was compared."""
-    config = DEEP if "deep" in sys.argv else SMALL
+    build = deep if "deep" in sys.argv else one_layer
     if "multi_worker" in sys.argv:
         workers = Distribution("multi_worker")
-        found = compared(workers, config, [("two workers", workers, 4)])
+        found = compared(workers, build, [("two workers", workers, 4)])
     else:
-        found = on_one_machine(config)
+        found = on_one_machine(build)
     print(json.dumps(found))
 
 

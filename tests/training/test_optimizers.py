@@ -1,9 +1,6 @@
 """Adam, AdamW, averages, learning rates, against steps by hand in NumPy."""
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -18,8 +15,6 @@ from mgtl_tf.training.optimizers import (
     make_optimizer,
 )
 from tests.tiny_runs import TINY
-
-ROOT = Path(__file__).parents[2]
 
 
 def variables(random):
@@ -164,59 +159,6 @@ def test_weights_come_back_to_the_bit(fails):
         assert fails
     for w, b in zip(weights, before, strict=True):
         np.testing.assert_array_equal(w, b)
-
-
-TWO_REPLICAS = """
-import keras, numpy as np, tensorflow as tf
-from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
-)
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-config = TrainConfig(
-    learning_rate=0.1, optimizer="adamw", weight_decay=0.5, ema_momentum=0.9
-)
-with strategy.scope():
-    weight = keras.Variable(np.ones((2, 2), "float32"))
-    optimizer = make_optimizer(config, [weight])
-
-@tf.function
-def step():
-    def replica():
-        number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        gradient = tf.ones((2, 2)) * tf.cast(number, tf.float32)
-        optimizer.apply([gradient], [weight])
-    strategy.run(replica)
-
-raw = []
-for _ in range(3):
-    step()
-    raw.append(weight.numpy()[0, 0])
-with strategy.scope(), averaged_weights(optimizer, [weight]):
-    copies = [v.numpy()[0, 0] for v in weight.value.values]
-print("FOUND", *raw, *copies)
-"""
-
-
-def test_two_replicas_average_and_decay_alike():
-    """Summed gradients are one: the figures of a single device, by hand."""
-    result = subprocess.run(
-        [sys.executable, "-c", TWO_REPLICAS],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert "FOUND" in result.stdout, result.stderr[-3000:]
-    *raw, first, second = map(float, result.stdout.split("FOUND")[1].split())
-    wanted, average = 1.0, None
-    for t in range(3):
-        wanted = wanted * (1 - 0.1 * 0.5) - 0.1
-        assert raw[t] == pytest.approx(wanted, rel=1e-4)
-        average = wanted if t == 0 else 0.9 * average + 0.1 * wanted
-    assert first == second == pytest.approx(average, rel=1e-4)
 
 
 def test_cosine_begins_at_the_peak_and_ends_at_zero():

@@ -27,17 +27,20 @@ TINY = [
     "--backbone_normalization=none",
     "--channels=12",
     "--heads=2",
-    "--recurrent_steps=1",
+    "--recurrent_steps=0",
     "--batch_size=4",
     "--dtype_policy=float32",
+    "--learning_rate=1e-4",
     "--roll_and_mirror",
     "--color_jitter=0.2",
     "--log_every=1",
-    "--epochs=4",
+    "--epochs=3",
     "--evaluate_every=2",
+    "--checkpoint_steps=1",
     "--mining_start=1",
     "--mining_every=1",
     "--mining_neighbours=3",
+    "--retrieval_pictures=0",
 ]
 
 
@@ -81,7 +84,7 @@ def finish(processes, timeout=240):
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     folder = tmp_path_factory.mktemp("world") / "world"
-    sizes = ["--train_pairs=10", "--val_pairs=7", "--aerial_size=48"]
+    sizes = ["--train_pairs=10", "--val_pairs=3", "--aerial_size=48"]
     sizes += ["--ground_size=32x160", "--processes=1"]
     done = programs.run(
         "experiments.make_world", f"--output_dir={folder}", *sizes

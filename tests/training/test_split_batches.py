@@ -6,7 +6,7 @@ import pytest
 
 from tests import programs
 
-SPLITS = ("pieces of 4", "two replicas")
+SPLITS = ("pieces of 4", "two replicas", "pieces of two replicas")
 
 
 @pytest.fixture(
@@ -41,6 +41,17 @@ def test_replicas_drop_other_units_and_keep_one_random_state(found):
 
 def test_dropout_advances_once_a_piece_though_it_runs_twice(found):
     whole, pieces = found["dropout states"]
-    # Two steps, of one piece and of two.
-    assert set(whole) == {2}
-    assert set(pieces) == {4}
+    assert whole == [2 * 2]  # both views of two steps
+    assert pieces == [2 * 2 * 2]
+
+
+def test_two_replicas_average_and_decay_alike(found):
+    """Summed gradients are one: the figures of a single device, by hand."""
+    weights, copies = found["averages"]
+    wanted, average = 1.0, None
+    for step, weight in enumerate(weights):
+        wanted = wanted * (1 - 0.1 * 0.5) - 0.1
+        assert weight == pytest.approx(wanted, rel=1e-4)
+        average = wanted if not step else 0.9 * average + 0.1 * wanted
+    assert copies == pytest.approx([average] * 2, rel=1e-4)
+    assert copies[0] == copies[1]

@@ -5,26 +5,31 @@ import pytest
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.step import LOSS_NAMES, retrieval_loss
-from tests.training.small_step import SmallStep
-from tests.training.small_step import batch as _batch
+from tests.training.small_networks import (
+    Restarted,
+    batch,
+    make_step,
+    one_layer,
+)
 
 
 @pytest.fixture(scope="module")
-def small():
-    return SmallStep(generative_weight=0.3)
+def made():
+    build = lambda: one_layer(normalized=True)  # noqa: E731
+    return Restarted(make_step(build, generative_weight=0.3))
 
 
 @pytest.fixture
-def shared(small):
-    """A model and its step, at the beginning."""
-    return small.model, small.begin()
+def step(made):
+    """At the beginning."""
+    return made.begin()
 
 
-def test_reported_figures_follow_from_the_descriptors(shared):
-    model, step = shared
-    batch = _batch()
-    outputs = model(batch, training=True)
-    values = {k: float(v) for k, v in step(batch, 0.0).items()}
+def test_reported_figures_follow_from_the_descriptors(step):
+    model = step.model
+    pairs = batch()
+    outputs = model(pairs, training=True)
+    values = {k: float(v) for k, v in step(pairs, 0.0).items()}
     ground, satellite = (
         np.asarray(outputs[v], "float64") for v in ("ground", "satellite")
     )
@@ -37,9 +42,9 @@ def test_reported_figures_follow_from_the_descriptors(shared):
         ]
     )
     triplet = np.mean(np.logaddexp(0, 10 * margins))
-    pairs = zip(outputs["generated"], outputs["targets"], strict=True)
+    knowledge = zip(outputs["generated"], outputs["targets"], strict=True)
     generative = sum(
-        np.mean((np.asarray(a) - np.asarray(b)) ** 2) for a, b in pairs
+        np.mean((np.asarray(a) - np.asarray(b)) ** 2) for a, b in knowledge
     )
     assert values["triplet_loss"] == pytest.approx(triplet, rel=1e-3)
     assert values["generative_loss"] == pytest.approx(generative, rel=1e-3)
@@ -50,21 +55,21 @@ def test_reported_figures_follow_from_the_descriptors(shared):
     )
 
 
-def test_zero_learning_rate_changes_no_trainable_weight(shared):
-    model, step = shared
+def test_zero_learning_rate_changes_no_trainable_weight(step):
+    model = step.model
     before = [v.numpy() for v in model.trainable_variables]
-    step(_batch(), 0.0)
+    step(batch(), 0.0)
     for a, b in zip(before, model.trainable_variables, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_places_that_may_not_be_negatives_are_left_out(shared):
+def test_places_that_may_not_be_negatives_are_left_out(step):
     """With one allowed pair the loss is that pair's alone (R15)."""
-    model, step = shared
-    batch = _batch()
-    batch["negatives"] = np.zeros((4, 4), bool)
-    batch["negatives"][0, 2] = True
-    outputs = model(batch, training=True)
+    model = step.model
+    pairs = batch()
+    pairs["negatives"] = np.zeros((4, 4), bool)
+    pairs["negatives"][0, 2] = True
+    outputs = model(pairs, training=True)
     distances = (
         2
         - 2 * np.asarray(outputs["ground"]) @ np.asarray(outputs["satellite"]).T
@@ -73,16 +78,15 @@ def test_places_that_may_not_be_negatives_are_left_out(shared):
         np.logaddexp(0, 10 * (distances[0, 0] - distances[0, 2])),
         np.logaddexp(0, 10 * (distances[2, 2] - distances[0, 2])),
     ]
-    loss = float(step(batch, 0.0)["triplet_loss"])
+    loss = float(step(pairs, 0.0)["triplet_loss"])
     assert loss == pytest.approx(np.mean(expected), rel=1e-3)
 
 
-def test_loss_halves_at_any_learning_rate_with_one_trace(shared):
-    _, step = shared
-    batch = _batch()
-    first = float(step(batch, 1e-3)["triplet_loss"])
+def test_loss_halves_at_any_learning_rate_with_one_trace(step):
+    pairs = batch()
+    first = float(step(pairs, 1e-3)["triplet_loss"])
     for rate in (1e-3, 2e-3, 0.0, *[1e-3] * 40):
-        last = float(step(batch, rate)["triplet_loss"])
+        last = float(step(pairs, rate)["triplet_loss"])
     assert last < first / 2
     assert step._traced.experimental_get_tracing_count() == 1
 
@@ -90,36 +94,28 @@ def test_loss_halves_at_any_learning_rate_with_one_trace(shared):
 # Four places at right angles: true pairs at distance 0, wrong ones at 2.
 EYE = np.eye(4, dtype="float32")
 ALL = ~np.eye(4, dtype=bool)
+THREE = ALL & ([True] * 3 + [False]) & np.array([[True]] * 3 + [[False]])
+NCE = {"temperature": 0.5, "label_smoothing": 0.3, "loss": "info_nce"}
 
 
-def found(negatives=ALL, **fields):
-    config = TrainConfig(**fields)
-    value = retrieval_loss(config)(EYE, EYE, negatives=negatives)
-    return LOSS_NAMES[config.loss], float(value)
-
-
-def test_the_paper_is_the_triplet():
-    expected = "triplet_loss", pytest.approx(np.log1p(np.exp(-20)), rel=1e-4)
-    assert found() == expected
-    assert found(hard_negatives_per_query=1) == expected
-
-
-def test_the_triplets_settings_reach_it():
-    fields = {"gamma": 0.5, "distance": "euclidean"}
-    value = np.log1p(np.exp(-0.5 * np.sqrt(2)))
-    assert found(**fields) == ("triplet_loss", pytest.approx(value, rel=1e-4))
-
-
-def test_info_nces_settings_reach_it():
-    fields = {"temperature": 0.5, "label_smoothing": 0.3, "loss": "info_nce"}
-    value = np.log1p(3 * np.exp(-2)) + 3 * 0.3 / 4 * 2
-    assert found(**fields) == ("info_nce_loss", pytest.approx(value, rel=1e-5))
-    mask = ALL.copy()
-    mask[:, 3] = mask[3, :] = False
-    value = np.log1p(2 * np.exp(-2)) + 2 * 0.3 / 3 * 2
-    assert found(mask, **fields)[1] == pytest.approx(value, rel=1e-5)
-
-
-def test_what_may_not_be_a_negative_is_none():
-    for loss in ("triplet", "info_nce"):
-        assert found(np.zeros((4, 4), bool), loss=loss)[1] == 0
+@pytest.mark.parametrize(
+    ("settings", "negatives", "value"),
+    [
+        ({}, ALL, np.log1p(np.exp(-20))),
+        ({"hard_negatives_per_query": 1}, ALL, np.log1p(np.exp(-20))),
+        (
+            {"gamma": 0.5, "distance": "euclidean"},
+            ALL,
+            np.log1p(np.exp(-0.5 * np.sqrt(2))),
+        ),
+        ({}, ALL & False, 0),
+        (NCE, ALL, np.log1p(3 * np.exp(-2)) + 3 * 0.3 / 4 * 2),
+        (NCE, THREE, np.log1p(2 * np.exp(-2)) + 2 * 0.3 / 3 * 2),
+        (NCE, ALL & False, 0),
+    ],
+)
+def test_the_settings_reach_the_loss(settings, negatives, value):
+    config = TrainConfig(**settings)
+    loss = retrieval_loss(config)(EYE, EYE, negatives=negatives)
+    assert float(loss) == pytest.approx(value, rel=1e-4)
+    assert LOSS_NAMES[config.loss] == f"{config.loss}_loss"
