@@ -127,8 +127,8 @@ class TrainConfig:
     backbone_weights: str = setting(
         "imagenet",
         "start of both VGG-16 branches: imagenet (downloaded by Keras), none"
-        " (random), or a local Keras/HDF5 weights file; l2ltr: none, or the"
-        " .npz of R50+ViT-B/16",
+        " (random), or a file of VGG-16: Keras' HDF5, .weights.h5, .keras, .npz"
+        " or .onnx; l2ltr: none, or the .npz of R50+ViT-B/16",
     )
     init_from: str = setting(
         "",

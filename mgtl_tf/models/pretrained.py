@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import keras
 import numpy as np
 
-from mgtl_tf.utils.array_files import ZIP_ERRORS, read_datasets
+from mgtl_tf.utils.array_files import ZIP_ERRORS, ArrayArchive, read_datasets
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
@@ -21,7 +21,7 @@ from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 _Convolutions = list[tuple[np.ndarray, np.ndarray]]
 
 _REMEDY = (
-    "give a file of Keras' VGG16 weights (HDF5 or .keras), or"
+    "give a file of VGG16's weights (Keras' HDF5 or .keras, .npz, .onnx), or"
     " backbone_weights=none with backbone_normalization=batch"
 )
 _MEMBER = "model.weights.h5"
@@ -36,8 +36,11 @@ def load_vgg16(backbones: list[Any], source: str) -> None:
     Args:
         backbones: VGG16Features, built.
         source: "imagenet" (Keras' own download, its checksum checked by
-            Keras), "none", or a file: Keras' VGG16 as HDF5, `.weights.h5`
-            or `.keras`, with or without its top.
+            Keras), "none", or a file, with or without its top: Keras' VGG16
+            as HDF5, `.weights.h5` or `.keras`; `.npz` of arrays NAME/kernel
+            [3, 3, C, C'] and NAME/bias [C'] (or NAME_W and NAME_b); or
+            `.onnx`. Its network must take what Keras' takes: BGR less the
+            channel means, 0..255.
 
     Raises:
         UserError: where they are missing, unreadable or do not fit, with
@@ -90,7 +93,12 @@ def _imagenet() -> _Convolutions:
 
 
 def _from_file(source: str) -> _Convolutions:
-    with open_plain(source) as file:
+    if source.endswith(".npz"):
+        with ArrayArchive(source) as archive:
+            return _in_order({n: _finite(archive, n) for n in archive.names})
+    with open_plain(source, _MOST_BYTES) as file:
+        if source.endswith(".onnx"):
+            return _of_graph(file.read())
         if source.endswith(".keras"):
             with _member(file) as weights:
                 return _in_order(_arrays(weights))
@@ -116,6 +124,54 @@ def _arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     return read_datasets(file, lambda path: "conv" in path, _LARGEST)
 
 
+def _finite(archive: ArrayArchive, name: str) -> np.ndarray:
+    values = archive.read(name)
+    if values.dtype.kind != "f" or not np.isfinite(values).all():
+        raise UnfitFileError(f"{name}: holds no finite numbers")
+    return values
+
+
+def _of_graph(content: bytes) -> _Convolutions:
+    """The convolutions of an ONNX model, as its nodes apply them."""
+    try:
+        import onnx
+        from onnx import external_data_helper, numpy_helper
+    except ImportError as error:
+        raise UnfitFileError(
+            "ONNX files are read by the package onnx (pip install onnx)"
+        ) from error
+    try:
+        graph = onnx.load_model_from_string(content).graph
+        tensors = {tensor.name: tensor for tensor in graph.initializer}
+        if any(map(external_data_helper.uses_external_data, tensors.values())):
+            raise UnfitFileError("its values lie in other files")
+        arrays = {n: numpy_helper.to_array(t) for n, t in tensors.items()}
+    except UnfitFileError:
+        raise
+    # The library raises many types for broken files.
+    except Exception as error:
+        raise UnfitFileError(first_line(error)) from error
+    added = {
+        name: node
+        for node in graph.node
+        if node.op_type == "Add"
+        for name in node.input
+    }
+    found = []
+    for node in graph.node:
+        if node.op_type != "Conv":
+            continue
+        kernel = arrays.get(node.input[1], np.zeros(0))
+        names = node.input[2:] or added.get(node.output[0], node).input
+        biases = [arrays[n].ravel() for n in names if n in arrays]
+        if kernel.ndim != 4 or not biases or biases[-1].size != len(kernel):
+            raise UnfitFileError(f"{node.name}: holds no kernel and bias")
+        if not np.isfinite(kernel).all() or not np.isfinite(biases[-1]).all():
+            raise UnfitFileError(f"{node.name}: holds no finite numbers")
+        found.append((kernel.transpose(2, 3, 1, 0), biases[-1]))
+    return found
+
+
 def _in_order(arrays: dict[str, np.ndarray]) -> _Convolutions:
     """The convolutions among arrays: groups of a kernel and its bias.
 
@@ -123,7 +179,8 @@ def _in_order(arrays: dict[str, np.ndarray]) -> _Convolutions:
     """
     groups: dict[str, dict[int, np.ndarray]] = {}
     for path, values in arrays.items():
-        groups.setdefault(path.rpartition("/")[0], {})[values.ndim] = values
+        name = re.sub(r"([/_.](kernel|bias|weight|[wWb\d])(:0)?)$", "", path)
+        groups.setdefault(name, {})[values.ndim] = values
     found = []
     for name in sorted(groups, key=_by_numbers):
         kernel, bias = groups[name].get(4), groups[name].get(1)

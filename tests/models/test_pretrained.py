@@ -1,9 +1,13 @@
 """Starting from given weights: every accepted form, every clear refusal."""
 
+import functools
+
 import h5py
 import keras
 import numpy as np
+import onnx
 import pytest
+from onnx import helper
 
 import mgtl_tf
 from mgtl_tf.utils.errors import UserError
@@ -61,6 +65,93 @@ def test_both_branches_get_the_files_weights(files, name):
                 convolution.get_weights(), expected, strict=True
             ):
                 np.testing.assert_array_equal(ours, theirs)
+
+
+def _kernels(narrow):
+    """Random weights of the narrow model's shapes, by layer name."""
+    random = np.random.default_rng(1)
+    return {
+        layer.name: (
+            random.normal(size=layer.kernel.shape).astype("f4"),
+            random.normal(size=layer.bias.shape).astype("f4"),
+        )
+        for layer in narrow.backbones[0].convolutions
+    }
+
+
+def _write_npz(path, weights, kernel="/kernel", bias="/bias"):
+    arrays = {name + kernel: k for name, (k, _) in weights.items()}
+    arrays |= {name + bias: b for name, (_, b) in weights.items()}
+    arrays |= {"fc6" + kernel: np.ones((8, 8)), "fc6" + bias: np.ones(8)}
+    # In no order of the network.
+    np.savez(path, **dict(sorted(arrays.items(), reverse=True)))
+
+
+def _write_onnx(path, weights, bias_in_add=False, place=None):
+    """A chain of convolutions, its weights [C', C, 3, 3] as in ONNX."""
+    nodes, tensors, last = [], [], "images"
+    for name, (kernel, bias) in weights.items():
+        kernel = np.ascontiguousarray(kernel.transpose(3, 2, 0, 1))
+        inputs = [last, name + "_k"]
+        if bias_in_add:
+            nodes.append(helper.make_node("Conv", inputs, [name + "_c"]))
+            inputs, kind = [name + "_c", name + "_b"], "Add"
+            bias = bias.reshape(1, -1, 1, 1)
+        else:
+            inputs, kind = [*inputs, name + "_b"], "Conv"
+        nodes.append(helper.make_node(kind, inputs, [name]))
+        tensors += [
+            onnx.numpy_helper.from_array(kernel, name + "_k"),
+            onnx.numpy_helper.from_array(bias, name + "_b"),
+        ]
+        last = name
+    if place is not None:
+        onnx.external_data_helper.set_external_data(tensors[0], str(place))
+        tensors[0].ClearField("raw_data")
+    ends = [
+        [helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)]
+        for name in ("images", last)
+    ]
+    graph = helper.make_graph(nodes, "vgg", *ends, tensors)
+    path.write_bytes(helper.make_model(graph).SerializeToString())
+
+
+WRITERS = {
+    "v.npz": _write_npz,
+    "named_W.npz": functools.partial(_write_npz, kernel="_W", bias="_b"),
+    "v.onnx": _write_onnx,
+    "added.onnx": functools.partial(_write_onnx, bias_in_add=True),
+}
+
+
+@pytest.mark.parametrize("name", WRITERS)
+def test_arrays_and_graphs_give_their_weights(narrow, tmp_path, name):
+    weights = _kernels(narrow)
+    WRITERS[name](tmp_path / name, weights)
+    narrow.start_from(str(tmp_path / name))
+    for backbone in narrow.backbones:
+        for layer in backbone.convolutions:
+            for ours, theirs in zip(
+                layer.get_weights(), weights[layer.name], strict=True
+            ):
+                np.testing.assert_array_equal(ours, theirs)
+    content = (tmp_path / name).read_bytes()
+    (tmp_path / name).write_bytes(content[: len(content) // 2])
+    assert _refusal(narrow, tmp_path / name)
+    weights.pop("block3_conv2")
+    WRITERS[name](tmp_path / name, weights)
+    assert "holds 12 convolutions" in _refusal(narrow, tmp_path / name)
+    weights = _kernels(narrow)
+    weights["block1_conv2"][0][0, 0, 0, 0] = np.nan
+    WRITERS[name](tmp_path / name, weights)
+    assert "finite" in _refusal(narrow, tmp_path / name)
+
+
+def test_a_graph_whose_values_lie_elsewhere_is_refused(narrow, tmp_path):
+    place = tmp_path / "values"
+    place.write_bytes(bytes(10_000))
+    _write_onnx(tmp_path / "v.onnx", _kernels(narrow), place=place)
+    assert "other files" in _refusal(narrow, tmp_path / "v.onnx")
 
 
 def test_none_leaves_the_weights_alone(narrow):
