@@ -7,6 +7,7 @@ traceback, hang, or take over 2 GB.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import random
 import shutil
@@ -72,20 +73,21 @@ def fuzz(
     shutil.rmtree(tried, ignore_errors=True)
     shutil.copytree(root / "sound", tried)
     files = sorted({p for f in kind.name.split() for p in tried.glob(f)})
-    watched = start(lambda: kind.begin(tried))
-    wanted = watched.ask()
-    if wanted[0] != "answer":
-        raise RuntimeError(f"{kind.name}: sound files give {wanted}")
     counts: Counter = Counter()
-    for number in range(tries):
-        rng = random.Random(f"{seed} {kind.name} {number}")
-        path = rng.choice(files)
-        what = _change(kind, path, root, rng)
-        outcome, words = _outcome(kind, watched, wanted[1], path, root)
-        counts[outcome] += 1
-        if outcome in BAD:
-            print(f"{kind.name} {number}: {outcome}: {what}: {words}"[-1500:])
-    watched.close()
+    with contextlib.closing(start(lambda: kind.begin(tried))) as watched:
+        wanted = watched.ask()
+        if wanted[0] != "answer":
+            raise RuntimeError(f"{kind.name}: sound files give {wanted}")
+        for number in range(tries):
+            rng = random.Random(f"{seed} {kind.name} {number}")
+            path = rng.choice(files)
+            what = _change(kind, path, root, rng)
+            outcome, words = _outcome(kind, watched, wanted[1], path, root)
+            counts[outcome] += 1
+            if outcome in BAD:
+                print(
+                    f"{kind.name} {number}: {outcome}: {what}: {words}"[-1500:]
+                )
     return counts
 
 

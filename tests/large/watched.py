@@ -60,8 +60,9 @@ class Watched:
     def _start(self) -> None:
         context = multiprocessing.get_context("fork")
         self._pipe, theirs = context.Pipe()
+        # No daemon, since reading a MATLAB file starts a process.
         self._process = context.Process(
-            target=_answer, args=(self._begin, theirs), daemon=True
+            target=_answer, args=(self._begin, theirs)
         )
         self._process.start()
         theirs.close()
