@@ -136,7 +136,14 @@ def _checked(path: Path, content: Mapping[str, Any]) -> ModelDetails:
         path, ModelDetails, _REMEDY, sealed=not old, version=version
     )
     try:
-        RunConfig.of_parts(details.config, str(path))
+        run = RunConfig.of_parts(details.config, str(path))
     except UserError as error:
         raise damaged(path, error, _REMEDY) from error
+    if (details.image_size, details.ground_crop) != (
+        run.model.image_size,
+        run.data.ground_crop,
+    ):
+        raise damaged(
+            path, "image_size and ground_crop are not its config's", _REMEDY
+        )
     return details

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,11 @@ import tensorflow as tf
 from mgtl_tf import build_model
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
+from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.export.saved_model import export_model, model_hash
 from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.json_files import sealed_text
 from polar.image_files import read_image
 from tests.exports import CONFIG, picture
 
@@ -190,6 +193,22 @@ def test_model_json_names_the_weights(tiny_export, details):
     assert model_hash(other, config) == details["model_hash"]
     uncropped = config.replace(ground_crop=(0.0, 1.0))
     assert model_hash(other, uncropped) != details["model_hash"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("image_size", [0, 160]), ("ground_crop", [0.0, 0.5])]
+)
+def test_sizes_that_are_not_the_networks_are_refused(
+    tiny_export, tmp_path, name, value
+):
+    """Found by the fuzz run: OpenCV raised, or another picture was cut."""
+    folder = tmp_path / "export"
+    shutil.copytree(tiny_export.folder, folder)
+    content = json.loads((folder / "model.json").read_text())
+    content.pop("sha256")
+    (folder / "model.json").write_text(sealed_text({**content, name: value}))
+    with pytest.raises(UserError, match="model.json: damaged .*not its config"):
+        read_details(folder)
 
 
 def test_other_files_are_not_replaced(tiny_export, tmp_path):
