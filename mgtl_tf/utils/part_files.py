@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 import json
 import math
 import os
@@ -26,7 +27,12 @@ import numpy as np
 from mgtl_tf.utils.atomic_io import atomic_write, sync
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json
-from mgtl_tf.utils.plain_files import UnfitFileError, open_plain, read_bytes
+from mgtl_tf.utils.plain_files import (
+    UnfitFileError,
+    open_plain,
+    quoted,
+    read_bytes,
+)
 
 UNFINISHED_JSONL = "unfinished.jsonl"
 """The journal's name in a folder that grows."""
@@ -199,13 +205,22 @@ def read_journal(
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
-    """What differs between two plans: "image_size is [8, 20], not [9, 20]"."""
+    """What differs between two plans: "image_size is [8, 20], not [9, 20]".
+
+    At most five differences, each shortened: `found` may be of any origin.
+    """
     wanted = json.loads(json.dumps(wanted))
-    return "; ".join(
-        f"{name} is {found.get(name)}, not {wanted.get(name)}"
+    different = (
+        f"{_brief(name)} is {_brief(found.get(name))}, not"
+        f" {_brief(wanted.get(name))}"
         for name in {**found, **wanted}
         if found.get(name) != wanted.get(name)
     )
+    return "; ".join(itertools.islice(different, 5))
+
+
+def _brief(value: Any) -> str:
+    return quoted(str(value))[1:-1]
 
 
 def _require_regular(path: Path) -> None:

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 
 from mgtl_tf.utils import part_files
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.part_files import Journal, RowFile, read_journal
+from mgtl_tf.utils.part_files import (
+    Journal,
+    RowFile,
+    differences,
+    read_journal,
+)
 
 PLAN = {"seed": 3, "size": [2, 4]}
 
@@ -109,3 +114,12 @@ def test_rows_are_synced_meanwhile_and_no_failure_is_lost(
             later()
         journal._syncing = None
     journal.close()
+
+
+def test_differences_stay_short_whatever_a_file_says():
+    wanted = {"image_size": (9, 20), "crop": "top"}
+    assert differences({"image_size": [8, 20], "crop": "top"}, wanted) == (
+        "image_size is [8, 20], not [9, 20]"
+    )
+    crafted = {f"{'y' * 999}{n}": ["y" * 10**5] for n in range(999)}
+    assert len(differences(crafted, wanted)) < 1500
