@@ -11,10 +11,10 @@ class ConfiguredLayer(keras.layers.Layer):
     """A layer that keeps its constructor's arguments as attributes."""
 
     def get_config(self):
-        arguments = inspect.signature(type(self).__init__).parameters
-        names = set(arguments) - {"self", "kwargs"}
-        own = {name: getattr(self, name) for name in arguments if name in names}
-        return {**super().get_config(), **own}
+        """The constructor's arguments."""
+        names = inspect.signature(type(self).__init__).parameters
+        own = [name for name in names if name not in ("self", "kwargs")]
+        return {**super().get_config(), **{n: getattr(self, n) for n in own}}
 
     def compute_output_shape(self, input_shape):
         """That of the (first) input, unless a layer says otherwise."""

@@ -77,6 +77,9 @@ def _assign_convolutions(layers: list[Any], found: _Convolutions) -> None:
                 f"{layer.name} has shape {kernel.shape}, the model needs"
                 f" {wanted}; only width_multiplier=1 fits VGG-16's weights"
             )
+        if not (np.isfinite(kernel).all() and np.isfinite(bias).all()):
+            raise UnfitFileError(f"{layer.name} holds no finite numbers")
+    for layer, (kernel, bias) in zip(layers, found, strict=True):
         layer.kernel.assign(kernel)
         layer.bias.assign(bias)
 
@@ -95,7 +98,7 @@ def _imagenet() -> _Convolutions:
 def _from_file(source: str) -> _Convolutions:
     if source.endswith(".npz"):
         with ArrayArchive(source) as archive:
-            return _in_order({n: _finite(archive, n) for n in archive.names})
+            return _in_order({n: archive.read(n, "f") for n in archive.names})
     with open_plain(source, _MOST_BYTES) as file:
         if source.endswith(".onnx"):
             return _of_graph(file.read())
@@ -122,13 +125,6 @@ def _member(file: BinaryIO) -> Iterator[BinaryIO]:
 
 def _arrays(file: BinaryIO) -> dict[str, np.ndarray]:
     return read_datasets(file, lambda path: "conv" in path, _LARGEST)
-
-
-def _finite(archive: ArrayArchive, name: str) -> np.ndarray:
-    values = archive.read(name)
-    if values.dtype.kind != "f" or not np.isfinite(values).all():
-        raise UnfitFileError(f"{name}: holds no finite numbers")
-    return values
 
 
 def _of_graph(content: bytes) -> _Convolutions:
@@ -166,8 +162,6 @@ def _of_graph(content: bytes) -> _Convolutions:
         biases = [arrays[n].ravel() for n in names if n in arrays]
         if kernel.ndim != 4 or not biases or biases[-1].size != len(kernel):
             raise UnfitFileError(f"{node.name}: holds no kernel and bias")
-        if not np.isfinite(kernel).all() or not np.isfinite(biases[-1]).all():
-            raise UnfitFileError(f"{node.name}: holds no finite numbers")
         found.append((kernel.transpose(2, 3, 1, 0), biases[-1]))
     return found
 

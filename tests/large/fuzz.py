@@ -85,9 +85,8 @@ def fuzz(
             outcome, words = _outcome(kind, watched, wanted[1], path, root)
             counts[outcome] += 1
             if outcome in BAD:
-                print(
-                    f"{kind.name} {number}: {outcome}: {what}: {words}"[-1500:]
-                )
+                words = str(words)[-1200:]
+                print(f"{kind.name} {number}: {outcome}: {what}: {words}")
     return counts
 
 

@@ -57,19 +57,14 @@ class SearchEngine:
         if rows is not None:
             rows = _checked_rows(rows, len(gallery))
             return nearest(queries, gallery, min(top_k, len(rows)), rows)
-        count = self._wanted(top_k)
-        if len(queries) and count < len(gallery):
-            found = self._candidates(queries, count)
-            return rerank(queries, gallery, found, top_k)
-        return nearest(queries, gallery, min(top_k, len(gallery)))
+        found = self._candidates(queries, top_k) if len(queries) else None
+        if found is None:
+            return nearest(queries, gallery, min(top_k, len(gallery)))
+        return rerank(queries, gallery, found, top_k)
 
-    def _wanted(self, top_k: int) -> int:
-        """How many candidates are needed; from N on, all rows are compared."""
-        return len(self._descriptors)
-
-    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
-        """Rows, int64 [Q, count]; -1 where there are fewer."""
-        raise NotImplementedError
+    def _candidates(self, queries: np.ndarray, top_k: int) -> np.ndarray | None:
+        """Rows, int64 [Q, R], -1 where there are fewer; None for all rows."""
+        return None
 
 
 def _check_shapes(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:

@@ -177,8 +177,8 @@ class FaissSearch(SearchEngine):
                 index_params=refined
             )
 
-    def _wanted(self, top_k: int) -> int:
-        return max(self._settings.reranked, _RERANKED * top_k)
-
-    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
+    def _candidates(self, queries: np.ndarray, top_k: int) -> np.ndarray | None:
+        count = max(self._settings.reranked, _RERANKED * top_k)
+        if count >= len(self._descriptors):
+            return None
         return self._index.search(queries, count, params=self._parameters)[1]

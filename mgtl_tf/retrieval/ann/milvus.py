@@ -92,11 +92,10 @@ class MilvusSearch(SearchEngine):
                 )
             self._client.load_collection(self._collection)
 
-    def _wanted(self, top_k: int) -> int:
-        wanted = top_k + _SURPLUS
-        return wanted if wanted <= _MOST else len(self._descriptors)
-
-    def _candidates(self, queries: np.ndarray, count: int) -> np.ndarray:
+    def _candidates(self, queries: np.ndarray, top_k: int) -> np.ndarray | None:
+        count = top_k + _SURPLUS
+        if count > _MOST or count >= len(self._descriptors):
+            return None
         settings = dict(self._parameters)
         if "ef" in settings:
             settings["ef"] = max(settings["ef"], count)
