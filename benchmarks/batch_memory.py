@@ -20,11 +20,11 @@ import numpy as np
 from absl import app, flags
 
 from mgtl_tf.export.model_folder import read_details
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.batch_size import (
+from mgtl_tf.galleries.batch_size import (
     automatic_batch_size,
     image_bytes,
 )
+from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.utils.memory import resident_bytes
 
 _MODEL = flags.DEFINE_string(

@@ -27,15 +27,15 @@ import numpy as np
 from absl import app, flags
 
 from benchmarks.yardstick import timed, unit_rows
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.manifest import write_manifest
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import SearchEngine, build_engine, open_engine
 from mgtl_tf.retrieval.ann.measuring import (
     compare,
     gallery_noise,
     synthetic_queries,
 )
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.manifest import write_manifest
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.utils.memory import resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 1_000_000, "N", lower_bound=2000)

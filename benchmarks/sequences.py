@@ -26,14 +26,14 @@ from typing import cast
 import numpy as np
 from absl import flags
 
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY
 from mgtl_tf.retrieval.calibration.reliability import reliability
 from mgtl_tf.retrieval.calibration.stored import Calibration, fingerprint
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.sequence.validation import join_drives
 from mgtl_tf.utils.errors import UserError

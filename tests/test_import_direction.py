@@ -25,6 +25,7 @@ ROAD = [
     ["mgtl_tf.training"],
     ["mgtl_tf.evaluation"],
     ["mgtl_tf.export"],
+    ["mgtl_tf.galleries"],
     ["mgtl_tf.retrieval"],
     ["mgtl_tf.analysis"],
     ["mgtl_tf.reproduction"],

@@ -1,1 +1,1 @@
-"""From descriptors to places: gallery index, search, pictures, report."""
+"""From descriptors to places: search, localizer, pictures, report."""

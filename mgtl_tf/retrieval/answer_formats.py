@@ -10,8 +10,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answers import Answer, Located
-from mgtl_tf.retrieval.galleries.places import Place
 from polar.text import csv_text, printable, utf8_text
 
 _HEADER = "similarity    latitude   longitude  metres from 1"

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.ann import SearchEngine
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.utils.geodesy import geodesic_metres
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from itertools import repeat
 from typing import Any
 
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.retrieval.answers import Located, answers_of, true_answers
 from mgtl_tf.retrieval.calibration.stored import load_calibration
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.prior import rows_near
 from mgtl_tf.retrieval.queries import Unreadable, raise_unreadable
 from mgtl_tf.retrieval.searcher import SearchedBatch, Searcher

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
+from mgtl_tf.galleries.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
 from polar.gpano import Panorama, rotate_to_north

@@ -13,7 +13,7 @@ from mgtl_tf.datasets.csv_table import (
     headless_rows,
     read_rows,
 )
-from mgtl_tf.retrieval.galleries.places import is_pair_list, place_id
+from mgtl_tf.galleries.places import is_pair_list, place_id
 from mgtl_tf.utils.errors import UserError
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")

@@ -11,10 +11,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import Index, load_index
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.gallery import Index, load_index
 from mgtl_tf.retrieval.headings import best_rotations, rotations
 from mgtl_tf.retrieval.queries import (
     Query,

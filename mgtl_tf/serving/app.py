@@ -28,8 +28,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.templating import Jinja2Templates
 from starlette.types import ASGIApp
 
+from mgtl_tf.galleries.encoder import UnreadableImage
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.encoder import UnreadableImage
 from mgtl_tf.retrieval.headings import rotations, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.serving.decoding import MOST_PIXELS, PROCESSES, Decoders

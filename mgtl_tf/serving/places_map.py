@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.tiling.crop_settings import trained_on
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.tiling.crop_settings import trained_on
 from mgtl_tf.utils.geodesy import earth_centred
 
 MOST_POINTS = 200_000

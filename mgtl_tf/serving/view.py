@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 
 from mgtl_tf.datasets.preprocess import read_file
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.answer_formats import plain, presumed
 from mgtl_tf.retrieval.answers import Answer, Located
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.limits import Refused
 from mgtl_tf.utils.errors import UserError

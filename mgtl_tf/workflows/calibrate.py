@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.calibration.calibration_set import (
     AWAY,
     CalibrationSet,
@@ -27,8 +29,6 @@ from mgtl_tf.retrieval.calibration.stored import (
     fingerprint,
     save_calibration,
 )
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import read_locations
 from mgtl_tf.retrieval.query_files import QueryFile, known_queries
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence.parameters import fit_sequence_model

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.retrieval.ann import build_engine, require_engine, summary
-from mgtl_tf.retrieval.galleries.gallery import load_index
 from mgtl_tf.utils.errors import UserError
 
 

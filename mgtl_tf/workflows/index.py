@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.export.model_folder import read_details
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.batch_size import automatic_batch_size
-from mgtl_tf.retrieval.galleries.builder import Built, build_index
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.shards import (
+from mgtl_tf.galleries.batch_size import automatic_batch_size
+from mgtl_tf.galleries.builder import Built, build_index
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.shards import (
     finished_shard,
     join_shards,
     missing_shards,
     require_shard_folder,
 )
-from mgtl_tf.retrieval.galleries.sources import ImageSource, JoinedSource, Shard
-from mgtl_tf.retrieval.tiling.finding import find_images
+from mgtl_tf.galleries.sources import ImageSource, JoinedSource, Shard
+from mgtl_tf.galleries.tiling.finding import find_images
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.atomic_io import INDEX_JSON
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.galleries.places import place_id
 from mgtl_tf.retrieval.answer_formats import FORMATS, PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
-from mgtl_tf.retrieval.galleries.places import place_id
 from mgtl_tf.retrieval.headings import UNTRAINED, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import query_files

@@ -16,7 +16,7 @@ from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
 from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.export.saved_model import export_model, model_hash
-from mgtl_tf.retrieval.encoder import Encoder, UnreadableImage
+from mgtl_tf.galleries.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 from polar.image_files import read_image

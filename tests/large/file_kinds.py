@@ -22,6 +22,11 @@ from mgtl_tf.datasets.cvusa import read_cvusa
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
 from mgtl_tf.export.saved_model import export_model
+from mgtl_tf.galleries.builder import SatelliteEncoder, build_index
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.growing import GrowingGallery
+from mgtl_tf.galleries.places import find_places
 from mgtl_tf.models import build_model
 from mgtl_tf.models.pretrained_vit import vit_names
 from mgtl_tf.reproduction.publish import write_page
@@ -34,11 +39,6 @@ from mgtl_tf.retrieval.calibration.stored import (
     load_calibration,
     save_calibration,
 )
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.builder import SatelliteEncoder, build_index
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.growing import GrowingGallery
-from mgtl_tf.retrieval.galleries.places import find_places
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.training.checkpoint import Checkpoints, load_model

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answer_formats import (
     PATH_FORMATS,
     as_csv,
@@ -21,7 +22,6 @@ from mgtl_tf.retrieval.answer_formats import (
     as_table,
 )
 from mgtl_tf.retrieval.answers import Answer, Located
-from mgtl_tf.retrieval.galleries.places import Place
 
 
 @pytest.fixture

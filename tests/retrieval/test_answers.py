@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answers import answers_of, locate
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
 
 
 @pytest.fixture

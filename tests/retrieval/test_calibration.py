@@ -6,6 +6,8 @@ import json
 import numpy as np
 import pytest
 
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.calibration.confidence import Confidence
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
@@ -15,8 +17,6 @@ from mgtl_tf.retrieval.calibration.stored import (
     near_first,
     save_calibration,
 )
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text

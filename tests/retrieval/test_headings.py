@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.answer_formats import as_table, plain
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.headings import (
     best_rotations,
     rotations,

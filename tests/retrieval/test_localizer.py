@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 import mgtl_tf
+from mgtl_tf.galleries.builder import build_index
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import open_engine
-from mgtl_tf.retrieval.galleries.builder import build_index
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode

@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from mgtl_tf.datasets.preprocess import read_image
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answers import Answer, Located
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.report.charts import chart
 from mgtl_tf.retrieval.report.pictures import (
     draw_located,

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answers import Answer, Located
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.serving.app import create_app
 from mgtl_tf.serving.limits import Limits
 from mgtl_tf.serving.server import ConnectionLimits, bind, uvicorn_server

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.serving import places_map
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
 from mgtl_tf.serving.view import confidence_in_words, jpeg

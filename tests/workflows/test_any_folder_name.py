@@ -10,8 +10,8 @@ import pytest
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.shards import join_shards
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.shards import join_shards
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.engines import build_gallery_engine

@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.galleries.builder import build_index
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.calibration.calibration_set import search_queries
-from mgtl_tf.retrieval.galleries.builder import build_index
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.searcher import Searcher

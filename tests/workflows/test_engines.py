@@ -6,11 +6,11 @@ import re
 import numpy as np
 import pytest
 
+from mgtl_tf.galleries.builder import build_index
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.places import Place
+from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.retrieval.ann import open_engine
-from mgtl_tf.retrieval.galleries.builder import build_index
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.places import Place
-from mgtl_tf.retrieval.galleries.sources import FileSource
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.engines import (
     build_gallery_engine,

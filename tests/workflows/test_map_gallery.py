@@ -8,15 +8,15 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.retrieval.encoder import Encoder
-from mgtl_tf.retrieval.galleries.gallery import load_index
-from mgtl_tf.retrieval.galleries.sources import Shard
+from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.sources import Shard
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery, maintain_gallery
 from mgtl_tf.workflows.locate import locate_images
 from polar.image_files import read_image
-from tests.retrieval.tiling.maps import write_map
+from tests.galleries.tiling.maps import write_map
 from tests.tiny_runs import ONE_STEP, write_image, write_run
 
 SIZE = ONE_STEP.image_size

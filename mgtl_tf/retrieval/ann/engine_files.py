@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.faiss_search import SearchSettings
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.atomic_io import ENGINE_JSON, INDEX_JSON, atomic_write
 from mgtl_tf.utils.checksums import (
     BlockChecksums,

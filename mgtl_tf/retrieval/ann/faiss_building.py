@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.engine_files import (
     FAISS_FILE,
@@ -28,7 +29,6 @@ from mgtl_tf.retrieval.ann.measuring import (
     compare,
     synthetic_queries,
 )
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.atomic_folders import atomic_folder
 from mgtl_tf.utils.atomic_io import ENGINE_JSON, unwritable
 from mgtl_tf.utils.errors import UserError

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.measuring import (
     QUERY_DIFFERENCE,
@@ -25,7 +26,6 @@ from mgtl_tf.retrieval.ann.milvus import (
     release,
     require_milvus_engine,
 )
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.top_k import slices
 
 # Servers take messages of up to 64 MiB.

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.ann.faiss_building import (
     build_faiss_engine,
@@ -20,7 +21,6 @@ from mgtl_tf.retrieval.ann.milvus import (
     require_milvus_engine,
 )
 from mgtl_tf.retrieval.ann.milvus_building import build_milvus
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils.errors import UserError
 
 BACKENDS = ("faiss", "milvus")

@@ -14,8 +14,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, Confidence
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.geodesy import geodesic_metres

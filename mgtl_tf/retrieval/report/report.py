@@ -14,10 +14,10 @@ import numpy as np
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.places import Place
 from mgtl_tf.metrics import PositivePairs, ranks
 from mgtl_tf.retrieval.answers import Located, locate
-from mgtl_tf.retrieval.galleries.gallery import Index
-from mgtl_tf.retrieval.galleries.places import Place
 from mgtl_tf.retrieval.report.charts import draw_over_steps, draw_recall_curve
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
 from mgtl_tf.retrieval.report.rendering import TEMPLATES, render

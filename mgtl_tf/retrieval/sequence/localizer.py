@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.answers import Answer, Located, answers_of
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.stored import Calibration, near_first
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.searcher import SearchedBatch
 from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter
 from mgtl_tf.retrieval.sequence.motion import Motion

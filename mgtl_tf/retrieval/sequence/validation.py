@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY
 from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
 from mgtl_tf.retrieval.calibration.reliability import reliability
 from mgtl_tf.retrieval.calibration.stored import near_first
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter, SequenceModel
 from mgtl_tf.retrieval.sequence.motion import LEAST, Motion
 from mgtl_tf.retrieval.sequence.parameters import log_ratio

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann import build_engine, milvus_building
-from mgtl_tf.retrieval.galleries.gallery import Index
 
 
 def unit_rows(count, size, seed):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.ann.engine import rerank
-from mgtl_tf.retrieval.galleries.gallery import Index
 from mgtl_tf.utils import top_k as neighbours
 from mgtl_tf.utils.errors import UserError
 from tests.retrieval.ann.fill_milvus import unit_rows
