@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mgtl_tf.datasets.aerial_images import distinct_files
-from mgtl_tf.datasets.csv_table import (
-    DEGREES,
-    degrees_of,
-    header_of,
-    headless_rows,
-    read_rows,
-)
+from mgtl_tf.datasets.csv_table import DEGREES, degrees_of, read_rows
+from mgtl_tf.galleries.named_images import named_images, place_id
 from mgtl_tf.utils.errors import UserError
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-"""Files of a folder that count as images, in any case."""
-
-# CVACT's file names: the same place has one id in both views.
-_VIEW_SUFFIXES = ("_satView_polish", "_grdView")
 
 
 @dataclass(frozen=True)
@@ -41,14 +29,6 @@ class Place:
     other_ids: tuple[str, ...] = ()
 
 
-def place_id(image: Path | str) -> str:
-    """A file's stem, without the view's name that CVACT appends."""
-    stem = Path(image).stem
-    for suffix in _VIEW_SUFFIXES:
-        stem = stem.removesuffix(suffix)
-    return stem
-
-
 def find_places(
     images: Sequence[Path | str], locations: Path | str | None = None
 ) -> list[Place]:
@@ -58,10 +38,7 @@ def find_places(
     bytes, is a further id of the first place that did.
 
     Args:
-        images: files, folders (not what lies in folders inside), or CSV
-            lists: of own pairs, with a header that names the column aerial
-            and perhaps id, latitude and longitude; or without a header, the
-            first column naming files.
+        images: files, folders or CSV lists, as of `named_images`.
         locations: CSV with a header that names at least the columns id,
             latitude, longitude; rows of other ids are passed over.
 
@@ -69,7 +46,11 @@ def find_places(
         UserError: for a path that is missing, a folder without images, two
             files of one id, or a list or locations file with wrong rows.
     """
-    found = [p for path in images for p in _places(Path(path))]
+    found = [
+        Place(named.id or named.place, named.image, named.coordinates)
+        for path in images
+        for named in named_images(path, "aerial")
+    ]
     if not found:
         raise UserError("no image is named; give folders or files")
     known = {} if locations is None else read_locations(locations)
@@ -107,75 +88,6 @@ def distinct_places(places: Sequence[Place]) -> list[Place]:
                 other_ids=(*first.other_ids, place.id),
             )
     return list(joined.values())
-
-
-def _places(path: Path) -> Iterable[Place]:
-    if path.suffix.lower() == ".csv" and path.is_file():
-        if is_pair_list(path):
-            return _own_places(path)
-        return [Place(place_id(f), f) for f in _listed_files(path)]
-    return [Place(place_id(f), f) for f in _image_files(path)]
-
-
-def is_pair_list(path: Path) -> bool:
-    """Whether a CSV file has a header that names the column aerial."""
-    names = header_of(path)
-    if len(names) == 1:  # read_rows names the wrong separator
-        names = names[0].replace(";", "\t").split("\t")
-    return "aerial" in names
-
-
-def _own_places(path: Path) -> list[Place]:
-    """The aerial images of own pairs, with their ids and positions."""
-    where, places = str(path), []
-    for row in read_rows(path, ("aerial",), where):
-        name = row.values["aerial"]
-        image = path.parent / name
-        # os.path's: a name that no file can have is none, not an error.
-        if not name or not os.path.isfile(image):
-            raise UserError(
-                f"{where}: row {row.number} names the aerial image"
-                f" {name[:80]!r}, no file beside the list"
-            )
-        values = dict.fromkeys(DEGREES, "") | row.values
-        try:
-            degrees = degrees_of(values)
-        except ValueError as error:
-            raise UserError(f"{where}: row {row.number}: {error}") from None
-        own = row.values.get("id") or place_id(image)
-        places.append(Place(own, image, degrees))
-    return places
-
-
-def _image_files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
-    if not path.is_dir():
-        raise UserError(f"{path}: no such file or folder")
-    files = sorted(
-        f for f in path.iterdir() if f.suffix.lower() in IMAGE_SUFFIXES
-    )
-    if not files:
-        raise UserError(f"{path}: holds no {', '.join(IMAGE_SUFFIXES)} file")
-    return files
-
-
-def _listed_files(path: Path) -> list[Path]:
-    """The first column of a list such as CVUSA's splits/val-19zl.csv."""
-    # CVUSA's lists lie in splits/ and name files from the folder above.
-    folders = (path.parent, path.parent.parent)
-    files = []
-    for number, row in headless_rows(path, str(path)):
-        name = row[0] if row else ""
-        # os.path's: a name that no file can have is none, not an error.
-        found = [f / name for f in folders if os.path.isfile(f / name)]
-        if not found:
-            raise UserError(
-                f"{path}: row {number} names {name[:80]!r}, no file"
-                " beside the list or in the folder above"
-            )
-        files.append(found[0])
-    return files
 
 
 def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:

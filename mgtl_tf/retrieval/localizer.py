@@ -165,9 +165,8 @@ class Localizer(Searcher):
             reason = _NO_HEADING
         elif calibration is not None:
             where = self.index.coordinates[batch.rows]  # [Q, K, 2]
-            probabilities = calibration.probabilities(
-                batch.similarities, where
-            ).tolist()
+            compared = calibration.compared(batch.similarities, where)
+            probabilities = calibration.confidence(*compared).tolist()
         true_rows = [query.true_row for query in batch.queries]
         true = true_answers(batch.descriptors, self.index, true_rows)
         headings = batch.headings

@@ -10,13 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from mgtl_tf.galleries.gallery import Index
+from mgtl_tf.galleries.named_images import NamedImage, named_images
 from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.calibration.calibration_set import (
     AWAY,
     CalibrationSet,
     search_queries,
 )
-from mgtl_tf.retrieval.calibration.fit import fit
+from mgtl_tf.retrieval.calibration.fit import fit, fit_sequence_model
 from mgtl_tf.retrieval.calibration.reliability import (
     CrossValidation,
     cross_validate,
@@ -29,9 +30,7 @@ from mgtl_tf.retrieval.calibration.stored import (
     fingerprint,
     save_calibration,
 )
-from mgtl_tf.retrieval.query_files import QueryFile, known_queries
 from mgtl_tf.retrieval.searcher import Searcher
-from mgtl_tf.retrieval.sequence.parameters import fit_sequence_model
 from mgtl_tf.retrieval.sequence.validation import choose_frame_penalty
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -79,8 +78,8 @@ def calibrate_gallery(
     Args:
         model: folder that experiments.export wrote.
         gallery: folder that experiments.index wrote, with the same model.
-        queries: as of `query_files.known_queries`; panoramas that the model
-            was not trained on.
+        queries: as of `named_images`; panoramas that the model was not
+            trained on.
         metres: R, within which a first answer is right.
         locations: CSV with columns id, latitude, longitude: where the
             panoramas of these ids were taken; the others at the gallery's
@@ -97,7 +96,7 @@ def calibrate_gallery(
         raise UserError(
             f"outside_share={outside_share:g}: must be 0 or more and below 1"
         )
-    files = known_queries(queries)
+    files = named_images(queries, "ground")
     known = {} if locations is None else read_locations(locations)
     searcher = Searcher.load(model, gallery)
     return calibrate(searcher, files, metres, known, outside_share)
@@ -105,7 +104,7 @@ def calibrate_gallery(
 
 def calibrate(
     searcher: Searcher,
-    files: Sequence[QueryFile],
+    files: Sequence[NamedImage],
     metres: float,
     known: Mapping[str, tuple[float, float]],
     outside_share: float = OUTSIDE_SHARE,
@@ -181,7 +180,7 @@ def _measured(
 
 
 def _placed(
-    files: Sequence[QueryFile],
+    files: Sequence[NamedImage],
     index: Index,
     known: Mapping[str, tuple[float, float]],
 ) -> tuple[list[Path], np.ndarray, list[str]]:
@@ -201,7 +200,7 @@ def _placed(
 
 
 def _position(
-    file: QueryFile, index: Index, known: Mapping[str, tuple[float, float]]
+    file: NamedImage, index: Index, known: Mapping[str, tuple[float, float]]
 ) -> tuple[float, float] | None:
     """By the given locations, the query's list, or the gallery."""
     names = [name for name in (file.id, file.place) if name]

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.galleries.places import place_id
+from mgtl_tf.galleries.named_images import image_files, place_id
 from mgtl_tf.retrieval.answer_formats import FORMATS, PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.headings import UNTRAINED, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.query_files import query_files
 from mgtl_tf.retrieval.report.pictures import draw_located, require_picture_name
 from mgtl_tf.utils.errors import UserError
 
@@ -90,7 +89,7 @@ def locate_images(
         UserError: for a wrong path, index, place or prior, or where no image
             at all can be read, before anything is written.
     """
-    paths = query_files(images)
+    paths = image_files(images)
     _require_agreement(paths, picture, truth, sequence and unknown_heading)
     localizer = Localizer.load(model, gallery, engine, backend, uri)
     unreadable: list[str] = []

@@ -8,12 +8,12 @@ import pytest
 
 from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import find_places
 from mgtl_tf.galleries.shards import join_shards
 from mgtl_tf.galleries.sources import FileSource, JoinedSource, Shard
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
 from mgtl_tf.workflows.locate import warnings_about
@@ -93,7 +93,7 @@ def test_either_id_is_the_truth_of_a_query(folder):
 def test_calibrated_on_the_same_list(folder):
     index = load_index(folder / "index")
     localizer = Localizer(PixelEncoder(), index, open_engine(index))
-    queries = known_queries(folder / "validation.csv")
+    queries = named_images(folder / "validation.csv", "ground")
     assert (queries[6].id, queries[6].place) == ("berne-3.0", "3")
     done = calibrate(localizer, queries, 25.0, {})
     unknown = [line for line in done.left_out if "the position of" in line]
@@ -116,7 +116,12 @@ def test_a_gallery_of_the_files_alone_knows_the_list_too(folder, tmp_path):
     assert len(index.places) == COUNT and index.row("3") is not None
     localizer = Localizer(PixelEncoder(), index, open_engine(index))
     with pytest.raises(UserError, match="first answers lie within"):
-        calibrate(localizer, known_queries(folder / "validation.csv"), 25.0, {})
+        calibrate(
+            localizer,
+            named_images(folder / "validation.csv", "ground"),
+            25.0,
+            {},
+        )
 
 
 def test_shards_keep_the_other_ids(folder, tmp_path):

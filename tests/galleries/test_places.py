@@ -2,12 +2,8 @@
 
 import pytest
 
-from mgtl_tf.galleries.places import (
-    Place,
-    find_places,
-    place_id,
-    read_locations,
-)
+from mgtl_tf.galleries.named_images import place_id
+from mgtl_tf.galleries.places import Place, find_places, read_locations
 from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.utils.errors import UserError
 

@@ -26,12 +26,13 @@ from mgtl_tf.galleries.builder import SatelliteEncoder, build_index
 from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.growing import GrowingGallery
+from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import find_places
 from mgtl_tf.models import build_model
 from mgtl_tf.models.pretrained_vit import vit_names
 from mgtl_tf.reproduction.publish import write_page
 from mgtl_tf.retrieval.ann.opening import build_engine, open_engine
-from mgtl_tf.retrieval.calibration.confidence import Confidence
+from mgtl_tf.retrieval.calibration.confidence import Confidence, SequenceModel
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
     MeasuredCalibration,
@@ -39,8 +40,6 @@ from mgtl_tf.retrieval.calibration.stored import (
     load_calibration,
     save_calibration,
 )
-from mgtl_tf.retrieval.query_files import known_queries
-from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.training.checkpoint import Checkpoints, load_model
 from mgtl_tf.training.environment import describe, read_environment
 from mgtl_tf.training.logs import read_metrics
@@ -382,7 +381,7 @@ KINDS = [
     Kind("list.csv", _listed(lambda root: find_places([root / "list.csv"])), 2),
     Kind(
         "queries.csv",
-        _listed(lambda root: known_queries(root / "queries.csv")),
+        _listed(lambda root: named_images(root / "queries.csv", "ground")),
         2,
     ),
     Kind(

@@ -8,16 +8,18 @@ import pytest
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.retrieval.calibration.confidence import Confidence
+from mgtl_tf.retrieval.calibration.confidence import (
+    Confidence,
+    SequenceModel,
+    near_first,
+)
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
     MeasuredCalibration,
     fingerprint,
     load_calibration,
-    near_first,
     save_calibration,
 )
-from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 

@@ -10,7 +10,7 @@ from mgtl_tf.retrieval.calibration.calibration_set import (
     CalibrationSet,
     QueryResults,
 )
-from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
+from mgtl_tf.retrieval.calibration.confidence import Confidence, LogOdds
 from mgtl_tf.retrieval.calibration.fit import fit, held_out
 from mgtl_tf.retrieval.calibration.reliability import reliability
 
@@ -89,8 +89,10 @@ def test_log_odds_by_hand():
     near = np.array([[True, False, True]])
     # The last candidate stands once more for all that were not listed.
     expected = np.log(np.exp(9) + np.exp(5)) - np.log(np.exp(8) + np.exp(5))
-    assert log_odds(similarities, near, 10.0) == pytest.approx([expected])
-    alone = log_odds(np.array([[0.9]]), np.array([[True]]), 10.0)
+    assert LogOdds(10.0).log_odds(similarities, near) == pytest.approx(
+        [expected]
+    )
+    alone = LogOdds(10.0).log_odds(np.array([[0.9]]), np.array([[True]]))
     assert alone == pytest.approx([0.0])
 
 

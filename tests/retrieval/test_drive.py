@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyproj import Geod
 
+from mgtl_tf.retrieval.calibration.confidence import SequenceModel
 from mgtl_tf.retrieval.sequence.bayes_filter import (
     EDGE,
     SWITCH,
     BayesFilter,
-    SequenceModel,
 )
 from mgtl_tf.retrieval.sequence.motion import ASTRAY, Motion
 from mgtl_tf.utils.errors import UserError

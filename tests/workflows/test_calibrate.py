@@ -9,11 +9,11 @@ import pytest
 
 from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
 from mgtl_tf.retrieval.calibration.calibration_set import search_queries
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.retrieval.query_files import known_queries
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence import validation
 from mgtl_tf.utils.errors import UserError
@@ -73,7 +73,9 @@ def localizer(folder):
 @pytest.fixture(scope="module")
 def calibrated(folder):
     """With the calibration in memory."""
-    calibrate(opened(folder), known_queries(folder / "ground"), 25.0, {})
+    calibrate(
+        opened(folder), named_images(folder / "ground", "ground"), 25.0, {}
+    )
     return opened(folder)
 
 
@@ -89,7 +91,7 @@ def brute_force(folder, metres):
 
 
 def test_writes_what_the_localizer_then_tells(folder, localizer):
-    files = known_queries(folder / "ground")
+    files = named_images(folder / "ground", "ground")
     done = calibrate(localizer, files, 25.0, {}, outside_share=0.0)
     right = brute_force(folder, 25.0)
     assert done.calibration.measured.queries == COUNT
@@ -120,7 +122,7 @@ def test_writes_what_the_localizer_then_tells(folder, localizer):
 
 def test_queries_are_also_tried_without_their_places(folder, localizer):
     """Against all similarities at once, with what is near struck out."""
-    files = known_queries(folder / "ground")[::-1]
+    files = named_images(folder / "ground", "ground")[::-1]
     encoder, index = localizer.encoder, localizer.index
     views = encoder.encode_ground([read_image(f.image) for f in files])
     similarities = views @ index.descriptors.T
@@ -149,7 +151,7 @@ def test_queries_are_also_tried_without_their_places(folder, localizer):
 
 def test_a_share_from_outside_is_expected_and_told(folder, localizer):
     """Panoramas of nowhere are then doubted more."""
-    files = known_queries(folder / "ground")
+    files = named_images(folder / "ground", "ground")
     random = np.random.default_rng(5)
     strangers = random.integers(0, 255, (60, 4, 4, 3), np.uint8)
     told = {}
@@ -180,7 +182,7 @@ def test_a_share_from_outside_is_expected_and_told(folder, localizer):
 
 
 def test_a_gallery_that_is_all_near_has_no_outside(folder, localizer):
-    files = known_queries(folder / "ground")
+    files = named_images(folder / "ground", "ground")
     with pytest.raises(UserError, match=r"share=0.1: only 4\d queries leave a"):
         calibrate(localizer, files, 640.0, {})
 
@@ -192,24 +194,26 @@ def test_a_damaged_calibration_is_written_again(folder, localizer):
     with pytest.raises(UserError, match="run experiments.calibrate again"):
         opened(folder)
     searcher = Searcher(localizer.encoder, localizer.index, localizer.engine)
-    calibrate(searcher, known_queries(folder / "ground"), 25.0, {})
+    calibrate(searcher, named_images(folder / "ground", "ground"), 25.0, {})
     again = opened(folder)
     assert again.calibration.measured.queries == COUNT
 
 
 def test_positions_of_the_queries_themselves(folder, localizer):
     """All taken 200 m from where the gallery has their id: none is right."""
-    files = known_queries(folder / "ground")
+    files = named_images(folder / "ground", "ground")
     away = {f"{i:03d}": (46.9 + (i + 20) * STEP, 7.4) for i in range(COUNT)}
     with pytest.raises(UserError, match="first answers lie within 25 m"):
         calibrate(localizer, files[:60], 25.0, away)
 
 
 def test_what_cannot_be_used_is_named(folder, localizer, tmp_path):
-    files = known_queries(folder / "ground")
+    files = named_images(folder / "ground", "ground")
     for name in ("999.png", "007.png"):
         (tmp_path / name).write_bytes(b"no image")
-    done = calibrate(localizer, files + known_queries(tmp_path), 25.0, {})
+    done = calibrate(
+        localizer, files + named_images(tmp_path, "ground"), 25.0, {}
+    )
     assert done.calibration.measured.queries == COUNT
     assert len(done.left_out) == 2
     assert "999.png: neither the gallery nor the given" in done.left_out[0]
@@ -218,7 +222,7 @@ def test_what_cannot_be_used_is_named(folder, localizer, tmp_path):
 
 @pytest.mark.parametrize("count", [0, 5, 49])
 def test_too_few(folder, localizer, count):
-    files = known_queries(folder / "ground")[:count]
+    files = named_images(folder / "ground", "ground")[:count]
     with pytest.raises(UserError, match="50 queries with 5 of each kind"):
         calibrate(localizer, files, 25.0, {})
     assert not (folder / "index/calibration.json").exists()
@@ -299,16 +303,16 @@ def test_lists_of_queries(tmp_path):
         (tmp_path / "panos" / name).write_bytes(b"x")
     cvusa = tmp_path / "splits/val.csv"
     cvusa.write_text("sat/1.jpg,panos/a.jpg,x.png\nsat/2.jpg,panos/b.jpg,y\n")
-    found = known_queries(cvusa)
+    found = named_images(cvusa, "ground")
     assert [(f.image.name, f.place) for f in found] == [
         ("a.jpg", "1"),
         ("b.jpg", "2"),
     ]
     own = tmp_path / "own.csv"
     own.write_text("id,ground,aerial\nz,panos/b.jpg,tiles/7.tif\n")
-    (only,) = known_queries(own)
+    (only,) = named_images(own, "ground")
     assert (only.image.name, only.place, only.id) == ("b.jpg", "7", "z")
-    folder = known_queries(tmp_path / "panos")
+    folder = named_images(tmp_path / "panos", "ground")
     assert [f.place for f in folder] == ["a", "b"]
 
 
@@ -325,7 +329,7 @@ def test_wrong_lists(tmp_path, text, message):
     path = tmp_path / "list.csv"
     path.write_text(text)
     with pytest.raises(UserError, match=message) as error:
-        known_queries(path)
+        named_images(path, "ground")
     assert "\n" not in str(error.value)
 
 
@@ -335,7 +339,7 @@ def test_wrong_requests(tmp_path):
     for share in (-0.1, 1.0, float("nan")):
         with pytest.raises(UserError, match="outside_share=.*: must be 0 "):
             calibrate_gallery("m", "g", tmp_path, outside_share=share)
-    with pytest.raises(UserError, match="none: no folder and no .csv"):
+    with pytest.raises(UserError, match="none: no such file or folder"):
         calibrate_gallery("m", "g", tmp_path / "none")
     with pytest.raises(UserError, match="holds no .jpg"):
         calibrate_gallery("m", "g", tmp_path)

@@ -14,8 +14,11 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, log_odds
-from mgtl_tf.retrieval.calibration.stored import near_first
+from mgtl_tf.retrieval.calibration.confidence import (
+    CANDIDATES,
+    features,
+    near_first,
+)
 from mgtl_tf.retrieval.queries import Unreadable
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
@@ -59,9 +62,8 @@ class QueryResults:
         return np.isfinite(self.similarities[:, 0])
 
     def features(self, sharpness: float) -> np.ndarray:
-        """z (`log_odds`) and the first similarity, float64 [Q, 2]."""
-        odds = log_odds(self.similarities, self.near, sharpness)
-        return np.stack([odds, self.similarities[:, 0]], axis=1)
+        """z and the first similarity, float64 [Q, 2]."""
+        return features(self.similarities, self.near, sharpness)
 
 
 @dataclass(frozen=True)

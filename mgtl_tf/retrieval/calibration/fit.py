@@ -1,14 +1,24 @@
-"""Fitting a confidence to queries whose position is known."""
+"""Fitting confidences and the Bayes filter to queries of known position."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.spatial import cKDTree
 from scipy.special import expit
 
-from mgtl_tf.retrieval.calibration.calibration_set import CalibrationSet
-from mgtl_tf.retrieval.calibration.confidence import Confidence, log_odds
+from mgtl_tf.retrieval.calibration.calibration_set import (
+    CalibrationSet,
+    QueryResults,
+)
+from mgtl_tf.retrieval.calibration.confidence import (
+    Confidence,
+    LogOdds,
+    SequenceModel,
+)
 
 FOLDS = 5
 """Parts of the map, each predicted from the others."""
@@ -16,6 +26,9 @@ FOLDS = 5
 _SHARPNESS = (1.0, 1e4)
 # Of the normal prior of each slope, where the feature has deviation 1.
 _PRIOR_DEVIATION = 3.0
+# Of queries whose nearest other query, of another place, is farther away.
+_DIFFERENT = 0.99
+_LEAST_ALIKE, _MOST_ALIKE = 0.5, 0.9999
 
 
 def fit(queries: CalibrationSet, outside_share: float = 0.0) -> Confidence:
@@ -30,42 +43,88 @@ def fit(queries: CalibrationSet, outside_share: float = 0.0) -> Confidence:
         outside_share: of queries from places that the gallery lacks, 0 to 1.
     """
     inside, outside = queries.inside, queries.without_place
-    sharpness = fit_sharpness(queries)
     kinds = [inside, outside] if outside_share else [inside]
-    intercept, (slope, similarity_slope) = logistic_regression(
-        np.concatenate([kind.features(sharpness) for kind in kinds]),
-        np.concatenate([kind.right for kind in kinds]),
+    fitted = _logistic_regression(
+        _sharpness(inside),
+        kinds,
+        [kind.right for kind in kinds],
         mixed_weights(len(inside), len(outside), outside_share),
     )
-    least = 1 / (len(inside) + 2)
-    return Confidence(sharpness, intercept, slope, similarity_slope, least)
+    return Confidence(**asdict(fitted), least=1 / (len(inside) + 2))
 
 
-def fit_sharpness(queries: CalibrationSet) -> float:
+def fit_sequence_model(
+    queries: CalibrationSet, views: np.ndarray, outside_share: float
+) -> SequenceModel:
+    """The Bayes filter's parameters, without the frame penalty.
+
+    The log ratio r is a logistic regression of "the gallery has the place".
+    Both kinds have equal weight, so that its log-odds are the ratio itself.
+
+    Args:
+        queries: inside and outside the gallery.
+        views: descriptors of queries of different places, float32 [Q, D].
+        outside_share: of the queries to come.
+    """
+    inside, outside = queries.inside, queries.without_place
+    confidence = fit(queries)
+    sharpness = max(confidence.sharpness * max(confidence.slope, 0.0), 1e-3)
+    fitted = LogOdds(sharpness, slope=0.0)
+    if outside_share:
+        counts = [len(inside), len(outside)]
+        fitted = _logistic_regression(
+            sharpness,
+            [inside, outside],
+            [np.ones(counts[0], bool), np.zeros(counts[1], bool)],
+            np.repeat([1.0, counts[0] / counts[1]], counts),
+        )
+    return SequenceModel(
+        **asdict(fitted),
+        same_view=_same_view(views),
+        outside_share=outside_share,
+    )
+
+
+def _same_view(views: np.ndarray) -> float:
+    """The cosine from which on two frames are taken to be of one view.
+
+    Of 99 in 100 queries, no query of another place is so similar.
+    """
+    if len(views) < 2:
+        return _MOST_ALIKE
+    cosines = views @ views.T
+    np.fill_diagonal(cosines, -1.0)
+    nearest = np.quantile(cosines.max(axis=1), _DIFFERENT)
+    return float(np.clip(nearest, _LEAST_ALIKE, _MOST_ALIKE))
+
+
+def _sharpness(inside: QueryResults) -> float:
     """The softmax's b for queries whose place the gallery has."""
-    inside = queries.inside
 
     def loss(logarithm: float) -> float:
-        odds = log_odds(inside.similarities, inside.near, np.exp(logarithm))
+        odds = inside.features(np.exp(logarithm))[:, 0]
         return float(np.logaddexp(0, np.where(inside.right, -odds, odds)).sum())
 
     found = minimize_scalar(loss, bounds=np.log(_SHARPNESS), method="bounded")
     return float(np.exp(found.x))
 
 
-def logistic_regression(
-    features: np.ndarray, labels: np.ndarray, weights: np.ndarray
-) -> tuple[float, list[float]]:
-    """A weighted logistic regression with a normal prior on its slopes.
+def _logistic_regression(
+    sharpness: float,
+    kinds: Sequence[QueryResults],
+    labels: Sequence[np.ndarray],
+    weights: np.ndarray,
+) -> LogOdds:
+    """A weighted regression on z and s_1, with a normal prior on its slopes.
 
     Args:
-        features: float64 [n, k].
-        labels: bool [n].
-        weights: how much each counts, [n].
-
-    Returns:
-        intercept, and the k slopes.
+        sharpness: b.
+        kinds: of queries, n in all.
+        labels: of each kind, bool [Q].
+        weights: how much each query counts, [n].
     """
+    features = np.concatenate([kind.features(sharpness) for kind in kinds])
+    label = np.concatenate(labels)
     mean = np.average(features, axis=0, weights=weights)
     variance = np.average((features - mean) ** 2, axis=0, weights=weights)
     deviation = np.maximum(np.sqrt(variance), 1e-6)
@@ -74,15 +133,16 @@ def logistic_regression(
     def loss(coefficients: np.ndarray) -> tuple[float, np.ndarray]:
         odds = coefficients[0] + scaled @ coefficients[1:]
         prior = coefficients[1:] / _PRIOR_DEVIATION**2
-        losses = np.logaddexp(0, np.where(labels, -odds, odds))
-        errors = weights * (expit(odds) - labels)
+        losses = np.logaddexp(0, np.where(label, -odds, odds))
+        errors = weights * (expit(odds) - label)
         gradient = np.r_[errors.sum(), scaled.T @ errors + prior]
         return weights @ losses + prior @ coefficients[1:] / 2, gradient
 
-    start = np.zeros(features.shape[1] + 1)
-    intercept, *found = minimize(loss, start, jac=True, method="BFGS").x
+    intercept, *found = minimize(loss, np.zeros(3), jac=True, method="BFGS").x
     slopes = found / deviation
-    return float(intercept - slopes @ mean), slopes.tolist()
+    return LogOdds(
+        sharpness, float(intercept - slopes @ mean), *slopes.tolist()
+    )
 
 
 def mixed_weights(

@@ -15,10 +15,13 @@ import numpy as np
 from pydantic import Field
 
 from mgtl_tf.galleries.gallery import Index
-from mgtl_tf.retrieval.calibration.confidence import CANDIDATES, Confidence
-from mgtl_tf.retrieval.sequence.bayes_filter import SequenceModel
+from mgtl_tf.retrieval.calibration.confidence import (
+    CANDIDATES,
+    Confidence,
+    SequenceModel,
+    near_first,
+)
 from mgtl_tf.utils.atomic_io import atomic_write
-from mgtl_tf.utils.geodesy import geodesic_metres
 from mgtl_tf.utils.json_files import read_json, sealed_text
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -79,33 +82,17 @@ class Calibration:
     drive: SequenceModel
     measured: MeasuredCalibration
 
-    def probabilities(
+    def compared(
         self, similarities: np.ndarray, coordinates: np.ndarray
-    ) -> np.ndarray:
-        """Probability that each query's first answer is right, [Q].
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """What `LogOdds.log_odds` takes of each query's answers.
 
         Args:
-            similarities: of the best K answers, [Q, K], highest first.
+            similarities: of the best answers, [Q, K], highest first.
             coordinates: their degrees, [Q, K, 2], NaN where unknown.
         """
         near = near_first(coordinates[:, :CANDIDATES], self.metres)
-        return self.confidence(similarities[:, :CANDIDATES], near)
-
-
-def near_first(coordinates: np.ndarray, metres: float) -> np.ndarray:
-    """Which answers lie within R metres of their query's first, bool [Q, K].
-
-    The first always does; one of unknown position does not.
-
-    Args:
-        coordinates: degrees, [Q, K, 2], NaN where unknown.
-        metres: R.
-    """
-    shape = coordinates.shape[:2]
-    first = np.repeat(coordinates[:, 0], shape[1], axis=0)
-    near = geodesic_metres(first, coordinates).reshape(shape) <= metres
-    near[:, 0] = True
-    return near
+        return similarities[:, :CANDIDATES], near
 
 
 def fingerprint(index: Index) -> str:

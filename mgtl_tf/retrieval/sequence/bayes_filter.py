@@ -23,7 +23,7 @@ Log-likelihood ratio of a frame at place j against elsewhere, in nats,
     g_j = r + log N + log softmax_j(b s) - c,
 
 with its similarities s to all places. r is the log ratio of how often frames
-of known place and frames from elsewhere look so (`parameters.py`); so under a
+of known place and frames from elsewhere look so (`SequenceModel`); so under a
 uniform belief the complete gallery has exp(r) against 1. c, `frame_penalty`, is
 0 for the first frame. Later frames are not independent of it: what makes one
 frame resemble a wrong place makes the next one, a few metres on, resemble
@@ -37,13 +37,11 @@ during such frames is applied when the view changes.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 from scipy.special import log_softmax
 
+from mgtl_tf.retrieval.calibration.confidence import SequenceModel
 from mgtl_tf.retrieval.sequence.motion import Motion
 
 SWITCH = 0.02
@@ -57,29 +55,6 @@ _MOST_ENTER = 0.5
 _VIEWS = 3
 # More moves than these change little, and take long.
 _MOST_MOVES = 300
-
-
-@dataclass(frozen=True)
-class SequenceModel:
-    """The parameters of the filter for a gallery.
-
-    Args:
-        sharpness: b, above 0.
-        intercept, slope, similarity_slope: r of a frame is intercept +
-            slope z + similarity_slope s_1, with z of `confidence.log_odds`.
-        frame_penalty: c, nats.
-        same_view: frames whose descriptors have at least this cosine are of
-            one view.
-        outside_share: w, 0 to less than 1; 0: the gallery has all places.
-    """
-
-    sharpness: Annotated[float, Field(gt=0)]
-    intercept: float = 0.0
-    slope: float = 0.0
-    similarity_slope: float = 0.0
-    frame_penalty: Annotated[float, Field(ge=0)] = 0.0
-    same_view: float = 1.0
-    outside_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
 
 class BayesFilter:

@@ -6,12 +6,10 @@ import numpy as np
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.answers import Answer, Located, answers_of
-from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
-from mgtl_tf.retrieval.calibration.stored import Calibration, near_first
+from mgtl_tf.retrieval.calibration.stored import Calibration
 from mgtl_tf.retrieval.searcher import SearchedBatch
 from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter
 from mgtl_tf.retrieval.sequence.motion import Motion
-from mgtl_tf.retrieval.sequence.parameters import log_ratio
 from mgtl_tf.retrieval.sequence.validation import SURE, VIEWS, is_decided
 from mgtl_tf.utils.geodesy import geodesic_metres
 
@@ -68,12 +66,9 @@ class SequenceLocalizer:
             batch: `REACH` places of each.
             top_k: how many answers each.
         """
-        coordinates, calibration = self._index.coordinates, self._calibration
-        found = batch.similarities[:, :CANDIDATES]
-        near = near_first(
-            coordinates[batch.rows[:, :CANDIDATES]], calibration.metres
-        )
-        ratios = log_ratio(calibration.drive, found, near)
+        where = self._index.coordinates[batch.rows]
+        compared = self._calibration.compared(batch.similarities, where)
+        ratios = self._calibration.drive.ratios(*compared)
         return [
             self._frame(batch, i, float(ratio), top_k)
             for i, ratio in enumerate(ratios)

@@ -17,12 +17,14 @@ from scipy.spatial import cKDTree
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY
-from mgtl_tf.retrieval.calibration.confidence import CANDIDATES
+from mgtl_tf.retrieval.calibration.confidence import (
+    CANDIDATES,
+    SequenceModel,
+    near_first,
+)
 from mgtl_tf.retrieval.calibration.reliability import reliability
-from mgtl_tf.retrieval.calibration.stored import near_first
-from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter, SequenceModel
+from mgtl_tf.retrieval.sequence.bayes_filter import BayesFilter
 from mgtl_tf.retrieval.sequence.motion import LEAST, Motion
-from mgtl_tf.retrieval.sequence.parameters import log_ratio
 from mgtl_tf.utils.geodesy import earth_centred
 
 KINDS = ("inside", "outside", "passing")
@@ -89,7 +91,7 @@ def choose_frame_penalty(
     """The model with the frame penalty under which the worst kind errs least.
 
     Args:
-        model: of `parameters.fit_sequence_model`.
+        model: of `fit.fit_sequence_model`.
         index: the gallery.
         views, where: of the queries, descriptors [Q, D] and degrees [Q, 2].
         metres: R.
@@ -177,7 +179,7 @@ def _confidences(
     model: SequenceModel, drive: SimulatedDrive, metres: float
 ) -> Iterator[tuple[float, bool]]:
     """Confidence, and whether it was right, of each frame that has one."""
-    ratios = log_ratio(model, drive.similarities[:, :CANDIDATES], drive.near)
+    ratios = model.ratios(drive.similarities[:, :CANDIDATES], drive.near)
     bayes = BayesFilter(drive.motion, model)
     for frame, view in enumerate(drive.views):
         belief = bayes.update(
