@@ -1,18 +1,59 @@
-"""How much recall an engine loses against exact search, and its time."""
+"""Of which gallery an engine is, and how much recall it loses."""
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
+from mgtl_tf.utils.atomic_io import INDEX_JSON
 
 QUERY_DIFFERENCE = 1.0
 """As hard as cross-view queries are: a cosine to the place of about 0.7."""
 
+_CHECKED_ROWS = 1024
 _SAMPLED = 512
 _KS = (1, 10)
+
+
+def gallery_fingerprint(index: Index) -> dict[str, Any]:
+    """Identifies a gallery and its state.
+
+    The checksum of index.json, which holds those of all its files, and one
+    of 1,024 descriptors as they are now.
+    """
+    descriptors = index.descriptors
+    rows = np.linspace(0, len(descriptors) - 1, _CHECKED_ROWS).astype(int)
+    some = np.ascontiguousarray(descriptors[np.unique(rows)], "<f4")
+    manifest = index.folder / INDEX_JSON
+    text = manifest.read_bytes() if manifest.is_file() else b""
+    return {
+        "index_json": hashlib.sha256(text).hexdigest(),
+        "shape": list(descriptors.shape),
+        "descriptors": hashlib.sha256(some.tobytes()).hexdigest(),
+    }
+
+
+def measurement(
+    descriptors: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    difference: float,
+) -> Callable[[SearchEngine], dict[str, float]]:
+    """`compare` of an engine with exact search, on the same queries for all.
+
+    Args:
+        descriptors, count, rng, difference: as of `synthetic_queries`.
+    """
+    queries, truth = synthetic_queries(descriptors, count, rng, difference)
+    exact, _ = SearchEngine(descriptors).search(queries, 10)
+    return functools.partial(compare, queries=queries, truth=truth, exact=exact)
 
 
 def synthetic_queries(

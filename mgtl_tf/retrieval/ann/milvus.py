@@ -18,7 +18,7 @@ import numpy as np
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
-from mgtl_tf.retrieval.ann.engine_files import gallery_fingerprint
+from mgtl_tf.retrieval.ann.measuring import gallery_fingerprint
 from mgtl_tf.utils.errors import UserError
 
 FIELD, KEY = "descriptor", "row"

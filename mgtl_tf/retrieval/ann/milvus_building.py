@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from typing import Any
 
@@ -9,12 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from mgtl_tf.galleries.gallery import Index
-from mgtl_tf.retrieval.ann.engine import SearchEngine
-from mgtl_tf.retrieval.ann.measuring import (
-    QUERY_DIFFERENCE,
-    compare,
-    synthetic_queries,
-)
+from mgtl_tf.retrieval.ann.measuring import QUERY_DIFFERENCE, measurement
 from mgtl_tf.retrieval.ann.milvus import (
     FIELD,
     KEY,
@@ -71,16 +67,10 @@ def build_milvus(
             client.rename_collection(unfinished, name)
     finally:
         release(client, uri or "")
-    opened = MilvusSearch(index, engine, uri)
-    try:
-        queries, truth = synthetic_queries(
-            index.descriptors, _QUERIES, np.random.default_rng(0), difference
-        )
-        exact, _ = SearchEngine(index.descriptors).search(queries, 10)
-        measured = compare(opened, queries, truth, exact)
-    finally:
-        opened.close()
-    return {"engine": engine, "measured": measured}
+    rng = np.random.default_rng(0)
+    measure = measurement(index.descriptors, _QUERIES, rng, difference)
+    with contextlib.closing(MilvusSearch(index, engine, uri)) as opened:
+        return {"engine": engine, "measured": measure(opened)}
 
 
 def _create(client: Any, name: str, engine: str, dimension: int) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann.engine import SearchEngine
-from mgtl_tf.retrieval.ann.faiss_building import (
+from mgtl_tf.retrieval.ann.faiss_engine import (
     build_faiss_engine,
     open_faiss_engine,
 )
-from mgtl_tf.retrieval.ann.faiss_search import FAISS_ENGINES, faiss_library
+from mgtl_tf.retrieval.ann.faiss_index import FAISS_ENGINES, faiss_library
 from mgtl_tf.retrieval.ann.measuring import QUERY_DIFFERENCE
 from mgtl_tf.retrieval.ann.milvus import (
     MilvusSearch,

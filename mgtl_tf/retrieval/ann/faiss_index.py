@@ -1,4 +1,4 @@
-"""Approximate search by FAISS: which indexes, and how they are searched."""
+"""Which indexes of FAISS there are, and how much of one a search reads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.utils.errors import UserError
 
 FAISS_ENGINES = ("float16", "int8", "pca", "ivfpq")
@@ -30,8 +29,6 @@ _PCA_ROWS_PER_DIMENSION = 10
 _LEAST_VARIANCE = 1e-7
 # Candidates by codes for each that is compared by its components.
 _REFINED = 8.0
-# Candidates that are compared exactly for each answer.
-_RERANKED = 4
 
 
 @dataclass(frozen=True)
@@ -147,38 +144,13 @@ def settings_to_try(engine: str, index: Any) -> list[SearchSettings]:
     ]
 
 
-class FaissSearch(SearchEngine):
-    """Finds candidates by an index of FAISS.
-
-    Args:
-        engine: of `FAISS_ENGINES`.
-        index: of FAISS, filled.
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
-        settings: how much of the index a search reads.
-    """
-
-    def __init__(
-        self,
-        engine: str,
-        index: Any,
-        descriptors: np.ndarray,
-        settings: SearchSettings,
-    ):
-        super().__init__(descriptors)
-        self._index, self._settings = index, settings
-        self._parameters = None
-        if settings.nprobe:
-            faiss = faiss_library(engine)
-            lists = faiss.SearchParametersIVF(nprobe=settings.nprobe)
-            refined = faiss.IndexRefineSearchParameters(
-                k_factor=_REFINED, base_index_params=lists
-            )
-            self._parameters = faiss.SearchParametersPreTransform(
-                index_params=refined
-            )
-
-    def _candidates(self, queries: np.ndarray, top_k: int) -> np.ndarray | None:
-        count = max(self._settings.reranked, _RERANKED * top_k)
-        if count >= len(self._descriptors):
-            return None
-        return self._index.search(queries, count, params=self._parameters)[1]
+def search_parameters(engine: str, settings: SearchSettings) -> Any:
+    """What FAISS takes of the settings; None for an index without lists."""
+    if not settings.nprobe:
+        return None
+    faiss = faiss_library(engine)
+    lists = faiss.SearchParametersIVF(nprobe=settings.nprobe)
+    refined = faiss.IndexRefineSearchParameters(
+        k_factor=_REFINED, base_index_params=lists
+    )
+    return faiss.SearchParametersPreTransform(index_params=refined)
