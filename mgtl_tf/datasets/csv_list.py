@@ -14,12 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.datasets.csv_table import Row, degrees_of, read_rows
-from mgtl_tf.datasets.problems import (
-    Problem,
-    RaiseFirstProblem,
-    collect_pairs,
-    quoted,
-)
+from mgtl_tf.datasets.problems import Problem, collect_pairs, quoted
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -28,28 +23,23 @@ COLUMNS = ("id", "ground", "aerial", "latitude", "longitude")
 _SPLITS = ("train", "validation")
 
 
-def read_csv(
-    root: Path | str, problems: list[Problem] | None = None
-) -> Dataset:
+def read_csv(root: Path | str, problems: list[Problem]) -> Dataset:
     """The pairs of a CSV file, or of a folder of two.
 
     Args:
         root: the folder, or the file.
-        problems: as of `readers.read_dataset`.
+        problems: gets what is wrong.
 
     Raises:
-        UserError: for no list, one without the header, or without
-            `problems` a row that is no pair, an id that repeats, or a file
-            that does not exist.
+        UserError: for no list, or one without the header.
     """
-    found = RaiseFirstProblem() if problems is None else problems
     lists = _lists(Path(root))
     splits: dict[str, tuple[Pair, ...]] = {name: () for name in _SPLITS}
     for split, path in lists.items():
         rows = ((row.number, row) for row in read_rows(path, COLUMNS))
         pair_of = functools.partial(_pair, path.parent)
         splits[split] = collect_pairs(
-            rows, pair_of, path.parent, (path, split), found
+            rows, pair_of, path.parent, (path, split), problems
         )
     notes = tuple(f"no {name}.csv" for name in _SPLITS if name not in lists)
     return Dataset("csv", splits["train"], splits["validation"], notes)

@@ -10,26 +10,29 @@ CVACT_test ANU_data_test.
 from __future__ import annotations
 
 import functools
+import resource
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.io
 
 from mgtl_tf.datasets.layout import find_root
-from mgtl_tf.datasets.mat_file import read_mat
-from mgtl_tf.datasets.problems import (
-    Problem,
-    RaiseFirstProblem,
-    collect_pairs,
-)
+from mgtl_tf.datasets.problems import Problem, collect_pairs
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import from_utm
+from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
+from polar.parallel import WorkerDiedError, worker_pool
 
 KNOWN_MISSING = "1LqOHPdTiBbRucz-jFOSbQ"
 """The one training pair that the published tables list without files."""
 
 _MARKER = Path("ACT_data.mat")
+# Most bytes of the table; the published one has 10 million.
+_LARGEST = 2**28
+_MEMORY = 2**32
 
 
 class _Split(NamedTuple):
@@ -47,9 +50,7 @@ _VALIDATION = _Split("validation", "valSet", "valInd", "ANU_data_small", 8_884)
 _TEST = _Split("validation", "valSetAll", "valInd", "ANU_data_test", 92_802)
 
 
-def read_cvact(
-    root: Path | str, problems: list[Problem] | None = None
-) -> Dataset:
+def read_cvact(root: Path | str, problems: list[Problem]) -> Dataset:
     """Training and validation pairs of a folder in CVACT's layout.
 
     Positions are UTM in float64 (float32 would round Canberra's northings
@@ -58,19 +59,16 @@ def read_cvact(
 
     Args:
         root: the folder that holds ACT_data.mat and ANU_data_small/.
-        problems: as of `readers.read_dataset`.
+        problems: gets what is wrong; not that KNOWN_MISSING lacks files.
 
     Raises:
-        UserError: for a missing or unreadable table, folders in the wrong
-            place, or without `problems` an index outside the table or a
-            listed file that does not exist (but KNOWN_MISSING).
+        UserError: for a missing or unreadable table, or folders in the wrong
+            place.
     """
     return _read("cvact", root, (_TRAIN, _VALIDATION), problems)
 
 
-def read_cvact_test(
-    root: Path | str, problems: list[Problem] | None = None
-) -> Dataset:
+def read_cvact_test(root: Path | str, problems: list[Problem]) -> Dataset:
     """CVACT_test, 92,802 pairs, as a validation split; nothing to train on.
 
     CVACT's validation pairs are among them: the two are not independent.
@@ -83,59 +81,42 @@ def _read(
     name: str,
     root: Path | str,
     splits: tuple[_Split, ...],
-    problems: list[Problem] | None,
+    problems: list[Problem],
 ) -> Dataset:
-    root = find_root(Path(root), _MARKER, beside=splits[0].images)
-    table = _Table(root / _MARKER, [split.field for split in splits])
-    found = RaiseFirstProblem() if problems is None else problems
+    table = _Table(find_root(Path(root), _MARKER, splits[0].images), splits)
     pairs: dict[str, tuple[Pair, ...]] = {"train": (), "validation": ()}
-    notes: list[str] = []
     for split in splits:
         rows = table.rows(split)
         pairs[split.name] = collect_pairs(
             enumerate(rows, start=1),
-            functools.partial(_pair_or_note, table, root, split, notes),
-            root,
+            functools.partial(table.pair, split),
+            table.root,
             (table.path, split.name),
-            found,
+            problems,
         )
-        notes += count_note(split.name, len(rows), split.published)
-    return Dataset(name, pairs["train"], pairs["validation"], tuple(notes))
-
-
-def _pair_or_note(
-    table: _Table,
-    root: Path,
-    split: _Split,
-    notes: list[str],
-    number: int,
-    index: float,
-) -> Pair | None:
-    pair = table.pair(root, split, number, index)
-    if pair.id == KNOWN_MISSING:
-        if not (pair.ground.is_file() or pair.aerial.is_file()):
-            notes.append(f"{pair.id} is left out: known to lack files")
-            return None
-    return pair
+        table.notes += count_note(split.name, len(rows), split.published)
+    notes = tuple(table.notes)
+    return Dataset(name, pairs["train"], pairs["validation"], notes)
 
 
 class _Table:
     """ACT_data.mat: ids, UTM metres, degrees, and the splits' indices."""
 
-    def __init__(self, path: Path, fields: list[str]):
-        self.path = path
-        wanted = ("panoIds", "utm", *fields)
-        self.fields = read_mat(path, wanted)
+    def __init__(self, root: Path, splits: Sequence[_Split]):
+        self.root, self.path = root, root / _MARKER
+        self.notes: list[str] = []
+        wanted = ("panoIds", "utm", *(split.field for split in splits))
+        self.fields = read_mat(self.path, wanted)
         for field in wanted:
             if field not in self.fields:
-                raise UserError(f"{path}: holds no field {field}")
+                raise UserError(f"{self.path}: holds no field {field}")
         names = np.atleast_1d(self.fields["panoIds"])
         self.ids = [str(name).strip() for name in names]
         self.utm = np.atleast_2d(self._numbers("utm", self.fields["utm"]))
         if self.utm.shape != (len(self.ids), 2):
             raise UserError(
-                f"{path}: utm {list(self.utm.shape)} is not two numbers for"
-                f" each of {len(self.ids)} panoIds"
+                f"{self.path}: utm {list(self.utm.shape)} is not two numbers"
+                f" for each of {len(self.ids)} panoIds"
             )
         self.degrees = from_utm(self.utm)
 
@@ -149,10 +130,8 @@ class _Table:
         name = f"{split.field}.{split.indices}"
         return self._numbers(name, indices[split.indices]).ravel().tolist()
 
-    def pair(
-        self, root: Path, split: _Split, number: int, index: float
-    ) -> Pair:
-        """The pair that a split's list names at a row.
+    def pair(self, split: _Split, number: int, index: float) -> Pair | None:
+        """The pair that a split's list names at a row; None: KNOWN_MISSING.
 
         Raises:
             ValueError: for an index outside the table.
@@ -166,11 +145,14 @@ class _Table:
                 f" {'no whole number' if inside else limits}"
             )
         row = int(index) - 1
-        name, folder = self.ids[row], root / split.images
+        name, folder = self.ids[row], self.root / split.images
         files = (
             folder / "streetview" / f"{name}_grdView.jpg",
             folder / "satview_polish" / f"{name}_satView_polish.jpg",
         )
+        if name == KNOWN_MISSING and not any(f.is_file() for f in files):
+            self.notes.append(f"{name} is left out: known to lack files")
+            return None
         if not np.isfinite(self.utm[row]).all():
             return Pair(name, *files, row=number)
         metres, degrees = self.utm[row].tolist(), self.degrees[row].tolist()
@@ -184,3 +166,42 @@ class _Table:
             raise UserError(
                 f"{self.path}: {name} does not hold numbers"
             ) from None
+
+
+def read_mat(path: Path, fields: Sequence[str]) -> dict[str, Any]:
+    """Fields of a MATLAB file, as arrays, dicts, text and numbers.
+
+    Read in a process of its own: SciPy's reader is compiled code that some
+    damaged files crash.
+
+    Args:
+        path: of the file.
+        fields: names; those that it lacks are left out.
+
+    Raises:
+        UserError: where it cannot be read.
+    """
+    reason: object = "it is damaged"
+    try:
+        open_plain(path, _LARGEST).close()
+        with worker_pool(1) as pool:
+            return pool.submit(_load, path, tuple(fields)).result()
+    except WorkerDiedError:
+        pass
+    except UnfitFileError as error:
+        reason = error
+    raise UserError(
+        f"{path}: not a readable MATLAB file ({reason}); download it again"
+    )
+
+
+def _load(path: Path, fields: tuple[str, ...]) -> dict[str, Any]:
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    try:
+        with open_plain(path) as file:
+            found = scipy.io.loadmat(
+                file, simplify_cells=True, variable_names=fields
+            )
+        return {name: found[name] for name in fields if name in found}
+    except Exception as error:  # SciPy raises many kinds on broken files.
+        raise UnfitFileError(first_line(error)) from None

@@ -15,12 +15,7 @@ import numpy as np
 
 from mgtl_tf.datasets.csv_table import DEGREES, degrees_of, headless_rows
 from mgtl_tf.datasets.layout import find_root
-from mgtl_tf.datasets.problems import (
-    Problem,
-    RaiseFirstProblem,
-    collect_pairs,
-    quoted,
-)
+from mgtl_tf.datasets.problems import Problem, collect_pairs, quoted
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
@@ -31,25 +26,20 @@ _TABLES = (Path("split_locations") / "all.csv", Path("all.csv"))
 
 
 def read_cvusa(
-    root: Path | str,
-    published: bool = True,
-    problems: list[Problem] | None = None,
+    root: Path | str, problems: list[Problem], published: bool = True
 ) -> Dataset:
     """Both splits of a folder in CVUSA's layout.
 
     Args:
         root: the folder that holds splits/, bingmap/ and streetview/.
+        problems: gets what is wrong.
         published: whether to note splits of other than the published size.
-        problems: as of `readers.read_dataset`.
 
     Raises:
-        UserError: for a missing list, folders in the wrong place, or
-            without `problems` a row that is no pair, an id that repeats, or
-            a listed file that does not exist.
+        UserError: for a missing list, or folders in the wrong place.
     """
     root = find_root(Path(root), Path("splits") / _LISTS["train"])
-    found = RaiseFirstProblem() if problems is None else problems
-    pair_of = functools.partial(_pair, root, _read_locations(root, found))
+    pair_of = functools.partial(_pair, root, _read_locations(root, problems))
     splits: dict[str, tuple[Pair, ...]] = {}
     notes: list[str] = []
     for split, name in _LISTS.items():
@@ -57,7 +47,7 @@ def read_cvusa(
         if not path.is_file():
             raise UserError(f"{path}: missing; the download is incomplete")
         rows = headless_rows(path)
-        pairs = collect_pairs(rows, pair_of, root, (path, split), found)
+        pairs = collect_pairs(rows, pair_of, root, (path, split), problems)
         splits[split] = pairs
         if published:
             notes += count_note(split, len(pairs), PUBLISHED[split])

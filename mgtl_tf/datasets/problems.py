@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from typing import TypeVar
 from mgtl_tf.datasets.layout import require_in_place
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.utils.atomic_io import atomic_write
-from mgtl_tf.utils.errors import UserError
 from polar.text import csv_text
 
 ERROR, WARNING = "error", "warning"
@@ -47,18 +45,6 @@ class Problem:
         return f"{where}: {self.reason}"
 
 
-class RefusedRow(UserError):
-    """The first problem of a data set that must have none."""
-
-
-class RaiseFirstProblem(list[Problem]):
-    """Raises the first problem, as a `RefusedRow`."""
-
-    def append(self, problem: Problem) -> None:
-        """Raises a `RefusedRow`."""
-        raise RefusedRow(str(problem))
-
-
 def collect_pairs(
     rows: Iterable[tuple[int, Row]],
     pair_of: Callable[[int, Row], Pair | None],
@@ -74,8 +60,7 @@ def collect_pairs(
             raises ValueError with the reason where it is no pair.
         root: the data set's folder.
         source: the list's file, and the split's name.
-        problems: gets a problem for each other row. With `RaiseFirstProblem`
-            every pair's files must exist.
+        problems: gets a problem for each other row.
 
     Raises:
         UserError: where the first pair's folder lies in another place.
@@ -85,26 +70,17 @@ def collect_pairs(
     for number, row in rows:
         try:
             pair = pair_of(number, row)
-            if pair is None:
-                continue
-            if pair.id in pairs:
+            if pair is not None and pair.id in pairs:
                 raise ValueError(f"{pair.id} repeats")
-            _require_files(pair, root, not pairs, problems)
         except ValueError as error:
             problems.append(Problem(str(path), split, number, str(error)))
-        else:
+            continue
+        if pair is not None:
+            if not pairs:
+                require_in_place(root, pair.ground)
+                require_in_place(root, pair.aerial)
             pairs[pair.id] = pair
     return tuple(pairs.values())
-
-
-def _require_files(
-    pair: Pair, root: Path, first: bool, problems: list[Problem]
-) -> None:
-    for file in (pair.ground, pair.aerial):
-        if first:
-            require_in_place(root, file)
-        if isinstance(problems, RaiseFirstProblem) and not os.path.isfile(file):
-            raise ValueError(f"{file} does not exist")
 
 
 def quoted(row: Iterable[str]) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+import itertools
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mgtl_tf.datasets.csv_list import read_csv
@@ -24,6 +26,10 @@ READERS: dict[str, Callable[..., Dataset]] = {
 }
 
 
+class RefusedRow(UserError):
+    """The first problem of a data set that must have none."""
+
+
 def read_dataset(
     name: str, root: Path | str, problems: list[Problem] | None = None
 ) -> Dataset:
@@ -39,6 +45,7 @@ def read_dataset(
     Raises:
         UserError: for an unknown name, no folder, or a folder that does not
             hold what the data set must.
+        RefusedRow: the first problem.
     """
     if name not in READERS:
         raise UserError(
@@ -46,7 +53,13 @@ def read_dataset(
         )
     if not str(root):
         raise UserError(f"data_dir is needed: the folder that holds {name}")
-    dataset = READERS[name](root, problems=problems)
+    found: list[Problem] = []
+    dataset = READERS[name](root, found)
+    if problems is None:
+        for problem in itertools.chain(found, _missing_files(dataset)):
+            raise RefusedRow(str(problem))
+    else:
+        problems += found
     notes = (
         *dataset.notes,
         *unknown_note("training", dataset.train),
@@ -54,3 +67,12 @@ def read_dataset(
         *shared_note(dataset.train, dataset.validation),
     )
     return dataclasses.replace(dataset, notes=notes)
+
+
+def _missing_files(dataset: Dataset) -> Iterator[Problem]:
+    splits = {"train": dataset.train, "validation": dataset.validation}
+    for split, pairs in splits.items():
+        for pair in pairs:
+            for file in (pair.ground, pair.aerial):
+                if not os.path.isfile(file):
+                    yield Problem(str(file), split, pair.row, "does not exist")

@@ -19,8 +19,8 @@ from mgtl_tf.datasets.decoded_cache.prepared import (
     open_prepared,
     prepared_dataset,
 )
-from mgtl_tf.datasets.problems import Problem, RefusedRow
-from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.problems import Problem
+from mgtl_tf.datasets.readers import RefusedRow, read_dataset
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import FileSource, PairSource
 from mgtl_tf.utils.errors import UserError

@@ -16,11 +16,9 @@ import numpy as np
 import scipy.io
 
 from mgtl_tf.config import ModelConfig, RunConfig
-from mgtl_tf.datasets.csv_list import read_csv
-from mgtl_tf.datasets.cvact import read_cvact
-from mgtl_tf.datasets.cvusa import read_cvusa
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
+from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.galleries.builder import SatelliteEncoder, build_index
 from mgtl_tf.galleries.encoder import Encoder
@@ -306,7 +304,7 @@ def _unfinished(root: Path) -> Reader:
 
 
 def _prepared(root: Path) -> Reader:
-    pairs = read_csv(root / "own").train
+    pairs = read_dataset("csv", root / "own").train
     settings = CacheSettings("csv", (8, 32), (0.0, 1.0))
     rows = np.arange(len(pairs))
 
@@ -367,10 +365,12 @@ KINDS = [
     Kind("vit.npz", _vit, 3, checked=True, given=GIVEN),
     Kind("vgg.weights.h5", _vgg("vgg.weights.h5"), 0.6),
     Kind("vgg.keras", _vgg("vgg.keras"), 0.6, checked=True, given=GIVEN),
-    Kind("own/*.csv", _listed(lambda root: read_csv(root / "own")), 2),
+    Kind(
+        "own/*.csv", _listed(lambda root: read_dataset("csv", root / "own")), 2
+    ),
     Kind(
         "cvusa/splits/*.csv",
-        _listed(lambda root: read_cvusa(root / "cvusa", problems=[])),
+        _listed(lambda root: read_dataset("cvusa", root / "cvusa", [])),
         2,
     ),
     Kind(
@@ -386,12 +386,12 @@ KINDS = [
     ),
     Kind(
         "cvact/ACT_data.mat",
-        _listed(lambda root: read_cvact(root / "cvact", [])),
+        _listed(lambda root: read_dataset("cvact", root / "cvact", [])),
         2,
     ),
     Kind(
         "packed/ACT_data.mat",
-        _listed(lambda root: read_cvact(root / "packed", [])),
+        _listed(lambda root: read_dataset("cvact", root / "packed", [])),
         2,
     ),
     Kind(

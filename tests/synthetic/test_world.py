@@ -76,7 +76,7 @@ def test_layout_is_cvusas(world):
             panoramas.append(cv2.imread(str(world / ground)).astype(int))
             assert panoramas[-1].shape == (32, 160, 3)
         assert np.abs(np.diff(panoramas, axis=0)).mean(axis=(1, 2, 3)).min() > 5
-    dataset = read_cvusa(world)
+    dataset = read_cvusa(world, [])
     assert len(dataset.train) == 7 and len(dataset.validation) == 6
     assert not list(world.glob(".*"))
 
@@ -92,7 +92,7 @@ def test_tables_give_positions_in_degrees(world):
     assert np.array_equal(ours, table[:, :2])
     # The reader's metres: 6 to 12 to the nearest place of the val map, and
     # 1 to 3 from the aerial to the ground camera.
-    positions = np.array([p.position for p in read_cvusa(world).validation])
+    positions = np.array([p.position for p in read_cvusa(world, []).validation])
     apart = np.linalg.norm(positions[:, None] - positions[None], axis=-1)
     np.fill_diagonal(apart, np.inf)
     assert apart.min() > 5.999 and apart.min(1).max() < 12.001
