@@ -13,7 +13,7 @@ from typing import Any
 from absl import flags, logging
 
 from experiments.flags import define_parsed, run_program
-from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
+from mgtl_tf.synthetic.settings import STYLES, WorldSettings, cvusa_form
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
@@ -36,6 +36,19 @@ _SETTINGS = {
     "appearance_change": "how far light and season of the two views differ; 0"
     " not at all",
     "noise": "strength of sensor noise and JPEG loss",
+    "aerial_metres": "ground that an aerial image covers a side, metres;"
+    " CVUSA's and CVACT's cover about 150",
+    "pairs_per_map": "training pairs from one map; fewer give more maps",
+    "spacing_min": "metres from a place to its nearest one, at least",
+    "spacing_max": "the same, at most",
+    "camera_height": "of the panorama camera above the ground, metres",
+    "position_error_min": "metres from the centre of its aerial image to a"
+    " panorama, at least",
+    "position_error_max": "the same, at most",
+    "heading_error_min": "degrees between north and the centre column of a"
+    " panorama, at least",
+    "heading_error_max": "the same, at most",
+    "cars": "in view on average, others in each view",
 }
 
 
@@ -49,6 +62,14 @@ def _define_setting(name: str) -> flags.FlagHolder:
 
 PROGRAM_FLAGS = [
     *map(_define_setting, _SETTINGS),
+    flags.DEFINE_enum(
+        "style",
+        None,
+        STYLES,
+        "standard: all maps alike; varied: of every kind of landscape and"
+        " colour, to train for real images; held_out: the same kinds in"
+        " colours and textures that varied never has, to choose by",
+    ),
     flags.DEFINE_string(
         "output_dir", None, "folder to write the world to", required=True
     ),

@@ -110,8 +110,10 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
     if path.is_file():
         found = read_json(path, _WorldManifest, "name another folder")
         _compare(path, found.version, "version", WORLD_VERSION)
+        # A world from before a setting was added has its default.
+        recorded = dataclasses.asdict(WorldSettings()) | found.settings
         for name, value in dataclasses.asdict(settings).items():
-            _compare(path, found.settings.get(name), name, value)
+            _compare(path, recorded[name], name, value)
     elif root.exists() and not root.is_dir():
         raise UserError(f"{root}: is a file; name a folder")
     elif root.is_dir() and any(root.iterdir()):

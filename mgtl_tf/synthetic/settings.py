@@ -13,6 +13,8 @@ folder begun by an older program is never continued by a newer one."""
 CVUSA_TRAIN_PAIRS = 35532
 CVUSA_VAL_PAIRS = 8884
 
+STYLES = ("standard", "varied", "held_out")
+
 _LEAST = {
     "seed": 0,
     "train_pairs": 0,
@@ -25,7 +27,14 @@ _LEAST = {
     "noise": 0,
     "cars": 0,
     "appearance_change": 0,
+    "aerial_metres": 1,
+    "spacing_min": 0.5,
+    "camera_height": 0.1,
+    "position_error_min": 0,
+    "heading_error_min": 0,
 }
+# Places are drawn a stride apart that keeps clear of both bounds.
+_SPACING_RATIO = 1.25
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,12 +66,27 @@ class WorldSettings:
     noise: float = 0.8  # of the sensor, and JPEG loss; 1 is standard
     cars: float = 3.0  # in view on average, drawn anew in each view
     supersampling: int = 2  # rays a pixel and axis
+    style: str = "standard"  # how maps differ in kind; see town/style.py
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
             value = getattr(self, name)
             if value < least:
                 raise UserError(f"{name} is {value}: give at least {least}")
+        for name in ("position_error", "heading_error"):
+            least = getattr(self, f"{name}_min")
+            if getattr(self, f"{name}_max") < least:
+                raise UserError(
+                    f"{name}_max is {getattr(self, f'{name}_max')}: give at"
+                    f" least {name}_min={least}"
+                )
+        if self.spacing_max < _SPACING_RATIO * self.spacing_min:
+            raise UserError(
+                f"spacing_max is {self.spacing_max}: give at least"
+                f" {_SPACING_RATIO} times spacing_min={self.spacing_min}"
+            )
+        if self.style not in STYLES:
+            raise UserError(f"style is {self.style!r}: one of {STYLES}")
         if self.ground_height * 2 > self.ground_width:
             raise UserError(
                 f"ground_size is {self.ground_height}x{self.ground_width}:"

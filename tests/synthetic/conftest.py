@@ -5,6 +5,7 @@ import pytest
 
 from mgtl_tf.synthetic.cameras.light import Appearance
 from mgtl_tf.synthetic.town.canvas import blank_canvas
+from mgtl_tf.synthetic.town.style import MapStyle
 from mgtl_tf.synthetic.town.terrain import STEP_METRES, Terrain
 from mgtl_tf.synthetic.town.things import Material, Poles, Trees, stack_boxes
 from mgtl_tf.synthetic.town.world import Lanes, TownMap, coarsen
@@ -40,6 +41,7 @@ def bare_town():
             no_rows(Lanes, 2, 2, 0),
             np.zeros(360, np.float32),
             CENTRE[None],
+            MapStyle(),
         )
 
     return make

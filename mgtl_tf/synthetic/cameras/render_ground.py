@@ -21,6 +21,7 @@ from mgtl_tf.synthetic.cameras.render_aerial import crop
 from mgtl_tf.synthetic.cameras.spans import Part, Spans
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town.canvas import Canvas
+from mgtl_tf.synthetic.town.style import MapStyle
 from mgtl_tf.synthetic.town.things import Boxes, Poles, Trees
 from mgtl_tf.synthetic.town.world import TownMap
 
@@ -157,7 +158,7 @@ def _add_obstacles(
     trees, poles = _in_sight(town.trees, camera), _in_sight(town.poles, camera)
     spans = strips.join_spans(
         strips.box_spans(camera, boxes),
-        strips.tree_spans(camera, trees),
+        strips.tree_spans(camera, trees, town.style.leaf_clumps),
         strips.stem_spans(camera, trees, poles),
     )
     nearest = strips.paint_spans(camera, spans, depth)
@@ -168,7 +169,7 @@ def _add_obstacles(
     colours = shading.span_colours(spans, boxes, trees, poles, day)[first]
     row = pixel // camera.columns
     _add_windows(colours, camera, spans, first, row, boxes)
-    _light_crowns(colours, spans, first, row, day)
+    _light_crowns(colours, spans, first, row, day, town.style)
     haze = shading.haze_colour(day)
     colours = hazed(colours, spans.depth[first], haze, day.haze)
     image.reshape(-1, 3)[pixel] = colours
@@ -197,6 +198,7 @@ def _light_crowns(
     first: np.ndarray,
     row: np.ndarray,
     day: Appearance,
+    style: MapStyle,
 ) -> None:
     """Light on leaves, in place on colours [K, 3]."""
     crown = np.flatnonzero(spans.part[first] == Part.CROWN)
@@ -204,8 +206,12 @@ def _light_crowns(
     span = spans.bottom[hit] - spans.top[hit]
     share = 2 * (row[crown] + np.float32(0.5) - spans.top[hit]) / span - 1
     level = shading.crown_light(spans, hit, share.astype(np.float32), day)
-    leaf = strips.speckle(row[crown] * 8191 + spans.column[hit])
-    level *= np.float32(0.86) + leaf * np.float32(0.28)
+    if style.leaf_clumps:
+        leaf = strips.clumped(row[crown] + spans.thing[hit], spans.column[hit])
+    else:
+        leaf = strips.speckle(row[crown] * 8191 + spans.column[hit])
+    contrast = style.leaf_contrast
+    level *= np.float32(1 - contrast / 2) + leaf * np.float32(contrast)
     colours[crown] *= level[:, None]
 
 

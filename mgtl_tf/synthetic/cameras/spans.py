@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
 
 import numpy as np
 
 from mgtl_tf.synthetic.cameras.rays import Camera, fan_out
+from mgtl_tf.synthetic.town.terrain import generator, octaves
 from mgtl_tf.synthetic.town.things import Boxes, Columns, Poles, Trees
 
 NEAREST_METRES = 0.4
@@ -96,8 +98,11 @@ def box_spans(camera: Camera, boxes: Boxes) -> Spans:
     return join_spans(side, roof)
 
 
-def tree_spans(camera: Camera, trees: Trees) -> Spans:
-    """Crowns of trees; a camera below a crown does not see it."""
+def tree_spans(camera: Camera, trees: Trees, clumps: bool = False) -> Spans:
+    """Crowns of trees; a camera below a crown does not see it.
+
+    With `clumps` their rims are uneven by branches, not by single leaves.
+    """
     eye = camera.eye
     centre = trees.centre - eye[:2]
     fan = fan_out(camera, centre, trees.radius)
@@ -106,7 +111,10 @@ def tree_spans(camera: Camera, trees: Trees) -> Spans:
     along = east * fan.east + north * fan.north
     across = (east * fan.north - north * fan.east) / -trees.radius[n]
     # Leaves: the rim is ragged, by an amount of tree and column.
-    ragged = speckle(n * 131 + fan.column) * np.float32(0.22)
+    if clumps:
+        ragged = clumped(n * 131, fan.column) * np.float32(0.5)
+    else:
+        ragged = speckle(n * 131 + fan.column) * np.float32(0.22)
     rim = np.sqrt(np.maximum(1 - across**2, 0))
     base = trees.base[n] - eye[2]
     bottom, top = base + trees.bottom[n], base + trees.top[n]
@@ -211,6 +219,20 @@ def _roof_height(boxes: Boxes, n: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Height of a gabled roof above base at v metres from its ridge."""
     share = np.clip(1 - np.abs(v) / boxes.half[n, 1], 0, 1)
     return boxes.eaves[n] + boxes.rise[n] * share
+
+
+def clumped(row: np.ndarray, column: np.ndarray) -> np.ndarray:
+    """Smooth noise in 0..1 at places of a plane that repeats, float32."""
+    texture = _clumps()
+    return texture[row % len(texture), column % len(texture)]
+
+
+@functools.cache
+def _clumps() -> np.ndarray:
+    """Bumps of 32 rays and finer, float32 [256, 256], as many above 0.5."""
+    noise = octaves(generator(0), 256, 256, [32, 12, 5, 2])
+    rank = noise.ravel().argsort().argsort().reshape(noise.shape)
+    return (rank / noise.size).astype(np.float32)
 
 
 def speckle(value: np.ndarray) -> np.ndarray:

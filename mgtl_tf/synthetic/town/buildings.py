@@ -47,15 +47,17 @@ def make_buildings(
     streets: list[Street],
     land: Land,
     occupancy: Occupancy,
+    built: float = 1.0,
 ) -> Boxes:
     """Rows of buildings on both sides of each street, base 0.
 
-    Takes their ground in `occupancy`.
+    Takes their ground in `occupancy`. `built` is a factor on the chance that
+    a lot is built on.
     """
     rows: list[dict] = []
     for street in streets:
         for side in (-1.0, 1.0):
-            _build_row(rng, street, side, land, occupancy, rows)
+            _build_row(rng, street, side, land, occupancy, rows, built)
     return stack_boxes(rows)
 
 
@@ -94,6 +96,7 @@ def _build_row(
     land: Land,
     occupancy: Occupancy,
     rows: list[dict],
+    built: float,
 ) -> None:
     """Walks one side of a street and builds where there is room."""
     length = street.length
@@ -103,7 +106,7 @@ def _build_row(
         normal = left_of(tangent)[0] * side
         look = place[0] + normal * (street.half_corridor + 9)
         use = Use(int(land.use_at(look[None])[0]))
-        if rng.random() > BUILT[use]:
+        if rng.random() > BUILT[use] * built:
             distance += float(rng.uniform(8, 16))
             continue
         design = _design(rng, use)

@@ -78,14 +78,20 @@ def paint_land(canvas: Canvas, land: Land, rng: np.random.Generator) -> None:
         canvas.polygon(pond, water, Material.WATER)
 
 
-def roughen(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Mottles the ground: patches of metres and grain of a cell."""
+def roughen(
+    canvas: Canvas, rng: np.random.Generator, factor: float = 1.0
+) -> None:
+    """Mottles the ground: patches of metres and grain of a cell.
+
+    `factor` multiplies the strength.
+    """
     count = canvas.height.shape[0]
     size = min(count, TILE)
     cells = [9 / canvas.step, 2.5 / canvas.step, 1.0]
     tile = octaves(rng, size, size, cells)
     strength = np.full(len(Material), 0.025, np.float32)
     strength[: Material.WATER] = 0.06
+    strength *= factor
     starts = range(0, -(-count // size))
     for row, column in itertools.product(starts, starts):
         part = (

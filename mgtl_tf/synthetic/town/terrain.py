@@ -62,9 +62,14 @@ class Terrain:
         )
 
 
-def make_terrain(rng: np.random.Generator, side: float) -> Terrain:
-    """Rolling ground: slopes of a few per cent, some metres of relief."""
+def make_terrain(
+    rng: np.random.Generator, side: float, factor: float = 1.0
+) -> Terrain:
+    """Rolling ground: slopes of a few per cent, some metres of relief.
+
+    `factor` multiplies the heights.
+    """
     cells = int(np.ceil(side / STEP_METRES))
-    relief = rng.uniform(1.0, 2.2)
+    relief = rng.uniform(1.0, 2.2) * factor
     heights = octaves(rng, cells, cells, [220 / STEP_METRES, 90 / STEP_METRES])
     return Terrain((heights * relief).astype(np.float32), cells * STEP_METRES)

@@ -7,6 +7,7 @@ import numpy as np
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy
 from mgtl_tf.synthetic.town.land import Land, Use
 from mgtl_tf.synthetic.town.streets import Street
+from mgtl_tf.synthetic.town.style import MapStyle
 from mgtl_tf.synthetic.town.things import (
     CONIFERS,
     LEAVES,
@@ -15,7 +16,6 @@ from mgtl_tf.synthetic.town.things import (
     pick,
 )
 
-SQUARE_METRES_A_CANDIDATE = 55.0
 # Chance that a candidate grows, by its parcel's use.
 GROWS = np.zeros(len(Use))
 GROWS[[Use.HOMES, Use.OFFICES, Use.PARK, Use.FIELD, Use.SQUARE]] = (
@@ -32,20 +32,22 @@ def make_trees(
     streets: list[Street],
     land: Land,
     occupancy: Occupancy,
+    style: MapStyle,
 ) -> Trees:
     """Street trees, garden trees and groves, none on taken ground."""
     centre = np.concatenate(
-        [_avenues(rng, streets), _scattered(rng, land, occupancy.side)]
+        [_avenues(rng, streets), _scattered(rng, land, occupancy.side, style)]
     )
     centre = centre[occupancy.free_points(centre)]
     centre = _thin_out(centre, 2.6)
     count = len(centre)
-    conifer = rng.random(count) < 0.2
-    size = rng.uniform(0.6, 1.35, count)
+    conifer = rng.random(count) < style.conifers
+    size = rng.uniform(0.6, 1.35, count) * style.tree_size
     radius = np.where(conifer, 1.9, rng.uniform(1.9, 3.4, count)) * size
     bottom = np.where(conifer, 1.0, rng.uniform(2.0, 3.0, count)) * (
         0.7 + 0.3 * size
     )
+    bottom = bottom * (1 - style.undergrowth)
     crown = np.where(conifer, 9.5, rng.uniform(3.5, 6.5, count)) * size
     colour = np.where(
         conifer[:, None],
@@ -111,11 +113,14 @@ def _avenues(rng: np.random.Generator, streets: list[Street]) -> np.ndarray:
     return np.concatenate(points)
 
 
-def _scattered(rng: np.random.Generator, land: Land, side: float) -> np.ndarray:
+def _scattered(
+    rng: np.random.Generator, land: Land, side: float, style: MapStyle
+) -> np.ndarray:
     """Trees between the streets, denser in parks and gardens."""
-    count = int(side * side / SQUARE_METRES_A_CANDIDATE)
+    count = int(side * side / style.tree_area)
     points = rng.uniform(0, side, (count, 2))
-    grows = rng.random(count) < GROWS[land.use_at(points)]
+    chance = GROWS[land.use_at(points)] * style.tree_chance
+    grows = rng.random(count) < chance
     return points[grows]
 
 

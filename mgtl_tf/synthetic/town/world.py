@@ -15,12 +15,15 @@ from mgtl_tf.synthetic.town import buildings, vegetation
 from mgtl_tf.synthetic.town import land as land_use
 from mgtl_tf.synthetic.town.canvas import Canvas, Occupancy, blank_canvas
 from mgtl_tf.synthetic.town.streets import Street, make_streets, paint_streets
+from mgtl_tf.synthetic.town.style import MapStyle, draw_style
 from mgtl_tf.synthetic.town.terrain import Terrain, generator, make_terrain
 from mgtl_tf.synthetic.town.things import Boxes, Columns, Poles, Trees
 
 _Things = TypeVar("_Things", Boxes, Trees, Poles)
 
 MARGIN_METRES = 70.0
+# Beyond an aerial image, for what throws its shadow into it.
+SHADED_METRES = 40.0
 COARSE_CELLS = 4
 
 
@@ -47,6 +50,7 @@ class TownMap:
     lanes: Lanes  # where cars may be
     skyline: np.ndarray  # float32 [360], elevation (radians) by azimuth degree
     places: np.ndarray  # float64 [N, 2], east and north of the aerial cameras
+    style: MapStyle
 
 
 def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
@@ -54,24 +58,30 @@ def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
 
     The map is as small as its places allow, and grows until they fit.
     """
-    streets, places, side = _plan(settings, index, count)
+    style = draw_style(settings.style, settings.seed, index)
+    streets, places, side = _plan(settings, index, count, style)
     rng = generator(settings.seed, index, 1)
     land = land_use.make_land(rng, side)
-    terrain = make_terrain(rng, side)
+    terrain = make_terrain(rng, side, style.relief)
     occupancy = Occupancy(side)
     for street in streets:
         occupancy.take_line(street.points, 2 * street.half_corridor)
     for pond in land.ponds:
         occupancy.take_polygon(pond)
-    houses = buildings.make_buildings(rng, streets, land, occupancy)
+    houses = buildings.make_buildings(
+        rng, streets, land, occupancy, style.built
+    )
     walls = buildings.make_barriers(rng, streets, occupancy)
     poles = buildings.make_poles(rng, streets, occupancy)
-    trees = vegetation.make_trees(rng, streets, land, occupancy)
-    boxes = Boxes.join(houses, walls)
+    trees = style.tint_trees(
+        vegetation.make_trees(rng, streets, land, occupancy, style)
+    )
+    boxes = style.tint_boxes(Boxes.join(houses, walls))
     canvas = blank_canvas(side, settings.metres_per_pixel)
     land_use.paint_land(canvas, land, rng)
     paint_streets(canvas, streets, rng)
-    land_use.roughen(canvas, rng)
+    style.tint_ground(canvas)
+    land_use.roughen(canvas, rng, style.roughness)
     canvas.lift_ground()
     buildings.paint_boxes(canvas, boxes, rng)
     vegetation.paint_trees(canvas, trees, rng)
@@ -86,6 +96,7 @@ def make_map(settings: WorldSettings, index: int, count: int) -> TownMap:
         _lanes(streets),
         _skyline(rng),
         places,
+        style,
     )
 
 
@@ -116,17 +127,19 @@ def coarsen(canvas: Canvas) -> Canvas:
 
 
 def _plan(
-    settings: WorldSettings, index: int, count: int
+    settings: WorldSettings, index: int, count: int, style: MapStyle
 ) -> tuple[list[Street], np.ndarray, float]:
     """Streets and places of the smallest map that has `count` places."""
     spacing = (settings.spacing_min, settings.spacing_max)
+    margin = max(MARGIN_METRES, settings.aerial_metres / 2 + SHADED_METRES)
     inner = max(100.0, math.sqrt(count * 9.0 / 0.024))
     while True:
         # Whole terrain and raster cells keep all layers of one extent.
-        side = math.ceil((inner + 2 * MARGIN_METRES) / 8) * 8.0
+        side = math.ceil((inner + 2 * margin) / 8) * 8.0
         rng = generator(settings.seed, index, 0)
-        streets = make_streets(rng, side, rng.uniform(62, 74))
-        places = make_places(rng, streets, side, MARGIN_METRES, spacing)
+        apart = rng.uniform(62, 74) * style.street_spacing
+        streets = make_streets(rng, side, apart)
+        places = make_places(rng, streets, side, margin, spacing)
         chosen = choose(places, count, spacing[1])
         if len(chosen) == count:
             return streets, chosen, side
