@@ -15,6 +15,7 @@ from absl import app, flags
 
 from benchmarks.yardstick import peak_rate, random_units, timed
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 _PLACES = flags.DEFINE_integer("places", 35_532, "N", lower_bound=2)
@@ -31,9 +32,8 @@ def main(argv: list[str]) -> None:
     side = (count * SQUARE_METRES_EACH) ** 0.5
     positions = rng.uniform(0, side, (count, 2))
     peak, before = peak_rate(), forget_resident_peak()
-    _, (seconds, _) = timed(
-        mine_hard_negatives, *views, positions, METRES, NEIGHBOURS
-    )
+    places = Places(np.arange(count), positions, METRES)
+    _, (seconds, _) = timed(mine_hard_negatives, *views, places, NEIGHBOURS)
     memory = resident_bytes("VmHWM") - before
     best = np.maximum(peak, peak_rate())[0]
     rate = 2.0 * count * count * SIZE / seconds

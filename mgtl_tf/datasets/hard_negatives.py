@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-from mgtl_tf.datasets.negatives import FalseNegativeMask
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.top_k import slices, top_k
 
@@ -18,23 +18,14 @@ _NONE = -1
 
 
 def mine_hard_negatives(
-    ground: np.ndarray,
-    satellite: np.ndarray,
-    positions: np.ndarray | None,
-    same_place_metres: float,
-    k: int,
-    images: np.ndarray | None = None,
+    ground: np.ndarray, satellite: np.ndarray, places: Places, k: int
 ) -> np.ndarray:
     """The negatives that each ground image is most similar to.
 
     Args:
         ground, satellite: unit descriptors [N, D], row i of both of place i.
-        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
-            None where all are.
-        same_place_metres: places nearer than this are no negatives (R15).
+        places: the N places.
         k: how many; at most N - 1 are given.
-        images: int [N], the number of each place's aerial image; places that
-            share one are no negatives. By default none do.
 
     Returns:
         int64 [N, min(k, N - 1)], most similar first; -1 stands at the end of
@@ -50,28 +41,19 @@ def mine_hard_negatives(
             f"ground {ground.shape} and satellite {satellite.shape} must both"
             " be [N, D], N of 2 or more"
         )
-    if k < 1:
-        raise ValueError(f"k={k}: must be 1 or more")
-    if positions is not None and len(positions) != count:
+    if k < 1 or len(places) != count:
         raise ValueError(
-            f"positions {positions.shape} must have N = {count} rows"
+            f"k={k} must be 1 or more, and {len(places)} places N = {count}"
         )
-    images = np.arange(count) if images is None else images
-    mask = FalseNegativeMask(images, positions, same_place_metres)
-    k = min(k, count - 1)
-    return top_k(ground, satellite, k, exclude=mask.within, exact=False)[0]
+    mask, k = places.false_negatives, min(k, count - 1)
+    return top_k(ground, satellite, k, exclude=mask, exact=False)[0]
 
 
-def nearest_places(
-    positions: np.ndarray | None,
-    same_place_metres: float,
-    k: int,
-    images: np.ndarray | None = None,
-) -> np.ndarray:
+def nearest_places(places: Places, k: int) -> np.ndarray:
     """The nearest places that are negatives.
 
     Args:
-        positions, same_place_metres, k, images: as of `mine_hard_negatives`.
+        places, k: as of `mine_hard_negatives`.
 
     Returns:
         int64 [N, min(k, N - 1)], nearest first; -1 stands at the end of a
@@ -81,6 +63,7 @@ def nearest_places(
     Raises:
         UserError: where fewer than two places have a position.
     """
+    positions, radius = places.positions, places.same_place_metres
     known = np.empty(0, np.int64)
     if positions is not None:
         known = np.flatnonzero(np.isfinite(positions).all(axis=1))
@@ -90,24 +73,22 @@ def nearest_places(
             " pairs have a position"
         )
     k = min(k, len(positions) - 1)
-    images = known if images is None else images[known]
+    images = places.images[known]
     # Centred: a tree of UTM northings would waste their digits.
-    places = positions[known] - positions[known].mean(axis=0)
-    tree = cKDTree(places)
+    there = positions[known] - positions[known].mean(axis=0)
+    tree = cKDTree(there)
     _, number, counts = np.unique(
         images, return_inverse=True, return_counts=True
     )
     answers = np.full((len(positions), k), _NONE, np.int64)
     for rows in slices(len(known), _ROWS):
-        near = tree.query_ball_point(
-            places[rows], same_place_metres, return_length=True
-        )
+        near = tree.query_ball_point(there[rows], radius, return_length=True)
         # These may all be nearer than the k that are wanted.
         excluded = int((near + counts[number[rows]]).max())
         reach = range(1, min(len(known), k + excluded) + 1)
-        apart, others = tree.query(places[rows], reach)
+        apart, others = tree.query(there[rows], reach)
         same = images[others] == images[rows, None]
-        apart[(apart < same_place_metres) | same] = np.inf
+        apart[(apart < radius) | same] = np.inf
         order = np.lexsort((others, apart), axis=1)[:, :k]
         found = known[np.take_along_axis(others, order, axis=1)]
         found[np.isinf(np.take_along_axis(apart, order, axis=1))] = _NONE

@@ -6,137 +6,116 @@ other than a radius. A place of unknown position is near to itself alone.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
+from mgtl_tf.datasets.aerial_images import aerial_images
+from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.top_k import slices
 
 _ROWS = 128
 
 
-def negatives_of(
-    images: np.ndarray, positions: np.ndarray | None, same_place_metres: float
-) -> np.ndarray:
-    """Which places of a batch are negatives of each other, bool [B, B].
+@dataclass(frozen=True)
+class Places:
+    """N places: what decides which of them are negatives of each other.
 
-    Args:
-        images: int [B], the number of each place's aerial image.
-        positions: [B, P] Cartesian metres, NaN in rows that are unknown, or
+    Attributes:
+        images: int [N], the number of each place's aerial image.
+        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
             None where all are.
         same_place_metres: nearer places are no negatives.
     """
-    return _negatives(slice(None), images, positions, same_place_metres)[0]
 
+    images: np.ndarray
+    positions: np.ndarray | None = None
+    same_place_metres: float = 0.0
 
-class FalseNegativeMask:
-    """The pairs of places that are no negatives, tile by tile.
+    def __len__(self) -> int:
+        """N."""
+        return len(self.images)
 
-    Args:
-        images, positions, same_place_metres: as of `negatives_of`, [N].
-    """
+    @classmethod
+    def of(cls, pairs: Sequence[Pair], same_place_metres: float) -> Places:
+        """The places of pairs."""
+        return cls(aerial_images(pairs), positions(pairs), same_place_metres)
 
-    def __init__(
-        self,
-        images: np.ndarray,
-        positions: np.ndarray | None,
-        same_place_metres: float,
-    ):
-        self.images = images
-        self.metres = same_place_metres
-        self.positions = None
-        if positions is not None and same_place_metres > 0:
-            # Centred: a tree of UTM northings would waste their digits.
-            self.positions = positions - np.nanmean(positions, axis=0)
+    def negatives(self, rows: np.ndarray) -> np.ndarray:
+        """Which places of a batch are negatives of each other, bool [B, B].
 
-    def within(self, rows: slice, columns: slice) -> np.ndarray:
-        """The mask of a tile, bool [q, n]: places `rows` by `columns`."""
+        Args:
+            rows: int [B], the batch's places.
+        """
+        return self._negatives(rows, rows)[0]
+
+    def false_negatives(self, rows: slice, columns: slice) -> np.ndarray:
+        """The places that are no negatives, a tile of them, bool [q, n]."""
         mask = self.images[rows, None] == self.images[columns]
-        if self.positions is not None:
-            here, first = _known(self.positions[rows])
-            there, second = _known(self.positions[columns])
+        if self._centred is not None and self.same_place_metres > 0:
+            here, first = _known(self._centred[rows])
+            there, second = _known(self._centred[columns])
             tree = cKDTree(there)
             for part in slices(len(here), _ROWS):  # all may be near each other
                 near = cKDTree(here[part]).sparse_distance_matrix(
-                    tree, self.metres, output_type="ndarray"
+                    tree, self.same_place_metres, output_type="ndarray"
                 )
-                near = near[near["v"] < self.metres]
+                near = near[near["v"] < self.same_place_metres]
                 mask[first[part][near["i"]], second[near["j"]]] = True
         return mask
 
+    def require_negatives(self, data_dir: str = "") -> None:
+        """Refuses training places of which none is a negative of any other.
 
-def require_negatives(
-    images: np.ndarray,
-    positions: np.ndarray | None,
-    same_place_metres: float,
-    data_dir: str = "",
-) -> None:
-    """Refuses training pairs of which none is a negative of any other.
+        Args:
+            data_dir: for the message.
 
-    Args:
-        images, positions, same_place_metres: as of `negatives_of`, [N].
-        data_dir: for the message.
-
-    Raises:
-        UserError: with the reason, and what can work.
-    """
-    count = len(images)
-    if (images == images[0]).all():
+        Raises:
+            UserError: with the reason, and what can work.
+        """
+        count = len(self)
+        if (self.images == self.images[0]).all():
+            raise UserError(
+                f"{data_dir}: all {count:,} training pairs share one"
+                " aerial image, so there are no negatives to learn from; give"
+                " pairs of two aerial images or more"
+            )
+        farthest = 0.0
+        for rows in slices(count, _ROWS):
+            found, apart = self._negatives(rows, slice(None))
+            if found.any():
+                return
+            farthest = max(farthest, float(apart.max()))
         raise UserError(
-            f"{data_dir}: all {count:,} training pairs share one"
-            " aerial image, so there are no negatives to learn from; give"
-            " pairs of two aerial images or more"
+            f"same_place_metres={self.same_place_metres:g}: all {count:,}"
+            f" training places of {data_dir} lie nearer to each other"
+            f" ({farthest:,.1f} m at most), so there are no negatives to learn"
+            " from; give a smaller radius, or 0: then only a pair's own aerial"
+            " image is right"
         )
-    farthest = 0.0
-    for rows in slices(count, _ROWS):
-        found, apart = _negatives(rows, images, positions, same_place_metres)
-        if found.any():
-            return
-        farthest = max(farthest, float(apart.max()))
-    raise UserError(
-        f"same_place_metres={same_place_metres:g}: all {count:,} training"
-        f" places of {data_dir} lie nearer to each other ({farthest:,.1f} m at"
-        " most), so there are no negatives to learn from; give a smaller"
-        " radius, or 0: then only a pair's own aerial image is right"
-    )
 
+    @functools.cached_property
+    def _centred(self) -> np.ndarray | None:
+        # A tree of UTM northings would waste their digits.
+        if self.positions is None:
+            return None
+        return self.positions - np.nanmean(self.positions, axis=0)
 
-def without_negatives(
-    batches: np.ndarray,
-    images: np.ndarray,
-    positions: np.ndarray | None,
-    same_place_metres: float,
-) -> int:
-    """How many batches hold no negative at all, and so teach nothing.
-
-    Args:
-        batches: int [steps, B], rows of each.
-        images, positions, same_place_metres: as of `negatives_of`, [N].
-    """
-    return sum(
-        not negatives_of(
-            images[rows],
-            None if positions is None else positions[rows],
-            same_place_metres,
-        ).any()
-        for rows in batches
-    )
-
-
-def _negatives(
-    rows: slice,
-    images: np.ndarray,
-    positions: np.ndarray | None,
-    same_place_metres: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Some rows of the matrix, and the distances of places of two images."""
-    negative = images[rows, None] != images
-    if positions is None:
-        return negative, np.zeros(1)
-    apart = cdist(positions[rows], positions)
-    # Written so that NaN, an unknown distance, is far enough.
-    return negative & ~(apart < same_place_metres), apart * negative
+    def _negatives(
+        self, rows: slice | np.ndarray, columns: slice | np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Some of the matrix, and the distances of places of two images."""
+        negative = self.images[rows][:, None] != self.images[columns]
+        if self.positions is None:
+            return negative, np.zeros(1)
+        apart = cdist(self.positions[rows], self.positions[columns])
+        # Written so that NaN, an unknown distance, is far enough.
+        return negative & ~(apart < self.same_place_metres), apart * negative
 
 
 def _known(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -22,7 +22,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.datasets import augment as changes
-from mgtl_tf.datasets.negatives import negatives_of
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.utils.errors import UserError
 
@@ -45,9 +45,7 @@ def train_batches(
     color_jitter: float = 0.0,
     blur: float = 0.0,
     jpeg_quality: int = 0,
-    positions: np.ndarray | None = None,
-    same_place_metres: float = 0.0,
-    images: np.ndarray | None = None,
+    places: Places | None = None,
     share: tuple[int, int] = (0, 1),
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
@@ -64,11 +62,7 @@ def train_batches(
             0: none.
         jpeg_quality: lowest quality of the JPEG that each view goes through
             by itself; 0: none.
-        positions: [N, P] Cartesian metres, NaN in rows that are unknown, or
-            None where all are.
-        same_place_metres: nearer places are no negatives (R15).
-        images: int [N], the number of each pair's aerial image; pairs that
-            share one are no negatives. By default none do.
+        places: decide the negatives (R15); by default all others are.
         share: (i, n): only the i-th of n equal parts of each batch's images
             is read, for a worker that has n - 1 others beside it.
 
@@ -80,8 +74,8 @@ def train_batches(
     Raises:
         ValueError: for shapes that do not fit the source.
     """
-    batches = _checked(batches, len(source), positions)
-    images = np.arange(len(source)) if images is None else images
+    places = places or Places(np.arange(len(source)))
+    batches = _checked(batches, len(source), len(places))
     batch_size = batches.shape[1]
     own_size = batch_size // share[1]
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
@@ -100,10 +94,6 @@ def train_batches(
             images = changes.jpeg(images, jpeg_quality, seed, share)
         return images
 
-    def negatives(rows: np.ndarray) -> np.ndarray:
-        known = None if positions is None else positions[rows]
-        return negatives_of(images[rows], known, same_place_metres)
-
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
         ground, satellite = load(rows[own])
@@ -112,7 +102,7 @@ def train_batches(
             ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share
             )
-        mask = tf.numpy_function(negatives, [rows], tf.bool)
+        mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),
             "satellite": camera(satellite, random[2]),
@@ -208,9 +198,7 @@ def _seeds(seed: int, epoch: int, step: tf.Tensor) -> tf.Tensor:
     return tf.random.split(step_seed, 3)
 
 
-def _checked(
-    batches: np.ndarray, count: int, positions: np.ndarray | None
-) -> np.ndarray:
+def _checked(batches: np.ndarray, count: int, places: int) -> np.ndarray:
     batches = np.asarray(batches, np.int64)
     if batches.ndim != 2 or not batches.size:
         raise ValueError(
@@ -221,8 +209,6 @@ def _checked(
             f"batches holds rows {batches.min()} to {batches.max()}; the"
             f" source has rows 0 to {count - 1}"
         )
-    if positions is not None and len(positions) != count:
-        raise ValueError(
-            f"positions has {len(positions)} rows and the source {count}"
-        )
+    if places != count:
+        raise ValueError(f"{places} places, and the source has {count} rows")
     return batches

@@ -10,19 +10,15 @@ import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.config import DataConfig, TrainConfig
-from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.batch_sampler import mined_batches, shuffled_batches
-from mgtl_tf.datasets.hard_negatives import (
-    mine_hard_negatives,
-    nearest_places,
-)
-from mgtl_tf.datasets.negatives import without_negatives
+from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pipeline import (
     eval_batches,
     raising_user_errors,
     train_batches,
 )
-from mgtl_tf.datasets.records import Pair, positions
+from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training.distribution import Distribution
@@ -64,8 +60,7 @@ class EpochOrder:
         self.source = source
         self.pairs = pairs
         self.distribution = distribution or Distribution()
-        self.positions = positions(pairs)
-        self.images = aerial_images(pairs)
+        self.places = Places.of(pairs, data.same_place_metres)
         self._checked = False
 
     def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
@@ -92,9 +87,7 @@ class EpochOrder:
             seed=self.train.seed,
             epoch=progress.epoch,
             first_step=progress.epoch_step,
-            positions=self.positions,
-            same_place_metres=self.data.same_place_metres,
-            images=self.images,
+            places=self.places,
             share=(self.distribution.worker, self.distribution.workers),
         )
         return raising_user_errors(batches)
@@ -108,15 +101,13 @@ class EpochOrder:
         return mined_batches(progress.neighbours, size, random)
 
     def _require_negatives(self, batches: np.ndarray) -> None:
-        metres = self.data.same_place_metres
-        lacking = without_negatives(
-            batches, self.images, self.positions, metres
-        )
+        lacking = sum(not self.places.negatives(b).any() for b in batches)
         message = (
             f"{lacking:,} of {len(batches):,} batches hold only places of one"
             f" aerial image or nearer to each other than"
-            f" same_place_metres={metres:g}, so they teach nothing; a larger"
-            " batch_size or a smaller radius leaves fewer of them"
+            f" same_place_metres={self.data.same_place_metres:g}, so they"
+            " teach nothing; a larger batch_size or a smaller radius leaves"
+            " fewer of them"
         )
         if lacking == len(batches):
             raise UserError(message)
@@ -144,12 +135,7 @@ class EpochOrder:
         return self.distribution.from_chief(np.zeros((places, count), np.int64))
 
     def _near_on_map(self) -> np.ndarray:
-        return nearest_places(
-            self.positions,
-            self.data.same_place_metres,
-            self.train.mining_neighbours,
-            self.images,
-        )
+        return nearest_places(self.places, self.train.mining_neighbours)
 
     def _hard_negatives(self) -> np.ndarray:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
@@ -158,10 +144,5 @@ class EpochOrder:
                 self.model, batches, bar.update, self.pairs
             )
         return mine_hard_negatives(
-            ground,
-            satellite,
-            self.positions,
-            self.data.same_place_metres,
-            self.train.mining_neighbours,
-            images=self.images,
+            ground, satellite, self.places, self.train.mining_neighbours
         )

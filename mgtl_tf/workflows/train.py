@@ -10,9 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import DataConfig, RunConfig
-from mgtl_tf.datasets.aerial_images import aerial_images
-from mgtl_tf.datasets.negatives import require_negatives
-from mgtl_tf.datasets.records import Dataset, ids_digest, positions
+from mgtl_tf.datasets.negatives import Places
+from mgtl_tf.datasets.records import Dataset, ids_digest
 from mgtl_tf.models import build_model
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import Checkpoints
@@ -88,12 +87,8 @@ def _read(data: DataConfig, batch_size: int) -> Dataset:
             f"batch_size={batch_size}: the training split of {data.data_dir}"
             f" has only {count} pairs; give at most batch_size={count}"
         )
-    require_negatives(
-        aerial_images(dataset.train),
-        positions(dataset.train),
-        data.same_place_metres,
-        data.data_dir,
-    )
+    places = Places.of(dataset.train, data.same_place_metres)
+    places.require_negatives(data.data_dir)
     return dataset
 
 

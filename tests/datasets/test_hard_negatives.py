@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.utils import top_k
 from mgtl_tf.utils.errors import UserError
 
@@ -29,7 +30,7 @@ def brute_force(cost, same, k):
     return answers
 
 
-def places(rng, count, axes):
+def scattered(rng, count, axes):
     """UTM-like northings; a third crowded nearer than the radius."""
     found = rng.uniform(0, 300, (count, axes)) + 6.09e6
     third = count // 3
@@ -49,35 +50,36 @@ def small_tiles(monkeypatch):
 def test_both_equal_brute_force(small_tiles, k, axes, shared):
     rng = np.random.default_rng(k)
     ground, satellite = unit(rng, 33, 6), unit(rng, 33, 6)
-    images = rng.integers(0, 12, 33) if shared else None
-    numbers = np.arange(33) if images is None else images
+    numbers = rng.integers(0, 12, 33) if shared else np.arange(33)
     same = numbers[:, None] == numbers
-    positions = places(rng, 33, axes) if axes else None
+    positions = scattered(rng, 33, axes) if axes else None
     if axes:
         positions[5] = np.nan
         apart = distances(positions)
         same |= apart < 25.0
         same[5] |= numbers == numbers[5]
     cost = -(ground.astype("f8") @ satellite.T.astype("f8"))
-    found = mine_hard_negatives(ground, satellite, positions, 25.0, k, images)
+    places = Places(numbers, positions, 25.0)
+    found = mine_hard_negatives(ground, satellite, places, k)
     assert found.tolist() == brute_force(cost, same, k)
     if axes:
         same[5] = same[:, 5] = True
-        found = nearest_places(positions, 25.0, k, images)
+        found = nearest_places(places, k)
         assert found.tolist() == brute_force(apart, same, k)
 
 
 def test_the_radius_is_exclusive():
     x = unit(np.random.default_rng(0), 3, 4)
-    positions = np.array([[0.0, 0], [25, 0], [49, 0]])
+    line = np.array([[0.0, 0], [25, 0], [49, 0]])
+    places = Places(np.arange(3), line, 25.0)
     for found in (
-        mine_hard_negatives(x, x, positions, 25.0, 2),
-        nearest_places(positions, 25.0, 2),
+        mine_hard_negatives(x, x, places, 2),
+        nearest_places(places, 2),
     ):
         assert sorted(found[0]) == [1, 2]
         assert found[1:].tolist() == [[0, -1], [0, -1]]
-    nowhere = mine_hard_negatives(x, x, np.zeros((3, 2)), 5.0, 2)
-    assert (nowhere == -1).all()
+    one = Places(np.arange(3), np.zeros((3, 2)), 5.0)
+    assert (mine_hard_negatives(x, x, one, 2) == -1).all()
 
 
 def test_ties_and_crowds_are_as_similar_as_by_brute_force():
@@ -89,7 +91,8 @@ def test_ties_and_crowds_are_as_similar_as_by_brute_force():
     positions = rng.uniform(0, 3000, (400, 2))
     positions[:120] = positions[0]
     ground[:120] = satellite[:120] = unit(rng, 1, 16)
-    found = mine_hard_negatives(ground, satellite, positions, 25.0, 12)
+    places = Places(np.arange(400), positions, 25.0)
+    found = mine_hard_negatives(ground, satellite, places, 12)
     apart = distances(positions)
     similar = ground.astype("f8") @ satellite.T.astype("f8")
     wanted = np.array(brute_force(-similar, apart < 25, 12))
@@ -107,14 +110,14 @@ def test_memory_stays_far_below_the_full_matrix(shared):
     """Also where thousands share an image, or stand in one spot."""
     count = 12_000
     x = unit(np.random.default_rng(2), count, 4)
-    images = np.zeros(count, int) if shared else None  # [N, N]: 576 MB
+    images = np.zeros(count, int) if shared else np.arange(count)
     positions = np.zeros((count, 2))
     positions[6000 if shared else 0 :, 0] = np.arange(6000 * (2 - shared)) * 30
     tracemalloc.start()
-    mine_hard_negatives(x, x, positions, 25.0, 8, images)
+    mine_hard_negatives(x, x, Places(images, positions, 25.0), 8)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 400e6
+    assert peak < 400e6  # [N, N] would be 576 MB
 
 
 @pytest.mark.parametrize(
@@ -122,14 +125,14 @@ def test_memory_stays_far_below_the_full_matrix(shared):
     [
         ({"k": 0}, "k=0"),
         ({"satellite": np.eye(4, 5)}, r"satellite \(4, 5\)"),
-        ({"positions": np.zeros((3, 2))}, "N = 4 rows"),
+        ({"places": Places(np.arange(3))}, "3 places N = 4"),
         ({"ground": np.diag([1, 1, np.nan, 1])}, "not finite"),
         ({"satellite": np.diag([1, np.inf, 1, 1])}, "not finite"),
     ],
 )
 def test_arguments_that_do_not_fit(change, message):
-    good = {"ground": np.eye(4), "satellite": np.eye(4), "positions": None}
-    arguments = {**good, "same_place_metres": 5.0, "k": 2, **change}
+    good = {"ground": np.eye(4), "satellite": np.eye(4), "k": 2}
+    arguments = {**good, "places": Places(np.arange(4)), **change}
     with pytest.raises(ValueError, match=message):
         mine_hard_negatives(**arguments)
 
@@ -138,12 +141,12 @@ def test_arguments_that_do_not_fit(change, message):
 def test_mining_by_position_needs_two_positions(positions):
     positions = None if positions is None else np.array(positions)
     with pytest.raises(UserError, match="mining_by_position_until"):
-        nearest_places(positions, 25.0, 1)
+        nearest_places(Places(np.arange(2), positions, 25.0), 1)
 
 
 def test_many_near_panoramas_of_one_image_do_not_hide_the_others():
     line = np.stack([np.arange(40.0), np.zeros(40)], axis=1)
     images = np.array([0] * 30 + list(range(1, 11)))
-    found = nearest_places(line, 2.0, 3, images)
+    found = nearest_places(Places(images, line, 2.0), 3)
     assert found[0].tolist() == [30, 31, 32]
     assert found[29].tolist() == [31, 32, 33]

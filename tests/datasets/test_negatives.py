@@ -5,12 +5,7 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
-from mgtl_tf.datasets.negatives import (
-    FalseNegativeMask,
-    negatives_of,
-    require_negatives,
-    without_negatives,
-)
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.losses import info_nce_loss, soft_margin_triplet_loss
 from mgtl_tf.training.progress import Progress
@@ -23,36 +18,34 @@ METRES = np.array([0.0, 400, 10, 100, 200, NAN])
 PLACES = np.stack([METRES, 0 * METRES], axis=1)
 
 
-def same_by_hand(radius=25.0):
-    """bool [6, 6]: of one image, or known to be nearer than the radius."""
-    apart = np.abs(METRES[:, None] - METRES)
-    return (IMAGES[:, None] == IMAGES) | (apart < radius)
+def negatives_of(images, positions, radius=25.0):
+    return Places(images, positions, radius).negatives(np.arange(len(images)))
 
 
-def test_of_a_batch():
-    found = negatives_of(IMAGES, PLACES, 25.0)
-    np.testing.assert_array_equal(found, ~same_by_hand())
-    by_image = IMAGES[:, None] != IMAGES
-    np.testing.assert_array_equal(negatives_of(IMAGES, None, 25.0), by_image)
+@pytest.mark.parametrize("positions", [PLACES, None, NAN * PLACES])
+def test_batches_and_tiles_by_the_definition(positions):
+    """Of one image, or known to be nearer than the radius: no negatives."""
+    same = IMAGES[:, None] == IMAGES
+    if positions is PLACES:
+        same |= np.abs(METRES[:, None] - METRES) < 25.0
+    elif positions is not None:
+        positions[0] = 1.0
+    places = Places(IMAGES, positions, 25.0)
+    batch = np.array([3, 0, 2, 4])
+    np.testing.assert_array_equal(
+        places.negatives(batch), ~same[np.ix_(batch, batch)]
+    )
+    for rows in (slice(0, 6), slice(1, 3), slice(5, 6)):
+        for columns in (slice(0, 6), slice(2, 5), slice(4, 6)):
+            found = places.false_negatives(rows, columns)
+            np.testing.assert_array_equal(found, same[rows, columns])
 
 
 def test_the_radius_is_exclusive_and_northings_keep_their_digits():
     # In float32 these would be off by up to half a metre.
     places = np.array([[0, 0], [24.9, 0], [25.0, 0], [60, 0]]) + 6.09e6
     wanted = [[0, 0, 1, 1], [0, 0, 0, 1], [1, 0, 0, 1], [1, 1, 1, 0]]
-    assert negatives_of(np.arange(4), places, 25.0).tolist() == wanted
-
-
-@pytest.mark.parametrize("positions", [PLACES, None, NAN * PLACES[:, :1] + 0])
-def test_tiles_of_the_mask_are_parts_of_the_matrix(positions):
-    if positions is not None and np.isnan(positions).all():
-        positions[0] = 1.0
-    mask = FalseNegativeMask(IMAGES, positions, 25.0)
-    wanted = ~negatives_of(IMAGES, positions, 25.0)
-    for rows in (slice(0, 6), slice(1, 3), slice(5, 6)):
-        for columns in (slice(0, 6), slice(2, 5), slice(4, 6)):
-            found = mask.within(rows, columns)
-            np.testing.assert_array_equal(found, wanted[rows, columns])
+    assert negatives_of(np.arange(4), places).tolist() == wanted
 
 
 @pytest.mark.parametrize(
@@ -73,20 +66,12 @@ def test_of_all_pairs(images, line, radius, message):
     places = np.stack([line, np.zeros(len(line))], axis=1)
     images = np.array(images)
     if message is None:
-        require_negatives(images, places, radius)
+        Places(images, places, radius).require_negatives()
     else:
         with pytest.raises(UserError, match=message):
-            require_negatives(images, places, radius)
+            Places(images, places, radius).require_negatives()
     if len(set(images.tolist())) > 1:
-        require_negatives(images, None, radius)
-
-
-def test_batches_without_any_are_counted():
-    images = np.array([0, 0, 1, 2])
-    places = np.array([[0.0, 0], [90, 0], [100, 0], [NAN, 0]])
-    batches = np.array([[0, 1], [1, 2], [0, 2], [0, 3]])
-    assert without_negatives(batches, images, places, 25.0) == 2
-    assert without_negatives(batches, images, None, 25.0) == 1
+        Places(images, None, radius).require_negatives()
 
 
 def epoch(line):
@@ -111,7 +96,7 @@ def test_the_loss_does_not_push_pairs_of_one_image_apart(loss):
     x = rng.normal(size=(2, 3, 4)).astype("float32")
     ground, satellite = tf.math.l2_normalize(tf.constant(x), axis=-1)
     # Pairs 0 and 1 share an image; only 2 is a negative of them.
-    mask = negatives_of(np.array([0, 0, 1]), None, 25.0)
+    mask = negatives_of(np.array([0, 0, 1]), None)
     with tf.GradientTape() as tape:
         tape.watch(ground)
         value = loss(ground, satellite, negatives=mask)

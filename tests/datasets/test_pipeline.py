@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pipeline import (
     eval_batches,
     raising_user_errors,
@@ -149,11 +150,7 @@ def test_each_view_is_changed_by_itself(change):
 def test_negatives_are_of_other_images_and_far_enough():
     positions = np.array([[0, 0], [24.9, 0], [25.0, 0], [np.nan, 0]])
     images = np.array([0, 1, 2, 2])
-    settings = {
-        "positions": positions,
-        "same_place_metres": 25.0,
-        "images": images,
-    }
+    settings = {"places": Places(images, positions, 25.0)}
     for share in ((0, 1), (1, 2)):  # every worker has the mask of the batch
         batch = listed(
             train(Arrays(4), [[3, 1, 0, 2]], share=share, **settings)
@@ -234,7 +231,7 @@ def test_other_errors_pass_through():
         ([[-1, 2]], {}, "rows -1 to 2"),
         ([0, 1], {}, r"shape \(2,\)"),
         (np.zeros((0, 2)), {}, r"shape \(0, 2\)"),
-        ([[0, 1]], {"positions": np.zeros((3, 2))}, "positions has 3 rows"),
+        ([[0, 1]], {"places": Places(np.arange(3))}, "3 places, and the"),
     ],
 )
 def test_arguments_that_do_not_fit(order, changes, words):

@@ -110,7 +110,7 @@ def test_partial_data_train_on_request_and_are_counted(tmp_path, caplog):
     data = own(tmp_path / "data", count=8)
     (data / "tiles/3.tif").unlink()
     whole = SMALL.replace(data_dir=str(data))
-    with pytest.raises(UserError, match="3.tif, row 4: does not exist; .*partial"):
+    with pytest.raises(UserError, match="3.tif, row 4: does not .*partial"):
         train(whole, tmp_path / "run")
     with pytest.raises(UserError, match="partial: needs data_cache"):
         train(whole.replace(partial=True), tmp_path / "run")
@@ -164,7 +164,7 @@ def test_a_partial_cvact_download_can_be_used(tmp_path):
     config = SMALL.replace(
         dataset="cvact", data_dir=str(data), ground_crop=(0.25, 0.75)
     ).replace(image_size=(8, 32))
-    with pytest.raises(UserError, match="p1_grdView.jpg, row 2: does not .*par"):
+    with pytest.raises(UserError, match="p1_grdView.jpg, row 2: .*par"):
         read_data(config.data)
     prepared = tmp_path / "prepared"
     settings = CacheSettings("cvact", config.model.image_size, (0.25, 0.75))
