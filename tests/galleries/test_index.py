@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.encoder import UnreadableImage
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.manifest import FILES, write_manifest
@@ -23,46 +22,38 @@ from mgtl_tf.utils import checksums
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 from polar.image_files import read_image
-from tests.galleries.wide_images import widths, write_wide
-from tests.retrieval.identity_inputs import IdentityInputs
-
-REFUSED = 99
-
-
-class CountingEncoder(IdentityInputs):
-    """Descriptors that tell the width of each image; 99 is refused."""
-
-    model_hash = "f" * 64
-    dimension = 3
-
-    def __init__(self):
-        self.batches = []
-
-    def satellite_input(self, pixels):
-        if pixels.shape[1] == REFUSED:
-            raise UnreadableImage("an aerial image must be square")
-        return pixels
-
-    def encode_satellite(self, images):
-        self.batches.append(len(images))
-        return np.float32([[width, 0, 1] for width in widths(images)])
+from tests.galleries.encoders import (
+    FakeEncoder,
+    build,
+    change_byte,
+    failing,
+    wide_places,
+    write_wide,
+)
 
 
 @pytest.fixture
 def places(tmp_path):
-    (tmp_path / "images").mkdir()
-    made = []
-    for i in range(1, 8):
-        image = tmp_path / "images" / f"{i}.jpg"
-        write_wide(image, i)
-        where = (38.1 + i / 3, -77.0) if i % 2 else None
-        made.append(Place(str(i), image, where))
-    return made
+    return wide_places(tmp_path, 7)
+
+
+@pytest.fixture
+def index(tmp_path, places):
+    """The folder of their index."""
+    build(places, tmp_path / "index")
+    return tmp_path / "index"
+
+
+def refused(folder, message, **options):
+    """Loading an index is one line."""
+    with pytest.raises(UserError, match=message) as error:
+        load_index(folder, **options)
+    assert "\n" not in str(error.value)
 
 
 def test_comes_back_as_it_was_built(tmp_path, places):
-    encoder = CountingEncoder()
-    built = build_index(encoder, places, tmp_path / "index", 3, False)
+    encoder = FakeEncoder()
+    built = build(places, tmp_path / "index", encoder, 3)
     assert (built.count, built.skipped, built.empty) == (7, (), 0)
     assert encoder.batches == [3, 3, 1]
     index = load_index(tmp_path / "index")
@@ -70,78 +61,74 @@ def test_comes_back_as_it_was_built(tmp_path, places):
     assert [index.places[n] for n in range(-7, 0)] == places
     assert index.places[2:5] == places[2:5]
     assert list(index.ids) == [p.id for p in places]
-    assert [index.ids[n] for n in range(7)] == list(index.ids)
-    assert (index.row("3"), index.row("none")) == (2, None)
+    assert (index.row("0002"), index.row("none")) == (2, None)
     known = [p.coordinates or (np.nan, np.nan) for p in places]
     np.testing.assert_array_equal(index.coordinates, np.float64(known))
     with pytest.raises(IndexError):
         index.places[7]
-    assert index.model_hash == encoder.model_hash
     assert index.descriptors.dtype == np.float32
     np.testing.assert_array_equal(index.descriptors[:, 0], range(1, 8))
+    index.require_model("f" * 64, "export")
+    with pytest.raises(UserError, match="another model.*ffffffffffff, not 0"):
+        index.require_model("0" * 64, "export")
+    refused(tmp_path / "none", "no such folder")
 
 
-def test_index_and_images_may_move_together(tmp_path, places):
+def test_index_and_images_may_move_together(tmp_path):
     home = tmp_path / "home"
     home.mkdir()
-    (tmp_path / "images").rename(home / "images")
-    moved = [Place(p.id, home / "images" / p.image.name) for p in places]
-    build_index(CountingEncoder(), moved, home / "index", progress=False)
+    build(wide_places(home, 7), home / "index")
     home.rename(tmp_path / "elsewhere")
     for place in load_index(tmp_path / "elsewhere" / "index").places:
-        assert read_image(place.image).shape[1] == int(place.id)
+        assert read_image(place.image).shape[1] == int(place.id) + 1
 
 
 def test_unreadable_images_are_left_out_and_named(tmp_path, places):
+    class Choosy(FakeEncoder):
+        def satellite_input(self, pixels):
+            if pixels.shape[1] == 99:
+                raise UnreadableImage("an aerial image must be square")
+            return pixels
+
     places[1].image.write_bytes(b"bad")
     places[4].image.unlink()
-    write_wide(places[6].image, REFUSED)
+    write_wide(places[6].image, 99)
     # 48 KB that would fill 1.2 GB, and a pipe that nobody writes to.
     large = cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1].tobytes()
     large = large[:16] + struct.pack(">II", 20_000, 20_000) + large[24:]
     places[2].image.write_bytes(large)
     places[5].image.unlink()
     os.mkfifo(places[5].image)
-    built = build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
-    assert [(s.image.name, s.reason) for s in built.skipped] == [
-        ("2.jpg", "is neither JPEG nor PNG nor TIFF"),
-        (
-            "3.jpg",
-            "20000 x 20000 pixels: more than 134,217,728 are refused",
-        ),
-        ("5.jpg", "No such file or directory"),
-        ("6.jpg", "is a folder or device, not a file"),
-        ("7.jpg", "an aerial image must be square"),
+    built = build(places, tmp_path / "index", Choosy())
+    assert [(s.image.stem, s.reason) for s in built.skipped] == [
+        ("0001", "is neither JPEG nor PNG nor TIFF"),
+        ("0002", "20000 x 20000 pixels: more than 134,217,728 are refused"),
+        ("0004", "No such file or directory"),
+        ("0005", "is a folder or device, not a file"),
+        ("0006", "an aerial image must be square"),
     ]
     index = load_index(tmp_path / "index")
-    assert [p.id for p in index.places] == ["1", "4"]
+    assert [p.id for p in index.places] == ["0000", "0003"]
     np.testing.assert_array_equal(index.descriptors[:, 0], [1, 4])
 
 
 def test_nothing_is_written_when_nothing_is_readable(tmp_path, places):
     for place in places:
         place.image.write_bytes(b"bad")
-    with pytest.raises(UserError, match="none of 7 images.*1.jpg: is neither"):
-        build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
+    with pytest.raises(UserError, match="none of 7 images.*0000.jpg: is neith"):
+        build(places, tmp_path / "index")
     assert [p.name for p in tmp_path.iterdir()] == ["images"]
 
 
 def test_an_interrupt_leaves_the_older_index(tmp_path, places):
-    build_index(CountingEncoder(), places[:2], tmp_path / "index", 3, False)
-
-    class Interrupted(CountingEncoder):
-        def encode_satellite(self, images):
-            if self.batches:
-                raise KeyboardInterrupt
-            return super().encode_satellite(images)
-
+    build(places[:2], tmp_path / "index")
     with pytest.raises(KeyboardInterrupt):
-        build_index(Interrupted(), places, tmp_path / "index", 3, False)
+        build(places, tmp_path / "index", failing(KeyboardInterrupt, 1), 3)
     assert len(load_index(tmp_path / "index").places) == 2
     names = {p.name for p in tmp_path.iterdir()}
     assert names == {"images", "index", ".index.unfinished"}
-    encoder = CountingEncoder()
-    build_index(encoder, places, tmp_path / "index", 3, False)
+    encoder = FakeEncoder()
+    build(places, tmp_path / "index", encoder, 3)
     assert encoder.batches == [3, 1]
     assert len(load_index(tmp_path / "index").places) == 7
     assert {p.name for p in tmp_path.iterdir()} == {"images", "index"}
@@ -150,87 +137,51 @@ def test_an_interrupt_leaves_the_older_index(tmp_path, places):
 def test_refuses_a_folder_with_other_files(tmp_path, places):
     for target in (tmp_path / "images", places[0].image):
         with pytest.raises(UserError, match="; name a "):
-            build_index(CountingEncoder(), places, target, 3, False)
+            build(places, target)
     assert len(list((tmp_path / "images").iterdir())) == 7
 
 
 def test_descriptors_that_are_not_finite(tmp_path, places):
-    class Broken(CountingEncoder):
-        def encode_satellite(self, images):
-            return np.full((len(images), 3), np.nan, np.float32)
-
     with pytest.raises(UserError, match="not finite"):
-        build_index(Broken(), places, tmp_path / "index", 3, False)
+        build(places, tmp_path / "index", FakeEncoder(lambda _: [np.nan] * 3))
     assert not (tmp_path / "index").exists()
 
 
-def flip_last_byte(path: Path):
-    data = bytearray(path.read_bytes())
-    data[-1] ^= 1
-    path.write_bytes(data)
-
-
 @pytest.mark.parametrize("name", FILES)
-def test_damage_of_any_file_is_one_line(tmp_path, places, name):
-    build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
-    path = tmp_path / "index" / name
+def test_damage_of_any_file_is_one_line(index, name):
+    path = index / name
     whole = path.read_bytes()
     for damage, message in (
-        (
-            lambda: flip_last_byte(path),
-            f"{name}: damaged .not what was",
-        ),
+        (lambda: change_byte(path), f"{name}: damaged .not what was"),
         (lambda: path.write_bytes(whole[:-1]), f"{name}: damaged .* bytes, no"),
         (lambda: path.write_bytes(b""), f"{name}: damaged .0 bytes, not"),
         (path.unlink, f"{name}: missing"),
     ):
         path.write_bytes(whole)
         damage()
-        with pytest.raises(UserError, match=message) as error:
-            load_index(tmp_path / "index")
-        assert "\n" not in str(error.value)
+        refused(index, message)
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "json: damaged"),
-        ("{}", "json: damaged"),
-        ("[]", "json: damaged"),
-        ("null", "json: damaged"),
+        *((text, "json: damaged") for text in ("{", "{}", "[]", "null")),
         ('{"format": 2, "sha256": {}}', "of format 2, this version reads 3"),
         ('{"format": 3, "sha256": ""}', "not what it was written as"),
     ],
 )
-def test_a_damaged_or_old_manifest(tmp_path, places, text, message):
-    build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
-    (tmp_path / "index/index.json").write_text(text)
-    with pytest.raises(UserError, match=message) as error:
-        load_index(tmp_path / "index")
-    assert "\n" not in str(error.value)
+def test_a_damaged_or_old_manifest(index, text, message):
+    (index / "index.json").write_text(text)
+    refused(index, message)
 
 
-def test_files_of_two_indexes_do_not_fit(tmp_path, places):
+def test_files_of_two_indexes_do_not_fit(index, places):
     """Each is whole, but they are not of one gallery."""
-    folder = tmp_path / "index"
-    build_index(CountingEncoder(), places, folder, 3, False)
-    np.save(folder / "descriptors.npy", np.zeros((7, 3), np.float64))
-    write_manifest(folder, places, folder, "f" * 64)
-    with pytest.raises(UserError, match="float64.* do not fit"):
-        load_index(folder)
+    np.save(index / "descriptors.npy", np.zeros((7, 3), np.float64))
+    write_manifest(index, places, index, "f" * 64)
+    refused(index, "float64.* do not fit")
     with pytest.raises(ValueError, match="6 places for 7 descriptors"):
-        write_manifest(folder, places[1:], folder, "f" * 64)
-
-
-def _seal_again(folder):
-    """Writes index.json anew, so that its checksums agree."""
-    details = json.loads((folder / "index.json").read_text())
-    del details["sha256"]
-    details["files"] = {
-        name: dataclasses.asdict(checksums.block_checksums(folder / name))
-        for name in FILES
-    }
-    (folder / "index.json").write_text(sealed_text(details))
+        write_manifest(index, places[1:], index, "f" * 64)
 
 
 @pytest.mark.parametrize(
@@ -239,68 +190,49 @@ def _seal_again(folder):
         ("descriptors.npy", (4, 1), np.nan, "row 4 is not finite"),
         ("descriptors.npy", (6, 0), np.inf, "row 6 is not finite"),
         ("coordinates.npy", (2, 0), np.inf, "row 2 is no latitude"),
-        ("coordinates.npy", (3, 1), np.nan, "row 3 is no latitude"),
-        ("coordinates.npy", (0, 0), 90.5, "row 0 is no latitude"),
+        ("coordinates.npy", (4, 1), np.nan, "row 4 is no latitude"),
+        ("coordinates.npy", (1, 0), 90.5, "row 1 is no latitude"),
     ],
 )
-def test_crafted_values_are_one_line(
-    tmp_path, places, name, place, value, message
-):
+def test_crafted_values_are_one_line(index, name, place, value, message):
     """The checksums agree: somebody wrote it so."""
-    known = [dataclasses.replace(p, coordinates=(46.9, 7.4)) for p in places]
-    build_index(CountingEncoder(), known, tmp_path / "index", 3, False)
-    path = tmp_path / "index" / name
-    array = np.load(path)
+    array = np.load(index / name)
     array[place] = value
-    np.save(path, array)
-    _seal_again(tmp_path / "index")
-    with pytest.raises(UserError, match=message) as error:
-        load_index(tmp_path / "index")
-    assert "\n" not in str(error.value)
+    np.save(index / name, array)
+    details = json.loads((index / "index.json").read_text())
+    del details["sha256"]
+    sums = checksums.block_checksums(index / name)
+    details["files"][name] = dataclasses.asdict(sums)
+    (index / "index.json").write_text(sealed_text(details))
+    refused(index, message)
 
 
 def test_of_a_large_file_only_a_sample_is_read_at_loading(
-    tmp_path, places, monkeypatch
+    index, places, monkeypatch
 ):
     monkeypatch.setattr(checksums, "BLOCK_BYTES", 64)
     monkeypatch.setattr(checksums, "_SMALL_BYTES", 4000)
-    folder = tmp_path / "index"
-    build_index(CountingEncoder(), places, folder, 3, False)
     rows = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32)
-    np.save(folder / "descriptors.npy", rows)
-    write_manifest(folder, [places[0]] * 1000, folder, "f" * 64)
-    path = folder / "descriptors.npy"
+    path = index / "descriptors.npy"
+    np.save(path, rows)
+    write_manifest(index, [places[0]] * 1000, index, "f" * 64)
     for byte, seen in ((130, False), (11_000, False), (12_127, True)):
-        data = bytearray(path.read_bytes())
-        data[byte] ^= 1
-        path.write_bytes(data)
+        change_byte(path, byte)
         if seen:
-            with pytest.raises(UserError, match="npy: damaged"):
-                load_index(folder)
+            refused(index, "npy: damaged")
         else:
-            load_index(folder)
-        with pytest.raises(UserError, match="npy: damaged"):
-            load_index(folder, verify=True)
-        data[byte] ^= 1
-        path.write_bytes(data)
+            load_index(index)
+        refused(index, "npy: damaged", verify=True)
+        change_byte(path, byte)
 
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1)
+DEGREES = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
 # Files are written: on a busy machine, that may take longer than 0.2 s.
 @settings(deadline=None)
-@given(
-    st.lists(
-        st.tuples(
-            NAMES,
-            st.one_of(
-                st.none(),
-                st.tuples(st.floats(-90, 90), st.floats(-180, 180)),
-            ),
-        )
-    )
-)
+@given(st.lists(st.tuples(NAMES, st.none() | DEGREES)))
 def test_any_id_and_position_comes_back(rows):
     rows = [(os.fsdecode(n.encode("utf-8", "replace")), w) for n, w in rows]
     with tempfile.TemporaryDirectory() as name:
@@ -310,13 +242,3 @@ def test_any_id_and_position_comes_back(rows):
         found = open_places(folder)
         assert list(found) == wanted
         assert [found[n] for n in range(len(found))] == wanted
-
-
-def test_another_model_or_folder_is_refused(tmp_path, places):
-    build_index(CountingEncoder(), places, tmp_path / "index", 3, False)
-    index = load_index(tmp_path / "index")
-    index.require_model("f" * 64, "export")
-    with pytest.raises(UserError, match="another model.*ffffffffffff, not 0"):
-        index.require_model("0" * 64, "export")
-    with pytest.raises(UserError, match="no such folder"):
-        load_index(tmp_path / "none")

@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import find_places
@@ -18,7 +17,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate
 from mgtl_tf.workflows.locate import warnings_about
 from polar.image_files import read_image
-from tests.retrieval.identity_inputs import PixelEncoder
+from tests.galleries.encoders import build, pixel_encoder
 
 COUNT = 80
 # One place every 100 m to the north.
@@ -52,7 +51,7 @@ def folder(tmp_path_factory):
     with (root / "validation.csv").open("w", newline="") as file:
         csv.writer(file).writerows([HEADER, *rows])
     places = find_places([root / "validation.csv"])
-    build_index(PixelEncoder(), places, root / "index", progress=False)
+    build(places, root / "index", pixel_encoder())
     return root
 
 
@@ -65,7 +64,7 @@ def test_the_gallery_holds_each_image_once_by_all_ids(folder):
     assert index.places[3].coordinates == pytest.approx((46.9 + 3 * STEP, 7.4))
     assert index.places[7].coordinates is None
     assert index.places[3].image == folder / "tiles/3.tif"
-    descriptors = PixelEncoder().encode_satellite(
+    descriptors = pixel_encoder().encode_satellite(
         [read_image(folder / "tiles/3.tif")]
     )
     np.testing.assert_array_equal(index.descriptors[3], descriptors[0])
@@ -73,7 +72,7 @@ def test_the_gallery_holds_each_image_once_by_all_ids(folder):
 
 def test_either_id_is_the_truth_of_a_query(folder):
     index = load_index(folder / "index")
-    localizer = Localizer(PixelEncoder(), index, open_engine(index))
+    localizer = Localizer(pixel_encoder(), index, open_engine(index))
     image = folder / "tiles/5.tif"
     for truth in ("berne-5.0", "berne-5.1"):
         (found,) = localizer.locate_many([image], truths=[truth])
@@ -92,7 +91,7 @@ def test_either_id_is_the_truth_of_a_query(folder):
 
 def test_calibrated_on_the_same_list(folder):
     index = load_index(folder / "index")
-    localizer = Localizer(PixelEncoder(), index, open_engine(index))
+    localizer = Localizer(pixel_encoder(), index, open_engine(index))
     queries = named_images(folder / "validation.csv", "ground")
     assert (queries[6].id, queries[6].place) == ("berne-3.0", "3")
     done = calibrate(localizer, queries, 25.0, {})
@@ -111,10 +110,10 @@ def test_calibrated_on_the_same_list(folder):
 
 def test_a_gallery_of_the_files_alone_knows_the_list_too(folder, tmp_path):
     places = find_places([folder / "tiles"])
-    build_index(PixelEncoder(), places, tmp_path / "index", progress=False)
+    build(places, tmp_path / "index", pixel_encoder())
     index = load_index(tmp_path / "index")
     assert len(index.places) == COUNT and index.row("3") is not None
-    localizer = Localizer(PixelEncoder(), index, open_engine(index))
+    localizer = Localizer(pixel_encoder(), index, open_engine(index))
     with pytest.raises(UserError, match="first answers lie within"):
         calibrate(
             localizer,
@@ -128,12 +127,8 @@ def test_shards_keep_the_other_ids(folder, tmp_path):
     source = FileSource(find_places([folder / "validation.csv"]))
     for number in (1, 2):
         shard = Shard(number, 2)
-        build_index(
-            PixelEncoder(),
-            JoinedSource([source], shard),
-            tmp_path / "joined" / shard.folder_name,
-            progress=False,
-        )
+        folder = tmp_path / "joined" / shard.folder_name
+        build(JoinedSource([source], shard), folder, pixel_encoder())
     assert join_shards(tmp_path / "joined") == COUNT
     index = load_index(tmp_path / "joined", verify=True)
     rows = [index.row(f"berne-{i}.{k}") for i in range(COUNT) for k in (0, 1)]
@@ -142,7 +137,7 @@ def test_shards_keep_the_other_ids(folder, tmp_path):
 
 def test_damaged_other_ids_are_named(folder, tmp_path):
     places = find_places([folder / "validation.csv"])
-    build_index(PixelEncoder(), places, tmp_path / "index", progress=False)
+    build(places, tmp_path / "index", pixel_encoder())
     path = tmp_path / "index" / "other_ids.npy"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     with pytest.raises(UserError, match="other_ids.npy: "):

@@ -4,12 +4,10 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.manifest import FILES
 from mgtl_tf.galleries.places import Place
@@ -19,50 +17,30 @@ from mgtl_tf.galleries.shards import (
     missing_shards,
     require_shard_folder,
 )
-from mgtl_tf.galleries.sources import (
-    FileSource,
-    JoinedSource,
-    Shard,
-)
+from mgtl_tf.galleries.sources import FileSource, JoinedSource, Shard
 from mgtl_tf.utils.errors import UserError
-from tests.galleries.wide_images import widths, write_wide
-from tests.retrieval.identity_inputs import IdentityInputs
+from tests.galleries.encoders import (
+    FakeEncoder,
+    build,
+    change_byte,
+    wide_places,
+)
 
-
-class SizeEncoder(IdentityInputs):
-    model_hash = "a" * 64
-    dimension = 5
-
-    def encode_satellite(self, images):
-        sizes = [[width] for width in widths(images)]
-        return np.float32(sizes) + np.arange(5, dtype=np.float32)
-
-
-class OtherEncoder(SizeEncoder):
-    model_hash = "b" * 64
+OPTIONS = {"batch_size": 2, "preprocessing": {"image_size": [4, 8]}}
 
 
 @pytest.fixture
 def places(tmp_path):
-    (tmp_path / "images").mkdir()
-    made = []
-    for n in range(11):
-        image = tmp_path / f"images/{n:02}.jpg"
-        write_wide(image, n + 1)
-        made.append(Place(f"{n:02}", image, (n / 3, -n) if n % 2 else None))
-    return made
+    return wide_places(tmp_path, 11)
 
 
-def make_shard(places, folder, number, of, encoder=None):
+def make_shard(places, folder, number, of, model_hash="a" * 64):
     shard = Shard(number, of)
-    source = JoinedSource([FileSource(places)], shard)
-    return build_index(
-        encoder or SizeEncoder(),
-        source,
+    build(
+        JoinedSource([FileSource(places)], shard),
         folder / shard.folder_name,
-        2,
-        False,
-        {"image_size": [4, 8]},
+        FakeEncoder(model_hash=model_hash),
+        **OPTIONS,
         may_be_empty=True,
     )
 
@@ -75,26 +53,25 @@ def gallery(tmp_path, places):
     return tmp_path / "gallery"
 
 
+def refused(gallery, message):
+    with pytest.raises(UserError, match=message) as error:
+        join_shards(gallery)
+    assert "\n" not in str(error.value)
+
+
 def test_joined_equals_one_index(tmp_path, places, gallery):
     assert missing_shards(gallery) == []
     assert join_shards(gallery) == 11
     # Folders of equal depth: images are named relative to them.
-    build_index(
-        SizeEncoder(),
-        places,
-        tmp_path / "one",
-        2,
-        False,
-        {"image_size": [4, 8]},
-    )
+    one = FakeEncoder(model_hash="a" * 64)
+    build(places, tmp_path / "one", one, **OPTIONS)
     for name in FILES:
         joined, one = gallery / name, tmp_path / "one" / name
         assert joined.read_bytes() == one.read_bytes(), name
     index = load_index(gallery, verify=True)
     assert list(index.places) == places
     assert index.preprocessing == {"image_size": [4, 8]}
-    one = load_index(tmp_path / "one")
-    assert one.model_hash == index.model_hash
+    assert load_index(tmp_path / "one").model_hash == index.model_hash
     # Once more, over the first: the same again.
     assert join_shards(gallery) == 11
     assert list(load_index(gallery).places) == places
@@ -121,32 +98,26 @@ def test_parts_are_the_whole(count, of):
 def test_a_missing_shard_is_named(gallery):
     shutil.rmtree(gallery / "shard-2-of-3")
     assert missing_shards(gallery) == [Shard(2, 3)]
-    with pytest.raises(UserError, match="shard 2/3 is missing.*make shard 2/3"):
-        join_shards(gallery)
+    refused(gallery, "shard 2/3 is missing.*make shard 2/3")
     with pytest.raises(UserError, match="not joined yet.*--join"):
         load_index(gallery)
     # One that is being made is not there either.
     (gallery / ".shard-2-of-3.unfinished").mkdir()
     (gallery / "shard-2-of-3").mkdir()
-    with pytest.raises(UserError, match="shard 2/3 is missing"):
-        join_shards(gallery)
+    refused(gallery, "shard 2/3 is missing")
 
 
 def test_a_foreign_shard_is_named(tmp_path, places, gallery):
     foreign = gallery / "shard-2-of-3"
     shutil.rmtree(foreign)
-    make_shard(places, gallery, 2, 3, OtherEncoder())
-    with pytest.raises(UserError, match="shard-2-of-3.*another model") as error:
-        join_shards(gallery)
-    assert "bbbbbbbbbbbb, not aaaaaaaaaaaa" in str(error.value)
+    make_shard(places, gallery, 2, 3, "b" * 64)
+    refused(gallery, "shard-2-of-3.*another model.*bbbbbbb, not aaaaaaa")
     shutil.rmtree(foreign)
     make_shard(places[:-1], gallery, 2, 3)
-    with pytest.raises(UserError, match="shard-2-of-3: was made of other imag"):
-        join_shards(gallery)
+    refused(gallery, "shard-2-of-3: was made of other imag")
     shutil.rmtree(foreign)
     make_shard(places, gallery, 2, 4)
-    with pytest.raises(UserError, match="holds shards of 3 and of 4"):
-        join_shards(gallery)
+    refused(gallery, "holds shards of 3 and of 4")
     assert not (gallery / "index.json").exists()
 
 
@@ -154,13 +125,8 @@ def test_a_foreign_shard_is_named(tmp_path, places, gallery):
 def test_a_damaged_shard_is_named(gallery, name):
     join_shards(gallery)
     before = {n: (gallery / n).read_bytes() for n in (*FILES, "index.json")}
-    path = gallery / "shard-3-of-3" / name
-    data = bytearray(path.read_bytes())
-    data[-3] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(UserError, match=f"shard-3-of-3/{name}: damaged") as e:
-        join_shards(gallery)
-    assert "\n" not in str(e.value)
+    change_byte(gallery / "shard-3-of-3" / name, -3)
+    refused(gallery, f"shard-3-of-3/{name}: damaged")
     # What was joined before is as it was.
     assert before == {n: (gallery / n).read_bytes() for n in before}
     assert not [p for p in gallery.iterdir() if p.name.startswith(".")]
@@ -180,12 +146,11 @@ def test_a_shard_says_itself_whether_it_is_done(places, gallery):
 def test_folders_that_hold_other_things(tmp_path, gallery):
     require_shard_folder(gallery)
     require_shard_folder(tmp_path / "none")
-    for wrong in (tmp_path / "images", tmp_path / "images/00.jpg"):
+    for wrong in (tmp_path / "images", tmp_path / "images/0000.jpg"):
         wrong.parent.mkdir(exist_ok=True)
         with pytest.raises(UserError, match=f"^{wrong}: "):
             require_shard_folder(wrong)
-    with pytest.raises(UserError, match="holds no finished shard"):
-        join_shards(tmp_path / "images")
+    refused(tmp_path / "images", "holds no finished shard")
 
 
 @pytest.mark.parametrize(
@@ -202,7 +167,7 @@ def test_several_sources_are_one(tmp_path, places):
     )
     ids = [joined.place(n, tmp_path).id for n in range(len(joined))]
     assert ids == [place.id for place in places]
-    assert widths([joined.load(5, tmp_path)]) == [6]
+    assert joined.load(5, tmp_path).shape[1] == 6
     description = joined.describe()
     assert description == json.loads(json.dumps(description))
     assert description["images (1)"] == 3

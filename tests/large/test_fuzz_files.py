@@ -9,12 +9,11 @@ By default a few hundred changes of kinds that need no network.
 import os
 import signal
 
-import numpy as np
 import pytest
 
+from tests.galleries.encoders import FakeEncoder
 from tests.large import file_kinds, fuzz
 from tests.large.watched import Watched, outcome_of
-from tests.retrieval.identity_inputs import IdentityInputs
 
 TRIES = int(os.environ.get("TRIES", 5000))
 SEED = int(os.environ.get("SEED", 0))
@@ -34,15 +33,6 @@ _LIGHT = (
     "queries.csv",
 )
 _KINDS = [kind for kind in file_kinds.KINDS if kind.name in _LIGHT]
-
-
-class _Encoder(IdentityInputs):
-    model_hash = "f" * 64
-    dimension = 8
-
-    def encode_satellite(self, images):
-        rows = [image.ravel()[:8] + 1.0 for image in images]
-        return np.float32(rows)
 
 
 class _Here:
@@ -66,7 +56,11 @@ class _Here:
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     for seed, name in enumerate(("sound", "other")):
-        file_kinds.make_light(folder / name, seed, _Encoder())
+        file_kinds.make_light(
+            folder / name,
+            seed,
+            FakeEncoder(lambda image: image.ravel()[:8] + 1.0, 8),
+        )
     return folder
 
 

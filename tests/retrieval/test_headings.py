@@ -19,7 +19,7 @@ from mgtl_tf.retrieval.headings import (
     trained_with_rotations,
 )
 from mgtl_tf.retrieval.localizer import Localizer
-from tests.retrieval.identity_inputs import IdentityInputs
+from tests.galleries.encoders import FakeEncoder
 
 WIDTH = 40
 TURNS = 8
@@ -27,19 +27,13 @@ TURNS = 8
 
 def details(**data):
     model = {"image_size": [4, WIDTH], "poolings": 2}
-    return {"config": {"model": {**model, "poolings": 2}, "data": data}}
+    return {"config": {"model": model, "data": data}}
 
 
-class ColumnEncoder(IdentityInputs):
+def columns(image):
     """A descriptor that knows what stands in which column, as the nets do."""
-
-    model_hash = "f" * 64
-    dimension = WIDTH
-    details = {"config": {"model": {"image_size": [4, WIDTH], "poolings": 2}}}
-
-    def encode_ground(self, images):
-        rows = [image.mean(axis=(0, 2)) - 127.5 for image in images]
-        return np.float32([row / np.linalg.norm(row) for row in rows])
+    row = image.mean(axis=(0, 2)) - 127.5
+    return row / np.linalg.norm(row)
 
 
 def panorama(seed):
@@ -53,7 +47,8 @@ def as_png(image):
 
 @pytest.fixture
 def localizer(tmp_path):
-    encoder = ColumnEncoder()
+    encoder = FakeEncoder(columns, WIDTH)
+    encoder.details = details()
     images = [panorama(seed) for seed in range(60)]
     places = [Place(str(i), tmp_path / f"{i}.png") for i in range(60)]
     matrix = encoder.encode_ground(images)

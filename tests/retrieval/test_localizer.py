@@ -8,14 +8,13 @@ import pytest
 from PIL import Image
 
 import mgtl_tf
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import decode
-from tests.retrieval.identity_inputs import IdentityInputs
+from tests.galleries.encoders import FakeEncoder, build
 
 LATITUDE = 46.9
 METRES_A_DEGREE = 111_000.0
@@ -31,21 +30,8 @@ def descriptor(image):
     return np.float32(values / np.linalg.norm(values))
 
 
-class ColourEncoder(IdentityInputs):
-    """Descriptors from colours, real decoding; counts its batches."""
-
-    model_hash = "f" * 64
-    dimension = 12
-    details = {"ground_crop": [0.0, 1.0]}
-
-    def __init__(self):
-        self.batches = []
-
-    def encode_ground(self, images):
-        self.batches.append(len(images))
-        return np.stack([descriptor(image) for image in images])
-
-    encode_satellite = encode_ground
+def colour_encoder():
+    return FakeEncoder(descriptor, 12)
 
 
 def picture(seed):
@@ -63,14 +49,14 @@ def gallery(tmp_path):
         )
         where = (LATITUDE + i * 100 / METRES_A_DEGREE, 7.4)
         places.append(Place(str(i), path, where if i < COUNT - 1 else None))
-    build_index(ColourEncoder(), places, tmp_path / "index", progress=False)
+    build(places, tmp_path / "index", colour_encoder())
     return tmp_path
 
 
 @pytest.fixture
 def localizer(gallery):
     index = load_index(gallery / "index")
-    return Localizer(ColourEncoder(), index, open_engine(index))
+    return Localizer(colour_encoder(), index, open_engine(index))
 
 
 def test_every_kind_of_image_has_the_same_answer(gallery, localizer):
@@ -154,9 +140,9 @@ def test_wrong_priors(gallery, localizer, near, radius, message):
 
 def test_a_prior_where_no_place_has_a_position(gallery):
     places = [Place("a", gallery / "0.png"), Place("b", gallery / "1.png")]
-    build_index(ColourEncoder(), places, gallery / "bare", progress=False)
+    build(places, gallery / "bare", colour_encoder())
     index = load_index(gallery / "bare")
-    localizer = Localizer(ColourEncoder(), index, open_engine(index))
+    localizer = Localizer(colour_encoder(), index, open_engine(index))
     with pytest.raises(UserError, match="no place of the gallery has a pos"):
         localizer.locate(gallery / "0.png", near=(46.9, 7.4), radius=100)
 

@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import Place
@@ -19,7 +18,7 @@ from mgtl_tf.retrieval.sequence import validation
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
 from polar.image_files import read_image
-from tests.retrieval.identity_inputs import PixelEncoder
+from tests.galleries.encoders import build, pixel_encoder
 
 COUNT = 150
 # One place every 10 m to the north: a degree has 111.2 km here.
@@ -46,7 +45,7 @@ def folder(tmp_path_factory):
         write(root / f"ground/{i:03d}.png", image + noise)
         where = (46.9 + i * STEP, 7.4)
         places.append(Place(f"{i:03d}", root / f"aerial/{i:03d}.png", where))
-    build_index(PixelEncoder(), places, root / "index", progress=False)
+    build(places, root / "index", pixel_encoder())
     return root
 
 
@@ -61,7 +60,7 @@ def few_trials():
 
 def opened(folder):
     index = load_index(folder / "index")
-    return Localizer(PixelEncoder(), index, open_engine(index))
+    return Localizer(pixel_encoder(), index, open_engine(index))
 
 
 @pytest.fixture
@@ -81,7 +80,7 @@ def calibrated(folder):
 
 def brute_force(folder, metres):
     """Whether each first answer lies within so many metres."""
-    encoder = PixelEncoder()
+    encoder = pixel_encoder()
     views = [
         encoder.encode_ground([read_image(f) for f in sorted(part.iterdir())])
         for part in (folder / "ground", folder / "aerial")

@@ -6,36 +6,23 @@ import re
 import numpy as np
 import pytest
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.engines import (
     build_gallery_engine,
     require_gallery_engine,
 )
-from tests.retrieval.identity_inputs import IdentityInputs
+from tests.galleries.encoders import FakeEncoder, build
 from tests.tiny_runs import write_image
 
 pytest.importorskip("faiss")
 
 
-class FirstPixelEncoder(IdentityInputs):
-    """A random unit vector, seeded with the color of a picture."""
-
-    dimension = 16
-
-    def __init__(self, model_hash="f" * 64):
-        self.model_hash = model_hash
-
-    def encode_satellite(self, images):
-        rows = []
-        for image in images:
-            row = np.random.default_rng(image[0, 0]).standard_normal(16)
-            rows.append(row / np.linalg.norm(row))
-        return np.stack(rows).astype(np.float32)
+def seeded_by_first_pixel(image):
+    row = np.random.default_rng(image[0, 0]).standard_normal(16)
+    return row / np.linalg.norm(row)
 
 
 def made(folder, count=120, model_hash="f" * 64):
@@ -43,12 +30,8 @@ def made(folder, count=120, model_hash="f" * 64):
     for i in range(count):
         write_image(images / f"{i}.png", np.full((2, 2, 3), i, np.uint8))
     places = [Place(str(i), images / f"{i}.png") for i in range(count)]
-    build_index(
-        FirstPixelEncoder(model_hash),
-        FileSource(places),
-        folder / "index",
-        progress=False,
-    )
+    encoder = FakeEncoder(seeded_by_first_pixel, 16, model_hash)
+    build(places, folder / "index", encoder)
     return folder / "index"
 
 

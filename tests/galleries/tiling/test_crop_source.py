@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.places import Place
 from mgtl_tf.galleries.sources import FileSource
@@ -17,33 +16,17 @@ from mgtl_tf.galleries.tiling.crop_settings import CropSettings
 from mgtl_tf.galleries.tiling.finding import find_images
 from mgtl_tf.galleries.tiling.raster import RasterMap
 from mgtl_tf.utils.errors import UserError
+from tests.galleries.encoders import FakeEncoder, failing
+from tests.galleries.encoders import build as build_gallery
 from tests.galleries.tiling.maps import (
     find,
     own_coordinates,
     write_map,
     write_tiles,
 )
-from tests.retrieval.identity_inputs import IdentityInputs
 
 SETTINGS = CropSettings(20.0, 0.5, 14.0, 0.01)
 UTM = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
-
-
-class MeanEncoder(IdentityInputs):
-    """The mean colour of what was written as JPEG."""
-
-    model_hash = "c" * 64
-    dimension = 3
-
-    def __init__(self, batches=None):
-        self.left = batches
-
-    def encode_satellite(self, images):
-        if self.left is not None:
-            self.left -= 1
-            if self.left < 0:
-                raise KeyboardInterrupt
-        return np.float32([image.mean(axis=(0, 1)) for image in images])
 
 
 @pytest.fixture
@@ -62,9 +45,14 @@ def everything(folder):
     }
 
 
-def build(path, index, batches=None):
-    source = find(path, SETTINGS)
-    return build_index(MeanEncoder(batches), source, index, 7, False)
+def build(path, index, encoder=None):
+    """The mean colours of crops, as they were written as JPEG."""
+    encoder = encoder or FakeEncoder(mean_colour)
+    return build_gallery(find(path, SETTINGS), index, encoder, 7)
+
+
+def mean_colour(image):
+    return image.mean(axis=(0, 1))
 
 
 def test_crops_lie_beside_the_index(tmp_path, map_path):
@@ -94,7 +82,8 @@ def test_killed_and_resumed(tmp_path, map_path):
     build(map_path, tmp_path / "whole")
     for batches in (2, 1, 1):
         with pytest.raises(KeyboardInterrupt):
-            build(map_path, tmp_path / "index", batches)
+            stopped = failing(KeyboardInterrupt, batches, None, mean_colour)
+            build(map_path, tmp_path / "index", stopped)
     assert not (tmp_path / "index").exists()
     build(map_path, tmp_path / "index")
     assert everything(tmp_path / "index") == everything(tmp_path / "whole")
@@ -121,7 +110,7 @@ def test_tiles_and_files_and_maps_together(tmp_path, map_path):
     both = find_images(
         paths, None, "", {"crop_metres": 20.0, "metres_per_pixel": 0.5}
     )
-    built = build_index(MeanEncoder(), both, tmp_path / "index", 9, False)
+    built = build_gallery(both, tmp_path / "index")
     index = load_index(tmp_path / "index")
     ids = list(index.ids)
     assert ids[0] == "a" and index.places[0].coordinates is None
