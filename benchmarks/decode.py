@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from benchmarks.yardstick import timed
+from benchmarks.yardstick import each, show_ratio, take_turns
 from polar.image_files import decode
 
 _IMAGES = flags.DEFINE_string("images", "", "folder of JPEG files")
@@ -54,22 +54,15 @@ def main(argv: list[str]) -> int:
         sets = {folder: [path.read_bytes() for path in paths]}
     else:
         sets = {f"{w} x {h}": made(h, w, _COUNT.value) for h, w in SIZES}
+    readers = {"cv2.imdecode": each(bare), "decode": each(decode)}
     ratios = []
     for name, files in sets.items():
         for data in files[:20]:
             np.testing.assert_array_equal(decode(data), bare(data))
-        seconds = np.array(
-            [
-                [timed(list, map(read, files))[1][1] for read in (bare, decode)]
-                for _ in range(_ROUNDS.value)
-            ]
-        )  # [rounds, 2]
-        ratios.append(np.median(seconds[:, 0] / seconds[:, 1]))
-        rate = len(files) / np.median(seconds[:, 1])
-        print(
-            f"{name}: {ratios[-1]:.3f} of bare cv2.imdecode (goal {GOAL}),"
-            f" {rate:,.0f} images a second"
-        )
+        turns = take_turns(readers, _ROUNDS.value, files)
+        rate = len(files) / np.median(turns["decode"][:, 1])
+        print(f"{name}, {rate:,.0f} images a second; ", end="")
+        ratios.append(show_ratio(turns, "decode", "cv2.imdecode", GOAL))
     return int(min(ratios) < GOAL)
 
 

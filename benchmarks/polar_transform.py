@@ -15,11 +15,11 @@ import numpy as np
 from absl import app
 
 import polar
-from benchmarks.yardstick import timed
+from benchmarks.yardstick import each, show_ratio, take_turns
 from polar.geometry import sampling_grid
 
 SIDE, HEIGHT, WIDTH = 750, 112, 616
-ROUNDS, CALLS = 60, 10
+ROUNDS, CALLS = 20, 10
 
 
 def plain_gather(image: np.ndarray) -> np.ndarray:
@@ -46,24 +46,16 @@ def main(argv: list[str]) -> None:
     image = random.integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
     rows, columns = sampling_grid(SIDE, HEIGHT, WIDTH)
     maps = columns.astype(np.float32), rows.astype(np.float32)
-    contestants = {
-        "polar_transform": polar.polar_transform,
-        "plain NumPy": plain_gather,
-        "bare cv2.remap": lambda x: cv2.remap(x, *maps, cv2.INTER_LINEAR),
+    functions = {
+        "polar_transform": each(polar.polar_transform),
+        "plain NumPy": each(plain_gather),
+        "cv2.remap": each(lambda x: cv2.remap(x, *maps, cv2.INTER_LINEAR)),
     }
-    goals = {"plain NumPy": 40, "bare cv2.remap": 0.85}
-    times: dict[str, list[float]] = {name: [] for name in contestants}
-    for _ in range(ROUNDS):
-        for name, function in contestants.items():
-            calls = 1 if name == "plain NumPy" else CALLS
-            _, (_, seconds) = timed(list, map(function, [image] * calls))
-            times[name].append(seconds / calls)
-    median = {name: float(np.median(t)) for name, t in times.items()}
-    for name, value in median.items():
-        print(f"{name}: {1000 * value:.3f} ms")
-    for name, goal in goals.items():
-        ratio = median[name] / median["polar_transform"]
-        print(f"{ratio:.2f} times the rate of {name} (goal {goal})")
+    turns = take_turns(functions, ROUNDS, [image] * CALLS)
+    for name, seconds in turns.items():
+        print(f"{name}: {1000 * np.median(seconds[:, 1]) / CALLS:.3f} ms")
+    show_ratio(turns, "polar_transform", "plain NumPy", 40)
+    show_ratio(turns, "polar_transform", "cv2.remap", 0.85)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@
 
 A world of CVUSA's true sizes (aerial 750 x 750, ground 224 x 1232) is made,
 unless one is given. Bare decoding is `cv2.imdecode` of the same files in as
-many plain processes, started, as those of `prepare`, within the time taken;
-and once more with one image's memory kept for the next, as `prepare` does.
+many plain processes, started, as those of `prepare`, within the time taken.
 They take turns; the median of the rounds counts. Pairs a second are those of
 complete training batches, float32, in TensorFlow's hands.
 """
@@ -21,7 +20,12 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from benchmarks.yardstick import cvusa_size_world, show_ratio, timed
+from benchmarks.yardstick import (
+    cvusa_size_world,
+    show_ratio,
+    take_turns,
+    timed,
+)
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import CacheSource, FileSource, PairSource
@@ -41,42 +45,25 @@ GOALS = {"prepare": 0.85, "cache": 15.0}
 # need is imported where it is used.
 
 
-def bare_decoding(pairs: list[Pair], keep_memory: bool = False) -> None:
-    """Decodes all files, and nothing else.
-
-    Args:
-        pairs: whose files.
-        keep_memory: whether the processes keep the memory of one image for
-            the next, as those of `prepare` do; bare `cv2.imdecode` does not.
-    """
+def bare_decoding(pairs: list[Pair]) -> None:
+    """Decodes all files, and nothing else."""
     files = [str(path) for pair in pairs for path in (pair.ground, pair.aerial)]
-    jobs = [
-        files[start : start + FILES_AT_A_TIME]
-        for start in range(0, len(files), FILES_AT_A_TIME)
-    ]
     context = multiprocessing.get_context("spawn")
-    with context.Pool(usable_cores(), _begin, (keep_memory,)) as pool:
-        for _ in pool.imap_unordered(_decode, jobs):
+    with context.Pool(usable_cores(), cv2.setNumThreads, (1,)) as pool:
+        for _ in pool.imap_unordered(_decode, files, FILES_AT_A_TIME):
             pass
-        pool.close()
-        pool.join()
 
 
-def _begin(keep_memory: bool) -> None:
-    cv2.setNumThreads(1)
-    if keep_memory:
-        keep_freed_memory()
+def _decode(file: str) -> None:
+    cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
 
 
-def _decode(files: list[str]) -> None:
-    for file in files:
-        cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_COLOR)
-
-
-def preparing(data_dir: Path, folder: Path) -> None:
+def preparing(data_dir: Path, folder: Path, anew: bool = True) -> None:
     """`prepare` into a folder, with as many processes as decode."""
     from mgtl_tf.workflows.prepare import prepare
 
+    if anew:
+        shutil.rmtree(folder, ignore_errors=True)
     prepared = prepare(
         data_dir, folder, SETTINGS, usable_cores(), progress=False
     )
@@ -84,53 +71,54 @@ def preparing(data_dir: Path, folder: Path) -> None:
         raise RuntimeError(f"{data_dir}: {prepared.problems[0]}")
 
 
-def pair_seconds(source: PairSource, rows: int, epoch: int) -> np.ndarray:
-    """Of a pair in an epoch, in random order, in training batches, [2]."""
-    from mgtl_tf.datasets.pipeline import train_batches
-
-    order = np.random.default_rng(epoch).permutation(len(source))[:rows]
-    batches = order[: rows // BATCH * BATCH].reshape(-1, BATCH)
-    made = train_batches(source, batches, augment=False, seed=0, epoch=epoch)
-    _, seconds = timed(lambda: [None for _ in made])
-    return seconds / batches.size
-
-
 def compare_preparing(data: Dataset, data_dir: Path, folder: Path) -> None:
     """Prints the rates of preparing and of bare decoding."""
     pairs = [*data.train, *data.validation]
-    bare, kept, own = [], [], []
-    for _ in range(_ROUNDS.value):
-        shutil.rmtree(folder, ignore_errors=True)
-        bare.append(timed(bare_decoding, pairs)[1])
-        own.append(timed(preparing, data_dir, folder)[1])
-        kept.append(timed(bare_decoding, pairs, keep_memory=True)[1])
-    for name, taken in (("decoding", bare), ("preparing", own)):
+    turns = take_turns(
+        {
+            "decoding": lambda: bare_decoding(pairs),
+            "preparing": lambda: preparing(data_dir, folder),
+        },
+        _ROUNDS.value,
+    )
+    for name, taken in turns.items():
         rates = ", ".join(f"{2 * len(pairs) / clock:.0f}" for clock, _ in taken)
         print(f"{name}: {rates} files a second in {usable_cores()} processes")
-    show_ratio("preparing, times bare decoding", bare, own, GOALS["prepare"])
-    show_ratio("preparing, times decoding with memory kept", kept, own)
-    again = timed(preparing, data_dir, folder)[1][0]
+    show_ratio(turns, "preparing", "decoding", GOALS["prepare"])
+    again = timed(preparing, data_dir, folder, anew=False)[1][0]
     print(f"a second run: {again:.2f} s")
 
 
+def epoch(source: PairSource, rows: int) -> None:
+    """Some pairs in random order, in training batches."""
+    from mgtl_tf.datasets.pipeline import train_batches
+
+    order = np.random.default_rng(0).permutation(len(source))[:rows]
+    batches = order[: rows // BATCH * BATCH].reshape(-1, BATCH)
+    for _ in train_batches(source, batches, augment=False, seed=0, epoch=0):
+        pass
+
+
 def compare_reading(data: Dataset, folder: Path) -> None:
-    """Prints pairs a second from both sources, and memory by epoch."""
+    """Prints pairs a second from both sources, and memory."""
     keep_freed_memory()  # As experiments.train does.
     files = FileSource(data.train, SETTINGS.image_size)
     cache = CacheSource(folder / "train")
-    count = len(data.train)
+    count = len(data.train) // BATCH * BATCH
     rows = min(count, 50 * BATCH)
-    pair_seconds(cache, count, 0)  # TensorFlow's first steps are slow.
-    slow, fast = [], []
-    for epoch in range(_ROUNDS.value):
-        slow.append(pair_seconds(files, rows, epoch))
-        fast.append(pair_seconds(cache, count, epoch))
-        print(
-            f"from files {1 / slow[-1][0]:.0f}, from the cache"
-            f" {1 / fast[-1][0]:.0f} pairs a second;"
-            f" {resident_bytes('RssAnon') / 1e6:.0f} MB after the epoch"
-        )
-    show_ratio("the cache, times the files", slow, fast, GOALS["cache"])
+    epoch(cache, count)  # TensorFlow's first steps are slow.
+    turns = take_turns(
+        {
+            "reading files": lambda: epoch(files, rows),
+            "reading the cache": lambda: epoch(cache, count),
+        },
+        _ROUNDS.value,
+    )
+    turns["reading files"] *= count / rows  # Of fewer pairs.
+    for name, taken in turns.items():
+        print(f"{name}: {count / np.median(taken[:, 0]):.0f} pairs a second")
+    print(f"{resident_bytes('RssAnon') / 1e6:.0f} MB after the epochs")
+    show_ratio(turns, "reading the cache", "reading files", GOALS["cache"])
 
 
 def main(argv: list[str]) -> None:

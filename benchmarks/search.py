@@ -26,7 +26,7 @@ import faiss
 import numpy as np
 from absl import app, flags
 
-from benchmarks.yardstick import timed, unit_rows
+from benchmarks.yardstick import show_ratio, take_turns, timed, unit_rows
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.manifest import write_manifest
 from mgtl_tf.galleries.places import Place
@@ -145,21 +145,15 @@ def print_times(
         "exact": lambda q: exact.search(q, TOP_K)[0],
         "IVF-PQ": lambda q: engine.search(q, TOP_K)[0],
     }
-    rows: dict[str, np.ndarray] = {}
-    for count, repeats in ((1, 5), (len(queries), 1)):
-        spent: dict[str, np.ndarray] = {}
-        for name, search in searches.items():
-            runs = [timed(search, queries[:count]) for _ in range(repeats)]
-            rows[name] = runs[0][0]
-            spent[name] = np.median([seconds for _, seconds in runs], axis=0)
-            clock, processor = 1e3 * spent[name]
-            faster, leaner = spent["bare FAISS"] / spent[name]
-            goal = " (goal: 20)" if name == "IVF-PQ" else ""
-            print(
-                f"{count:5} queries, {name:10}: {clock:10.1f} ms by the clock,"
-                f" {processor:10.1f} ms by processor; {faster:.2f} /"
-                f" {leaner:.2f} times as fast as bare FAISS{goal}"
-            )
+    goals = {"exact": None, "IVF-PQ": 20.0}
+    for asked, repeats in ((queries[:1], 5), (queries, 1)):
+        turns = take_turns(searches, repeats, asked)
+        for name, seconds in turns.items():
+            milliseconds = 1e3 * np.median(seconds[:, 0])
+            print(f"{len(asked):5} queries, {name}: {milliseconds:.1f} ms")
+        for name, goal in goals.items():
+            show_ratio(turns, name, "bare FAISS", goal)
+    rows = {name: searches[name](queries) for name in ("exact", "bare FAISS")}
     same = float(np.mean(rows["exact"] == rows["bare FAISS"]))
     print(f"exact rows equal to bare FAISS': {same:.5f}")
     return rows["exact"]

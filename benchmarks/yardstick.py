@@ -1,14 +1,16 @@
-"""What benchmarks share: two clocks, the matrix peak, and made data."""
+"""What benchmarks share: turns by two clocks, the matrix peak, made data."""
 
 from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from mgtl_tf.utils.memory import forget_resident_peak, resident_bytes
 
 PEAK_SIDE = 4096
 GIGA_MACS_FORWARD = 42.3
@@ -50,24 +52,72 @@ def peak_rate() -> np.ndarray:
     return 2.0 * PEAK_SIDE**3 / np.min(seconds, axis=0)
 
 
+def take_turns(
+    functions: Mapping[str, Callable[..., Any]], rounds: int, *arguments: Any
+) -> dict[str, np.ndarray]:
+    """Seconds of each call by both clocks, [rounds, 2]; all once a round."""
+    taken: dict[str, list[np.ndarray]] = {name: [] for name in functions}
+    for _ in range(rounds):
+        for name, function in functions.items():
+            taken[name].append(timed(function, *arguments)[1])
+    return {name: np.array(seconds) for name, seconds in taken.items()}
+
+
+def each(function: Callable[[Any], Any]) -> Callable[[Iterable[Any]], Any]:
+    """A function of many that calls one for each."""
+    return lambda items: [function(item) for item in items]
+
+
 def show_ratio(
-    name: str,
-    baseline: Sequence[np.ndarray],
-    ours: Sequence[np.ndarray],
+    turns: Mapping[str, np.ndarray],
+    ours: str,
+    baseline: str,
     goal: float | None = None,
-) -> None:
+) -> float:
     """Prints the median of how many times as fast as the baseline ours is.
 
     Args:
-        name: of the comparison.
-        baseline, ours: seconds by both clocks, [2] each, of the same rounds.
+        turns: of `take_turns`.
+        ours, baseline: names in it.
         goal: what is aimed at; None: printed for comparison.
+
+    Returns:
+        the ratio by processor time.
     """
-    clock, processor = np.median(np.divide(baseline, ours), axis=0)
+    clock, processor = np.median(turns[baseline] / turns[ours], axis=0)
     aim = f"goal {goal}" if goal else "for comparison"
     print(
-        f"{name}: {clock:.2f} by the clock, {processor:.2f} by processor time"
-        f" ({aim})"
+        f"{ours}: {clock:.3f} times as fast as {baseline} by the clock,"
+        f" {processor:.3f} by processor time ({aim})"
+    )
+    return float(processor)
+
+
+def against_peak(
+    name: str, work: Callable[[], Any], products: float, rounds: int
+) -> None:
+    """Prints a call's share of the matrix peak, and its memory (Linux).
+
+    Args:
+        name: of the call.
+        work: what is measured.
+        products: multiply-adds that it is made of.
+        rounds: how often; the best counts.
+    """
+    before, memory, peaks, rates = resident_bytes("VmRSS"), 0, [peak_rate()], []
+    for _ in range(rounds):
+        forget_resident_peak()
+        _, seconds = timed(work)
+        rates.append(2 * products / seconds)
+        memory = max(memory, resident_bytes("VmHWM"))
+        peaks.append(peak_rate())
+    best, peak = np.max(rates, axis=0), np.max(peaks, axis=0)
+    clock, processor = best / peak
+    print(
+        f"{name}: {best[0] / 1e9:.1f} of {peak[0] / 1e9:.1f} GFLOP/s of a bare"
+        f" matrix product; ratio {clock:.3f} by the clock, {processor:.3f} by"
+        f" processor time; {(memory - before) / 1e9:.2f} GB beyond the inputs,"
+        f" {memory / 1e9:.2f} GB in all"
     )
 
 
