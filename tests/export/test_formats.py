@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import itertools
 import json
 
 import keras
@@ -40,17 +41,25 @@ SYSTEMS = {
 }
 
 
-@pytest.fixture(scope="module", params=SYSTEMS)
+@pytest.fixture(
+    scope="module",
+    params=[
+        ("safa", tuple(FORMATS)),
+        ("l2ltr", ("tflite",)),
+        # tf2onnx takes long for its many convolutions.
+        pytest.param(("l2ltr", ("onnx",)), marks=pytest.mark.large),
+    ],
+)
 def exported(request, tmp_path_factory):
     """In a folder whose name no pattern or web address takes as it is."""
     keras.utils.set_random_seed(1)
-    system = request.param
+    system, names = request.param
     model_config = ModelConfig(system=system, **COMMON, **SYSTEMS[system])
     config = RunConfig(model=model_config).replace(ground_crop=CROP)
     model = build_model(config.model)
     folder = tmp_path_factory.mktemp(system) / "[1] *?%41#\u00fc'\"$\\\n "
     # The SavedModel is written whether it is named or not.
-    return model, export_model(model, config, folder, tuple(FORMATS))
+    return model, export_model(model, config, folder, names), names
 
 
 def by_onnx(folder, name):
@@ -67,19 +76,21 @@ def by_tflite(folder, name):
     return lambda pixels: runner(image=pixels)["descriptor"]
 
 
+OPENED = {"onnx": by_onnx, "tflite": by_tflite}
+
+
 def test_every_system_is_exported():
     """MGTL's own tests are test_saved_model.py and test_serving_document.py."""
     assert {*SYSTEMS, "mgtl"} == set(REGISTERED)
 
 
-@pytest.mark.parametrize("open_encoder", [by_onnx, by_tflite])
-def test_files_alone_give_the_models_descriptors(exported, open_encoder):
+def test_files_alone_give_the_models_descriptors(exported):
     """The oracle is the Keras model itself, run eagerly on the same levels.
 
     That these are the pipeline's levels is tests/export/test_saved_model.py;
     that the SavedModel's are the same, the bound in model.json.
     """
-    model, folder = exported
+    model, folder, formats = exported
     for name, shapes, prepare in (
         (
             "encode_ground",
@@ -92,8 +103,8 @@ def test_files_alone_give_the_models_descriptors(exported, open_encoder):
             lambda images: satellite_images(images, SIZE),
         ),
     ):
-        encode = open_encoder(folder, name)
-        for shape in shapes:
+        encoders = [OPENED[form](folder, name) for form in formats]
+        for shape, encode in itertools.product(shapes, encoders):
             pixels = smooth(*shape)
             found = encode(pixels)
             wanted = getattr(model, name)(prepare(tf.constant(pixels))).numpy()
@@ -104,14 +115,16 @@ def test_files_alone_give_the_models_descriptors(exported, open_encoder):
 
 
 def test_what_the_files_say_of_themselves(exported):
-    _, folder = exported
+    _, folder, formats = exported
     details = json.loads((folder / "model.json").read_text())
-    assert list(details["formats"]) == ["onnx", "tflite"]
+    assert tuple(details["formats"]) == formats
     for written in details["formats"].values():
         assert 0 <= written["largest_difference"] <= written["bound"] == 1e-4
         assert written["images"] == {"encode_ground": 5, "encode_satellite": 4}
         for file in written["files"].values():
             assert (folder / file).stat().st_size > 1000
+    if "onnx" not in formats:
+        return
     for name, axes in (
         ("encode_ground", ["batch", "height", "width", 3]),
         ("encode_satellite", ["batch", "side", "side", 3]),
@@ -125,12 +138,11 @@ def test_what_the_files_say_of_themselves(exported):
 
 
 def test_oblong_aerial_images_are_refused(exported):
-    _, folder = exported
-    for open_encoder in (by_onnx, by_tflite):
-        for shape in ((1, 30, 31, 3), (1, 31, 30, 3)):
-            with pytest.raises(Exception, match="(?i)out of.*bounds"):
-                pixels = np.zeros(shape, np.uint8)
-                open_encoder(folder, "encode_satellite")(pixels)
+    _, folder, formats = exported
+    for form, shape in itertools.product(formats, [(30, 31), (31, 30)]):
+        with pytest.raises(Exception, match="(?i)out of.*bounds"):
+            pixels = np.zeros((1, *shape, 3), np.uint8)
+            OPENED[form](folder, "encode_satellite")(pixels)
 
 
 def mean_colours(pixels):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import shutil
 from pathlib import Path
 
 import cv2
@@ -18,7 +19,6 @@ from mgtl_tf.export.model_folder import write_details
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import locate_images
@@ -184,13 +184,6 @@ def test_python_answers_as_the_command_does(built):
         )
 
 
-def test_calibrating_with_too_few_queries(built):
-    root, _ = built
-    with pytest.raises(UserError, match="50 queries with 5 of each kind"):
-        calibrate_gallery(root / "export", root / "index", root / "ground")
-    assert not (root / "index/calibration.json").exists()
-
-
 def test_program_answers_a_folder_but_for_the_unreadable(built):
     """And searches only around a prior."""
     root, _ = built
@@ -267,12 +260,7 @@ def test_wrong_models_and_galleries(built, tmp_path):
 
 
 def copy_export(root, folder):
-    for path in (root / "export").rglob("*"):
-        if path.is_file():
-            copy = folder / path.relative_to(root / "export")
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-    return folder
+    return Path(shutil.copytree(root / "export", folder))
 
 
 def test_index_of_another_model(built, tmp_path):
@@ -346,7 +334,7 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("index", ["--model=m", "--output_dir=o"], 2),
         ("index", ["--join", "--output_dir=none"], 1),
     ):
-        done = programs.fresh(f"experiments.{name}", *arguments)
+        done = programs.run(f"experiments.{name}", *arguments)
         assert done.returncode == status, (name, done.stderr)
         assert len(done.stderr.splitlines()) == 1, done.stderr
         assert done.stdout == ""

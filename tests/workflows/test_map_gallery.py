@@ -7,38 +7,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.config import RunConfig
 from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.sources import Shard
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery, maintain_gallery
 from mgtl_tf.workflows.locate import locate_images
 from polar.image_files import read_image
 from tests.galleries.tiling.maps import write_map
-from tests.tiny_runs import ONE_STEP, write_image, write_run
-
-SIZE = ONE_STEP.image_size
-CONFIG = RunConfig(model=ONE_STEP)
 
 
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory):
-    root = tmp_path_factory.mktemp("map")
-    write_run(root / "run", CONFIG)
-    return export_run(root / "run", root / "export")
-
-
-@pytest.fixture
-def panorama(tmp_path):
-    noise = np.random.default_rng(0).integers(0, 256, (40, 200, 3), np.uint8)
-    write_image(tmp_path / "panorama.jpg", noise)
-    return tmp_path / "panorama.jpg"
-
-
-def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
+def test_a_map_is_cut_shared_and_searched(tiny_export, tmp_path):
     """By two machines, the last of which joins; then located in it."""
+    exported = tiny_export.folder
+    panorama = tiny_export.root / "panoramas/1.jpg"
     path = tmp_path / "map.tif"
     utm = ("EPSG:32632", (371000, 5200000), (0.4, 0.4))
     write_map(path, *utm)
@@ -56,13 +38,13 @@ def test_a_map_is_cut_shared_and_searched(exported, panorama, tmp_path):
     again = index_gallery(*arguments, progress=False, shard="1/2", **crops)
     assert again.built.count == second.built.count
     with pytest.raises(UserError, match="shard-1-of-2: is a finished shard of"):
-        index_gallery(*arguments, shard="1/2", crop_metres=30.0)
+        index_gallery(*arguments, shard="1/2", **crops | {"crop_metres": 30})
     (line,) = maintain_gallery(tmp_path / "index", verify=True)
     assert f"all of {second.joined} places" in line
     index = load_index(tmp_path / "index")
     assert index.preprocessing == {
-        "image_size": list(SIZE),
-        "ground_crop": [0.0, 1.0],
+        "image_size": [16, 40],
+        "ground_crop": [0.25, 0.75],
     }
     encoder = Encoder(exported)
     inputs = [

@@ -90,7 +90,10 @@ def _is_georeferenced(path: Path) -> bool:
 
 
 def open_map(
-    path: Path, settings: CropSettings, tile_rows: str | None = None
+    path: Path,
+    settings: CropSettings,
+    tile_rows: str | None = None,
+    rasters: Sequence[Path] | None = None,
 ) -> Sheets:
     """The map that a path names.
 
@@ -98,14 +101,15 @@ def open_map(
         path: of tiles, or of which there are `map_files`.
         settings: of the crops.
         tile_rows: see `tile_scheme`.
+        rasters: its `map_files`, where they are known already.
 
     Raises:
         UserError: saying why it can't be cut.
     """
-    if is_tiles(path):
+    if not rasters and is_tiles(path):
         tiles = SlippyMap(path, settings.metres_per_pixel, tile_rows)
         return Sheets(tiles.name, [tiles])
-    maps = [RasterMap(file) for file in map_files(path)]
+    maps = [RasterMap(file) for file in rasters or map_files(path)]
     unknown = [m for m in maps if m.bands.brightest is not None]
     if unknown:
         try:
@@ -139,10 +143,11 @@ def find_images(
             that can't be cut or is smaller than a crop, or two of one name.
     """
     paths = [Path(image) for image in images]
-    maps = [path for path in paths if is_tiles(path) or map_files(path)]
-    files = [path for path in paths if path not in maps]
+    found = [(path, _rasters_of_map(path)) for path in paths]
+    maps = [(path, own) for path, own in found if own is not None]
+    files = [path for path, own in found if own is None]
     given = {n: v for n, v in (map_settings or {}).items() if v is not None}
-    _require_applying(given, maps, files)
+    _require_applying(given, [path for path, _ in maps], files)
     if locations is not None and maps and not files:
         raise UserError(
             f"locations={locations}: applies to image files; a map has the"
@@ -155,6 +160,13 @@ def find_images(
         rows = given.pop("tile_rows", None)
         sources += _cut(maps, crop_settings(dataset, **given), rows)
     return sources[0] if len(sources) == 1 else JoinedSource(sources)
+
+
+def _rasters_of_map(path: Path) -> list[Path] | None:
+    """`map_files`, or [] of tiles; None where the path is no map."""
+    if is_tiles(path):
+        return []
+    return map_files(path) or None
 
 
 def _require_applying(
@@ -185,12 +197,14 @@ def _why_no_map(path: Path) -> str:
 
 
 def _cut(
-    paths: Sequence[Path], settings: CropSettings, tile_rows: str | None
+    maps: Sequence[tuple[Path, list[Path]]],
+    settings: CropSettings,
+    tile_rows: str | None,
 ) -> list[ImageSource]:
     sources: list[ImageSource] = []
     seen: dict[str, Path] = {}
-    for path in paths:
-        sheets = open_map(path, settings, tile_rows)
+    for path, rasters in maps:
+        sheets = open_map(path, settings, tile_rows, rasters)
         if (other := seen.setdefault(sheets.name, path)) is not path:
             raise UserError(
                 f"{other} and {path} are both called {sheets.name!r},"

@@ -5,6 +5,7 @@ import math
 
 import cv2
 import numpy as np
+import pyproj
 import rasterio
 from rasterio.transform import Affine
 
@@ -20,6 +21,8 @@ UTM = ("EPSG:32632", (371000, 5200000), (0.5, 0.5))
 """Near Berne: coordinate system, middle and pixel of `write_map`."""
 
 SETTINGS = CropSettings(40.0, 0.5, 20.0)
+
+GEOD = pyproj.Geod(ellps="WGS84")
 
 TILE = 64
 ZOOM = 20
@@ -64,6 +67,31 @@ def shown(area, column, row, settings):
     """The crop around a pixel of a map, RGB uint8."""
     centre = area.to_degrees(np.array([column, row], float)).tolist()
     return cut_crop(area, tuple(centre), settings)
+
+
+def offsets(settings):
+    """Metres east and north of the crop's pixel centres, [S, S] each."""
+    pixel = settings.crop_metres / settings.size
+    along = (np.arange(settings.size) + 0.5) * pixel - settings.crop_metres / 2
+    return np.meshgrid(along, -along)
+
+
+def errors(settings, centre, longitude, latitude):
+    """Metres east and north by which pixels of a crop show other places.
+
+    Args:
+        centre: of the crop.
+        longitude, latitude: of what its pixels show, [S, S].
+    """
+    azimuth, _, metres = GEOD.inv(
+        np.full_like(longitude, centre[1]),
+        np.full_like(longitude, centre[0]),
+        longitude,
+        latitude,
+    )
+    angle = np.radians(azimuth)
+    east, north = offsets(settings)
+    return metres * np.sin(angle) - east, metres * np.cos(angle) - north
 
 
 def whole(area):
