@@ -65,21 +65,6 @@ def test_resize_is_area_mean_or_bilinear_per_axis(old, new):
     assert np.abs(single - expected).max() <= 0.1
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "method"),
-    [
-        ((224, 1232), (112, 616), "area"),
-        ((416, 1664), (112, 616), "area"),
-        ((97, 300), (96, 154), "area"),
-        ((60, 200), (112, 616), "bilinear"),
-    ],
-)
-def test_resize_agrees_with_tensorflow(old, new, method):
-    image = _noise(*old)
-    theirs = tf.image.resize(image, new, method=method).numpy()
-    assert np.abs(resize(image, *new) - np.rint(theirs)).max() <= 1
-
-
 def test_ground_crop_keeps_the_middle_half(tmp_path):
     image = np.zeros((832, 1664, 3), np.uint8)
     image[208:624] = 200
@@ -106,14 +91,8 @@ def test_decoding_equals_tensorflows(tmp_path):
     assert np.abs(difference).max() <= 1
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".png"])
-@pytest.mark.parametrize("kept", [0.2, 0.6, 0.95, 0.999])
-def test_cut_off_files_are_refused_by_name(tmp_path, suffix, kept):
-    path = _write(tmp_path / f"cut{suffix}", _noise(60, 60))
-    data = path.read_bytes()
-    path.write_bytes(data[: int(kept * len(data))])
-    with pytest.raises(UserError, match=f"cut{suffix}: is cut off"):
-        read_image(path)
+def _encoded(suffix, image):
+    return cv2.imencode(suffix, image)[1].tobytes()
 
 
 def _two_in_one(kind):
@@ -134,9 +113,12 @@ def _two_in_one(kind):
         (_two_in_one("PNG"), "holds 2 frames"),
         (_two_in_one("TIFF"), "holds 2 pages"),
         (
-            cv2.imencode(".tif", np.ones((4, 4, 3), np.float32))[1].tobytes(),
+            _encoded(".tif", np.ones((4, 4, 3), np.float32)),
             "32 floating-point numbers",
         ),
+        (_encoded(".jpg", _noise(60, 60))[:900], "is cut off"),
+        (_encoded(".png", _noise(60, 60))[:900], "is cut off"),
+        (_encoded(".png", _noise(60, 60))[:-2], "is cut off"),
     ],
 )
 def test_unreadable_files_are_refused_by_name(tmp_path, data, message):
@@ -200,29 +182,6 @@ def test_the_saved_model_reads_just_the_checked_pixels(
     )
     with Image.open(io.BytesIO(data)) as opened:
         np.testing.assert_array_equal(np.array(opened), pixels)
-
-
-@pytest.mark.parametrize(
-    ("mode", "kind", "tolerance"),
-    [
-        ("L", "PNG", 0),
-        ("RGBA", "PNG", 0),
-        ("L", "JPEG", 3),
-        ("CMYK", "JPEG", 6),
-        ("RGB", "TIFF", 0),
-        ("L", "TIFF", 0),
-        ("RGBA", "TIFF", 0),
-    ],
-)
-def test_other_colours_become_rgb(tmp_path, mode, kind, tolerance):
-    image = cv2.GaussianBlur(_noise(30, 30), (9, 9), 3)
-    changed = Image.fromarray(image).convert(mode)
-    path = tmp_path / "image"
-    changed.save(path, kind, **({"quality": 97} if kind == "JPEG" else {}))
-    expected = np.array(changed.convert("RGB")).astype(int)
-    found = read_image(path)
-    assert found.dtype == np.uint8 and found.shape == (30, 30, 3)
-    assert np.abs(found - expected).mean() <= tolerance
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])

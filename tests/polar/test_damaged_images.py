@@ -189,6 +189,8 @@ def test_true_colours_of_tiff():
     }
     for name, data in exact.items():
         assert np.array_equal(decode(data), image), name
+    grey = decode(_stored(image[..., 0], photometric="minisblack"))
+    assert np.array_equal(grey, np.repeat(image[..., :1], 3, axis=2))
     premultiplied = np.concatenate([half, alpha], -1)
     called_grey = ["unspecified", "unspecified", "assocalpha"]
     for options in (
