@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from absl import logging
 from pydantic import Field
 
 from mgtl_tf.config import RunConfig
@@ -23,7 +22,6 @@ from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 _FORMAT = 2
-_UNSEALED = 1
 _REMEDY = "export again"
 _GRAPH = "saved_model.pb"
 _NEEDED = (_GRAPH, "variables/variables.index")
@@ -42,8 +40,7 @@ class ModelDetails:
         ground_crop: top and bottom of a panorama's rows, as fractions.
         config: of the run.
         formats: what was written beside the SavedModel.
-        files: of all files of the folder, by path; empty in an export of
-            version 0.1.
+        files: of all files of the folder, by path.
     """
 
     model_hash: str
@@ -51,8 +48,8 @@ class ModelDetails:
     image_size: tuple[int, int]
     ground_crop: tuple[float, float]
     config: dict[str, dict[str, Any]]
-    formats: dict[str, dict[str, Any]] = field(default_factory=dict)
-    files: dict[str, Fingerprint] = field(default_factory=dict)
+    formats: dict[str, dict[str, Any]]
+    files: dict[str, Fingerprint]
 
 
 def write_details(folder: Path, details: Mapping[str, Any]) -> None:
@@ -91,9 +88,8 @@ def read_details(folder: Path) -> dict[str, Any]:
         raise UserError(
             f"model={folder}: holds no {_GRAPH} with {MODEL_JSON}; {remedy}"
         )
-    content = read_json(path, dict[str, Any], _REMEDY)
-    _checked(path, content)
-    return content
+    _checked(path)
+    return read_json(path, dict[str, Any], _REMEDY)
 
 
 def require_undamaged(folder: Path) -> None:
@@ -103,15 +99,7 @@ def require_undamaged(folder: Path) -> None:
         UserError: naming the first that is missing or differs.
     """
     path = folder / MODEL_JSON
-    files = _checked(path, read_json(path, dict[str, Any], _REMEDY)).files
-    if not files:
-        logging.warning(
-            "%s: of an earlier version, without checksums: whether the weights"
-            " are its own is not known; %s",
-            path,
-            _REMEDY,
-        )
-        return
+    files = _checked(path).files
     for name in _NEEDED:
         if name not in files:
             raise damaged(path, f"lists no {name}", _REMEDY)
@@ -127,13 +115,9 @@ def require_undamaged(folder: Path) -> None:
             ) from error
 
 
-def _checked(path: Path, content: Mapping[str, Any]) -> ModelDetails:
-    old = content.get("format") == _UNSEALED and not (
-        {"sha256", "files"} & content.keys()
-    )
-    version = _UNSEALED if old else _FORMAT
+def _checked(path: Path) -> ModelDetails:
     details = read_json(
-        path, ModelDetails, _REMEDY, sealed=not old, version=version
+        path, ModelDetails, _REMEDY, sealed=True, version=_FORMAT
     )
     try:
         run = RunConfig.of_parts(details.config, str(path))

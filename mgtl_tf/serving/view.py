@@ -16,7 +16,7 @@ import numpy as np
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.answer_formats import plain, presumed
-from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.limits import Refused
 from mgtl_tf.utils.errors import UserError
@@ -88,7 +88,7 @@ def result_view(
     index: Index,
     decoders: Decoders,
 ) -> dict[str, Any]:
-    """What the page's template shows of an answer.
+    """What the page shows of an answer: `answer_json`, words and pictures.
 
     Args:
         located: of `Localizer.locate`.
@@ -103,26 +103,22 @@ def result_view(
     if located.heading is not None:
         # With north in the centre column, as all else on the page.
         seen = rotate_to_north(seen, located.heading)
-    answers, confidence = located.answers, located.confidence
-    aerials = [_aerial_pixels(decoders, a.place.image) for a in answers]
-    return {
-        "name": str(located.image),
+    places = [answer.place for answer in located.answers]
+    aerials = [_aerial_pixels(decoders, place.image) for place in places]
+    content = answer_json(located, index, [])
+    for answer, place, aerial in zip(
+        content["answers"], places, aerials, strict=True
+    ):
+        answer["row"] = index.row(place.id)
+        answer["picture"] = (
+            None if aerial is None else _in_page(aerial, *_AERIAL)
+        )
+    confidence = located.confidence
+    return content | {
         "panorama": _in_page(seen, *_STRIP),
         "polar": _polar(aerials[0]) if aerials else None,
-        "answers": [
-            _answer_view(answer, aerial, index.row(answer.place.id))
-            for answer, aerial in zip(answers, aerials, strict=True)
-        ],
-        "confidence": confidence,
-        "words": None
-        if confidence is None
-        else confidence_in_words(confidence),
-        "metres": located.confidence_metres,
+        "words": "" if confidence is None else confidence_in_words(confidence),
         "presumed": presumed(located),
-        "no_confidence": located.no_confidence,
-        "heading": located.heading,
-        "heading_read": located.heading_read,
-        "seconds": located.seconds,
     }
 
 
@@ -130,23 +126,6 @@ def _polar(aerial: np.ndarray | None) -> str | None:
     if aerial is None or aerial.shape[0] != aerial.shape[1]:
         return None
     return _in_page(polar_transform(aerial, *_STRIP), *_STRIP)
-
-
-def _answer_view(
-    answer: Answer, aerial: np.ndarray | None, row: int | None
-) -> dict[str, Any]:
-    latitude, longitude = answer.place.coordinates or (None, None)
-    return {
-        "rank": answer.rank,
-        "row": row,
-        "id": answer.place.id,
-        "similarity": answer.similarity,
-        "metres": answer.metres_from_first,
-        "heading": answer.heading,
-        "latitude": latitude,
-        "longitude": longitude,
-        "picture": None if aerial is None else _in_page(aerial, *_AERIAL),
-    }
 
 
 def jpeg(image: np.ndarray, height: int, width: int) -> bytes:
