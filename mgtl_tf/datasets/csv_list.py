@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.datasets.csv_table import Row, degrees_of, read_rows
+from mgtl_tf.datasets.csv_table import SURPLUS, degrees_of, read_rows
 from mgtl_tf.datasets.problems import Problem, collect_pairs, quoted
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.utils.errors import UserError
@@ -36,7 +36,7 @@ def read_csv(root: Path | str, problems: list[Problem]) -> Dataset:
     lists = _lists(Path(root))
     splits: dict[str, tuple[Pair, ...]] = {name: () for name in _SPLITS}
     for split, path in lists.items():
-        rows = ((row.number, row) for row in read_rows(path, COLUMNS))
+        rows = read_rows(path, COLUMNS)
         pair_of = functools.partial(_pair, path.parent)
         splits[split] = collect_pairs(
             rows, pair_of, path.parent, (path, split), problems
@@ -64,14 +64,14 @@ def _lists(root: Path) -> dict[str, Path]:
     return lists
 
 
-def _pair(root: Path, number: int, row: Row) -> Pair:
-    values = [row.values[name] for name in COLUMNS]
+def _pair(root: Path, number: int, row: dict[str, str]) -> Pair:
+    values = [row[name] for name in COLUMNS]
     name, ground, aerial = values[:3]
-    unusable = row.surplus or "\0" in "".join(values)
+    unusable = row[SURPLUS] or "\0" in "".join(values)
     if unusable or not (name and ground and aerial):
         raise ValueError(f"{quoted(values)} is not {','.join(COLUMNS)!r}")
     files = root / ground, root / aerial
-    place = degrees_of(row.values)
+    place = degrees_of(row)
     if place is None:
         return Pair(name, *files, row=number)
     metres = earth_centred(*(np.array([degree]) for degree in place))[0]

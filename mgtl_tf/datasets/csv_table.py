@@ -10,7 +10,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
@@ -24,84 +23,62 @@ _LARGEST = 2**29
 _LONGEST_LINE = 10_000
 _LIMITS = (90.0, 180.0)
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs"}
-_SURPLUS = "\0surplus"  # no column can have this name
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table.
-
-    Attributes:
-        number: from 1, the first below the header.
-        line: of the file, from 1; where a quoted value spans several, the
-            last of them.
-        values: by the columns' names, without spaces around them; "" where
-            the row ends before.
-        surplus: whether it has more values than the header has names.
-    """
-
-    number: int
-    line: int
-    values: dict[str, str]
-    surplus: bool = False
+SURPLUS = "\0surplus"
+"""No column's name: the values of a row that go beyond its header."""
 
 
 def header_of(path: Path) -> list[str]:
     """The names in a file's first line, in lower case; none of no text."""
     try:
-        with _opened(path, str(path)) as f:
+        with _opened(path) as f:
             return _names(next(csv.reader([f.readline(1 << 16)]), []))
     except csv.Error:
         return []
 
 
 def read_rows(
-    path: Path, columns: Sequence[str], where: str = ""
-) -> Iterator[Row]:
-    """The rows below the header that are not empty.
+    path: Path, columns: Sequence[str]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows below the header that are not empty, numbered from 1.
 
     Args:
         path: of the file.
         columns: names that the header must hold, in lower case.
-        where: what a message begins with; the path by default.
+
+    Yields:
+        its number; its values by the columns' names, without spaces around
+        them, "" where the row ends before, and those left over by SURPLUS.
 
     Raises:
         UserError: for a file that cannot be read, a header that lacks a
             column or names one twice, or broken quotes.
     """
-    where = where or str(path)
-    with _opened(path, where) as file:
-        reader = csv.DictReader(file, restkey=_SURPLUS, restval="")
+    with _opened(path) as file:
+        reader = csv.DictReader(file, restkey=SURPLUS, restval="")
         try:
             reader.fieldnames = _names(reader.fieldnames or [])
-            _require_columns(where, reader.fieldnames, columns)
+            _require_columns(path, reader.fieldnames, columns)
             for number, cells in enumerate(reader, start=1):
-                surplus = any(v.strip() for v in cells.pop(_SURPLUS, ()))
+                surplus = ",".join(cells.pop(SURPLUS, ())).strip(" ,")
                 values = {name: value.strip() for name, value in cells.items()}
                 # Spreadsheets end with rows of commas alone.
                 if surplus or any(values.values()):
-                    yield Row(number, reader.line_num, values, surplus)
+                    yield number, values | {SURPLUS: surplus}
         except csv.Error as error:
             raise UserError(
-                f"{where}, line {reader.line_num}: {error}"
+                f"{path}, line {reader.line_num}: {error}"
             ) from None
 
 
-def headless_rows(
-    path: Path, where: str = ""
-) -> Iterator[tuple[int, list[str]]]:
+def headless_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a list without a header, numbered from 1.
 
     Line by line: a stray quote damages one row, not all after it.
 
-    Args:
-        path: of the file.
-        where: what a message begins with; the path by default.
-
     Raises:
         UserError: for a file that cannot be read.
     """
-    with _opened(path, where or str(path)) as file:
+    with _opened(path) as file:
         for number, line in enumerate(file, start=1):
             yield number, next(csv.reader([line[:_LONGEST_LINE]]), [])
 
@@ -127,11 +104,11 @@ def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
     return latitude, longitude
 
 
-def _opened(path: Path, where: str) -> TextIO:
+def _opened(path: Path) -> TextIO:
     try:
         file = open_plain(path, _LARGEST)
     except UnfitFileError as error:
-        raise UserError(f"{where}: {error}; give a CSV file") from error
+        raise UserError(f"{path}: {error}; give a CSV file") from error
     # A byte that is no UTF-8 becomes a name that no file has, and is reported
     # as such.
     return io.TextIOWrapper(
@@ -144,7 +121,7 @@ def _names(values: Sequence[str]) -> list[str]:
 
 
 def _require_columns(
-    where: str, names: Sequence[str], columns: Sequence[str]
+    path: Path, names: Sequence[str], columns: Sequence[str]
 ) -> None:
     wanted = ",".join(columns)
     missing = [name for name in columns if name not in names]
@@ -152,19 +129,19 @@ def _require_columns(
         for separator, words in _OTHER_SEPARATORS.items():
             if separator in names[0]:
                 raise UserError(
-                    f"{where}: its columns are separated by {words}; write"
+                    f"{path}: its columns are separated by {words}; write"
                     f" commas between them and points in numbers: {wanted}"
                 )
     if missing and any("\0" in n or "\ufffd" in n for n in names):
-        raise UserError(f"{where}: no CSV text; write it as UTF-8")
+        raise UserError(f"{path}: no CSV text; write it as UTF-8")
     if missing:
         raise UserError(
-            f"{where}: its first line lacks {', '.join(missing)}; it must be"
+            f"{path}: its first line lacks {', '.join(missing)}; it must be"
             f" {wanted}"
         )
     twice = next((name for name in columns if names.count(name) > 1), None)
     if twice is not None:
-        raise UserError(f"{where}: its first line names {twice} twice")
+        raise UserError(f"{path}: its first line names {twice} twice")
 
 
 def _no_degrees(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -28,8 +28,6 @@ PUBLISHED_ASPECTS = {
 _ANY_SHAPE = ("", "procedural")
 _TOLERANCE = 0.05
 
-_Read = TypeVar("_Read")
-
 
 def load_ground(
     path: Path | str,
@@ -50,11 +48,9 @@ def load_ground(
         UserError: naming the file, where it cannot be read completely or has
             another shape.
     """
-    image = read_panorama(path).pixels
-    try:
+    with _naming(path):
+        image = image_files.read_panorama(path).pixels
         return ground_input(image, image_size, ground_crop, dataset)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
 
 
 def load_satellite(path: Path | str, image_size: tuple[int, int]) -> np.ndarray:
@@ -64,11 +60,8 @@ def load_satellite(path: Path | str, image_size: tuple[int, int]) -> np.ndarray:
         UserError: naming the file, where it cannot be read completely or is
             not square.
     """
-    image = read_image(path)
-    try:
-        return satellite_input(image, image_size)
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+    with _naming(path):
+        return satellite_input(image_files.read_image(path), image_size)
 
 
 def ground_input(
@@ -163,7 +156,8 @@ def read_image(path: Path | str) -> np.ndarray:
         UserError: naming the file, where it cannot be read, is damaged, or
             its colours cannot be known.
     """
-    return _naming_file(image_files.read_image, path)
+    with _naming(path):
+        return image_files.read_image(path)
 
 
 def read_panorama(path: Path | str) -> Panorama:
@@ -173,7 +167,8 @@ def read_panorama(path: Path | str) -> Panorama:
         UserError: as `read_image`, or where its GPano metadata say that it
             is not a full turn, or are no heading.
     """
-    return _naming_file(image_files.read_panorama, path)
+    with _naming(path):
+        return image_files.read_panorama(path)
 
 
 def read_file(path: Path | str) -> bytes:
@@ -182,17 +177,17 @@ def read_file(path: Path | str) -> bytes:
     Raises:
         UserError: naming the file, where it cannot be read.
     """
-    return _naming_file(image_files.read_file, path)
+    with _naming(path):
+        return image_files.read_file(path)
 
 
-def _naming_file(
-    read: Callable[[Path | str], _Read], path: Path | str
-) -> _Read:
+@contextmanager
+def _naming(path: Path | str) -> Iterator[None]:
     try:
-        return read(path)
+        yield
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         raise UserError(f"{path}: {error}") from error
 
 

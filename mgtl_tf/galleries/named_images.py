@@ -117,8 +117,8 @@ def _rows(path: Path, view: str) -> Iterator[tuple[int, dict[str, str]]]:
     if len(names) == 1:  # read_rows names the wrong separator
         names = names[0].replace(";", "\t").split("\t")
     if "aerial" in names:
-        for row in read_rows(path, sorted({"aerial", view})):
-            yield row.number, defaultdict(str, row.values)
+        for number, values in read_rows(path, sorted({"aerial", view})):
+            yield number, defaultdict(str, values)
     else:
         for number, cells in headless_rows(path):
             yield number, defaultdict(str, zip(_VIEWS, cells, strict=False))

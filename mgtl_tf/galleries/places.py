@@ -97,22 +97,21 @@ def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
     too: its places have the names of their aerial images besides their ids.
 
     Raises:
-        UserError: naming file, line and value.
+        UserError: naming file, row and value.
     """
-    where = str(path)
     known: dict[str, tuple[float, float]] = {}
     files: dict[str, tuple[float, float]] = {}
-    for row in read_rows(Path(path), ("id", *DEGREES), where):
-        line = f"{where}: line {row.line}"
+    for number, values in read_rows(Path(path), ("id", *DEGREES)):
+        row = f"{path}: row {number}"
         try:
-            coordinates = degrees_of(row.values)
+            coordinates = degrees_of(values)
         except ValueError as error:
-            raise UserError(f"{line}: {error}") from None
+            raise UserError(f"{row}: {error}") from None
         if coordinates is None:
             continue
-        name = place_id(row.values["id"])
+        name = place_id(values["id"])
         if known.setdefault(name, coordinates) != coordinates:
-            raise UserError(f"{line}: id {name!r} appears twice")
-        if aerial := row.values.get("aerial"):
+            raise UserError(f"{row}: id {name!r} appears twice")
+        if aerial := values.get("aerial"):
             files.setdefault(place_id(aerial), coordinates)
     return files | known

@@ -62,16 +62,16 @@ def test_wrong_paths(tmp_path):
     [
         ("", "first line lacks id, latitude, longitude"),
         ("id,latitude\n", "first line lacks longitude"),
-        ("id,latitude,longitude\na,91,0\n", "line 2: '91,0' is no latitude"),
-        ("id,latitude,longitude\na,1,nan\n", "line 2: '1,nan' is no latitude"),
-        ("id,latitude,longitude\na,-inf,1\n", "line 2: '-inf,1' is no lat"),
+        ("id,latitude,longitude\na,91,0\n", "row 1: '91,0' is no latitude"),
+        ("id,latitude,longitude\na,1,nan\n", "row 1: '1,nan' is no latitude"),
+        ("id,latitude,longitude\na,-inf,1\n", "row 1: '-inf,1' is no lat"),
         (
             "id,latitude,longitude\na,1,1\nb,x,1\n",
-            "line 3: 'x,1' is no latitude",
+            "row 2: 'x,1' is no latitude",
         ),
         (
             "id,latitude,longitude\na,1\n",
-            "line 2: '1,' is no latitude .* give both",
+            "row 1: '1,' is no latitude .* give both",
         ),
         ("id,latitude,longitude\na,1,1\na,1,2\n", "'a' appears twice"),
         ("id,latitude,longitude\nq,1,1\n", "none of its ids"),
