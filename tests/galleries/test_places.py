@@ -2,16 +2,9 @@
 
 import pytest
 
-from mgtl_tf.galleries.named_images import place_id
 from mgtl_tf.galleries.places import Place, find_places, read_locations
 from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.utils.errors import UserError
-
-
-def test_cvact_has_one_id_for_both_views():
-    assert place_id("a/-x_1_satView_polish.jpg") == "-x_1"
-    assert place_id("a/-x_1_grdView.jpg") == "-x_1"
-    assert place_id("0000001.jpg") == "0000001"
 
 
 def test_folders_by_name_and_files_as_given(tmp_path):
@@ -30,31 +23,6 @@ def test_folders_by_name_and_files_as_given(tmp_path):
         Place("b", tmp_path / "b.JPG"),
         Place("c", tmp_path / "c.jpeg"),
     ]
-
-
-def test_a_list_that_is_none_is_told_by_its_row(tmp_path):
-    path = tmp_path / "list.csv"
-    (tmp_path / "a.jpg").touch()
-    path.write_text('"a.jpg",b\na.jpg\n')
-    with pytest.raises(UserError, match="both have"):
-        find_places([path])
-    for wrong in (b"\xff\xfe\x00,", b"x" * 200_000, b"\n", b'"', b"../"):
-        path.write_bytes(b"a.jpg\n" + wrong)
-        with pytest.raises(UserError, match="row 2 names"):
-            find_places([path])
-
-
-def test_wrong_paths(tmp_path):
-    with pytest.raises(UserError, match="no such file or folder"):
-        find_places([tmp_path / "none"])
-    with pytest.raises(UserError, match="holds no .jpg"):
-        find_places([tmp_path])
-    with pytest.raises(UserError, match="no image is named"):
-        find_places([])
-    (tmp_path / "a.jpg").touch()
-    (tmp_path / "a.png").touch()
-    with pytest.raises(UserError, match="a.jpg and .*a.png both have"):
-        find_places([tmp_path])
 
 
 @pytest.mark.parametrize(
@@ -93,24 +61,6 @@ def test_locations_that_are_missing_or_no_text(tmp_path):
         read_locations(tmp_path / "where.csv")
 
 
-def test_a_list_names_files_beside_it_or_one_folder_up(tmp_path):
-    for name in ("bingmap/19/0000002.jpg", "bingmap/19/0000001.jpg"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    listed = tmp_path / "splits" / "val-19zl.csv"
-    listed.parent.mkdir()
-    listed.write_text(
-        "bingmap/19/0000002.jpg,streetview/panos/0000002.jpg,x.png\n"
-        "bingmap/19/0000001.jpg,streetview/panos/0000001.jpg,x.png\n"
-    )
-    assert [p.id for p in find_places([listed])] == ["0000002", "0000001"]
-    with listed.open("a") as file:
-        file.write("bingmap/19/0000003.jpg,a,b\n")
-    with pytest.raises(UserError, match="row 3 names .*0000003"):
-        find_places([listed])
-
-
 def test_a_list_of_own_pairs_gives_ids_and_positions(tmp_path):
     for name in ("one.TIF", "two.tif"):
         (tmp_path / name).write_bytes(name.encode())
@@ -125,26 +75,6 @@ def test_a_list_of_own_pairs_gives_ids_and_positions(tmp_path):
     (tmp_path / "where.csv").write_text("id,latitude,longitude\nb-2,1,2\n")
     found = find_places([listed], tmp_path / "where.csv")
     assert [p.coordinates for p in found] == [(46.5, 7.5), (1.0, 2.0)]
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("id;aerial\nb-1;one.tif\n", "separated by semicolons"),
-        ("id,aerial\nb-1,none.tif\n", "row 1 names the aerial image 'none"),
-        ("id,aerial\nb-1,\n", "row 1 names the aerial image ''"),
-        ("id,aerial\na,one.tif\na,two.tif\n", "both have the id 'a'"),
-        ("aerial,latitude,longitude\none.tif,inf,1\n", "row 1: 'inf,1' is no"),
-        ("aerial,latitude,longitude\none.tif,8,\n", "row 1: '8,' is no lat"),
-    ],
-)
-def test_wrong_lists_of_own_pairs(tmp_path, text, said):
-    for name in ("one.tif", "two.tif"):
-        (tmp_path / name).write_bytes(name.encode())
-    (tmp_path / "list.csv").write_text(text)
-    with pytest.raises(UserError, match=said) as error:
-        find_places([tmp_path / "list.csv"])
-    assert "\n" not in str(error.value)
 
 
 def test_each_distinct_image_is_one_place(tmp_path):

@@ -1,9 +1,7 @@
 """Turns of panoramas, and the best of them."""
 
 import io
-import os
 
-import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -39,10 +37,6 @@ def columns(image):
 def panorama(seed):
     random = np.random.default_rng(seed)
     return random.integers(0, 256, (4, WIDTH, 3), np.uint8)
-
-
-def as_png(image):
-    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
 
 
 @pytest.fixture
@@ -147,18 +141,3 @@ def test_a_heading_in_the_file_is_read_and_said(localizer, tmp_path):
     asked = localizer.locate(tenth, unknown_heading=True)
     assert (asked.answers[0].place.id, asked.heading) == ("7", 36.0)
     assert asked.heading_read is None
-
-
-def test_queries_are_read_as_guardedly_as_all_files(localizer, tmp_path):
-    os.mkfifo(tmp_path / "pipe.jpg")
-    data = cv2.imencode(".jpg", np.tile(panorama(1), (20, 8, 1)))[1].tobytes()
-    half = len(data) // 2
-    holed = data[:half] + bytes(len(data) - half - 2) + data[-2:]
-    told = {}
-    localizer.locate_many(
-        [tmp_path / "pipe.jpg", holed, noted(panorama(2), "NaN")],
-        unreadable=lambda name, why: told.setdefault(name.name, why),
-    )
-    assert told["pipe.jpg"] == "is a folder or device, not a file"
-    assert told["image 2"].startswith("is damaged")
-    assert "'NaN' (GPano) is no angle" in told["image 3"]

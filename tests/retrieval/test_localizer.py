@@ -1,6 +1,7 @@
 """The localizer's own part: kinds of images, batches, priors, errors."""
 
 import io
+import os
 
 import cv2
 import numpy as np
@@ -158,6 +159,7 @@ def test_unreadable_images_are_named_and_the_others_answered(
     gallery, localizer
 ):
     whole = (gallery / "2.png").read_bytes()
+    os.mkfifo(gallery / "pipe.jpg")
     images = [
         gallery / "1.png",
         gallery / "none.png",
@@ -166,6 +168,7 @@ def test_unreadable_images_are_named_and_the_others_answered(
         b"<svg/>",
         bomb(),
         gallery,
+        gallery / "pipe.jpg",
         gallery / "2.png",
     ]
     told = {}
@@ -180,9 +183,10 @@ def test_unreadable_images_are_named_and_the_others_answered(
         "image 5": told["image 5"],
         "image 6": "60000 x 60000 pixels: more than 134,217,728 are refused",
         str(gallery): "is a folder or device, not a file",
+        str(gallery / "pipe.jpg"): "is a folder or device, not a file",
     }
     assert "web page or other text" in told["image 5"]
-    for image in images[1:7]:
+    for image in images[1:8]:
         with pytest.raises(UserError) as error:
             localizer.locate(image)
         assert "\n" not in str(error.value)

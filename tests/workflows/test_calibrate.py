@@ -295,43 +295,6 @@ def test_a_sequence_that_began_near(folder, calibrated):
     assert ids == {"098", "099", "100", "101", "102"}
 
 
-def test_lists_of_queries(tmp_path):
-    (tmp_path / "splits").mkdir()
-    (tmp_path / "panos").mkdir()
-    for name in ("a.jpg", "b.jpg"):
-        (tmp_path / "panos" / name).write_bytes(b"x")
-    cvusa = tmp_path / "splits/val.csv"
-    cvusa.write_text("sat/1.jpg,panos/a.jpg,x.png\nsat/2.jpg,panos/b.jpg,y\n")
-    found = named_images(cvusa, "ground")
-    assert [(f.image.name, f.place) for f in found] == [
-        ("a.jpg", "1"),
-        ("b.jpg", "2"),
-    ]
-    own = tmp_path / "own.csv"
-    own.write_text("id,ground,aerial\nz,panos/b.jpg,tiles/7.tif\n")
-    (only,) = named_images(own, "ground")
-    assert (only.image.name, only.place, only.id) == ("b.jpg", "7", "z")
-    folder = named_images(tmp_path / "panos", "ground")
-    assert [f.place for f in folder] == ["a", "b"]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("sat/1.jpg,panos/none.jpg\n", "row 1 names the panorama 'panos/non"),
-        ("aerial,ground\nsat/1.jpg\n", "row 1 names the panorama ''"),
-        ("sat/1.jpg\n", "row 1 names the panorama ''"),
-        ("\n", "row 1"),
-    ],
-)
-def test_wrong_lists(tmp_path, text, message):
-    path = tmp_path / "list.csv"
-    path.write_text(text)
-    with pytest.raises(UserError, match=message) as error:
-        named_images(path, "ground")
-    assert "\n" not in str(error.value)
-
-
 def test_wrong_requests(tmp_path):
     with pytest.raises(UserError, match="metres=0: must be above 0"):
         calibrate_gallery("m", "g", tmp_path, metres=0)
