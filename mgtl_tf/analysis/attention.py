@@ -94,29 +94,26 @@ def direction(profile: np.ndarray) -> dict[str, float]:
     }
 
 
-def attention_figures(
-    maps: np.ndarray, entropies: np.ndarray
-) -> list[dict[str, Any]]:
+def attention_figures(attention: np.ndarray) -> list[dict[str, Any]]:
     """Focus and direction of every step's attention, the mean over heads.
 
     Args:
-        maps: float [L, heads, T, T'], the mean attention over places.
-        entropies: float [L, heads], the mean over places and tokens, nats.
+        attention: float [L, N, heads, T, T'].
 
     Returns:
         an entry a step: "step" from 1, the figures of `focus` and
         `direction`, "head_focus" of every head, "profile" of `offsets`.
     """
     found = []
-    for step, (own_maps, own_nats) in enumerate(
-        zip(maps, entropies, strict=True), 1
-    ):
-        heads = [focus(*head) for head in zip(own_maps, own_nats, strict=True)]
-        profile = offsets(own_maps).mean(axis=0)
+    for number, step in enumerate(attention, 1):
+        maps = step.mean(axis=0, dtype=np.float64)  # [heads, T, T']
+        nats = entropy(step).mean(axis=(0, 2))  # [heads]
+        heads = [focus(*head) for head in zip(maps, nats, strict=True)]
+        profile = offsets(maps).mean(axis=0)
         means = {k: float(np.mean([h[k] for h in heads])) for k in heads[0]}
         found.append(
             {
-                "step": step,
+                "step": number,
                 **means,
                 **direction(profile),
                 "head_focus": [head["focus"] for head in heads],

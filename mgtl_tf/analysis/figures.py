@@ -15,7 +15,7 @@ from mgtl_tf.analysis.similarity import (
     token_recall,
     variation,
 )
-from mgtl_tf.analysis.traces import ViewTraces
+from mgtl_tf.analysis.traces import Traces
 from mgtl_tf.datasets.sources import VIEWS
 
 _Pair = tuple[tuple[str, str], tuple[str, str]]
@@ -32,8 +32,6 @@ without generation."""
 _VIEWS = "F_G, F_S"
 _COLLAPSED = 1e-4
 _TIMES_CHANCE = 10.0
-
-Traces = Mapping[str, ViewTraces]
 
 
 def look_figures(
@@ -59,9 +57,8 @@ def look_figures(
     Raises:
         ValueError: for fewer than two places.
     """
-    count = traces["ground"].count
+    steps, count = traces["ground"]["attention"].shape[:2]
     others = other_places(count, seed)
-    steps = range(len(traces["ground"].maps))
     compared = COMPARED if generates else {_VIEWS: COMPARED[_VIEWS]}
     return {
         "places": count,
@@ -70,30 +67,30 @@ def look_figures(
             {"compared": name, "step": step + 1}
             | _compare(traces, pair, step, others)
             for name, pair in compared.items()
-            for step in steps
+            for step in range(steps)
         ],
         "attention": [
             {"view": view} | step
             for view, own in traces.items()
-            for step in attention_figures(own.maps, own.entropies)
+            for step in attention_figures(own["attention"])
         ],
         "agreement": [
             {"step": step + 1} | _agreement(traces, step, others)
-            for step in steps
+            for step in range(steps)
         ],
         "recall": [
             {"direction": f"{queries} to {gallery}", "step": step + 1}
             | metrics.recall(
-                traces[queries].arrays["descriptor"][step],
-                traces[gallery].arrays["descriptor"][step],
+                traces[queries]["descriptor"][step],
+                traces[gallery]["descriptor"][step],
             )
             for queries, gallery in (VIEWS, VIEWS[::-1])
-            for step in steps
+            for step in range(steps)
         ],
         "variation": [
             {"view": view, "step": step, "share": variation(tokens)}
             for view, own in traces.items()
-            for step, tokens in enumerate(own.arrays["tokens"], 1)
+            for step, tokens in enumerate(own["tokens"], 1)
         ],
     }
 
@@ -101,14 +98,16 @@ def look_figures(
 def _compare(
     traces: Traces, pair: _Pair, step: int, others: np.ndarray
 ) -> dict[str, Any]:
-    found, truth = (traces[view].arrays[name][step] for view, name in pair)
+    found, truth = (traces[view][name][step] for view, name in pair)
     return {**similarity(found, truth, others), **token_recall(found, truth)}
 
 
 def _agreement(traces: Traces, step: int, others: np.ndarray) -> dict[str, Any]:
     """Whether both views of a place attend to the same azimuths."""
     ground, satellite = (
-        traces[view].arrays["azimuth_attention"][step] for view in VIEWS
+        # What each azimuth receives, [N, T'].
+        traces[view]["attention"][step].mean(axis=(1, 2))
+        for view in VIEWS
     )
     found = similarity(ground, satellite, others)
     return {

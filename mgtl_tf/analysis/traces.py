@@ -2,72 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.analysis.attention import entropy
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.sources import VIEWS
 
-Trace = Callable[[Any, Any], dict[str, dict[str, tf.Tensor]]]
+Traces = Mapping[str, Mapping[str, np.ndarray]]
+"""View to name to a tensor of every step, of N places, [L, N, ...]."""
 
 
-class ViewTraces:
-    """One view's tensors of N places, by step; attention only as means.
+def trace_places(
+    model: keras.Model,
+    batches: Iterable[dict[str, Any]],
+    places: int,
+    progress: Callable[[int], Any] | None = None,
+) -> Traces:
+    """Every step's tensors of both views, as of `model.trace`.
+
+    Of the paper's network and 1,000 places this holds 1.2 GB.
 
     Args:
-        places: N.
+        model: an MGTL with at least one step.
+        batches: of `eval_batches`.
+        places: N, how many are in them.
+        progress: called with the number of places done since its last call.
 
-    Attributes:
-        count: places added so far.
-        arrays: "tokens" and "knowledge", float32 [L, N, T, C]; "descriptor"
-            [L, N, D]; "azimuth_attention" [L, N, T'], the attention that each
-            azimuth receives, the mean over heads and queries.
-    """
+    Returns:
+        "ground" and "satellite", each to "tokens" and "knowledge", float32
+        [L, N, T, C], "descriptor" [L, N, D] and "attention"
+        [L, N, heads, T, T'].
 
-    def __init__(self, places: int):
-        self.places = places
-        self.count = 0
-        self.arrays: dict[str, np.ndarray] = {}
-        self._maps = np.zeros(())
-        self._entropies = np.zeros(())
-
-    def add(self, batch: dict[str, np.ndarray]) -> None:
-        """Takes in n places: values of a tracer, [L, n, ...]."""
-        attention = batch["attention"]  # [L, n, heads, T, T']
-        kept = {k: v for k, v in batch.items() if k != "attention"}
-        kept["azimuth_attention"] = attention.mean(axis=(2, 3))
-        rows = slice(self.count, self.count + attention.shape[1])
-        for name, part in kept.items():
-            if name not in self.arrays:
-                shape = part.shape[0], self.places, *part.shape[2:]
-                self.arrays[name] = np.empty(shape, part.dtype)
-            self.arrays[name][:, rows] = part
-        self._maps = self._maps + attention.sum(axis=1, dtype=np.float64)
-        nats = entropy(attention).mean(axis=-1)  # [L, n, heads]
-        self._entropies = self._entropies + nats.sum(axis=1)
-        self.count = rows.stop
-
-    @property
-    def maps(self) -> np.ndarray:
-        """The mean attention, float64 [L, heads, T, T']."""
-        return self._maps / self.count
-
-    @property
-    def entropies(self) -> np.ndarray:
-        """The mean entropy of a token's attention, nats [L, heads]."""
-        return self._entropies / self.count
-
-
-def tracer(model: keras.Model) -> Trace:
-    """A function of ground and satellite images [n, H, W, 3] of an MGTL.
-
-    It returns "ground" and "satellite" to "tokens", "knowledge", "descriptor"
-    and "attention" of `model.trace`, float32 [L, n, ...].
+    Raises:
+        UserError: for an image file that cannot be read.
     """
 
     @tf.function(autograph=False)
@@ -81,38 +52,20 @@ def tracer(model: keras.Model) -> Trace:
             }
         return found
 
-    return trace
-
-
-def trace_places(
-    model: keras.Model,
-    batches: Iterable[dict[str, Any]],
-    places: int,
-    progress: Callable[[int], Any] | None = None,
-) -> dict[str, ViewTraces]:
-    """Tokens, knowledge, descriptors and attention of every step and view.
-
-    Of the paper's network and 1,000 places this holds 1.1 GB.
-
-    Args:
-        model: an MGTL with at least one step.
-        batches: of `eval_batches`.
-        places: N, how many are in them.
-        progress: called with the number of places done since its last call.
-
-    Returns:
-        "ground" and "satellite" to their traces.
-
-    Raises:
-        UserError: for an image file that cannot be read.
-    """
-    trace = tracer(model)
-    found = {view: ViewTraces(places) for view in VIEWS}
+    found: dict[str, dict[str, np.ndarray]] = {view: {} for view in VIEWS}
+    done = 0
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
-        traced = trace(batch["ground"], batch["satellite"])
-        for view, values in traced.items():
-            found[view].add({k: v.numpy()[:, valid] for k, v in values.items()})
+        rows = slice(done, done + int(valid.sum()))
+        for view, values in trace(batch["ground"], batch["satellite"]).items():
+            for name, tensor in values.items():
+                part = tensor.numpy()[:, valid]
+                if name not in found[view]:
+                    # Parts that are joined in the end would take it twice.
+                    shape = part.shape[0], places, *part.shape[2:]
+                    found[view][name] = np.empty(shape, np.float32)
+                found[view][name][:, rows] = part
         if progress is not None:
-            progress(int(valid.sum()))
+            progress(rows.stop - done)
+        done = rows.stop
     return found

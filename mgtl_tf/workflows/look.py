@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
-from mgtl_tf.analysis.figures import Traces, look_figures
+from mgtl_tf.analysis.figures import look_figures
 from mgtl_tf.analysis.page import PAGE, write_look
 from mgtl_tf.analysis.pictures import Example
-from mgtl_tf.analysis.traces import trace_places, tracer
+from mgtl_tf.analysis.traces import Traces, trace_places
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
 from mgtl_tf.datasets.pipeline import eval_batches
@@ -77,15 +76,15 @@ def look_at_run(
     batches = eval_batches(source, batch_size)
     with pair_bar("look", pairs) as bar:
         traces = trace_places(model, batches, len(pairs), bar.update)
-    ground, satellite = (v.arrays["descriptor"][-1] for v in traces.values())
+    ground, satellite = (v["descriptor"][-1] for v in traces.values())
     require_finite(ground, satellite, pairs)
     looked_at = f"{data.data_dir}, {split} split, {len(pairs)} places"
     return write_look(
         output_dir,
         _facts(config, run_dir, looked_at, checkpoint),
         look_figures(traces, config.model.knowledge != "none"),
-        {view: own.maps for view, own in traces.items()},
-        _examples(model, source, pairs, traces, examples),
+        {v: own["attention"].mean(axis=1) for v, own in traces.items()},
+        _examples(source, pairs, traces, examples),
     )
 
 
@@ -127,7 +126,6 @@ def _distinct_places(
 
 
 def _examples(
-    model: keras.Model,
     source: PairSource,
     pairs: Sequence[Pair],
     traces: Traces,
@@ -136,18 +134,16 @@ def _examples(
     """Places evenly spread over the order of their ranks."""
     if not count:
         return []
-    place, _ = ranks(*(v.arrays["descriptor"][-1] for v in traces.values()))
+    place, _ = ranks(*(v["descriptor"][-1] for v in traces.values()))
     order = np.argsort(place, kind="stable")
     rows = order[fixed_rows(len(order), count)]
     images = dict(zip(traces, source.load(rows), strict=True))
-    traced = tracer(model)(*images.values())
-    attention = {v: own["attention"].numpy() for v, own in traced.items()}
     return [
         Example(
             pairs[row].id,
             int(place[row]),
             {view: own[i] for view, own in images.items()},
-            {view: own[:, i] for view, own in attention.items()},
+            {view: own["attention"][:, row] for view, own in traces.items()},
         )
         for i, row in enumerate(rows)
     ]

@@ -7,36 +7,28 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.analysis.attention import direction, entropy, focus, offsets
-from mgtl_tf.analysis.traces import ViewTraces
+from mgtl_tf.analysis.attention import (
+    attention_figures,
+    direction,
+    offsets,
+)
 
 T = 8
 
 
-def _attention(seed, places=5, steps=1, heads=1, size=T, sharpness=2.0):
+def _attention(seed, places=5, size=T, sharpness=2.0):
     logits = np.random.default_rng(seed).normal(
-        scale=sharpness, size=(steps, places, heads, size, size)
+        scale=sharpness, size=(places, size, size)
     )
     return scipy.special.softmax(logits, axis=-1)
 
 
 def _focus(attention):
-    """Of places' maps [n, T, T] of one head."""
-    traces = ViewTraces(len(attention))
-    traces.add({"attention": attention[None, :, None]})
-    return focus(traces.maps[0, 0], traces.entropies[0, 0])
-
-
-def test_totals_do_not_depend_on_the_batches():
-    attention = _attention(1, 5, 2, 3)
-    traces = ViewTraces(5)
-    for part in (attention[:, :2], attention[:, 2:]):
-        traces.add({"attention": part.astype(np.float32)})
-    assert traces.count == 5
-    np.testing.assert_allclose(traces.maps, attention.mean(1), atol=1e-6)
-    expected = scipy.stats.entropy(attention, axis=-1).mean((1, 3))
-    np.testing.assert_allclose(traces.entropies, expected, atol=1e-5)
-    assert entropy(np.eye(3)).tolist() == [0, 0, 0]
+    """Of places' maps [n, T, T] of one head, which is the mean of heads."""
+    (step,) = attention_figures(attention[None, :, None])
+    names = ("azimuths", "focus", "fixed", "query", "image")
+    assert step["head_focus"] == [step["focus"]]
+    return {name: step[name] for name in names}
 
 
 @pytest.mark.parametrize(
@@ -61,7 +53,7 @@ def test_parts_of_the_focus(attention, part):
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 1000), st.floats(0, 6))
 def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
-    attention = _attention(seed, 4, sharpness=sharpness)[0, :, 0]
+    attention = _attention(seed, 4, sharpness=sharpness)
     found = _focus(attention)
     parts = [found[name] for name in ("fixed", "query", "image")]
     assert min(parts) > -1e-9
@@ -72,7 +64,7 @@ def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
 
 @pytest.mark.parametrize("size", [7, 8])
 def test_offsets_by_loops(size):
-    own = _attention(2, 1, size=size)[0, 0, 0]
+    own = _attention(2, 1, size=size)[0]
     expected = np.zeros(size)
     for token in range(size):
         for k in range(size):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from mgtl_tf.analysis.figures import look_figures, warning_of
-from mgtl_tf.analysis.traces import ViewTraces
 
 PLACES, T, C = 60, 4, 6
 GENERATED = ("L_S, F_S", "L_G, F_G")
@@ -65,10 +64,9 @@ def figures_of(knowledge, tokens=tokens_of, attention=uniform, generates=True):
             }
             for step in range(3)
         ]
-        traces[view] = ViewTraces(PLACES)
-        traces[view].add(
-            {name: np.stack([s[name] for s in steps]) for name in steps[0]}
-        )
+        traces[view] = {
+            name: np.stack([s[name] for s in steps]) for name in steps[0]
+        }
     return look_figures(traces, generates)
 
 
