@@ -118,13 +118,14 @@ def _write_saved_model(
     def satellite(image_bytes):
         return satellite_image(image_bytes, size)
 
+    # Each network is traced once, for both of its signatures.
+    encode_ground = _descriptors(model.encode_ground, size)
+    encode_satellite = _descriptors(model.encode_satellite, size)
     signatures = {
-        "encode_ground": _from_bytes(ground, model.encode_ground, size),
-        "encode_satellite": _from_bytes(
-            satellite, model.encode_satellite, size
-        ),
-        "encode_ground_pixels": _from_pixels(model.encode_ground, size),
-        "encode_satellite_pixels": _from_pixels(model.encode_satellite, size),
+        "encode_ground": _from_bytes(ground, encode_ground, size),
+        "encode_satellite": _from_bytes(satellite, encode_satellite, size),
+        "encode_ground_pixels": _from_pixels(encode_ground, size),
+        "encode_satellite_pixels": _from_pixels(encode_satellite, size),
     }
     module = tf.Module()
     # What a SavedModel tracks; the Keras object itself stays outside, so that
@@ -167,7 +168,7 @@ def _from_bytes(preprocess, encode, image_size):
             fn_output_signature=image,
             parallel_iterations=_PARALLEL_IMAGES,
         )
-        return _descriptors(encode, images)
+        return encode(images)
 
     return encode_bytes
 
@@ -178,16 +179,22 @@ def _from_pixels(encode, image_size):
 
     @tf.function(input_signature=[pixels], autograph=False)
     def encode_pixels(pixels):
-        return _descriptors(encode, tf.cast(pixels, tf.float32))
+        return encode(tf.cast(pixels, tf.float32))
 
     return encode_pixels
 
 
-def _descriptors(encode, images):
-    """The model's answer, of a batch of none as well."""
-    # TensorFlow's convolutions refuse a batch of none: a black image stands
-    # in for it, and its descriptor is left out.
-    count = tf.shape(images)[0]
-    spare = tf.zeros((tf.maximum(1 - count, 0), *images.shape[1:]))
-    descriptors = encode(tf.concat([images, spare], axis=0))[:count]
-    return {"descriptor": tf.cast(descriptors, tf.float32)}
+def _descriptors(encode, image_size):
+    """A tf.function from images [B, H, W, 3] to {"descriptor": [B, D]}."""
+    images = tf.TensorSpec((None, *image_size, 3), tf.float32, "images")
+
+    @tf.function(input_signature=[images], autograph=False)
+    def encode_images(images):
+        # TensorFlow's convolutions refuse a batch of none: a black image
+        # stands in for it, and its descriptor is left out.
+        count = tf.shape(images)[0]
+        spare = tf.zeros((tf.maximum(1 - count, 0), *images.shape[1:]))
+        descriptors = encode(tf.concat([images, spare], axis=0))[:count]
+        return {"descriptor": tf.cast(descriptors, tf.float32)}
+
+    return encode_images

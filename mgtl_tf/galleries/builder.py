@@ -167,7 +167,7 @@ def _grow(
         while batch := list(islice(images, batch_size)):
             gaps = [image for image in batch if isinstance(image, Gap)]
             read = [image for image in batch if not isinstance(image, Gap)]
-            growing.append(len(batch), _encode(encoder, read), gaps)
+            growing.append(_encode(encoder, read), gaps)
             bar.update(len(batch))
 
 

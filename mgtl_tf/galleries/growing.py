@@ -39,9 +39,8 @@ class Gap:
 
 @dataclass(frozen=True)
 class _Batch:
-    """A part: how many candidates, and how many of them became rows."""
+    """A part: how many candidates became rows, and which did not."""
 
-    count: int
     kept: int
     crc32: int
     gaps: list[Gap]
@@ -95,19 +94,18 @@ class GrowingGallery:
         self._rows.resize(self.kept)
         self._journal = Journal(journal, plan, sound, [self._rows])
 
-    def append(self, count: int, rows: np.ndarray, gaps: list[Gap]) -> None:
+    def append(self, rows: np.ndarray, gaps: list[Gap]) -> None:
         """Adds a batch.
 
         Args:
-            count: of its candidates.
             rows: descriptors of those that are kept, float32 [b, D].
-            gaps: the others.
+            gaps: the other candidates.
 
         Raises:
             OSError: where the disk does not take it.
         """
         crc32 = self._rows.write(self.kept, rows)
-        batch = _Batch(count, len(rows), crc32, gaps)
+        batch = _Batch(len(rows), crc32, gaps)
         self._journal.append(batch, len(rows))
         self._count(batch)
 
@@ -121,7 +119,7 @@ class GrowingGallery:
         self._journal.close()
 
     def _count(self, batch: _Batch) -> None:
-        self.done += batch.count
+        self.done += batch.kept + len(batch.gaps)
         self.kept += batch.kept
         self.gaps += batch.gaps
 

@@ -206,7 +206,7 @@ def _make_gallery(
     save_calibration(fitted, index.folder)
     growing = GrowingGallery(root / ".unfinished", _PLAN, _ROWS)
     for rows in random.normal(size=(5, 4, _ROWS)).astype(np.float32):
-        growing.append(len(rows), rows, [])
+        growing.append(rows, [])
     growing.close()
 
 
