@@ -16,7 +16,6 @@ from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
-from mgtl_tf.utils.batches import GatheredRows
 from mgtl_tf.utils.errors import UserError
 
 Result = dict[str, Any]
@@ -58,18 +57,25 @@ def embed(
     encode = _encoder(model)
     if not len(batches):
         raise ValueError("there is no batch to embed")
-    ground, satellite = GatheredRows(len(batches)), GatheredRows(len(batches))
+    found: list[np.ndarray] = []
+    count = 0
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
-        views = encode(batch["ground"], batch["satellite"])
-        ground.add(views[0].numpy()[valid])
-        satellite.add(views[1].numpy()[valid])
+        parts = encode(batch["ground"], batch["satellite"])
+        if not found:
+            # Parts that are joined in the end would take the memory twice;
+            # pages that are never filled cost nothing.
+            rows = len(batches) * len(valid)
+            found = [np.empty((rows, p.shape[1]), np.float32) for p in parts]
+        done, count = count, count + int(valid.sum())
+        for whole, part in zip(found, parts, strict=True):
+            whole[done:count] = part.numpy()[valid]
         if progress is not None:
-            progress(int(valid.sum()))
-    found = ground.all(), satellite.all()
+            progress(count - done)
+    ground, satellite = (whole[:count] for whole in found)
     if pairs is not None:
-        require_finite(*found, pairs)
-    return found
+        require_finite(ground, satellite, pairs)
+    return ground, satellite
 
 
 def evaluate(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import keras
 import numpy as np
 
-from mgtl_tf.utils.array_files import ZIP_ERRORS, ArrayArchive, read_datasets
+from mgtl_tf.utils.array_files import ZIP_ERRORS, read_archive, read_datasets
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line, open_plain
 
@@ -97,8 +97,7 @@ def _imagenet() -> _Convolutions:
 
 def _from_file(source: str) -> _Convolutions:
     if source.endswith(".npz"):
-        with ArrayArchive(source) as archive:
-            return _in_order({n: archive.read(n, "f") for n in archive.names})
+        return _in_order(read_archive(source, lambda name: True, "f"))
     with open_plain(source, _MOST_BYTES) as file:
         if source.endswith(".onnx"):
             return _of_graph(file.read())

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from mgtl_tf.models.pretrained import naming_source
-from mgtl_tf.utils.array_files import ArrayArchive
+from mgtl_tf.utils.array_files import read_archive
 from mgtl_tf.utils.plain_files import UnfitFileError
 
 _REMEDY = (
@@ -47,10 +47,14 @@ def load_vit(networks: list[Any], source: str) -> None:
     """
     if source == "none":
         return
-    with naming_source(source, _REMEDY), ArrayArchive(source) as archive:
+    names = {name for network in networks for _, name in vit_names(network)}
+    with naming_source(source, _REMEDY):
+        values = read_archive(source, names.__contains__, "f")
+        if lacking := names - values.keys():
+            raise UnfitFileError(f"holds no {min(lacking)}")
         for network in networks:
             for variable, name in vit_names(network):
-                value = _vit_value(archive, name, variable, network.grid)
+                value = _fitting(values[name], name, variable, network.grid)
                 variable.assign(value.reshape(variable.shape))
 
 
@@ -99,13 +103,10 @@ def _map(layer: Any, place: str) -> Iterator[tuple[Any, str]]:
     yield layer.bias, f"{place}/bias"
 
 
-def _vit_value(
-    archive: ArrayArchive, name: str, variable: Any, grid: tuple[int, int]
+def _fitting(
+    value: np.ndarray, name: str, variable: Any, grid: tuple[int, int]
 ) -> np.ndarray:
-    if name not in archive.names:
-        raise UnfitFileError(f"holds no {name}")
-    value, wanted = archive.read(name, "f"), tuple(variable.shape)
-    shape = value.shape
+    shape, wanted = value.shape, tuple(variable.shape)
     if name.endswith(_POSITIONS):
         side = math.isqrt(max(shape[1] - 1, 0)) if len(shape) == 3 else 0
         fits = 0 < side <= _LARGEST_GRID and (

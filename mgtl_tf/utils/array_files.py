@@ -82,63 +82,56 @@ def map_array(
     return array
 
 
-class ArrayArchive:
-    """An .npz file of plain arrays, as a context.
+def read_archive(
+    path: Path | str,
+    wanted: Callable[[str], bool],
+    dtype: str | None = None,
+    largest: int = 2**28,
+) -> dict[str, np.ndarray]:
+    """Arrays of an .npz file, by name; their checksums in it are compared.
 
-    Attributes:
-        names: of its arrays.
+    Args:
+        path: of the file.
+        wanted: which names are read.
+        dtype: as of `map_array`.
+        largest: most bytes that one of them may take.
 
     Raises:
-        UnfitFileError: where it is no such file.
+        UnfitFileError: where it is no such file, or a wanted array is
+            anything else.
     """
-
-    def __init__(self, path: Path | str):
-        self._file = open_plain(path)
+    with open_plain(path) as file:
         try:
-            self._zip = zipfile.ZipFile(self._file)
+            with zipfile.ZipFile(file) as archive:
+                members = {
+                    n.removesuffix(".npy"): n for n in archive.namelist()
+                }
+                return {
+                    name: _member(archive, member, dtype, largest)
+                    for name, member in members.items()
+                    if wanted(name)
+                }
         except ZIP_ERRORS as error:
-            self._file.close()
             raise UnfitFileError(f"no .npz: {first_line(error)}") from error
-        self.names = [
-            name.removesuffix(".npy") for name in self._zip.namelist()
-        ]
 
-    def __enter__(self) -> ArrayArchive:
-        return self
 
-    def __exit__(self, *_: object) -> None:
-        self._zip.close()
-        self._file.close()
-
-    def read(
-        self, name: str, dtype: str | None = None, largest: int = 2**28
-    ) -> np.ndarray:
-        """One array; its checksum in the file is compared.
-
-        Args:
-            name: of `names`.
-            dtype: as of `map_array`.
-            largest: most bytes that it may take.
-
-        Raises:
-            UnfitFileError: for anything else.
-        """
-        try:
-            info = self._zip.getinfo(f"{name}.npy")
-            if info.file_size > largest + _HEADER_BYTES:
-                raise UnfitFileError(f"{name} takes over {largest:,} bytes")
-            member = io.BytesIO(self._zip.read(info))
-            array = np.lib.format.read_array(member, allow_pickle=False)
-        except UnfitFileError:
-            raise
-        except Exception as error:  # As in `map_array`.
-            raise UnfitFileError(
-                f"{quoted(name)}: {first_line(error)}"
-            ) from error
-        _require(array, dtype, None)
-        if member.read(1):
-            raise UnfitFileError(f"{name} is longer than its header claims")
-        return array
+def _member(
+    archive: zipfile.ZipFile, name: str, dtype: str | None, largest: int
+) -> np.ndarray:
+    try:
+        info = archive.getinfo(name)
+        if info.file_size > largest + _HEADER_BYTES:
+            raise UnfitFileError(f"{name} takes over {largest:,} bytes")
+        member = io.BytesIO(archive.read(info))
+        array = np.lib.format.read_array(member, allow_pickle=False)
+    except UnfitFileError:
+        raise
+    except Exception as error:  # As in `map_array`.
+        raise UnfitFileError(f"{quoted(name)}: {first_line(error)}") from error
+    _require(array, dtype, None)
+    if member.read(1):
+        raise UnfitFileError(f"{name} is longer than its header claims")
+    return array
 
 
 def _require(array: np.ndarray, dtype: str | None, shape: Shape | None) -> None:
