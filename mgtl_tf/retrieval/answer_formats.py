@@ -6,8 +6,9 @@ table without control characters.
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mgtl_tf.galleries.places import Place
@@ -16,22 +17,6 @@ from polar.text import csv_text, printable, utf8_text
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
 _EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}
-_COLUMNS = (
-    "query",
-    "rank",
-    "id",
-    "image",
-    "latitude",
-    "longitude",
-    "similarity",
-    "metres_from_first",
-    "heading",
-    "probability",
-    "confidence",
-    "confidence_metres",
-    "outside_share",
-    "is_true_place",
-)
 
 
 def as_table(located: Sequence[Located]) -> str:
@@ -120,13 +105,13 @@ def _plain_answer(answer: Answer) -> dict[str, Any]:
     return {
         "rank": answer.rank,
         "id": utf8_text(answer.place.id),
-        "similarity": round(answer.similarity, 6),
+        "image": utf8_text(answer.place.image),
         "latitude": latitude,
         "longitude": longitude,
+        "similarity": round(answer.similarity, 6),
         "metres_from_first": _rounded(answer.metres_from_first, 2),
         "heading": _rounded(answer.heading, 2),
         "probability": _rounded(answer.probability, 6),
-        "image": utf8_text(answer.place.image),
     }
 
 
@@ -205,18 +190,16 @@ def as_csv(located: Sequence[Located], raw: bool = False) -> str:
     """One line an answer, with a header; unknown values are empty.
 
     Args:
-        located: the queries.
+        located: the queries, at least one.
         raw: whether names that a spreadsheet would take for formulas stay as
             they are, instead of getting an apostrophe first.
     """
-    rows = (_row(query, a) for query in located for a in query.answers)
-    cells = ([row[column] for column in _COLUMNS] for row in rows)
-    return csv_text([_COLUMNS, *cells], raw).removesuffix("\n")
-
-
-def as_raw_csv(located: Sequence[Located]) -> str:
-    """The same, names as they are."""
-    return as_csv(located, raw=True)
+    rows = [_row(query, a) for query in located for a in query.answers]
+    cells: list[Iterable[Any]] = [
+        rows[0].keys(),
+        *(row.values() for row in rows),
+    ]
+    return csv_text(cells, raw).removesuffix("\n")
 
 
 def _is_true(query: Located, answer: Answer) -> bool | None:
@@ -227,12 +210,12 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
-FORMATS = {
+FORMATS: dict[str, Callable[[Sequence[Located]], str]] = {
     "table": as_table,
     "json": as_json,
     "geojson": as_geojson,
     "csv": as_csv,
-    "raw_csv": as_raw_csv,
+    "raw_csv": functools.partial(as_csv, raw=True),
 }
 """By the names that --format takes, and raw_csv."""
 

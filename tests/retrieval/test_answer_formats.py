@@ -18,7 +18,6 @@ from mgtl_tf.retrieval.answer_formats import (
     as_geojson,
     as_json,
     as_path_geojson,
-    as_raw_csv,
     as_table,
 )
 from mgtl_tf.retrieval.answers import Answer, Located
@@ -234,7 +233,7 @@ def test_a_spreadsheet_runs_nothing(name):
 
     (row, *_), (raw, *_) = (
         read(as_csv(named(name))),
-        read(as_raw_csv(named(name))),
+        read(as_csv(named(name), raw=True)),
     )
     for column in ("query", "id", "image"):
         assert raw[column] == name.replace("\udcff", "\\xff")
