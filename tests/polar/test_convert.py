@@ -78,31 +78,23 @@ def test_what_a_killed_process_left_is_written_over(folder):
     assert not list(target.rglob("*.tmp"))
 
 
-def test_other_settings_are_refused_by_name(folder):
-    target, _ = _convert(folder)
-    with pytest.raises(ConversionError, match="another folder"):
-        _convert(folder, height=9)
-
-
-def test_missing_and_empty_folders(tmp_path):
-    with pytest.raises(ConversionError, match="no such folder"):
-        convert_folder(tmp_path / "no", tmp_path / "out")
-    with pytest.raises(ConversionError, match="holds no image"):
-        (tmp_path / "empty").mkdir()
-        convert_folder(tmp_path / "empty", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize("inside", [".", "polar"])
-def test_sources_are_never_overwritten(folder, inside):
-    with pytest.raises(ConversionError, match="name a folder outside"):
-        convert_folder(folder, folder / inside, progress=False)
-
-
-def test_two_images_of_one_name_are_refused(folder):
-    (folder / "a.png").write_bytes((folder / "deep/b.png").read_bytes())
-    with pytest.raises(ConversionError, match="rename one of the two"):
-        _convert(folder)
+def test_what_cannot_be_converted_is_refused(folder, tmp_path):
+    _convert(folder)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "twice").mkdir()
+    for name in ("a.png", "a.jpg"):
+        (tmp_path / "twice" / name).write_bytes(b"")
+    for source, target, height, message in (
+        (folder, "out", 9, "another folder"),
+        (tmp_path / "no", "new", 8, "no such folder"),
+        (tmp_path / "empty", "new", 8, "holds no image"),
+        (folder, "in", 8, "name a folder outside"),
+        (folder, "in/polar", 8, "name a folder outside"),
+        (tmp_path / "twice", "new", 8, "rename one of the two"),
+    ):
+        with pytest.raises(ConversionError, match=message):
+            convert_folder(source, tmp_path / target, height, 20)
+    assert not (tmp_path / "new").exists()
 
 
 def _program(*arguments):

@@ -7,7 +7,6 @@ import os
 import signal
 import stat
 
-import cv2
 import numpy as np
 import pytest
 
@@ -134,20 +133,15 @@ def test_a_failed_file_leaves_the_one_before(tmp_path):
     assert names_in(tmp_path) == ["picture.svg"]
 
 
-def test_a_file_has_the_permissions_of_any_new_one(tmp_path):
+def test_a_file_is_as_any_writer_would_make_it(tmp_path):
+    """Its permissions; and a writer may look at the suffix."""
     atomic_write(tmp_path / "a", "text")
     (tmp_path / "b").write_text("text")
     modes = {stat.S_IMODE((tmp_path / n).stat().st_mode) for n in "ab"}
     assert len(modes) == 1
-
-
-def test_writers_that_look_at_the_suffix(tmp_path):
-    image = np.zeros((2, 2, 3), np.uint8)
-    with atomic_file(tmp_path / "a.png") as beside:
-        assert cv2.imwrite(str(beside), image)
     with atomic_file(tmp_path / "a.npz") as beside:
-        np.savez(beside, image=image)
-    assert names_in(tmp_path) == ["a.npz", "a.png"]
+        np.savez(beside, image=np.zeros(2))
+    assert names_in(tmp_path) == ["a", "a.npz", "b"]
 
 
 def test_two_writers_of_one_file_do_not_meet(tmp_path):
