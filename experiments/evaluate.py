@@ -4,6 +4,8 @@
     python -m experiments.evaluate --run_dir=runs/first --protocol=fov_90
     python -m experiments.evaluate --run_dir=runs/cvusa --dataset=cvact
         --data_dir=CVACT
+    python -m experiments.evaluate --run_dir=runs/first
+        --also=cvusa:CVUSA,cvact:CVACT
 
 The protocol's name heads every table and stands in every file: figures of
 different protocols answer different questions.
@@ -15,7 +17,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import define_shared, run_program
+from experiments.flags import define_also, define_shared, run_program
 from mgtl_tf.config import DATASETS
 from mgtl_tf.datasets.protocols import DEGREES
 from mgtl_tf.utils.tf_setup import load_tensorflow
@@ -59,15 +61,29 @@ PROGRAM_FLAGS = [
         "0: only a query's own pair is right; otherwise any answer within so"
         " many metres; default: 5 for CVACT_test (its authors' rule), else 0",
     ),
+    define_also(),
+    flags.DEFINE_boolean(
+        "own",
+        True,
+        "measure the run's own data, or --data_dir; --own=false leaves --also",
+    ),
 ]
 
 
-def main(**given: Any) -> None:
-    """Evaluates and prints the table."""
+def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
+    """Evaluates and prints a table, and a second one of further sets."""
+    if not also and not own:
+        raise flags.IllegalFlagValueError("--own=false: needs --also")
     load_tensorflow()
     from mgtl_tf.workflows.evaluate import evaluate_run
+    from mgtl_tf.workflows.further_sets import measure_further
 
-    print(evaluate_run(**given))
+    if own:
+        print(evaluate_run(**given))
+    if also:
+        names = ("run_dir", "checkpoint", "protocol", "protocol_seed")
+        asked = {name: given[name] for name in names}
+        print("\n" * own + measure_further(sets=also, **asked))
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from mgtl_tf.config import (
     RunConfig,
     TrainConfig,
 )
+from mgtl_tf.datasets.readers import READERS
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.utils.errors import UserError
 from polar.program import run
@@ -59,6 +60,30 @@ _SHARED = {
     "backend": _choice(["faiss", "milvus"], "what searches the gallery"),
     "uri": _text(None, "of Milvus: a local file FILE.db, or http://HOST:19530"),
 }
+
+
+def _further_sets(text: str) -> tuple[tuple[str, str], ...]:
+    """(name of a reader, folder) of each."""
+    found = []
+    for part in text.split(",") if text else []:
+        name, colon, folder = part.partition(":")
+        if name not in READERS or not colon or not folder:
+            raise ValueError(part)
+        found.append((name, folder))
+    return tuple(found)
+
+
+def define_also() -> flags.FlagHolder:
+    """Defines --also."""
+    return define_parsed(
+        "also",
+        (),
+        "further data sets, NAME:FOLDER with commas between: their validation"
+        " pairs are measured in one joint gallery, as figures of their own",
+        _further_sets,
+        "NAME:FOLDER, with commas between, where NAME is one of"
+        f" {', '.join(READERS)}",
+    )
 
 
 def define_shared(*names: str) -> list[flags.FlagHolder]:

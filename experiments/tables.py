@@ -15,7 +15,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import define_parsed, run_program
+from experiments.flags import define_also, define_parsed, run_program
 from mgtl_tf.reproduction.benchmark import BENCHMARKS
 from mgtl_tf.reproduction.rows import TABLES
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
@@ -82,6 +82,7 @@ _STUDY_FLAGS = [
         "procedural only: the control rows as well, and all rows measured"
         " among more distractors",
     ),
+    define_also(),
 ]
 flags.register_validator(
     "table",
@@ -124,8 +125,11 @@ def main(**given: Any) -> None:
     from mgtl_tf.workflows import study_runs, tables
 
     seeds, any_code = given["seeds"] or study.seeds, given["any_code"]
-    asked = given["table"], seeds, given["controls"], any_code, given["cost"]
-    request = tables.TablesRequest(study, *asked)
+    names = ("controls", "any_code", "also")
+    asked = {name: given[name] for name in names}
+    request = tables.TablesRequest(
+        study, given["table"], seeds, measure_cost=given["cost"], **asked
+    )
     if given["dry_run"]:
         print("\n".join(study_runs.plan(study, request.runs, any_code)))
         return
@@ -157,6 +161,8 @@ def _command(given: dict[str, Any]) -> str:
     unused = "data_dir" if dataset == "procedural" else "size"
     for name in (flag.name for flag in _STUDY_FLAGS if flag.name != unused):
         value = dataset.upper() if name == "data_dir" else given[name]
+        if name == "also":
+            value = ",".join(f"{kind}:{kind.upper()}" for kind, _ in value)
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         if value:

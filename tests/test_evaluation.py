@@ -146,9 +146,10 @@ def test_a_neighbour_counts_where_the_protocol_says_so():
         evaluation.evaluate(ground, satellite, protocol=protocol)
 
 
-def test_evaluate_model_uses_the_positions_of_the_records():
+def test_rank_model_uses_the_positions_of_the_records():
     batches = eval_batches(Colors(COLORS), 2)
-    result = evaluation.evaluate_model(MeanColor(), batches, records(5))
+    ranks = evaluation.rank_model(MeanColor(), batches, records(5))
+    result = ranks.result("aligned")
     assert result["ground_to_satellite"]["r@1"] == 1.0
     assert result["satellite_to_ground"]["within_25m"] == 1.0
     assert result["gallery_size"] == 5
@@ -157,8 +158,8 @@ def test_evaluate_model_uses_the_positions_of_the_records():
 def test_a_model_that_gives_one_descriptor_for_all_scores_nothing():
     grey = np.full((20, 3), 77, np.uint8)
     batches = eval_batches(Colors(grey), 8)
-    result = evaluation.evaluate_model(MeanColor(), batches, records(20, 50.0))
-    values = result["ground_to_satellite"]
+    ranks = evaluation.rank_model(MeanColor(), batches, records(20, 50.0))
+    values = ranks.result("aligned")["ground_to_satellite"]
     assert values["r@1"] == values["r@10"] == values["within_25m"] == 0
     assert values["ties"] == 20 and values["mean_rank"] == 20
 
@@ -168,12 +169,12 @@ def test_descriptors_that_are_not_finite_name_the_pair():
     colors[3] = 0  # the mean of black has no direction
     batches = eval_batches(Colors(colors), 2)
     with pytest.raises(UserError, match="pair p3: its ground .*1 of 5"):
-        evaluation.evaluate_model(MeanColor(), batches, records(5))
+        evaluation.rank_model(MeanColor(), batches, records(5))
 
 
 def test_records_of_other_pairs_are_refused():
     with pytest.raises(ValueError, match="4 pairs and 5 descriptors"):
-        evaluation.evaluate_model(
+        evaluation.rank_model(
             MeanColor(), eval_batches(Colors(COLORS), 2), records(4)
         )
 

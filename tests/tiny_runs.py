@@ -3,6 +3,7 @@
 import cv2
 import keras
 import numpy as np
+import scipy.io
 
 from mgtl_tf.config import ModelConfig, RunConfig
 from mgtl_tf.models import build_model
@@ -55,6 +56,30 @@ def write_noisy_cvusa(folder, count):
     (folder / "splits").mkdir()
     for split in ("train", "val"):
         (folder / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
+
+
+def write_white_cvact(folder):
+    """Three pairs in CVACT's layout; a panorama's middle rows are white."""
+    ids = ["a", "b", "c"]
+    index = np.array([[1], [2], [3]])
+    scipy.io.savemat(
+        folder / "ACT_data.mat",
+        {
+            "panoIds": np.array(ids),
+            "utm": np.array([[0.0, 6e6], [4, 6e6], [900, 6e6]]),
+            "trainSet": {"trainInd": index},
+            "valSet": {"valInd": index},
+        },
+    )
+    ground = np.zeros((32, 64, 3), np.uint8)
+    ground[8:24] = 255
+    for name in ids:
+        images = folder / "ANU_data_small"
+        write_image(images / f"streetview/{name}_grdView.jpg", ground)
+        aerial = images / f"satview_polish/{name}_satView_polish.jpg"
+        write_image(aerial, np.full((16, 16, 3), 90, np.uint8))
+        # Equal pixels of other bytes: three images, not one.
+        aerial.write_bytes(aerial.read_bytes() + name.encode())
 
 
 def write_image(path, pixels):

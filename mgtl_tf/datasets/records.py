@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +69,28 @@ def ids_digest(pairs: Sequence[Pair]) -> str:
     """Identifies these pairs in this order, wherever their files lie."""
     names = "\n".join(pair.id for pair in pairs)
     return hashlib.sha256(names.encode()).hexdigest()[:16]
+
+
+def files_digest(*splits: Sequence[Pair]) -> str:
+    """Identifies pairs by ids, positions and file sizes, wherever they lie.
+
+    A file that is not there has no size.
+    """
+    digest = hashlib.sha256()
+    for pairs in splits:
+        digest.update(f"{len(pairs)} pairs\n".encode())
+        for pair in pairs:
+            sizes = (_bytes(pair.ground), _bytes(pair.aerial))
+            line = f"{pair.id} {pair.position} {sizes}\n"
+            digest.update(line.encode(errors="backslashreplace"))
+    return digest.hexdigest()[:16]
+
+
+def _bytes(path: Path) -> int | None:
+    try:
+        return os.path.getsize(path)
+    except (OSError, ValueError):
+        return None
 
 
 def count_note(split: str, found: int, published: int) -> tuple[str, ...]:

@@ -69,6 +69,34 @@ class FileSource:
         return np.stack(ground), np.stack(satellite)
 
 
+class JoinedSource:
+    """The rows of several sources, one after another.
+
+    Args:
+        sources: at least one; their images have one size.
+    """
+
+    def __init__(self, sources: Sequence[PairSource]):
+        self._sources = tuple(sources)
+        self._ends = np.cumsum([len(source) for source in sources])
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return int(self._ends[-1])
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of `PairSource`."""
+        rows = np.asarray(rows)
+        owners = np.searchsorted(self._ends, rows, side="right")
+        views = []
+        for row, owner in zip(rows, owners, strict=True):
+            source = self._sources[owner]
+            first = self._ends[owner] - len(source)
+            views.append(source.load(np.array([row - first])))
+        ground, satellite = zip(*views, strict=True)
+        return np.concatenate(ground), np.concatenate(satellite)
+
+
 class CacheSource:
     """Reads the memory-mapped arrays of a decoded cache.
 

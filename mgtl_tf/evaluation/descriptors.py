@@ -14,15 +14,16 @@ from mgtl_tf import metrics
 from mgtl_tf.datasets.aerial_images import aerial_images, one_each
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
-from mgtl_tf.datasets.records import Pair, positions
+from mgtl_tf.datasets.records import Pair, files_digest, positions
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
+from mgtl_tf.evaluation.ranks import (
+    DIRECTIONS,
+    METRES,
+    DirectionRanks,
+    Ranks,
+    Result,
+)
 from mgtl_tf.utils.errors import UserError
-
-Result = dict[str, Any]
-
-# Directions, the reported one first (R22).
-DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
-METRES = 25.0
 
 # A model is evaluated many times while it trains: one trace serves all.
 _ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -89,21 +90,10 @@ def evaluate(
 ) -> Result:
     """Recall in both directions (R20 to R22), ready for JSON.
 
-    A gallery is its distinct aerial images. A panorama is right where its
-    own image is first; an aerial image, where any panorama of its own is.
-
     Args:
-        ground, satellite: descriptors [Q, D], row i of both of pair i.
-        places: positions [Q, P] in Cartesian metres, NaN in rows that are
-            unknown, or None. What an image's first pair says is the
-            image's.
+        ground, satellite, places, metres, protocol, images: as of
+            `rank_pairs`.
         ks: as of `metrics.recall`.
-        metres: radius within which a first answer is counted as right, of
-            the queries of known position.
-        protocol: how the ground images were shown, and which answers are
-            right. What has no position is right by its own pairs alone.
-        images: int [Q], the number of each pair's aerial image, as of
-            `aerial_images`; by default no pairs share one.
 
     Returns:
         {"protocol": its name, "ground_to_satellite": {"r@1": 0..1, ...,
@@ -114,6 +104,40 @@ def evaluate(
     Raises:
         UserError: where the protocol needs positions and there are none.
         ValueError: as `metrics.recall`.
+    """
+    found = rank_pairs(ground, satellite, places, metres, protocol, images)
+    return found.result(protocol.name, ks)
+
+
+def rank_pairs(
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    places: np.ndarray | None = None,
+    metres: float = METRES,
+    protocol: Protocol = ALIGNED,
+    images: np.ndarray | None = None,
+    gallery: str = "",
+) -> Ranks:
+    """Ranks of all pairs in both directions (R20).
+
+    A gallery is its distinct aerial images. A panorama is right where its
+    own image is first; an aerial image, where any panorama of its own is.
+
+    Args:
+        ground, satellite: descriptors [Q, D], row i of both of pair i.
+        places: positions [Q, P] in Cartesian metres, NaN in rows that are
+            unknown, or None. What an image's first pair says is the
+            image's.
+        metres: radius within which a first answer is counted as right, of
+            the queries of known position.
+        protocol: how the ground images were shown, and which answers are
+            right. What has no position is right by its own pairs alone.
+        images: int [Q], the number of each pair's aerial image, as of
+            `aerial_images`; by default no pairs share one.
+        gallery: the pairs' digest.
+
+    Raises:
+        UserError, ValueError: as `evaluate`.
     """
     pairs = np.arange(len(ground))
     images = pairs if images is None else images
@@ -127,55 +151,51 @@ def evaluate(
             " positions; give hit_metres=0"
         )
 
-    def recall(queries, gallery, own, here, there):
+    def ranked(queries, answers, own, here, there):
         """Of one view in the other, and of first answers within metres."""
         right = metrics.PositivePairs(*own)
         if here is None:
-            return metrics.recall(queries, gallery, right, ks)
+            return DirectionRanks(*metrics.ranks(queries, answers, right))
         if protocol.hit_metres:
             right = PositivesWithin(here, there, protocol.hit_metres, own)
         near = PositivesWithin(here, there, metres, own)
-        place, _ = metrics.ranks(queries, gallery, near)
-        return {
-            **metrics.recall(queries, gallery, right, ks),
-            f"within_{metres:g}m": float(np.mean(place[known(here)] == 1)),
-        }
+        place, _ = metrics.ranks(queries, answers, near)
+        return DirectionRanks(
+            *metrics.ranks(queries, answers, right), place[known(here)] == 1
+        )
 
-    return {
-        "protocol": protocol.name,
-        DIRECTIONS[0]: recall(ground, distinct, (pairs, images), places, where),
-        DIRECTIONS[1]: recall(distinct, ground, (images, pairs), where, places),
-        "gallery_size": len(distinct),
-        "panoramas": len(images),
-        "with_position": 0
-        if places is None
-        else int(np.count_nonzero(known(places))),
-    }
+    return Ranks(
+        gallery,
+        ranked(ground, distinct, (pairs, images), places, where),
+        ranked(distinct, ground, (images, pairs), where, places),
+        metres,
+    )
 
 
-def evaluate_model(
+def rank_model(
     model: keras.Model,
     batches: Collection[dict[str, Any]],
     pairs: Sequence[Pair],
     progress: Callable[[int], Any] | None = None,
     protocol: Protocol = ALIGNED,
-) -> Result:
-    """`embed`, then `evaluate` with the positions of the pairs.
+) -> Ranks:
+    """`embed`, then `rank_pairs` with the positions of the pairs.
 
     Args:
         model, batches, pairs, progress: as of `embed`.
-        protocol: as of `evaluate`; the batches must follow it already.
+        protocol: as of `rank_pairs`; the batches must follow it already.
 
     Raises:
         UserError, ValueError: as `embed`.
     """
     ground, satellite = embed(model, batches, progress, pairs)
-    return evaluate(
+    return rank_pairs(
         ground,
         satellite,
         positions(pairs),
         protocol=protocol,
         images=aerial_images(pairs),
+        gallery=files_digest(pairs),
     )
 
 

@@ -1,8 +1,9 @@
 """Figures of a study as a small JSON file, and the page made of all of them.
 
-docs/results/NAME.json, NAME-tableN.svg, and docs/results.md. The
-interpretation of a study is written by hand: docs/results/NAME-reading.md, if
-it is there, stands below its tables.
+docs/results/NAME.json, NAME-ranks.npz (the rank of every query of every run,
+from which every figure is recomputed), NAME-tableN.svg, and docs/results.md.
+The interpretation of a study is written by hand: docs/results/NAME-reading.md,
+if it is there, stands below its tables.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
+from mgtl_tf.evaluation.ranks import write_arrays
+from mgtl_tf.reproduction.recomputing import StudyRanks, require_agreement
 from mgtl_tf.reproduction.results import Table
 from mgtl_tf.reproduction.tables import as_markdown, draw_table
+from mgtl_tf.utils.array_files import read_archive
 from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.json_files import read_json
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 _HEAD = """# Results
 
@@ -42,11 +49,17 @@ class StudyFigures:
     tables: tuple[Table, ...]
 
 
-def publish(study: StudyFigures, docs: Path) -> Path:
+def publish(study: StudyFigures, docs: Path, ranks: StudyRanks) -> Path:
     """Writes a study's figures and the page of all studies; the page's path.
 
+    Args:
+        study: its figures.
+        docs: the folder that holds results/.
+        ranks: of its runs, on every gallery of its tables.
+
     Raises:
-        UserError: where a file of the folder `docs` cannot be written.
+        UserError: where a file cannot be written, or a figure is not that of
+            the ranks.
     """
     folder = docs / "results"
     with naming_write_errors(folder):
@@ -55,9 +68,30 @@ def publish(study: StudyFigures, docs: Path) -> Path:
         if table.has_recall:
             title = f"{study.name}, {table.heading}"
             draw_table(table, title, folder / _picture(study, table))
+    arrays = {name: ranks[name].astype(np.int32) for name in sorted(ranks)}
+    write_arrays(_ranks_path(folder, study.name), arrays)
     text = json.dumps(dataclasses.asdict(study), indent=1)
     atomic_write(folder / f"{study.name}.json", text + "\n")
     return write_page(docs)
+
+
+def _ranks_path(folder: Path, name: str) -> Path:
+    return folder / f"{name}-ranks.npz"
+
+
+def read_ranks_of(study: StudyFigures, folder: Path) -> StudyRanks:
+    """The ranks of a published study; none where no file of them is there.
+
+    Raises:
+        UserError: for a damaged file.
+    """
+    path = _ranks_path(folder, study.name)
+    if not path.exists():
+        return {}
+    try:
+        return read_archive(path, lambda name: True, "i")
+    except UnfitFileError as error:
+        raise damaged(path, error, "publish its study again") from error
 
 
 def read_published(path: Path) -> StudyFigures:
@@ -74,10 +108,16 @@ def write_page(docs: Path) -> Path:
     """Makes results.md of every JSON file in `docs/results`; its path.
 
     Raises:
-        UserError: for a file that cannot be read.
+        UserError: for a file that cannot be read, or a figure that is not
+            that of its run's ranks.
     """
-    paths = sorted((docs / "results").glob("*.json"))
-    sections = [_section(read_published(path), path.parent) for path in paths]
+    sections = []
+    for path in sorted((docs / "results").glob("*.json")):
+        study = read_published(path)
+        ranks = read_ranks_of(study, path.parent)
+        for table in study.tables:
+            require_agreement(table, ranks, str(path))
+        sections.append(_section(study, path.parent))
     atomic_write(docs / "results.md", "\n".join([_HEAD, *sections]))
     return docs / "results.md"
 

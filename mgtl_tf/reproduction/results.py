@@ -7,18 +7,39 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.config import RunConfig
+from mgtl_tf.evaluation.ranks import Ranks, read_ranks
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.training.logs import read_metrics
-from mgtl_tf.utils.array_files import read_array
-from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 CONTROLS, DISTRACTORS = 0, -1
 """Numbers of the tables that the paper does not have."""
 
 _HEADINGS = {CONTROLS: "Controls", DISTRACTORS: "Distractors"}
+
+
+@dataclass(frozen=True)
+class FurtherResult:
+    """A run measured on further data sets in one joint gallery.
+
+    Attributes:
+        sets: their names.
+        pairs: Q.
+        places: N, distinct aerial images.
+        gallery: its digest.
+        recalls: as of `RunResult`.
+        median_rank: from 1.
+    """
+
+    sets: tuple[str, ...]
+    pairs: int
+    places: int
+    gallery: str
+    recalls: dict[str, float]
+    median_rank: float
 
 
 @dataclass(frozen=True)
@@ -33,6 +54,10 @@ class RunResult:
         pairs: trained on, counted as often as seen.
         train_seconds: of those steps.
         pairs_per_second: median over the run.
+        gallery: its digest, of `records.files_digest`; empty where nothing
+            but the recalls is left of the run.
+        backbone_digest: of the weights that the backbone began with.
+        further: measured on a further gallery.
     """
 
     seed: int
@@ -41,6 +66,9 @@ class RunResult:
     pairs: int
     train_seconds: float
     pairs_per_second: float
+    gallery: str = ""
+    backbone_digest: str | None = None
+    further: FurtherResult | None = None
 
 
 @dataclass(frozen=True)
@@ -89,20 +117,39 @@ class Table:
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self._sizes) > 1:
-            raise ValueError(
-                f"{self.heading}: its rows are of several galleries, of"
-                f" {sorted(self._sizes)} places"
-            )
+        further = {(f.places, f.gallery) for f in self._further}
+        for found in (self._galleries, further):
+            if len(found) > 1:
+                listed = (f"{n} places {name}".strip() for n, name in found)
+                raise ValueError(
+                    f"{self.heading}: its rows are of several galleries, of"
+                    f" {', '.join(sorted(listed))}"
+                )
 
     @property
-    def _sizes(self) -> set[int]:
-        return {run.places for row in self.rows for run in row.runs}
+    def _galleries(self) -> set[tuple[int, str]]:
+        runs = (run for row in self.rows for run in row.runs)
+        return {(run.places, run.gallery) for run in runs}
+
+    @property
+    def _further(self) -> list[FurtherResult]:
+        runs = (run for row in self.rows for run in row.runs)
+        return [run.further for run in runs if run.further]
 
     @property
     def places(self) -> int | None:
         """N of all rows' gallery; None where nothing was measured."""
-        return next(iter(self._sizes), None)
+        return next(iter(self._galleries), (None, ""))[0]
+
+    @property
+    def gallery(self) -> str:
+        """Its digest; empty where it is unknown."""
+        return next(iter(self._galleries), (None, ""))[1]
+
+    @property
+    def further(self) -> FurtherResult | None:
+        """Any row's on the further gallery, which is that of all rows."""
+        return next(iter(self._further), None)
 
     @property
     def heading(self) -> str:
@@ -120,37 +167,50 @@ class Table:
         return self.number != 3 and any(row.runs for row in self.rows)
 
 
-def read_ranks(run: Run) -> np.ndarray:
-    """Ranks of a finished run's queries, ground to satellite, int [Q].
-
-    From 1; ties count against the model (R20).
+def run_ranks(run: Run) -> Ranks:
+    """Ranks of a finished run's queries on its own validation pairs.
 
     Raises:
         UserError: where the file cannot be read.
     """
-    path = run.folder / "report" / "ranks.npy"
-    try:
-        return read_array(path, "i", (None, None))[0]
-    except UnfitFileError as error:
-        remedy = "move the run folder away and give the same command again"
-        raise damaged(path, error, remedy) from error
+    remedy = "move the run folder away and give the same command again"
+    return read_ranks(run.folder / "report" / "ranks.npz", remedy)
 
 
-def run_result(run: Run) -> RunResult:
+def recalls_of(place: np.ndarray, places: int) -> dict[str, float]:
+    """Recalls of ranks, int [Q], in a gallery of N places."""
+    found = summary(place, 0 * place, places)
+    return {name: round(found[name], 6) for name in RECALLS}
+
+
+def run_result(run: Run, ranks: Ranks) -> RunResult:
     """A finished run's figures.
+
+    Args:
+        run: that was trained.
+        ranks: of the run, on whatever gallery.
 
     Raises:
         UserError: where its files cannot be read.
     """
-    ranks = read_ranks(run)
-    recalls = summary(ranks, 0 * ranks, len(ranks))
+    config = RunConfig.load(run.folder)
     training = [r for r in read_metrics(run.folder) if r["kind"] == "train"]
     rates = [record["pairs_per_second"] for record in training]
     return RunResult(
-        seed=run.config.train.seed,
-        places=len(ranks),
-        recalls={name: round(recalls[name], 6) for name in RECALLS},
-        pairs=training[-1]["step"] * run.config.train.batch_size,
+        seed=config.train.seed,
+        places=ranks.places,
+        recalls=recalls_of(ranks.forth.place, ranks.places),
+        pairs=training[-1]["step"] * config.train.batch_size,
         train_seconds=round(training[-1]["seconds"], 1),
         pairs_per_second=round(float(np.median(rates)), 1),
+        gallery=ranks.gallery,
+        backbone_digest=backbone_digest(config),
     )
+
+
+def backbone_digest(config: RunConfig) -> str | None:
+    """Of the pretrained weights that a run's backbone began with, if any."""
+    for part in (config.model, config.data, config.train):
+        if found := getattr(part, "backbone_digest", None):
+            return str(found)
+    return None

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.reproduction.comparison import RESAMPLES, Difference
+from mgtl_tf.reproduction.further import further_cells, further_note
 from mgtl_tf.reproduction.paper import DATASETS, RECALLS, paper_rows
 from mgtl_tf.reproduction.results import (
     CONTROLS,
@@ -105,6 +106,8 @@ def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
     cells |= {name: _recall(row, name) for name in RECALLS}
     if table.number != DISTRACTORS:
         cells["Δ r@1"] = _difference(row.difference if row else None)
+    if table.further:
+        cells |= further_cells(table.further, row.runs if row else ())
     if table.number == 2:
         cells |= _size_cells(row)
         sizes = paper and f"{paper['parameters']} / {paper['flops']}"
@@ -196,10 +199,45 @@ def notes_of(table: Table) -> list[str]:
             f" {_SIGNIFICANT}: the interval leaves out zero and the difference"
             " is more than twice the standard error over seeds."
         )
+    notes += _origin(table)
+    notes += [further_note(table.further)] if table.further else []
     notes += _pairs_seen(table.rows)
+    notes += _backbones(table.rows)
     notes += [_SYNTHETIC] if table.synthetic else []
     notes += [_NO_FLOPS] if table.number == 2 else []
     return [*notes, *table.notes]
+
+
+def _origin(table: Table) -> list[str]:
+    """What the figures rest on: ranks, or recalls alone."""
+    if table.gallery:
+        return [
+            "Every figure is recomputed from the stored rank of every query;"
+            f" digest of the gallery: {table.gallery}."
+        ]
+    if not table.has_recall:
+        return []
+    return [
+        "No ranks of these runs are left: the cells rest on the recalls that"
+        " were stored of each run, Δ r@1 on the difference that was stored."
+    ]
+
+
+def _backbones(rows: Sequence[RowResult]) -> list[str]:
+    """Digests of the weights that backbones began with, where known."""
+    found = {
+        row.title: ", ".join(
+            sorted({run.backbone_digest or "none" for run in row.runs})
+        )
+        for row in rows
+        if row.runs
+    }
+    if set(found.values()) <= {"none"}:
+        return []
+    if len(set(found.values())) == 1:
+        return [f"Digest of every backbone's weights: {found.popitem()[1]}."]
+    listed = "; ".join(f"{title} {name}" for title, name in found.items())
+    return [f"Digest of the backbone's weights: {listed}."]
 
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import mgtl_tf
-from mgtl_tf.datasets.records import Dataset
+from mgtl_tf.datasets.records import Dataset, files_digest
 
 _ROOT = Path(mgtl_tf.__file__).parents[1]
 _WITHOUT = {"analysis", "export", "reproduction", "retrieval", "serving"}
@@ -51,15 +51,5 @@ def code_version() -> str:
 
 
 def data_version(dataset: Dataset) -> str:
-    """A hash of all pairs' ids, positions and file sizes; no folder's name.
-
-    Raises:
-        OSError: for a file that is not there.
-    """
-    digest = hashlib.sha256()
-    for pairs in (dataset.train, dataset.validation):
-        digest.update(f"{len(pairs)} pairs\n".encode())
-        for pair in pairs:
-            sizes = (pair.ground.stat().st_size, pair.aerial.stat().st_size)
-            digest.update(f"{pair.id} {pair.position} {sizes}\n".encode())
-    return digest.hexdigest()[:16]
+    """A hash of all pairs' ids, positions and file sizes; no folder's name."""
+    return files_digest(dataset.train, dataset.validation)

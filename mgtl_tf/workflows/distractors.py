@@ -7,26 +7,21 @@ folder.
 
 from __future__ import annotations
 
-import dataclasses
-import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from mgtl_tf.reproduction.launch import Environment, Job, run_all
+from mgtl_tf.evaluation.ranks import Ranks, read_ranks
+from mgtl_tf.reproduction.launch import Environment, run_all
 from mgtl_tf.reproduction.results import (
     DISTRACTORS,
     RowResult,
-    RunResult,
     Table,
     run_result,
 )
 from mgtl_tf.reproduction.rows import Row
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
-from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.workflows.study_runs import ready_data
+from mgtl_tf.workflows.study_runs import evaluation_job, ready_data
 
 _WORLD = "distractors"
 
@@ -52,12 +47,23 @@ def measure_among_distractors(
     missing = [
         run
         for run in other.runs(rows, seeds)
-        if run.is_trained and not _evaluation(run).is_file()
+        if run.is_trained and not is_measured(run)
     ]
     if study.benchmark is not None and missing:
         ready_data(other, rows, study.benchmark.distractor_world)
         logs = study.folder / _WORLD
-        run_all([_evaluation_job(run, logs) for run in missing], environments)
+        jobs = [
+            evaluation_job(
+                run,
+                logs,
+                {
+                    "data_dir": run.config.data.data_dir,
+                    "data_cache": run.config.data.data_cache,
+                },
+            )
+            for run in missing
+        ]
+        run_all(jobs, environments)
 
 
 def distractor_table(
@@ -76,43 +82,31 @@ def distractor_table(
     rows = []
     for title, row in titled:
         runs = study.runs([row], seeds)
-        done = [_measured(run) for run in runs if _evaluation(run).is_file()]
-        rows.append(RowResult(row.key, title, tuple(done)))
+        done = [run for run in runs if is_measured(run)]
+        found = tuple(run_result(run, distractor_ranks(run)) for run in done)
+        rows.append(RowResult(row.key, title, found))
     if not any(row.runs for row in rows):
         return None
     where = f"{study.folder.name}, the same runs, another synthetic world"
     return Table(DISTRACTORS, tuple(rows), where, seeds=tuple(seeds))
 
 
-@dataclass(frozen=True)
-class _Evaluation:
-    """What is read of experiments.evaluate's file."""
-
-    gallery_size: int
-    ground_to_satellite: dict[str, Any]
-
-
 def _evaluation(run: Run) -> Path:
-    """What experiments.evaluate writes of a folder of this name."""
-    return run.folder / f"evaluation-procedural-validation-{_WORLD}.json"
+    """The ranks that experiments.evaluate writes of a folder of this name."""
+    name = f"evaluation-procedural-validation-{_WORLD}-ranks.npz"
+    return run.folder / name
 
 
-def _measured(run: Run) -> RunResult:
+def is_measured(run: Run) -> bool:
+    """Whether a run was measured among more distractors."""
+    return _evaluation(run).is_file()
+
+
+def distractor_ranks(run: Run) -> Ranks:
+    """Ranks of a run that was measured among more distractors.
+
+    Raises:
+        UserError: where their file cannot be read.
+    """
     remedy = "remove it and give the same command again"
-    found = read_json(_evaluation(run), _Evaluation, remedy)
-    own = run_result(run)
-    recalls = {name: found.ground_to_satellite[name] for name in own.recalls}
-    return dataclasses.replace(own, places=found.gallery_size, recalls=recalls)
-
-
-def _evaluation_job(run: Run, logs: Path) -> Job:
-    """experiments.evaluate of a trained run, on the other world."""
-    flags = {
-        "run_dir": run.folder,
-        "data_dir": run.config.data.data_dir,
-        "data_cache": run.config.data.data_cache,
-        "checkpoint": "last",
-    }
-    given = [f"--{name}={value}" for name, value in flags.items()]
-    command = [sys.executable, "-m", "experiments.evaluate", *given]
-    return Job(run.name, command, logs / f"{run.name}.log")
+    return read_ranks(_evaluation(run), remedy)

@@ -35,7 +35,7 @@ def evaluate_run(
     The figures are also written to `evaluation-DATASET-SPLIT.json` in the
     run folder (the name of another folder of the same data set, and that of
     another protocol, follow the split's), with the protocol, the data and
-    the checkpoint.
+    the checkpoint; the rank of every query to `...-ranks.npz` beside it.
 
     Args:
         run_dir: what experiments.train wrote.
@@ -78,19 +78,20 @@ def evaluate_run(
         trained.train.evaluation_batch_size,
     )
     with pair_bar("evaluate", pairs) as bar:
-        result = evaluation.evaluate_model(
-            model, batches, pairs, bar.update, shown
-        )
-    result |= left_out(records)
+        ranks = evaluation.rank_model(model, batches, pairs, bar.update, shown)
+    result = ranks.result(shown.name) | left_out(records)
     facts = {
         "trained_on": trained.data.dataset,
         "evaluated_on": data.dataset,
         "split": split,
         "data_dir": data.data_dir,
         "checkpoint": checkpoint,
+        "gallery": ranks.gallery,
     }
-    path = Path(run_dir) / f"evaluation-{name}{shown.file_suffix}.json"
-    atomic_write(path, json.dumps({**facts, **result}, indent=2) + "\n")
+    stem = f"{run_dir}/evaluation-{name}{shown.file_suffix}"
+    ranks.save(Path(f"{stem}-ranks.npz"))
+    text = json.dumps({**facts, **result}, indent=2) + "\n"
+    atomic_write(f"{stem}.json", text)
     return evaluation.format_table(result)
 
 

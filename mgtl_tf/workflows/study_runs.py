@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 from absl import logging
 
@@ -92,6 +95,20 @@ def training_job(run: Run) -> Job:
     """`experiments.train` of a run; it resumes what is there."""
     command = [*training_command(run.config), f"--run_dir={run.folder}"]
     return Job(run.name, command, run.folder.with_name(f"{run.name}.log"))
+
+
+def evaluation_job(run: Run, logs: Path, flags: Mapping[str, Any]) -> Job:
+    """`experiments.evaluate` of a trained run's last checkpoint.
+
+    Args:
+        run: that was trained.
+        logs: the folder of its log.
+        flags: further ones, by name.
+    """
+    known = {"run_dir": run.folder, "checkpoint": "last", **flags}
+    given = [f"--{name}={value}" for name, value in known.items()]
+    command = [sys.executable, "-m", "experiments.evaluate", *given]
+    return Job(run.name, command, logs / f"{run.name}.log")
 
 
 def plan(

@@ -7,36 +7,41 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from absl import logging
 
 from mgtl_tf.config import ModelConfig
-from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.launch import devices
 from mgtl_tf.reproduction.paper import DATASETS
 from mgtl_tf.reproduction.publish import StudyFigures, publish
+from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key, recomputed
 from mgtl_tf.reproduction.results import (
     CONTROLS,
     RowResult,
+    RunResult,
     Table,
-    read_ranks,
+    run_ranks,
     run_result,
 )
 from mgtl_tf.reproduction.rows import TABLES, Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
-from mgtl_tf.reproduction.tables import (
-    as_markdown,
-    cells_of,
-    compared_with,
-    draw_table,
-)
+from mgtl_tf.reproduction.tables import as_markdown, cells_of, draw_table
 from mgtl_tf.reproduction.versions import code_version
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.distractors import (
+    distractor_ranks,
     distractor_table,
+    is_measured,
     measure_among_distractors,
 )
+from mgtl_tf.workflows.further_runs import (
+    further_ranks,
+    measure_on_further,
+    with_further,
+)
+from mgtl_tf.workflows.further_sets import FurtherSets, JointPairs, read_joint
 from mgtl_tf.workflows.study_runs import finish, ready_data
 from polar.text import csv_text
 
@@ -54,6 +59,7 @@ class TablesRequest:
         any_code: whether finished runs of other code are accepted.
         measure_cost: whether parameters, multiply-adds, time and memory of
             the rows at the paper's size are measured for Tables 2 and 3.
+        also: further data sets that all runs are measured on.
     """
 
     study: Study
@@ -62,6 +68,7 @@ class TablesRequest:
     controls: bool = False
     any_code: bool = False
     measure_cost: bool = True
+    also: FurtherSets = ()
 
     @property
     def control_rows(self) -> list[tuple[str, Row]]:
@@ -79,6 +86,13 @@ class TablesRequest:
         """All runs, begun or not."""
         return self.study.runs(self.rows, self.seeds)
 
+    @property
+    def joint(self) -> JointPairs | None:
+        """The pairs of the further data sets."""
+        if not self.also or not self.rows:
+            return None
+        return read_joint(self.also, self.runs[0].config.data)
+
 
 def run_tables(request: TablesRequest, workers: int = 0) -> None:
     """Trains every run that is missing, as many at once as `devices` says.
@@ -88,6 +102,7 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
     """
     if not request.rows:
         return
+    joint = request.joint  # Read before anything is trained.
     study, environments = request.study, devices(workers)
     world = study.benchmark.world if study.benchmark else None
     versions = ready_data(study, request.rows, world)
@@ -95,6 +110,10 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
     if request.controls:
         trained = rows_of(request.tables)
         measure_among_distractors(study, trained, request.seeds, environments)
+    if joint:
+        measure_on_further(
+            study, request.runs, request.also, joint, environments
+        )
 
 
 def show_tables(request: TablesRequest) -> tuple[Table, ...]:
@@ -105,11 +124,12 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     Raises:
         UserError: for a run that cannot be read.
     """
-    study = request.study
+    study, joint = request.study, request.joint
     titled = {n: titled_rows(n, study.preset) for n in TABLES}
-    shown = [_table(request, n, titled[n]) for n in request.tables]
+    shown = [_table(request, joint, n, titled[n]) for n in request.tables]
     if controls := request.control_rows:
-        shown.append(_table(request, CONTROLS, [*titled[2], *controls]))
+        rows = [*titled[2], *controls]
+        shown.append(_table(request, joint, CONTROLS, rows))
         # A row of several tables has its title of Table 2.
         titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
         trained = [(titles[row.key], row) for row in rows_of(request.tables)]
@@ -123,28 +143,67 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
 
 
 def _table(
-    request: TablesRequest, number: int, titled: Sequence[tuple[str, Row]]
+    request: TablesRequest,
+    joint: JointPairs | None,
+    number: int,
+    titled: Sequence[tuple[str, Row]],
 ) -> Table:
     study = request.study
-    rows, ranks = [], {}
+    rows: list[RowResult] = []
+    ranks: dict[str, np.ndarray] = {}
     for title, row in titled:
         runs = study.runs([row], request.seeds) if number != 3 else []
         done = [run for run in runs if run.is_trained]
-        ranks[row.key] = [read_ranks(run) for run in done]
-        rows.append(RowResult(row.key, title, tuple(map(run_result, done))))
+        ranks |= _ranks_of(row, done, joint)
+        results = tuple(_result(run, joint) for run in done)
+        rows.append(RowResult(row.key, title, results))
         if number in (2, 3) and request.measure_cost:
             rows[-1] = _with_cost(rows[-1], row, study.folder / "costs")
-    compared = {
-        key: paired_difference(ranks[key], ranks[other])
-        for key, other in compared_with(number, rows).items()
-    }
-    rows = [replace(row, difference=compared.get(row.key)) for row in rows]
     data = DATASETS.get(study.preset, f"{study.folder.name}, a synthetic world")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
     notes = (several,) if len(codes) > 1 else ()
     synthetic = study.benchmark is not None
-    return Table(number, tuple(rows), data, synthetic, request.seeds, notes)
+    table = Table(number, tuple(rows), data, synthetic, request.seeds, notes)
+    return recomputed(table, ranks)
+
+
+def _result(run: Run, joint: JointPairs | None) -> RunResult:
+    result = run_result(run, run_ranks(run))
+    if joint is None:
+        return result
+    return with_further(result, further_ranks(run, joint), joint)
+
+
+def _ranks_of(
+    row: Row, runs: Sequence[Run], joint: JointPairs | None
+) -> dict[str, np.ndarray]:
+    """Of a row's finished runs, on every gallery that they were measured on."""
+    found = {}
+    for run in runs:
+        measured = [run_ranks(run)]
+        if is_measured(run):
+            measured.append(distractor_ranks(run))
+        if joint and (ranks := further_ranks(run, joint)):
+            measured.append(ranks)
+        for ranks in measured:
+            key = ranks_key(row.key, run.config.train.seed, ranks.gallery)
+            found[key] = ranks.forth.place
+    return found
+
+
+def study_ranks(request: TablesRequest) -> StudyRanks:
+    """The ranks of all finished runs, for publication.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    joint = request.joint
+    found: dict[str, np.ndarray] = {}
+    for row in request.rows:
+        runs = request.study.runs([row], request.seeds)
+        found |= _ranks_of(row, [r for r in runs if r.is_trained], joint)
+    return found
 
 
 def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
@@ -193,7 +252,8 @@ def publish_tables(
         row.key: study.runs([row], request.seeds)[0].changes
         for row in request.rows
     }
-    return publish(StudyFigures(study.folder.name, facts, configs, shown), docs)
+    figures = StudyFigures(study.folder.name, facts, configs, shown)
+    return publish(figures, docs, study_ranks(request))
 
 
 def _machine(folder: Path) -> dict[str, str]:

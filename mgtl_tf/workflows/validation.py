@@ -11,9 +11,11 @@ import numpy as np
 
 from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.pipeline import eval_batches
-from mgtl_tf.datasets.records import Dataset, positions
+from mgtl_tf.datasets.protocols import ALIGNED
+from mgtl_tf.datasets.records import Dataset, files_digest, positions
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.ranks import Ranks, Result
 from mgtl_tf.retrieval.report.report import Retrieval, write_report
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
 from mgtl_tf.training.checkpoint import load_model
@@ -40,8 +42,8 @@ class Validation:
 
     def measure(
         self, model: keras.Model
-    ) -> tuple[evaluation.Result, np.ndarray, np.ndarray]:
-        """The result, and ground and satellite descriptors [N, D].
+    ) -> tuple[Ranks, np.ndarray, np.ndarray]:
+        """All ranks, and ground and satellite descriptors [N, D].
 
         Raises:
             UserError: for an image that cannot be read, or descriptors that
@@ -52,17 +54,25 @@ class Validation:
             ground, satellite = evaluation.embed(
                 model, batches, bar.update, self.pairs
             )
-        result = evaluation.evaluate(
-            ground, satellite, positions(self.pairs), images=self.images
+        ranks = evaluation.rank_pairs(
+            ground,
+            satellite,
+            positions(self.pairs),
+            images=self.images,
+            gallery=files_digest(self.pairs),
         )
-        return result | self._left_out, ground, satellite
+        return ranks, ground, satellite
+
+    def result(self, ranks: Ranks) -> Result:
+        """Recall of these ranks, and what was left out of the pairs."""
+        return ranks.result(ALIGNED.name) | self._left_out
 
     def shown(
         self,
         model: keras.Model,
         pictures: int,
         show: Callable[[np.ndarray], Any],
-    ) -> evaluation.Result:
+    ) -> Result:
         """The result; `show` gets pictures of some queries and answers.
 
         Args:
@@ -70,7 +80,7 @@ class Validation:
             pictures: how many queries, always the same ones.
             show: gets RGB uint8 [Q, height, width, 3].
         """
-        result, ground, satellite = self.measure(model)
+        ranks, ground, satellite = self.measure(model)
         if pictures:
             rows = fixed_rows(len(self.pairs), pictures)
             show(
@@ -78,7 +88,7 @@ class Validation:
                     rows, ground, satellite, self.source, self.images
                 )
             )
-        return result
+        return self.result(ranks)
 
 
 def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
@@ -102,9 +112,14 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
         source = open_source(config.data, size, pairs, cache)
         batch_size = config.train.evaluation_batch_size
         validation = Validation(dataset, source, batch_size)
-        result, ground, satellite = validation.measure(model)
+        ranks, ground, satellite = validation.measure(model)
         retrieval = Retrieval(
-            pairs, validation.images, ground, satellite, result
+            pairs,
+            validation.images,
+            ground,
+            satellite,
+            ranks,
+            validation.result(ranks),
         )
     return write_report(
         run_dir / "report",

@@ -6,20 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from mgtl_tf.reproduction.comparison import paired_difference
+from mgtl_tf.reproduction.further import binomial_interval
 from mgtl_tf.reproduction.publish import (
     StudyFigures,
     publish,
     read_published,
     write_page,
 )
+from mgtl_tf.reproduction.recomputing import ranks_key, recomputed
 from mgtl_tf.reproduction.results import (
     CONTROLS,
     DISTRACTORS,
+    FurtherResult,
     RowResult,
     RunResult,
     Table,
+    recalls_of,
 )
 from mgtl_tf.reproduction.tables import (
     as_markdown,
@@ -42,33 +46,36 @@ COST = {
 }
 
 
+def places_of(hits):
+    """Ranks of 200 queries of which so many are right at once."""
+    return np.where(np.arange(200) < hits, 1, 8)
+
+
 def row(key, title, *hits, complexity=None, pairs=25_600, places=200):
     """A row of 200 queries; one seed for every count of hits."""
     runs = []
     for seed, count in enumerate(hits):
-        recalls = dict.fromkeys(("r@1", "r@5", "r@1%"), count / 200)
-        recalls["r@10"] = 1.0
-        runs.append(RunResult(seed, places, recalls, pairs, 60.0, 426.7))
+        recalls = recalls_of(places_of(count), places)
+        figures = (recalls, pairs, 60.0, 426.7, f"of-{places}")
+        runs.append(RunResult(seed, places, *figures))
     return RowResult(key, title, tuple(runs), complexity)
 
 
+def ranks_of(*tables):
+    """The ranks that these tables' figures are of."""
+    return {
+        ranks_key(row.key, run.seed, run.gallery): places_of(
+            round(200 * run.recalls["r@1"])
+        )
+        for table in tables
+        for row in table.rows
+        for run in row.runs
+    }
+
+
 def measured(number, rows):
-    ranks = {
-        row.key: [
-            np.where(np.arange(200) < round(200 * r1), 1, 8)
-            for r1 in row.recalls("r@1")
-        ]
-        for row in rows
-    }
-    compared = {
-        key: paired_difference(ranks[key], ranks[other])
-        for key, other in compared_with(number, rows).items()
-    }
-    rows = (
-        dataclasses.replace(row, difference=compared.get(row.key))
-        for row in rows
-    )
-    return Table(number, tuple(rows), "a synthetic world", seeds=(0, 1))
+    table = Table(number, tuple(rows), "a synthetic world", seeds=(0, 1))
+    return recomputed(table, ranks_of(table))
 
 
 def cells_by_row(number, rows):
@@ -106,7 +113,9 @@ def test_table_2_by_hand():
     assert cells_by_row(2, [row("vgg", "VGG16 only")])[0]["r@1"] == "not run"
     # A row that was run is not "not run", whatever is left of its figures.
     runs = tuple(
-        dataclasses.replace(run, recalls={"r@1": run.recalls["r@1"]})
+        dataclasses.replace(
+            run, recalls={"r@1": run.recalls["r@1"]}, gallery=""
+        )
         for run in MGTL.runs
     )
     line = cells_by_row(2, [dataclasses.replace(MGTL, runs=runs)])[2]
@@ -159,7 +168,8 @@ def _published(docs, *tables):
     tables = tables or (measured(1, [MGTL]), measured(2, ROWS))
     changes = {"with_cmi": ("batch_size: 16 -> 32",)}
     facts = {"date": "2026-11-25", "seeds": "0, 1"}
-    return publish(StudyFigures("small", facts, changes, tables), docs)
+    figures = StudyFigures("small", facts, changes, tables)
+    return publish(figures, docs, ranks_of(*tables))
 
 
 def test_the_page_is_made_of_the_json_alone(tmp_path):
@@ -174,7 +184,7 @@ def test_the_page_is_made_of_the_json_alone(tmp_path):
     # The same figures give the same bytes, pictures included.
     _published(tmp_path / "two")
     files = [p for p in (tmp_path / "one").rglob("*.*") if p.is_file()]
-    assert len(files) == 4
+    assert len(files) == 5
     for one in files:
         two = tmp_path / "two" / one.relative_to(tmp_path / "one")
         assert one.read_bytes() == two.read_bytes(), one
@@ -220,6 +230,83 @@ def test_the_page_here_is_of_the_files_here(tmp_path):
             assert ours - theirs == pytest.approx(rows[key].difference.mean)
             compared += 1
     assert compared >= 14
+
+
+@pytest.mark.parametrize(
+    ("of", "to", "message"),
+    [
+        ('"r@5": 0.31', '"r@5": 0.41', "VGG16 only|w/o CMI, r@5: says"),
+        ('"mean": 0.305', '"mean": 0.315', "w/ CMI, Δ r@1: says .*ranks say"),
+        ('"of-200"', '"of-another"', "no ranks of this run on this gallery"),
+    ],
+)
+def test_figures_that_are_not_of_the_ranks_are_refused(
+    tmp_path, of, to, message
+):
+    _published(tmp_path)
+    path = tmp_path / "results/small.json"
+    assert of in path.read_text()
+    path.write_text(path.read_text().replace(of, to))
+    with pytest.raises(UserError, match=message):
+        write_page(tmp_path)
+
+
+def test_rows_of_galleries_of_equal_size_do_not_share_a_table():
+    other = row("vgg", "VGG16 only", 60)
+    runs = (dataclasses.replace(other.runs[0], gallery="of-another"),)
+    rows = (dataclasses.replace(other, runs=runs), *ROWS[1:])
+    with pytest.raises(ValueError, match="several galleries, of 200 places of"):
+        Table(2, rows, "a synthetic world")
+
+
+def test_further_sets_stand_in_columns_of_their_own(tmp_path):
+    """By hand: 3 of 9 and 5 of 9 pairs first, by two seeds."""
+    found = []
+    for hits in (3, 5):
+        place = np.where(np.arange(9) < hits, 1, 4)
+        figures = ("of-9", recalls_of(place, 9), float(np.median(place)))
+        found.append((FurtherResult(("cvusa", "cvact"), 9, 9, *figures), place))
+    runs = tuple(
+        dataclasses.replace(run, further=further, backbone_digest="d9a2")
+        for run, (further, _) in zip(MGTL.runs, found, strict=True)
+    )
+    rows = [ROWS[0], dataclasses.replace(MGTL, runs=runs)]
+    table = Table(2, tuple(rows), "a synthetic world", seeds=(0, 1))
+    ranks = ranks_of(table)
+    for seed, (_, place) in enumerate(found):
+        ranks[ranks_key("with_cmi", seed, "of-9")] = place
+    table = recomputed(table, ranks)
+    plain, _, line = cells_of(table)
+    name = "cvusa + cvact"
+    low, high = stats.binomtest(4, 9).proportion_ci(method="exact")
+    assert {key: line[f"{name}: {key}"] for key in ("pairs", "r@1", "r@5")} == {
+        "pairs": "9",
+        "r@1": "44.4",
+        "r@5": "100.0",
+    }
+    assert line[f"{name}: r@1, 95 %"] == f"{100 * low:.1f} to {100 * high:.1f}"
+    assert line[f"{name}: r@5, 95 %"].endswith(" to 100.0")
+    assert line[f"{name}: median rank"] == "2.5"  # of 4 and 1
+    assert plain[f"{name}: r@1"] == "" and line["r@1"] == "61.00 ± 1.41"
+    notes = " ".join(notes_of(table))
+    assert "cvusa + cvact: 9 pairs, in one joint gallery of 9" in notes
+    assert "VGG16 only none; MGTL d9a2" in notes
+    docs = tmp_path
+    publish(StudyFigures("small", {}, {}, (table,)), docs, ranks)
+    path = docs / "results/small.json"
+    assert read_published(path).tables == (table,)
+    path.write_text(
+        path.read_text().replace('"median_rank": 4', '"median_rank": 2')
+    )
+    with pytest.raises(UserError, match="MGTL, .*median rank: says '1.5'"):
+        write_page(docs)
+
+
+def test_binomial_intervals_are_scipys():
+    for hits, count in ((0, 9), (4, 9), (9, 9), (18, 27)):
+        wanted = stats.binomtest(hits, count).proportion_ci(method="exact")
+        found = binomial_interval(hits / count, count)
+        assert found == pytest.approx(tuple(wanted))
 
 
 def test_damaged_json_and_folders_are_named(tmp_path):

@@ -14,7 +14,7 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
 from mgtl_tf.reproduction import launch
 from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
-from mgtl_tf.reproduction.results import run_result
+from mgtl_tf.reproduction.results import run_ranks, run_result
 from mgtl_tf.reproduction.rows import ROWS, VGG, WITH_CMI, rows_of
 from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.reproduction.versions import Versions, code_version
@@ -183,13 +183,14 @@ def test_other_runs_are_refused_by_name(finished):
 
 
 def test_figures_of_a_run_are_of_its_ranks(finished):
-    result = run_result(finished)
+    result = run_result(finished, run_ranks(finished))
     # 20 hits of 200 queries, and 8 by the row's rate of 0.008.
     assert result.recalls["r@1"] == pytest.approx(28 / 200)
     assert result.recalls["r@10"] == 1 and result.places == 200
-    (finished.folder / "report/ranks.npy").write_bytes(b"short")
-    with pytest.raises(UserError, match="ranks.npy: damaged"):
-        run_result(finished)
+    assert result.gallery == "0" * 16
+    (finished.folder / "report/ranks.npz").write_bytes(b"short")
+    with pytest.raises(UserError, match="ranks.npz: damaged"):
+        run_ranks(finished)
 
 
 def test_dry_run_lists_what_is_left(study, finished, trainer, monkeypatch):

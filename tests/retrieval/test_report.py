@@ -6,7 +6,8 @@ import pytest
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Pair
-from mgtl_tf.metrics import ranks, recall
+from mgtl_tf.evaluation.descriptors import rank_pairs
+from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.report.report import (
     Retrieval,
     choose_examples,
@@ -47,8 +48,10 @@ def pairs(tmp_path):
     return made
 
 
-def retrieval_of(pairs, ground, satellite, result=None):
-    return Retrieval(pairs, np.arange(len(pairs)), ground, satellite, result)
+def retrieval_of(pairs, ground, satellite):
+    ranks = rank_pairs(ground, satellite)
+    images, result = np.arange(len(pairs)), ranks.result("aligned")
+    return Retrieval(pairs, images, ground, satellite, ranks, result)
 
 
 @pytest.fixture
@@ -56,13 +59,7 @@ def retrieval(pairs):
     satellite = np.eye(4, dtype=np.float32)
     # The last query's nearest is place 0.
     ground = satellite[[0, 1, 2, 0]]
-    result = {
-        "protocol": "aligned",
-        "ground_to_satellite": recall(ground, satellite),
-        "satellite_to_ground": recall(satellite, ground),
-        "gallery_size": 4,
-    }
-    return retrieval_of(pairs, ground, satellite, result)
+    return retrieval_of(pairs, ground, satellite)
 
 
 def write(folder, retrieval):
@@ -86,7 +83,7 @@ def test_page_stands_alone_and_has_the_figures(retrieval, tmp_path):
         assert (page.parent / source).stat().st_size > 500
     assert {p.name for p in page.parent.iterdir()} == {
         "report.html",
-        "ranks.npy",
+        "ranks.npz",
         *links.sources,
     }
     for shown in (

@@ -5,16 +5,22 @@ import shutil
 
 import numpy as np
 import pytest
-import scipy.io
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
-from tests.tiny_runs import TINY, write_image, write_noisy_cvusa, write_run
+from tests.tiny_runs import (
+    TINY,
+    write_image,
+    write_noisy_cvusa,
+    write_run,
+    write_white_cvact,
+)
 
 CONFIG = TINY.replace(batch_size=2, epochs=1, cache="none")
 
@@ -30,27 +36,8 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def cvact(tmp_path):
-    """Three pairs; only the middle half of a panorama's rows is white."""
-    ids = ["a", "b", "c"]
-    index = np.array([[1], [2], [3]])
-    scipy.io.savemat(
-        tmp_path / "ACT_data.mat",
-        {
-            "panoIds": np.array(ids),
-            "utm": np.array([[0.0, 6e6], [4, 6e6], [900, 6e6]]),
-            "trainSet": {"trainInd": index},
-            "valSet": {"valInd": index},
-        },
-    )
-    ground = np.zeros((32, 64, 3), np.uint8)
-    ground[8:24] = 255
-    folder = tmp_path / "ANU_data_small"
-    for name in ids:
-        write_image(folder / f"streetview/{name}_grdView.jpg", ground)
-        aerial = folder / f"satview_polish/{name}_satView_polish.jpg"
-        write_image(aerial, np.full((16, 16, 3), 90, np.uint8))
-        # Equal pixels of other bytes: three images, not one.
-        aerial.write_bytes(aerial.read_bytes() + name.encode())
+    """See `write_white_cvact`."""
+    write_white_cvact(tmp_path)
     return tmp_path
 
 
@@ -67,6 +54,10 @@ def test_each_protocol_has_a_table_and_a_file_of_its_own(run):
     plain = saved(run, "cvusa-validation")
     assert plain["protocol"] == "aligned"
     assert plain["trained_on"] == plain["evaluated_on"] == "cvusa"
+    # The figures are those of the ranks beside them.
+    ranks = read_ranks(run / "evaluation-cvusa-validation-ranks.npz", "")
+    assert ranks.result("aligned").items() <= plain.items()
+    assert ranks.gallery == plain["gallery"]
     asked = saved(run, "cvusa-validation-fov_90-2")
     assert asked["protocol"] == name and asked["gallery_size"] == 4
     again = evaluate_run(run, protocol="fov_90", protocol_seed=2)
@@ -75,14 +66,14 @@ def test_each_protocol_has_a_table_and_a_file_of_its_own(run):
 
 def test_the_model_is_shown_what_the_protocol_says(run, monkeypatch):
     seen = {}
-    plain = evaluation.evaluate_model
+    plain = evaluation.rank_model
 
     def look(model, batches, pairs, progress, protocol):
         ground = next(iter(batches))["ground"].numpy()[: len(pairs)]
         seen[protocol.kind] = ground
         return plain(model, batches, pairs, progress, protocol)
 
-    monkeypatch.setattr(evaluate.evaluation, "evaluate_model", look)
+    monkeypatch.setattr(evaluate.evaluation, "rank_model", look)
     for kind in ("aligned", "unknown_orientation", "fov_180"):
         evaluate_run(run, protocol=kind)
     for before, turned, cut in zip(*seen.values(), strict=True):
@@ -94,14 +85,14 @@ def test_the_model_is_shown_what_the_protocol_says(run, monkeypatch):
 
 def test_another_data_set_is_read_as_it_is_and_named(run, cvact, monkeypatch):
     levels = []
-    plain = evaluation.evaluate_model
+    plain = evaluation.rank_model
 
     def look(model, batches, pairs, *rest):
         ground = next(iter(batches))["ground"].numpy()[: len(pairs)]
         levels.append(ground.min())
         return plain(model, batches, pairs, *rest)
 
-    monkeypatch.setattr(evaluate.evaluation, "evaluate_model", look)
+    monkeypatch.setattr(evaluate.evaluation, "rank_model", look)
     table = evaluate_run(run, "cvact", str(cvact), hit_metres=5.0)
     # Cropped as CVACT's preset says: no black row is left.
     assert levels[0] > 250
@@ -135,7 +126,9 @@ def test_other_pairs_of_the_same_data_set(run, tmp_path):
     before = saved(copy, "cvusa-validation")
     evaluate_run(copy, data_dir=str(other))
     assert saved(copy, "cvusa-validation") == before
-    assert saved(copy, "cvusa-validation-elsewhere")["data_dir"] == str(other)
+    found = saved(copy, "cvusa-validation-elsewhere")
+    assert found["data_dir"] == str(other)
+    assert found["gallery"] != before["gallery"]
     with pytest.raises(UserError, match="prepare"):
         evaluate_run(copy, data_dir=str(other), data_cache=str(prepared))
 

@@ -9,6 +9,7 @@ import scipy.io
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import evaluate_run
@@ -68,9 +69,10 @@ def test_two_panoramas_of_an_aerial_image_one_without_a_position(
     assert 10 * recalls["within_25m"] == pytest.approx(
         round(10 * recalls["within_25m"])
     )
-    ranks = np.load(tmp_path / "run/report/ranks.npy")
-    assert ranks.shape == (2, 12) and ranks[0].max() <= 6
-    np.testing.assert_array_equal(ranks[1, ::2], ranks[1, 1::2])
+    ranks = read_ranks(tmp_path / "run/report/ranks.npz", "")
+    assert (len(ranks.forth.place), ranks.places) == (12, 6)
+    assert ranks.forth.place.max() <= 6 and len(ranks.forth.within) == 10
+    assert ranks.result("aligned")["ground_to_satellite"] == recalls
     table = evaluate_run(tmp_path / "run", hit_metres=5.0)
     assert "6 distinct aerial images of 12 panoramas" in table
     assert "2 of 12 panoramas have no position" in table

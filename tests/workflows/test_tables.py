@@ -1,19 +1,20 @@
 """A tiny benchmark through plan, training, tables and publication."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.config import DataConfig
 from mgtl_tf.reproduction.benchmark import SMALL
 from mgtl_tf.reproduction.publish import read_published
 from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.reproduction.tables import cells_of, title_of
 from mgtl_tf.synthetic.settings import WorldSettings
-from mgtl_tf.workflows import distractors, study_runs, tables
+from mgtl_tf.workflows import distractors, further_runs, study_runs, tables
+from mgtl_tf.workflows.further_sets import further_ranks_path, read_joint
 from mgtl_tf.workflows.study_runs import plan
 from mgtl_tf.workflows.tables import TablesRequest
 from tests.reproduction import fake_trainer
@@ -80,6 +81,7 @@ def trained(monkeypatch):
     monkeypatch.setattr(study_runs, "training_command", lambda c: [c])
     monkeypatch.setattr(study_runs, "run_all", run_all)
     monkeypatch.setattr(distractors, "run_all", _measure)
+    monkeypatch.setattr(further_runs, "run_all", _measure_also)
     return names
 
 
@@ -97,10 +99,21 @@ def _measure(jobs, environments):
     for job in jobs:
         assert _flag(job, "data_cache").is_dir()
         assert _flag(job, "data_dir").parts[-2:] == ("worlds", "distractors")
-        recalls = dict.fromkeys(("r@1", "r@5", "r@10", "r@1%"), 0.25)
-        found = {"ground_to_satellite": recalls, "gallery_size": 8}
-        name = "evaluation-procedural-validation-distractors.json"
-        (_flag(job, "run_dir") / name).write_text(json.dumps(found))
+        name = "evaluation-procedural-validation-distractors-ranks.npz"
+        path = _flag(job, "run_dir") / name
+        fake_trainer.write_ranks(path, 2, 8, "8" * 16)
+
+
+def _measure_also(jobs, environments):
+    """In place of experiments.evaluate --also: three of five are found."""
+    for job in jobs:
+        assert (
+            "--own=false" in job.command and "--checkpoint=last" in job.command
+        )
+        name, _, folder = str(_flag(job, "also")).partition(":")
+        joint = read_joint(((name, folder),), DataConfig())
+        path = further_ranks_path(_flag(job, "run_dir"), joint)
+        fake_trainer.write_ranks(path, 3, 5, joint.gallery)
 
 
 def _request(folder, *numbers, seeds=(0,), **fields):
@@ -113,7 +126,10 @@ def _plan(request):
 
 
 def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
-    request = _request(tmp_path, 2, controls=True)
+    other = WorldSettings(seed=7, train_pairs=0, val_pairs=5)
+    _draw(other, tmp_path / "other")
+    also = (("procedural", str(tmp_path / "other")),)
+    request = _request(tmp_path, 2, controls=True, also=also)
     assert _plan(request) == [
         "vgg-seed0: 2 steps",
         "without_cmi-seed0: 2 steps",
@@ -133,8 +149,17 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     assert [table.heading for table in shown] == headings
     last = cells_of(shown[2])[2]
     assert list(last) == ["row", "r@1", "r@5", "r@10", "r@1%"]
-    assert list(last.values()) == ["w/ CMI", *["25.00"] * 4]
+    assert list(last.values()) == [
+        "w/ CMI",
+        "25.00",
+        "25.00",
+        "100.00",
+        "25.00",
+    ]
     assert "gallery of 8 places" in title_of(shown[2])
+    last = cells_of(shown[0])[2]
+    assert last["procedural: r@1"] == "60.0" and last["r@1"] == "41.00"
+    assert last["procedural: pairs"] == "5"
     docs, command = tmp_path / "docs", "python -m experiments.tables"
     page = tables.publish_tables(request, shown, docs, command)
     tables.run_tables(request)

@@ -14,9 +14,9 @@ import numpy as np
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.evaluation.ranks import Ranks
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.metrics import PositivePairs, ranks
 from mgtl_tf.retrieval.answers import Located, locate
 from mgtl_tf.retrieval.report.charts import draw_over_steps, draw_recall_curve
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
@@ -31,10 +31,8 @@ DIRECTIONS = {
     "satellite_to_ground": "aerial image to panorama",
 }
 
-RANKS = "ranks.npy"
-"""int32 [2, N] beside the page: rank of every validation pair's own place,
-from 1, ties against (R20); panorama to aerial image, then the other way, where
-the pairs of one aerial image have its rank."""
+RANKS = "ranks.npz"
+"""Beside the page: the ranks of all validation pairs, as of `Ranks.save`."""
 
 _ANSWERS = 5
 _SHEET_PAIRS = 3
@@ -70,13 +68,15 @@ class Retrieval:
         pairs: in the order of the rows.
         images: int [N], the number of each pair's aerial image.
         ground, satellite: descriptors, float32 [N, D].
-        result: of `evaluation.descriptors.evaluate`.
+        ranks: of `evaluation.descriptors.rank_pairs`.
+        result: their recall.
     """
 
     pairs: Sequence[Pair]
     images: np.ndarray
     ground: np.ndarray
     satellite: np.ndarray
+    ranks: Ranks
     result: Mapping[str, Any]
 
 
@@ -181,15 +181,12 @@ def _draw_retrieval(
     folder: Path, found: Retrieval, crop: tuple[float, float]
 ) -> dict[str, list[dict[str, Any]]]:
     """Draws recall curve, examples and pair sheet; the examples' files."""
-    rows = np.arange(len(found.pairs))
-    distinct = one_each(found.satellite, found.images)
-    forth, _ = ranks(found.ground, distinct, found.images)
-    back, _ = ranks(distinct, found.ground, PositivePairs(found.images, rows))
-    both = np.stack([forth, back[found.images]]).astype(np.int32)
-    np.save(folder / RANKS, both, allow_pickle=False)
+    ranks = found.ranks
+    ranks.save(folder / RANKS)
+    forth, back = ranks.forth.place, ranks.back.place
     draw_recall_curve(
         dict(zip(DIRECTIONS.values(), (forth, back), strict=True)),
-        len(distinct),
+        ranks.places,
         folder / "recall_curve.svg",
     )
     draw_polar_pairs(found.pairs[:_SHEET_PAIRS], folder / "pairs.jpg", crop)

@@ -1,0 +1,164 @@
+"""The rank of every query of an evaluation, from which its figures follow.
+
+They are kept in a small .npz beside the figures, with the gallery's digest:
+ranks of different galleries are not comparable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf import metrics
+from mgtl_tf.utils.array_files import read_archive
+from mgtl_tf.utils.atomic_io import atomic_file
+from mgtl_tf.utils.plain_files import UnfitFileError, damaged
+
+Result = dict[str, Any]
+
+DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
+"""The reported one first (R22)."""
+
+METRES = 25.0
+"""Radius within which a first answer is counted as right."""
+
+_TIES, _WITHIN = "ties", "within"
+
+
+@dataclass(frozen=True)
+class DirectionRanks:
+    """Of the queries of one view in the gallery of the other.
+
+    Attributes:
+        place: rank of each query's nearest right row, int [Q], from 1; ties
+            count against the model (R20).
+        ties: with how many wrong rows that one ties, int [Q].
+        within: whether the first answer lies within `metres`, bool [n], of
+            the n queries of known position; None without positions.
+    """
+
+    place: np.ndarray
+    ties: np.ndarray
+    within: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """Of one evaluation.
+
+    Attributes:
+        gallery: `records.files_digest` of the pairs.
+        forth: of the panoramas, [Q], in the distinct aerial images.
+        back: of the distinct aerial images, [N], in the panoramas.
+        metres: what "within" means.
+    """
+
+    gallery: str
+    forth: DirectionRanks
+    back: DirectionRanks
+    metres: float = METRES
+
+    @property
+    def places(self) -> int:
+        """N, distinct aerial images of the gallery."""
+        return len(self.back.place)
+
+    def result(
+        self,
+        protocol: str,
+        ks: Sequence[int | str] = metrics.DEFAULT_KS,
+    ) -> Result:
+        """Recall in both directions, ready for JSON.
+
+        Args:
+            protocol: its name.
+            ks: as of `metrics.recall`.
+
+        Returns:
+            as of `descriptors.evaluate`.
+        """
+        panoramas = len(self.forth.place)
+        within = self.forth.within
+        return {
+            "protocol": protocol,
+            DIRECTIONS[0]: self._summary(self.forth, self.places, ks),
+            DIRECTIONS[1]: self._summary(self.back, panoramas, ks),
+            "gallery_size": self.places,
+            "panoramas": panoramas,
+            "with_position": 0 if within is None else len(within),
+        }
+
+    def _summary(
+        self, found: DirectionRanks, size: int, ks: Sequence[int | str]
+    ) -> dict[str, float | int]:
+        values = metrics.summary(found.place, found.ties, size, ks)
+        if found.within is not None:
+            name = f"within_{self.metres:g}m"
+            values[name] = float(np.mean(found.within))
+        return values
+
+    def save(self, path: Path) -> None:
+        """Writes the .npz of `read_ranks`.
+
+        Raises:
+            UserError: where it cannot be written.
+        """
+        arrays: dict[str, np.ndarray] = {
+            "gallery": np.frombuffer(self.gallery.encode(), np.uint8),
+            "metres": np.array(self.metres),
+        }
+        for name, found in zip(
+            DIRECTIONS, (self.forth, self.back), strict=True
+        ):
+            arrays[name] = found.place.astype(np.int32)
+            arrays[f"{name}_{_TIES}"] = found.ties.astype(np.int32)
+            if found.within is not None:
+                arrays[f"{name}_{_WITHIN}"] = found.within
+        write_arrays(path, arrays)
+
+
+def read_ranks(path: Path, remedy: str) -> Ranks:
+    """What `Ranks.save` wrote.
+
+    Raises:
+        UserError: for any other file, with the remedy.
+    """
+    try:
+        arrays = read_archive(path, lambda name: True)
+        return Ranks(
+            bytes(_one(arrays, "gallery")).decode("ascii"),
+            _direction(arrays, DIRECTIONS[0]),
+            _direction(arrays, DIRECTIONS[1]),
+            float(_one(arrays, "metres").item()),
+        )
+    except (UnfitFileError, ValueError) as error:
+        raise damaged(path, error, remedy) from error
+
+
+def _one(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    if name not in arrays:
+        raise UnfitFileError(f"lacks {name}")
+    return arrays[name]
+
+
+def _direction(arrays: Mapping[str, np.ndarray], name: str) -> DirectionRanks:
+    place, ties = _one(arrays, name), _one(arrays, f"{name}_{_TIES}")
+    if place.ndim != 1 or not len(place) or place.shape != ties.shape:
+        raise UnfitFileError(f"{name} has shape {place.shape}")
+    if place.dtype.kind != "i" or place.min() < 1:
+        raise UnfitFileError(f"{name} holds no ranks")
+    return DirectionRanks(place, ties, arrays.get(f"{name}_{_WITHIN}"))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes a compressed .npz; equal arrays give equal bytes.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    with atomic_file(path) as beside, beside.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)

@@ -1,0 +1,229 @@
+"""A run measured on pairs of further data sets, in one joint gallery."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mgtl_tf.config import DataConfig
+from mgtl_tf.datasets.pipeline import eval_batches
+from mgtl_tf.datasets.protocols import Protocol, ProtocolSource
+from mgtl_tf.datasets.records import Pair, files_digest
+from mgtl_tf.datasets.sources import FileSource, JoinedSource
+from mgtl_tf.evaluation.descriptors import rank_model
+from mgtl_tf.evaluation.ranks import DIRECTIONS, Ranks
+from mgtl_tf.metrics import summary
+from mgtl_tf.reproduction.further import (
+    WITH_INTERVAL,
+    binomial_interval,
+    further_name,
+    interval_text,
+)
+from mgtl_tf.reproduction.paper import RECALLS
+from mgtl_tf.training.checkpoint import load_model
+from mgtl_tf.utils.atomic_io import atomic_write
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.evaluate import on_data, read_split
+from mgtl_tf.workflows.inputs import pair_bar
+
+FurtherSets = tuple[tuple[str, str], ...]
+"""(name of a reader, folder) of each further data set."""
+
+_ALL = "all"
+
+
+@dataclass(frozen=True)
+class JointPairs:
+    """The validation pairs of several data sets, one set after another.
+
+    Attributes:
+        names: of the sets, each once.
+        data: how the pairs of each are read.
+        sets: the pairs of each; their ids begin with the set's name, and
+            they have no positions, as each set counts from an origin of its
+            own.
+    """
+
+    names: tuple[str, ...]
+    data: tuple[DataConfig, ...]
+    sets: tuple[tuple[Pair, ...], ...]
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """All of them."""
+        return tuple(pair for pairs in self.sets for pair in pairs)
+
+    @property
+    def gallery(self) -> str:
+        """Its digest."""
+        return files_digest(self.pairs)
+
+    @property
+    def stem(self) -> str:
+        """Begins the names of the files in a run's folder."""
+        names = "+".join(name.partition(":")[0] for name in self.names)
+        return f"evaluation-also-{names}-{self.gallery[:8]}"
+
+    def source(self, image_size: tuple[int, int]) -> JoinedSource:
+        """Their pixels, each set's by its own rule of crop and shape."""
+        parts = zip(self.sets, self.data, strict=True)
+        return JoinedSource(
+            [
+                FileSource(pairs, image_size, data.ground_crop, data.dataset)
+                for pairs, data in parts
+            ]
+        )
+
+
+def read_joint(sets: FurtherSets, own: DataConfig) -> JointPairs:
+    """The validation pairs of further sets.
+
+    Args:
+        sets: at least one.
+        own: data config of the run that is to be measured on them.
+
+    Raises:
+        UserError: for an unknown set, a folder that is missing or cannot be
+            read, or one without validation pairs.
+    """
+    configs = [on_data(own, name, folder) for name, folder in sets]
+    configs = [
+        dataclasses.replace(data, data_cache="", partial=False)
+        for data in configs
+    ]
+    names = _names(sets)
+    found = []
+    for name, data in zip(names, configs, strict=True):
+        if not Path(data.data_dir).is_dir():
+            raise UserError(
+                f"also={name}: {data.data_dir} is no folder; name the one that"
+                " holds this data set"
+            )
+        pairs = read_split(data, "validation")
+        found.append(
+            tuple(
+                dataclasses.replace(pair, id=f"{name}:{pair.id}", position=None)
+                for pair in pairs
+            )
+        )
+    return JointPairs(names, tuple(configs), tuple(found))
+
+
+def _names(sets: FurtherSets) -> tuple[str, ...]:
+    """The sets' names; the folder's follows where two are of one kind."""
+    kinds = [name for name, _ in sets]
+    names = [
+        name if kinds.count(name) == 1 else f"{name}:{Path(folder).name}"
+        for name, folder in sets
+    ]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice:
+        raise UserError(f"also={twice}: named twice; name each set once")
+    return tuple(names)
+
+
+def measure_further(
+    run_dir: Path | str,
+    sets: FurtherSets,
+    checkpoint: str = "best",
+    protocol: str = "aligned",
+    protocol_seed: int = 0,
+) -> str:
+    """Recall of a run's model in the joint gallery of further sets.
+
+    A panorama is right where its own aerial image is first among those of
+    all sets. Figures and ranks are also written to the run folder, to
+    `evaluation-also-SETS-GALLERY.json` and `...-ranks.npz`.
+
+    Args:
+        run_dir, checkpoint, protocol, protocol_seed: as of `evaluate_run`.
+        sets: as of `read_joint`.
+
+    Returns:
+        A text table: a line for all pairs and one for those of each set.
+
+    Raises:
+        UserError: as `evaluate_run` and `read_joint`.
+    """
+    trained, model = load_model(run_dir, checkpoint)
+    joint = read_joint(sets, trained.data)
+    shown, pairs = Protocol(protocol, protocol_seed), joint.pairs
+    source = ProtocolSource(
+        joint.source(trained.model.image_size), pairs, shown
+    )
+    batches = eval_batches(source, trained.train.evaluation_batch_size)
+    with pair_bar("evaluate", pairs) as bar:
+        ranks = rank_model(model, batches, pairs, bar.update, shown)
+    result = {
+        "trained_on": trained.data.dataset,
+        "folders": [folder for _, folder in sets],
+        "checkpoint": checkpoint,
+        "gallery": ranks.gallery,
+        **_figures(ranks, joint, shown),
+    }
+    stem = f"{run_dir}/{joint.stem}{shown.file_suffix}"
+    ranks.save(Path(f"{stem}-ranks.npz"))
+    atomic_write(f"{stem}.json", json.dumps(result, indent=2) + "\n")
+    return _format(result, joint)
+
+
+def _figures(ranks: Ranks, joint: JointPairs, shown: Protocol) -> dict:
+    """Recall of all pairs and of each set, with intervals."""
+    result = ranks.result(shown.name)
+    result["sets"] = {}
+    for name, rows in _rows(joint).items():
+        found = summary(
+            ranks.forth.place[rows], ranks.forth.ties[rows], ranks.places
+        )
+        count = len(ranks.forth.place[rows])
+        intervals = {
+            key: binomial_interval(found[key], count) for key in WITH_INTERVAL
+        }
+        result["sets"][name] = {"pairs": count, **found, "95 %": intervals}
+    return result
+
+
+def _rows(joint: JointPairs) -> dict[str, slice]:
+    """All pairs' rows, and those of each set."""
+    ends = np.cumsum([len(pairs) for pairs in joint.sets]).tolist()
+    starts = [0, *ends[:-1]]
+    own = map(slice, starts, ends)
+    own_rows = dict(zip(joint.names, own, strict=True))
+    return own_rows if len(own_rows) == 1 else {_ALL: slice(None), **own_rows}
+
+
+def _format(result: dict[str, Any], joint: JointPairs) -> str:
+    # Not at import: pandas takes a second.
+    import pandas
+
+    rows = {name: _cells(found) for name, found in result["sets"].items()}
+    name = f"{further_name(joint.names)}, {result['protocol']}"
+    frame = pandas.DataFrame(rows).T.rename_axis(index=name)
+    sides = ["left", *["right"] * len(frame.columns)]
+    table = frame.to_markdown(
+        tablefmt="plain", colalign=sides, disable_numparse=True
+    )
+    size, count = result["gallery_size"], result["panoramas"]
+    return (
+        f"{table}\n{DIRECTIONS[0].replace('_', ' ')}; one joint gallery:"
+        f" {size:,} distinct aerial images of {count:,} panoramas"
+    )
+
+
+def _cells(found: dict[str, Any]) -> dict[str, str]:
+    cells = {"pairs": f"{found['pairs']:,}"}
+    for key in RECALLS:
+        cells[key] = f"{100 * found[key]:.2f} %"
+        if key in WITH_INTERVAL:
+            cells[f"{key}, 95 %"] = interval_text(found[key], found["pairs"])
+    return cells | {"median rank": f"{found['median_rank']:,.1f}"}
+
+
+def further_ranks_path(run_dir: Path, joint: JointPairs) -> Path:
+    """Where `measure_further` writes the ranks of the aligned protocol."""
+    return run_dir / f"{joint.stem}-ranks.npz"
