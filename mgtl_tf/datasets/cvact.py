@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import scipy.io
 
-from mgtl_tf.datasets.layout import find_root
-from mgtl_tf.datasets.problems import Problem, collect_pairs
+from mgtl_tf.datasets.problems import Problem, collect_pairs, find_root
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import from_utm

@@ -14,8 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.datasets.csv_table import DEGREES, degrees_of, headless_rows
-from mgtl_tf.datasets.layout import find_root
-from mgtl_tf.datasets.problems import Problem, collect_pairs, quoted
+from mgtl_tf.datasets.problems import Problem, collect_pairs, find_root, quoted
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mgtl_tf.utils.top_k import slices, tiles
+from mgtl_tf.utils.top_k import exact_products, slices, tiles
 
 # Few enough rows of a tile to stay in a core's own cache while counted.
 _COUNTED_ROWS = 64
@@ -148,18 +148,10 @@ class PairwiseDistances:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores and slacks of query int [n] with gallery row int [n].
 
-        The products are computed in float64.
-
         Returns:
             float32 [n] each.
         """
-        products = np.empty(len(rows))
-        for part in slices(len(rows), _FLOAT64_ROWS):
-            products[part] = np.einsum(
-                "ij,ij->i",
-                self.queries[queries[part]].astype(np.float64),
-                self.gallery[rows[part]].astype(np.float64),
-            )
+        products = exact_products(self.queries, self.gallery, queries, rows)
         norms = self.gallery_norms[rows]
         lengths = self.query_norms[queries] + norms
         slack = 0.5 * self._slack_factor() * norms * lengths

@@ -111,7 +111,8 @@ def top_k(
         query, column = _candidates(products, best[q], ROUNDING * exact)
         row = column + n.start if rows is None else rows[column + n.start]
         if exact:
-            value = exact_products(queries[q], gallery, query, row)
+            sums = exact_products(queries[q], gallery, query, row)
+            value = sums.astype(np.float32)
         else:
             value = products[query, column]
         # The best so far come first in the stable sort: lower rows win ties.
@@ -160,9 +161,9 @@ def exact_products(
         query, row: int [P], which of each.
 
     Returns:
-        float32 [P].
+        float64 [P].
     """
-    exact = np.empty(len(query), np.float32)
+    exact = np.empty(len(query))
     size = _BLOCK_NUMBERS // 16 // gallery.shape[1] + 1
     for part in slices(len(query), size):
         exact[part] = np.einsum(

@@ -145,4 +145,4 @@ def _best_candidates(
         query.append(np.full(len(row[-1]), i))
     of_query, rows = np.concatenate(query), np.concatenate(row)
     exact = exact_products(queries, gallery, of_query, rows)
-    return first_k(of_query, rows, exact, top_k)
+    return first_k(of_query, rows, exact.astype(np.float32), top_k)
