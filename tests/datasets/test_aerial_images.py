@@ -5,7 +5,6 @@ import os
 import numpy as np
 import pytest
 
-from mgtl_tf.datasets import aerial_images
 from mgtl_tf.datasets.aerial_images import distinct_files, first_rows, one_each
 
 
@@ -48,18 +47,6 @@ def test_what_is_no_readable_file_is_itself_alone(tmp_path):
     found = distinct_files([tmp_path / name for name in names])
     assert found.tolist() == [0, 1, 2, 3, 4, 1, 0]
     assert distinct_files([]).tolist() == []
-
-
-def test_only_files_of_one_size_are_opened(tmp_path, monkeypatch):
-    for size in range(1, 6):
-        (tmp_path / str(size)).write_bytes(bytes(size))
-
-    def refuse(path):
-        raise AssertionError(f"{path} was opened")
-
-    monkeypatch.setattr(aerial_images, "_sample", refuse)
-    paths = [tmp_path / str(size) for size in range(1, 6)]
-    assert distinct_files(paths).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_first_rows():

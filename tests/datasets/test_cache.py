@@ -177,16 +177,6 @@ def test_an_unfinished_caches_lost_bytes_are_made_again(pairs, tmp_path):
     assert _bytes(folder) == before
 
 
-def test_other_settings_are_refused_by_name(pairs, tmp_path):
-    _fill(pairs, tmp_path / "c")
-    with pytest.raises(UserError, match=r"image_size is \[8, 20\], not \[9"):
-        other = CacheSettings("", (9, 20), (0.0, 1.0))
-        _fill(pairs, tmp_path / "c", other)
-    with pytest.raises(UserError, match="sampling_rule is area.*, not near"):
-        other = CacheSettings("", SIZE, (0.0, 1.0), "nearest-1")
-        _fill(pairs, tmp_path / "c", other)
-
-
 @pytest.mark.parametrize("name", ["rows", "ground", "image_size", "sha256"])
 def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, name):
     """One letter is another: still JSON, or not."""
@@ -206,21 +196,29 @@ def test_a_damaged_manifest_counts_for_nothing(pairs, tmp_path, name):
         assert after[view] == before[view]
 
 
-def test_cache_never_replaces_other_files(pairs, tmp_path):
-    folder = tmp_path / "precious"
-    folder.mkdir()
-    (folder / "thesis.tex").write_text("years of work")
-    with pytest.raises(UserError, match="precious: holds other files"):
-        _build(pairs, folder)
-    assert (folder / "thesis.tex").read_text() == "years of work"
-    with pytest.raises(UserError, match="is a file"):
-        _build(pairs, folder / "thesis.tex")
-
-
-def test_cache_too_large_for_the_disk_is_refused_first(pairs, tmp_path):
-    with pytest.raises(UserError, match=r"needs .* GB, the disk has"):
-        _build(pairs, tmp_path / "c", (10**7, 10**7))
-    assert not (tmp_path / "c").exists()
+@pytest.mark.parametrize(
+    ("folder", "settings", "message"),
+    [
+        ("c", CacheSettings("", (9, 20), (0.0, 1.0)), r"is \[8, 20\], not \[9"),
+        ("c", CacheSettings("", SIZE, (0.0, 1.0), "near"), "area.*, not near"),
+        ("precious", SETTINGS, "precious: holds other files"),
+        ("precious/thesis.tex", SETTINGS, "is a file"),
+        ("n", CacheSettings("", (10**7,) * 2, (0.0, 1.0)), r"needs .* GB, the"),
+        ("held", SETTINGS, "another process is making"),
+    ],
+)
+def test_what_is_refused_stays(pairs, tmp_path, folder, settings, message):
+    _fill(pairs[:1], tmp_path / "c")
+    for name in ("precious", "held"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "precious/thesis.tex").write_text("years of work")
+    before = _bytes(tmp_path / "c")
+    with hold_lock(tmp_path / "held" / LOCK, "c", "making this cache"):
+        with pytest.raises(UserError, match=message):
+            _fill(pairs[:1], tmp_path / folder, settings)
+    assert _bytes(tmp_path / "c") == before
+    assert (tmp_path / "precious/thesis.tex").read_text() == "years of work"
+    assert not (tmp_path / "n").exists()
 
 
 def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
@@ -230,11 +228,3 @@ def test_a_full_disk_is_told_in_one_line(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with pytest.raises(UserError, match="c: cannot be written .No space"):
         _build(pairs, tmp_path / "c")
-
-
-def test_two_at_a_time_are_refused(pairs, tmp_path):
-    _build(pairs, tmp_path / "c")
-    with hold_lock(tmp_path / "c" / LOCK, "c", "making this cache"):
-        with pytest.raises(UserError, match="another process is making"):
-            _build(pairs, tmp_path / "c")
-    assert _same(_build(pairs, tmp_path / "c"), pairs)
