@@ -1,6 +1,7 @@
 """From a checkpoint to an answer: the three programs, as a user runs them."""
 
 import csv
+import functools
 import io
 import json
 import os
@@ -131,14 +132,24 @@ def test_locate_answers_as_the_model_does(built, world):
     assert cv2.imread(str(root / "located.jpg")).shape[1] > 1000
 
 
+_LOADED = functools.cache(mgtl_tf.Localizer.load)
+
+
+@pytest.fixture
+def loaded_once(built, monkeypatch):
+    """The world's folder, whose export and index are opened once for all."""
+    monkeypatch.setattr(mgtl_tf.Localizer, "load", _LOADED)
+    return built[0]
+
+
 def locate(root, *images, **options):
     return locate_images(
         root / "export", root / "index", list(images), **options
     )
 
 
-def test_several_images_and_the_other_formats(built):
-    root, _ = built
+def test_several_images_and_the_other_formats(loaded_once):
+    root = loaded_once
     images = [root / "ground/001.jpg", root / "ground/006.jpg"]
     told = locate(root, *images, top_k=2, picture=root / "p.png")
     assert [p.name for p in told.pictures] == ["p-1-001.png", "p-2-006.png"]
@@ -150,8 +161,8 @@ def test_several_images_and_the_other_formats(built):
     assert {"type": "Point", "coordinates": [-77.25, 38.5]} in points
 
 
-def test_unknown_headings_warn_where_nobody_trained_for_them(built):
-    root, _ = built
+def test_unknown_headings_warn_where_nobody_trained_for_them(loaded_once):
+    root = loaded_once
     image = root / "ground/002.jpg"
     told = locate(root, image, output_format="json")
     (plain,) = json.loads(told.text)
@@ -169,8 +180,8 @@ def test_unknown_headings_warn_where_nobody_trained_for_them(built):
         locate(root, image, sequence=True, unknown_heading=True)
 
 
-def test_python_answers_as_the_command_does(built):
-    root, _ = built
+def test_python_answers_as_the_command_does(loaded_once):
+    root = loaded_once
     image = root / "ground/002.jpg"
     (told,) = json.loads(locate(root, image, output_format="json").text)
     localizer = mgtl_tf.Localizer.load(root / "export", root / "index")
@@ -212,8 +223,8 @@ def test_program_answers_a_folder_but_for_the_unreadable(built):
     assert [r["id"] for r in rows] == ["003", "003"]
 
 
-def test_wrong_requests_are_one_line_and_write_nothing(built):
-    root, _ = built
+def test_wrong_requests_are_one_line_and_write_nothing(loaded_once):
+    root = loaded_once
     whole = (root / "ground/001.jpg").read_bytes()
     cut = root / "cut.jpg"
     cut.write_bytes(whole[: len(whole) // 2])
