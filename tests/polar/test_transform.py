@@ -80,8 +80,7 @@ def test_layer_refuses_oblong_images(shape):
 @given(size=sizes, seed=st.integers(0, 9))
 @example((750, 112, 616), 0)
 @example((1025, 20, 616), 0)
-def test_in_quarters_as_in_one_go(size, seed):
-    """To the bit, wherever a quarter's box ends."""
+def test_as_bare_opencv_to_the_bit(size, seed):
     side, height, width = size
     image = _noise(side, seed)
     rows, columns = sampling_grid(side, height, width)
