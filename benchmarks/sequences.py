@@ -16,19 +16,18 @@ within 2 R of their path.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 from absl import flags
 
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.galleries.gallery import Index
-from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.ann.engine import SearchEngine
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY
@@ -72,23 +71,12 @@ class CachingEncoder:
         return np.stack([self._descriptors[key] for key in keys])
 
 
-class Town:
-    """A world's validation panoramas and where they were taken."""
-
-    def __init__(self, world: Path):
-        where = read_locations(world / "locations.csv")
-        with (world / "splits/val-19zl.csv").open(newline="") as file:
-            rows = list(csv.reader(file))
-        self.panoramas = [world / row[1] for row in rows]
-        self.where = np.array([where[Path(row[0]).stem] for row in rows])
-
-    def drives(self, metres: float) -> list[np.ndarray]:
-        """Its panoramas joined to drives, int [T] each."""
-        return list(
-            join_drives(
-                earth_centred(*self.where.T), metres, _DRIVES.value, _SEED.value
-            )
-        )
+def drives(world: str, metres: float) -> list[list[Pair]]:
+    """A world's validation pairs, joined to drives."""
+    pairs = read_dataset("procedural", world).validation
+    where = cast(np.ndarray, positions(pairs))
+    joined = join_drives(where, metres, _DRIVES.value, _SEED.value)
+    return [[pairs[row] for row in drive] for drive in joined]
 
 
 def calibration_of(localizer: Localizer) -> Calibration:
@@ -119,33 +107,32 @@ def part(localizer: Localizer, kept: np.ndarray) -> Localizer:
 
 
 def scenarios(
-    localizer: Localizer, home: Town, elsewhere: Town | None
-) -> Iterator[tuple[str, Localizer, Town, np.ndarray]]:
-    """(kind, gallery, town, the drive's panoramas)."""
-    metres = calibration_of(localizer).metres
+    localizer: Localizer, metres: float
+) -> Iterator[tuple[str, Localizer, list[Pair]]]:
+    """(kind, gallery, the drive's pairs)."""
     places = earth_centred(*localizer.index.coordinates.T)
-    for number, drive in enumerate(home.drives(metres)):
-        path = earth_centred(*home.where[drive].T)
-        yield "inside", localizer, home, drive
+    for number, drive in enumerate(drives(_WORLD.value, metres)):
+        path = cast(np.ndarray, positions(drive))
+        yield "inside", localizer, drive
         along = (path[-1] - path[0]) * (-1) ** number
         cut = (places - path[len(path) // 2]) @ along <= 0
         if cut.any():
-            yield "passing", part(localizer, cut), home, drive
-        if elsewhere is None:
+            yield "passing", part(localizer, cut), drive
+        if not _ELSEWHERE.value:
             away = np.linalg.norm(places - path[:, None], axis=2).min(axis=0)
-            yield "outside", part(localizer, away > AWAY * metres), home, drive
-    if elsewhere is not None:
-        for drive in elsewhere.drives(metres):
-            yield "outside", localizer, elsewhere, drive
+            yield "outside", part(localizer, away > AWAY * metres), drive
+    if _ELSEWHERE.value:
+        for drive in drives(_ELSEWHERE.value, metres):
+            yield "outside", localizer, drive
 
 
 def frames(
-    found: list[Located], town: Town, drive: np.ndarray, metres: float
+    found: list[Located], drive: list[Pair], metres: float
 ) -> Iterator[tuple[float, bool]]:
     """Confidence (NaN: none) and correctness of each frame."""
-    for located, number in zip(found, drive, strict=True):
-        where = np.array([located.answers[0].place.coordinates])
-        apart = geodesic_metres(town.where[number], where)[0]
+    for located, pair in zip(found, drive, strict=True):
+        there = np.array([located.answers[0].place.coordinates])
+        apart = geodesic_metres(np.array(pair.coordinates), there)[0]
         value = np.nan if located.confidence is None else located.confidence
         yield value, bool(apart <= metres)
 
@@ -169,25 +156,18 @@ def main(argv: list[str]) -> int:
     """Drives, and prints a line a kind."""
     localizer = Localizer.load(_MODEL.value, _GALLERY.value)
     localizer.encoder = cast(Encoder, CachingEncoder(localizer.encoder))
-    elsewhere = Town(Path(_ELSEWHERE.value)) if _ELSEWHERE.value else None
     metres = calibration_of(localizer).metres
     by_kind: dict[str, list[tuple[float, bool]]] = {}
-    for kind, there, town, drive in scenarios(
-        localizer, Town(Path(_WORLD.value)), elsewhere
-    ):
-        images = [town.panoramas[number] for number in drive]
-        alone = there.locate_many(images)
-        driven = there.locate_sequence(images)
-        still = np.repeat(drive[:1], _STANDING)
-        stood = there.locate_sequence(images[:1] * _STANDING)
+    for kind, there, drive in scenarios(localizer, metres):
+        images = [pair.ground for pair in drive]
+        standing = there.locate_sequence(images[:1] * _STANDING)
         for name, found, path in (
-            (f"{kind}, one by one", alone, drive),
-            (kind, driven, drive),
-            (f"{kind}, standing", stood, still),
+            (f"{kind}, one by one", there.locate_many(images), drive),
+            (kind, there.locate_sequence(images), drive),
+            (f"{kind}, standing", standing, drive[:1] * _STANDING),
         ):
-            by_kind.setdefault(name, []).extend(
-                frames(found, town, path, metres)
-            )
+            own = by_kind.setdefault(name, [])
+            own.extend(frames(found, path, metres))
         print(".", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     print("\n".join(line(kind, by_kind[kind]) for kind in sorted(by_kind)))
