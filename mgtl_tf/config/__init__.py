@@ -8,5 +8,5 @@ replace a few of them.
 
 from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.model import SYSTEMS, ModelConfig
-from mgtl_tf.config.run import RunConfig
+from mgtl_tf.config.run import RunConfig, StartRecord
 from mgtl_tf.config.train import TrainConfig

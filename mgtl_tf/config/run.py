@@ -25,12 +25,30 @@ _REMEDY = "put back the file that experiments.train wrote"
 
 
 @dataclass(frozen=True)
+class StartRecord:
+    """What a run was found to start from; no settings, and no flags.
+
+    Attributes:
+        backbone_digest: of the VGG-16 weights that were given to it, SHA-256
+            as of `models.backbones.backbone_digest`; empty: random ones, or
+            no VGG-16.
+    """
+
+    backbone_digest: str = ""
+
+
+@dataclass(frozen=True)
 class RunConfig:
-    """Everything needed to rebuild a run: model, data and training."""
+    """Everything needed to rebuild a run: model, data and training.
+
+    `start` is a record of the run rather than a setting: two configs that
+    differ in it are equal.
+    """
 
     model: ModelConfig = field(default_factory=ModelConfig)
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    start: StartRecord = field(default_factory=StartRecord, compare=False)
 
     @classmethod
     def of(cls, **settings: Any) -> RunConfig:
@@ -61,7 +79,8 @@ class RunConfig:
         kept = _names(config_class(changes.get("system", self.model.system)))
         for name in _names(type(self.model)) - kept:
             del settings[name]
-        return RunConfig.of(**{**settings, **changes})
+        made = RunConfig.of(**{**settings, **changes})
+        return dataclasses.replace(made, start=self.start)
 
     def to_json(self) -> str:
         """The config as indented JSON; `from_json` gives an equal value."""
@@ -103,7 +122,7 @@ class RunConfig:
         """The config of plain values; missing fields take defaults.
 
         Args:
-            parts: fields by name, of "model", "data" and "train".
+            parts: fields by name, of "model", "data", "train" and "start".
             origin: the file's name, for error messages.
 
         Raises:
@@ -148,7 +167,12 @@ def is_comparable(network: str) -> bool:
 def _kinds(system: Any) -> dict[str, type]:
     """The record of each part of a run of a system."""
     model = config_class(system)
-    return {"model": model, "data": DataConfig, "train": TrainConfig}
+    return {
+        "model": model,
+        "data": DataConfig,
+        "train": TrainConfig,
+        "start": StartRecord,
+    }
 
 
 def _names(kind: type) -> set[str]:

@@ -46,6 +46,12 @@ class TrainConfig:
         least=0,
     )
     learning_rate: float = setting(1e-5, "the optimizer's (R17)", above=0)
+    backbone_learning_rate_factor: float = setting(
+        1.0,
+        "multiplies the learning rate of both VGG-16; below 1 they change"
+        " more slowly than the rest, which is new",
+        above=0,
+    )
     adam_epsilon: float = setting(
         1e-7,
         "what the optimizer adds to the root of the mean square gradient",
@@ -130,10 +136,23 @@ class TrainConfig:
         " (random), or a file of VGG-16: Keras' HDF5, .weights.h5, .keras, .npz"
         " or .onnx; l2ltr: none, or the .npz of R50+ViT-B/16",
     )
+    freeze_blocks: int = setting(
+        0,
+        "the first N of VGG-16's five blocks, in both views, are not trained"
+        " and compute as in evaluation (no dropout, batch normalisation with"
+        " the statistics that they start with); 0: all are trained",
+        least=0,
+        below=6,
+    )
     init_from: str = setting(
         "",
         "run folder of another run, of the same network, whose best weights"
         " this one starts from in place of backbone_weights; empty: none",
+    )
+    init_backbone: str = setting(
+        "",
+        "run folder of a run of any system with VGG-16, of whose best weights"
+        " both VGG-16 start in place of backbone_weights; empty: none",
     )
     dtype_policy: str = setting(
         "float32",
@@ -196,3 +215,5 @@ class TrainConfig:
             raise refused(
                 self, "hard_negatives_per_query", "0 with loss=info_nce"
             )
+        if self.init_from and self.init_backbone:
+            raise refused(self, "init_backbone", "empty with init_from")

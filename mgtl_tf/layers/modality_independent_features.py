@@ -25,9 +25,11 @@ class ModalityIndependentFeatures(ConfiguredLayer):
         backbone: dict of arguments of VGG16Features, of both branches.
 
     Call arguments:
-        images: RGB, 0..255, [B, H, W, 3].
+        images: RGB, 0..255, [B, H, W, 3], or what the first blocks of the
+            branch gave.
         view: "ground" or "satellite": which branch.
         training: whether dropout acts and batch statistics are used.
+        first_block: of the branch, as of VGG16Features.
 
     Output:
         tokens [B, T, C], T the width of the feature map.
@@ -53,9 +55,9 @@ class ModalityIndependentFeatures(ConfiguredLayer):
             features = self.ground.compute_output_shape(input_shape)
             self.compact.build((features[0], features[2], features[3]))
 
-    def call(self, images, view="ground", training=None):
+    def call(self, images, view="ground", training=None, first_block=0):
         branch = self.ground if view == "ground" else self.satellite
-        features = branch(images, training=training)
+        features = branch(images, training=training, first_block=first_block)
         tokens = ops.mean(features, axis=1)  # [B, h, w, C'] -> [B, T, C']
         return tokens if self.compact is None else self.compact(tokens)
 

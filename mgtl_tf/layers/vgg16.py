@@ -11,6 +11,7 @@ from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 """Output channels of every convolution, block by block."""
+_ALL_BLOCKS = 5
 
 CAFFE_MEANS_BGR = (103.939, 116.779, 123.68)
 """What VGG-16's weights expect subtracted, grey levels (R2)."""
@@ -43,11 +44,16 @@ class VGG16Features(ConfiguredLayer):
             whose averages would move twice.
 
     Call arguments:
-        images: RGB, 0..255, [B, H, W, 3].
-        training: whether dropout acts and batch statistics are used.
+        images: RGB, 0..255, [B, H, W, 3]; with `first_block` = N what the
+            first N blocks gave, [B, h', w', C'] of `block_shape`.
+        training: whether dropout acts and batch statistics are used, but in
+            blocks that `freeze` fixed.
+        first_block: how many blocks were computed already.
+        last_block: after how many blocks to stop.
 
     Output:
-        [B, h, w, C], h = ceil(H / 2^poolings), C = 512 * width_multiplier.
+        [B, h, w, C], h = ceil(H / 2^poolings), C = 512 * width_multiplier;
+        with `last_block` the shape of `block_shape`.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class VGG16Features(ConfiguredLayer):
                 stages.append(self._pooling(f"block{index + 1}_pool"))
         build_chain(stages, input_shape)
         self.stages = stages
+        self.frozen_blocks = 0
 
     def _pooling(self, name):
         return keras.layers.MaxPooling2D(
@@ -106,13 +113,42 @@ class VGG16Features(ConfiguredLayer):
         """The thirteen Conv2D layers, first to last."""
         return [s for s in self.stages if isinstance(s, keras.layers.Conv2D)]
 
-    def call(self, images, training=None):
-        features = self._scaled(images)
-        for block in self._blocks():
-            if self.rematerialize and training and not _has_state(block):
+    def block_weights(self, blocks=_ALL_BLOCKS):
+        """The weights of the first blocks, without states of dropout."""
+        return [
+            weight
+            for block in self._blocks()[:blocks]
+            for stage in block
+            for weight in stage.weights
+        ]
+
+    def freeze(self, blocks):
+        """Fixes the first blocks: not trained, computed as in evaluation.
+
+        Their output is then a function of the image alone: no dropout acts
+        in them, and batch normalisation uses the statistics that it has
+        rather than those of a batch, and does not move them.
+        """
+        for number, block in enumerate(self._blocks()):
+            for stage in block:
+                stage.trainable = number >= blocks
+        self.frozen_blocks = blocks
+
+    def call(
+        self, images, training=None, first_block=0, last_block=_ALL_BLOCKS
+    ):
+        features = images if first_block else self._scaled(images)
+        blocks = self._blocks()
+        for number in range(first_block, last_block):
+            block, fixed = blocks[number], number < self.frozen_blocks
+            learns = False if fixed else training
+            if self.rematerialize and learns and not _has_state(block):
                 features = keras.remat(_applied(block))(features)
             else:
-                features = _applied(block, training)(features)
+                features = _applied(block, learns)(features)
+            if fixed:
+                # Or its insides would be kept for a gradient nobody takes.
+                features = ops.stop_gradient(features)
         return features
 
     def _blocks(self):
@@ -126,12 +162,16 @@ class VGG16Features(ConfiguredLayer):
         means = ops.convert_to_tensor(CAFFE_MEANS_BGR, "float32")
         return ops.cast(bgr - means, self.compute_dtype)
 
-    def compute_output_shape(self, input_shape):
+    def block_shape(self, input_shape, blocks):
+        """The shape that the first blocks make of images [B, H, W, 3]."""
         height, width = input_shape[1:3]
-        for _ in range(self.poolings):
+        for _ in range(min(self.poolings, blocks)):
             height, width = -(-height // 2), -(-width // 2)
-        channels = max(1, round(BLOCKS[-1][-1] * self.width_multiplier))
+        channels = max(1, round(BLOCKS[blocks - 1][-1] * self.width_multiplier))
         return (input_shape[0], height, width, channels)
+
+    def compute_output_shape(self, input_shape):
+        return self.block_shape(input_shape, _ALL_BLOCKS)
 
 
 def _applied(stages, training=None):

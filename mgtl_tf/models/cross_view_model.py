@@ -13,6 +13,7 @@ from mgtl_tf import losses
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.models.pretrained import load_vgg16
+from mgtl_tf.utils.errors import UserError
 
 _OF_KERAS = ("name", "trainable", "dtype")
 
@@ -29,6 +30,9 @@ class CrossViewModel(keras.Model):
     images of a view to its descriptors, and the lists of tokens and of
     generated knowledge that Eq. 8 compares, both empty without CMI.
 
+    Where both views have a VGG-16 (`backbones`), its first blocks can be
+    fixed, and every call takes what they gave in place of images.
+
     Args:
         config: `ModelConfig`; by default it is made of `kwargs`.
         **kwargs: fields of `ModelConfig`, and `name`, `trainable`, `dtype` of
@@ -38,6 +42,8 @@ class CrossViewModel(keras.Model):
         inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
             0..255, the satellite images polar-transformed.
         training: whether dropout acts and batch statistics are used.
+        first_block: N: the inputs are `frozen_features` of the first N blocks
+            of VGG-16 rather than images.
 
     Output:
         {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
@@ -64,20 +70,50 @@ class CrossViewModel(keras.Model):
         """
         load_vgg16(self.backbones, source)
 
-    def encode_ground(self, images):
+    @property
+    def backbones(self):
+        """The VGG16Features of both views; none in systems without."""
+        return []
+
+    def freeze_blocks(self, blocks):
+        """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.
+
+        To be called before an optimizer is built.
+
+        Raises:
+            UserError: for a system without VGG-16.
+        """
+        if blocks and not self.backbones:
+            raise UserError(
+                f"freeze_blocks={blocks}: {self.config.system} has no VGG-16;"
+                " give freeze_blocks=0"
+            )
+        for backbone in self.backbones:
+            backbone.freeze(blocks)
+
+    def frozen_features(self, inputs):
+        """What the fixed blocks make of {"ground", "satellite"} images."""
+        return {
+            view: backbone(
+                inputs[view], training=False, last_block=backbone.frozen_blocks
+            )
+            for view, backbone in zip(VIEWS, self.backbones, strict=True)
+        }
+
+    def encode_ground(self, images, first_block=0):
         """Descriptors of panoramas: [B, H, W, 3] RGB 0..255 to [B, D]."""
-        return self._forward(images, "ground", training=False)[0]
+        return self._forward(images, "ground", False, first_block)[0]
 
-    def encode_satellite(self, images):
+    def encode_satellite(self, images, first_block=0):
         """Descriptors of polar-transformed satellite images, [B, D]."""
-        return self._forward(images, "satellite", training=False)[0]
+        return self._forward(images, "satellite", False, first_block)[0]
 
-    def call(self, inputs, training=None):
+    def call(self, inputs, training=None, first_block=0):
         ground, ground_tokens, satellite_knowledge = self._forward(
-            inputs["ground"], "ground", training
+            inputs["ground"], "ground", training, first_block
         )
         satellite, satellite_tokens, ground_knowledge = self._forward(
-            inputs["satellite"], "satellite", training
+            inputs["satellite"], "satellite", training, first_block
         )
         return {
             "ground": ground,
@@ -136,9 +172,14 @@ class TwoBranchModel(CrossViewModel):
         """Names to layers, for counts by part."""
         return {"ground": [self.ground], "satellite": [self.satellite]}
 
-    def _forward(self, images, view, training):
+    def _forward(self, images, view, training, first_block=0):
         network = self.ground if view == "ground" else self.satellite
-        return unit_vectors(network(images, training=training)), [], []
+        found = self._vectors(network, images, training, first_block)
+        return unit_vectors(found), [], []
+
+    def _vectors(self, network, images, training, first_block):
+        """A view's vectors; a system with VGG-16 begins after any block."""
+        return network(images, training=training)
 
 
 def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:

@@ -159,7 +159,7 @@ class MutualGenerativeTransformer(CrossViewModel):
 
     @property
     def backbones(self):
-        """Both VGG16Features, which pretrained weights may start."""
+        """Both VGG16Features."""
         return [self.features.ground, self.features.satellite]
 
     @property
@@ -179,20 +179,21 @@ class MutualGenerativeTransformer(CrossViewModel):
             found[f"{view} norms"] += [norm] if norm else []
         return found
 
-    def _forward(self, images, view, training):
+    def _forward(self, images, view, training, first_block=0):
+        tokens = self.features(  # Eq. 1
+            images, view=view, training=training, first_block=first_block
+        )
         if not self.config.recurrent_steps:
-            tokens = self.features(images, view=view, training=training)
             return unit_vectors(tokens), [], []
-        steps = list(self._recurrence(images, view, training))
+        steps = list(self._recurrence(tokens, view))
         _, inputs, knowledge, outputs = map(list, zip(*steps, strict=True))
         descriptors = self._descriptors(outputs[-1], view)
         if self.config.knowledge == "none":
             return descriptors, [], []
         return descriptors, inputs, knowledge
 
-    def _recurrence(self, images, view, training):
+    def _recurrence(self, tokens, view):
         """Of every step: the step, its normalised tokens, knowledge, output."""
-        tokens = self.features(images, view=view, training=training)  # Eq. 1
         tokens = self.encoding(tokens)  # Eq. 2
         for step in self._layers_of(view)[0]:
             tokens, normalized, knowledge = step(tokens)
@@ -217,6 +218,7 @@ class MutualGenerativeTransformer(CrossViewModel):
         """
         if not self.config.recurrent_steps:
             return []
+        first = self.features(images, view=view, training=False)
         return [
             {
                 "tokens": tokens,
@@ -226,7 +228,5 @@ class MutualGenerativeTransformer(CrossViewModel):
                 ),
                 "descriptor": self._descriptors(output, view),
             }
-            for step, tokens, knowledge, output in self._recurrence(
-                images, view, training=False
-            )
+            for step, tokens, knowledge, output in self._recurrence(first, view)
         ]

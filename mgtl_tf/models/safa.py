@@ -30,7 +30,12 @@ class SpatialAwareAggregation(TwoBranchModel):
             name=view,
         )
 
+    def _vectors(self, network, images, training, first_block):
+        vgg16, maps = network.layers
+        features = vgg16(images, training=training, first_block=first_block)
+        return maps(features)
+
     @property
     def backbones(self):
-        """Both VGG16Features, which pretrained weights may start."""
+        """Both VGG16Features."""
         return [self.ground.layers[0], self.satellite.layers[0]]

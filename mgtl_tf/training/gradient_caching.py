@@ -12,6 +12,7 @@ Memory Limited Setup", RepL4NLP 2021 (GradCache).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -22,6 +23,7 @@ Views = dict[str, tf.Tensor]
 
 def cached_gradients(
     model: keras.Model,
+    forward: Callable[[Views], dict[str, Any]],
     views: Views,
     micro_batch: int,
     gather: Callable[[Views], Views],
@@ -38,6 +40,7 @@ def cached_gradients(
 
     Args:
         model: of `build_model`.
+        forward: its outputs of some pairs in training.
         views: images [b, H, W, 3].
         micro_batch: pairs; divides b.
         gather: descriptors [b, D] of these pairs to those of the batch that
@@ -63,7 +66,7 @@ def cached_gradients(
         }
 
     def describe(first):
-        outputs = model(rows(first), training=True)
+        outputs = forward(rows(first))
         return tuple(outputs[v] for v in names)
 
     before = [tf.identity(v.value) for v in model.non_trainable_variables]

@@ -17,10 +17,13 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.scaled_rates import ScaledAdam, ScaledAdamW
 
 
 def make_optimizer(
-    config: TrainConfig, weights: Sequence[keras.Variable]
+    config: TrainConfig,
+    weights: Sequence[keras.Variable],
+    backbone: Sequence[keras.Variable] = (),
 ) -> keras.optimizers.Optimizer:
     """The config's optimizer, built; by default Adam (R17) and nothing else.
 
@@ -33,6 +36,7 @@ def make_optimizer(
     Args:
         config: of the run.
         weights: the model's trainable variables.
+        backbone: those whose rate `backbone_learning_rate_factor` scales.
     """
     settings = {
         "learning_rate": config.learning_rate,
@@ -41,13 +45,18 @@ def make_optimizer(
         "use_ema": config.ema_momentum > 0,
         "ema_momentum": config.ema_momentum,
     }
+    factor = config.backbone_learning_rate_factor
     if config.optimizer == "adamw":
         decay = config.weight_decay
-        optimizer = keras.optimizers.AdamW(weight_decay=decay, **settings)
+        kind = keras.optimizers.AdamW if factor == 1 else ScaledAdamW
+        optimizer = kind(weight_decay=decay, **settings)
         spared = [w for w in weights if len(w.shape) < 2 or "bias" in w.name]
         optimizer.exclude_from_weight_decay(var_list=spared)
     else:
-        optimizer = keras.optimizers.Adam(**settings)
+        kind = keras.optimizers.Adam if factor == 1 else ScaledAdam
+        optimizer = kind(**settings)
+    if factor != 1:
+        optimizer.scale_rates(backbone, factor)
     if config.dtype_policy == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(weights)

@@ -52,10 +52,13 @@ class TrainStep:
         config: loss settings, and `micro_batch`.
         distribution: in whose scope model and optimizer were made; by
             default the one device there is.
+        first_block: N: batches hold what the model's first N blocks of
+            VGG-16 gave, which are fixed.
 
     Call arguments:
-        batch: {"ground", "satellite": [b, H, W, 3] RGB 0..255 of any dtype,
-            the rows of this worker (all B of them where there is one worker),
+        batch: {"ground", "satellite": [b, H, W, 3] RGB 0..255 of any dtype
+            (or [b, h, w, C], see `first_block`), the rows of this worker
+            (all B of them where there is one worker),
             "negatives": bool [B, B], True where a pair may be a negative
             (R15), the same on every worker}.
         learning_rate: float scalar tensor; a Python float would retrace.
@@ -73,10 +76,12 @@ class TrainStep:
         optimizer: keras.optimizers.Optimizer,
         config: TrainConfig,
         distribution: Distribution | None = None,
+        first_block: int = 0,
     ):
         self.model = model
         self.optimizer = optimizer
         self.config = config
+        self._start = {"first_block": first_block} if first_block else {}
         self._retrieval_loss = retrieval_loss(config)
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
@@ -129,7 +134,7 @@ class TrainStep:
             the class's scalars.
         """
         rows = replica_rows(batch, self.distribution)
-        # Batches may be uint8.
+        # Batches may be uint8 or float16.
         views = {v: tf.cast(rows[v], tf.float32) for v in VIEWS}
         negatives = batch["negatives"]
         pairs = views["ground"].shape[0]
@@ -142,6 +147,7 @@ class TrainStep:
             else:
                 gradients, generative, descriptors = cached_gradients(
                     self.model,
+                    self._outputs,
                     views,
                     micro,
                     _gathered_views,
@@ -170,7 +176,7 @@ class TrainStep:
         """
         parts = count * self.distribution.replicas
         with tf.GradientTape() as tape:
-            outputs = self.model(views, training=True)
+            outputs = self._outputs(views)
             own = {v: outputs[v] for v in VIEWS}
             batch = batch or _gathered_views(own)
             if parts > 1:
@@ -190,6 +196,9 @@ class TrainStep:
             outputs["generated"], outputs["targets"]
         )
         return gradients, generative, batch
+
+    def _outputs(self, views):
+        return self.model(views, training=True, **self._start)
 
     def _figures(self, descriptors, generative, negatives):
         ground, satellite = (descriptors[v] for v in VIEWS)

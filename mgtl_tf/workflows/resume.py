@@ -6,25 +6,25 @@ checkpoint, another run's weights, pretrained weights or random ones.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import keras
 from absl import logging
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import RunConfig, StartRecord
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import (
     Checkpoints,
     has_checkpoint,
-    load_weights,
 )
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, hold_lock
+from mgtl_tf.workflows.start import Start
 
 # Data may have moved, and a resumed run may log and save at another pace and
 # be spread over other devices; every other field decides the weights.
@@ -111,16 +111,16 @@ def restore(
     checkpoints: Checkpoints,
     pairs: str,
     network: str,
-    init_from: str,
-    backbone_weights: str,
+    start: Start,
 ) -> Progress:
     """Sets the model and the optimizer, from the first of these there is.
 
     1. The newest readable checkpoint of the run's own folder: everything.
     2. `init_from`: the best weights of another run (its last ones where it
        was never evaluated); the optimizer and the steps begin at zero.
-    3. `backbone_weights`: both backbones, the rest random.
-    4. Random weights of the config's seed.
+    3. `init_backbone`: both VGG-16 of a run of any system, the rest random.
+    4. `backbone_weights`: both VGG-16, the rest random.
+    5. Random weights of the config's seed.
 
     With 1 and 2 each variable of the file is one of the model, of the same
     name and shape, and none of the model is left out.
@@ -129,8 +129,7 @@ def restore(
         checkpoints: of the run; hold model and optimizer.
         pairs: digest of the training pairs, of `ids_digest`.
         network: `RunConfig.network`.
-        init_from: folder of another run; empty: none.
-        backbone_weights: as of `CrossViewModel.start_from`.
+        start: which of 2 to 5.
 
     Raises:
         UserError: where what was found is damaged or does not fit, naming
@@ -138,10 +137,8 @@ def restore(
     """
     progress = checkpoints.restore_last()
     if progress is None:
-        if init_from:
-            _start_from_run(checkpoints.model, init_from)
-        else:
-            checkpoints.model.start_from(backbone_weights)
+        start.require_fixed_blocks_given()
+        start.set_weights(checkpoints.model)
         return Progress(data=pairs, network=network)
     if progress.data not in ("", pairs):
         raise UserError(
@@ -153,17 +150,9 @@ def restore(
     return progress
 
 
-def _start_from_run(model: keras.Model, run_dir: str) -> None:
-    if not has_checkpoint(run_dir):
-        found = "holds no checkpoint" if Path(run_dir).is_dir() else "not there"
-        raise UserError(
-            f"init_from={run_dir}: {found}; give the folder of a run that"
-            " has written a checkpoint"
-        )
-    try:
-        load_weights(model, run_dir)
-    except UserError as error:
-        raise UserError(
-            f"init_from={run_dir}: {error}; give a run of the same network"
-            " whose best checkpoint is readable"
-        ) from error
+def record_start(run_dir: Path, backbone_digest: str) -> None:
+    """Adds to a new run's config.json which VGG-16 it starts from."""
+    config = RunConfig.load(run_dir)
+    start = StartRecord(backbone_digest)
+    config = dataclasses.replace(config, start=start)
+    atomic_write(run_dir / "config.json", config.to_json())

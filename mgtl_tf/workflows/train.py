@@ -13,6 +13,7 @@ from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.records import Dataset, ids_digest
 from mgtl_tf.models import build_model
+from mgtl_tf.models.backbones import backbone_digest
 from mgtl_tf.training import environment
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.distribution import Distribution
@@ -25,7 +26,13 @@ from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.inputs import open_source, read_data
 from mgtl_tf.workflows.order import EpochOrder
-from mgtl_tf.workflows.resume import locked_run, resolve_run_config, restore
+from mgtl_tf.workflows.resume import (
+    locked_run,
+    record_start,
+    resolve_run_config,
+    restore,
+)
+from mgtl_tf.workflows.start import Start
 from mgtl_tf.workflows.validation import Validation, write_run_report
 
 _FEWEST_PAIRS = 2
@@ -111,8 +118,15 @@ class _Training:
         environment.set_determinism(self.train.seed, self.train.deterministic)
         with distribution.scope():
             self.model = build_model(config.model, self.train.dtype_policy)
+            self.model.freeze_blocks(self.train.freeze_blocks)
             self.optimizer = make_optimizer(
-                self.train, self.model.trainable_variables
+                self.train,
+                self.model.trainable_variables,
+                [
+                    variable
+                    for backbone in self.model.backbones
+                    for variable in backbone.trainable_variables
+                ],
             )
         self.checkpoints = Checkpoints(
             run_dir,
@@ -122,6 +136,13 @@ class _Training:
             writes=distribution.is_chief,
         )
         self.network = config.network
+        self.start = Start(
+            self.train.init_from,
+            self.train.init_backbone,
+            self.train.backbone_weights,
+            self.train.freeze_blocks,
+            config.model.backbone_normalization,
+        )
 
     def run(self, save_requested: Callable[[], bool]) -> bool:
         """Trains; whether the end was reached."""
@@ -134,10 +155,11 @@ class _Training:
                 self.checkpoints,
                 ids_digest(self.dataset.train),
                 self.network,
-                train.init_from,
-                train.backbone_weights,
+                self.start,
             )
             self._require_same_step(progress.step)
+            if chief and not progress.step and not self.start.is_random:
+                record_start(self.run_dir, backbone_digest(self.model))
             source = self._source("train")
             log = MetricsLog(
                 self.run_dir, progress.step, progress.evaluated, writes=chief

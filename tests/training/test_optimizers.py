@@ -98,6 +98,53 @@ def test_what_a_model_decays_are_its_kernels():
         np.testing.assert_allclose(w, np.full(w.shape, wanted), err_msg=w.path)
 
 
+@pytest.mark.parametrize("kind", ["adam", "adamw"])
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_a_factor_makes_two_optimizers_of_one(kind, policy):
+    """Each weight moves as by the optimizer of its own rate; decay too."""
+    config = TrainConfig(
+        optimizer=kind,
+        weight_decay=0.5,
+        backbone_learning_rate_factor=0.25,
+        dtype_policy=policy,
+    )
+    random = np.random.default_rng(0)
+    weights = variables(random) + variables(random)
+    start = [np.array(w, "float64") for w in weights]
+    gradients = [
+        [random.normal(size=w.shape).astype("float32") for w in weights]
+        for _ in range(4)
+    ]
+    optimizer = make_optimizer(config, weights, weights[:3])
+    optimizer.learning_rate = 0.1
+    scale = optimizer.scale_loss(1.0)
+    # Traced, as a train step is.
+    update = tf.function(lambda step: optimizer.apply(step, weights))
+    for step in gradients:
+        update([tf.constant(g) * scale for g in step])
+    decay = 0.5 if kind == "adamw" else 0.0
+    wanted = []
+    for rate, own in ((0.025, slice(0, 3)), (0.1, slice(3, 6))):
+        *_, last = adam(start[own], [s[own] for s in gradients], rate, decay)
+        wanted += last
+    assert_equal([weights], [wanted])
+
+
+def test_a_factor_of_the_trunk_reaches_only_the_trunk():
+    """Adam's first step is the rate, whatever the gradient."""
+    model = mgtl_tf.build_model(TINY.replace(recurrent_steps=1).model)
+    config = TrainConfig(backbone_learning_rate_factor=0.1)
+    weights = model.trainable_variables
+    trunk = [w for b in model.backbones for w in b.trainable_variables]
+    optimizer = make_optimizer(config, weights, trunk)
+    optimizer.learning_rate = 0.5
+    before = [w.numpy() for w in weights]
+    optimizer.apply([tf.ones(w.shape) for w in weights], weights)
+    for w, b in zip(weights, before, strict=True):
+        rate = 0.05 if "block" in w.path else 0.5
+        np.testing.assert_allclose(b - w, np.full(w.shape, rate), rtol=1e-4)
+
+
 def test_clipping_is_of_the_whole_gradient():
     config = TrainConfig(learning_rate=0.1, clip_norm=1.0)
     _, start, gradients, found = run(config)

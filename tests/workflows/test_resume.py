@@ -5,12 +5,15 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.training.checkpoint import Checkpoints
+from mgtl_tf.config import RunConfig
+from mgtl_tf.models.backbones import backbone_digest
+from mgtl_tf.training.checkpoint import Checkpoints, load_model
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.resume import restore
-from tests.tiny_runs import TINY
+from mgtl_tf.workflows.resume import record_start, restore
+from mgtl_tf.workflows.start import Start
+from tests.tiny_runs import TINY, write_run
 
 
 def start(run_dir, seed=0, config=TINY):
@@ -21,7 +24,8 @@ def start(run_dir, seed=0, config=TINY):
 
 
 def begin(run, init_from="", backbone_weights="none"):
-    return restore(run, "pairs", "network", str(init_from), backbone_weights)
+    given = Start(str(init_from), backbone_weights=backbone_weights)
+    return restore(run, "pairs", "network", given)
 
 
 def values(checkpoints):
@@ -84,3 +88,55 @@ def test_what_cannot_be_started_from_is_one_line(tmp_path):
     deeper = TINY.replace(recurrent_steps=1)
     start(tmp_path / "deeper", config=deeper).save_best(Progress(1))
     refused(tmp_path / "deeper", r"in the file: model/features/compact/\S+ \(")
+
+
+def test_a_trunk_comes_from_a_run_of_any_system(tmp_path):
+    write_run(tmp_path / "safa", TINY.replace(system="safa"))
+    run = start(tmp_path / "run", seed=2)
+    _, source = load_model(tmp_path / "safa")
+    restore(run, "", "", Start(init_backbone=str(tmp_path / "safa")))
+    assert backbone_digest(run.model) == backbone_digest(source)
+    before = values(run)
+    write_run(tmp_path / "wide", TINY.replace(width_multiplier=1 / 32))
+    (tmp_path / "empty").mkdir()
+    for name, said in (
+        ("wide", "kernel is .* this model's .* VGG-16 of the same widths"),
+        ("empty", "holds no checkpoint; give the folder"),
+        ("nowhere", "not there; give the folder"),
+    ):
+        given = Start(init_backbone=str(tmp_path / name))
+        with pytest.raises(UserError, match=said) as error:
+            restore(run, "", "", given)
+        message = str(error.value)
+        assert message.startswith(f"init_backbone={tmp_path / name}: ")
+        assert "\n" not in message and same(values(run), before)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "would keep random weights; give backbone_weights"),
+        (
+            {"backbone_weights": "vgg.h5", "normalization": "batch"},
+            "statistics .* backbone_weights holds none",
+        ),
+    ],
+)
+def test_fixed_blocks_need_weights_to_keep(tmp_path, given, said):
+    run = start(tmp_path / "run")
+    given = Start(freeze_blocks=2, **given)
+    with pytest.raises(UserError, match=f"freeze_blocks=2: .*{said}"):
+        restore(run, "", "", given)
+    # A run that has begun has them.
+    run.save_last(Progress(4))
+    assert restore(run, "", "", given).step == 4
+
+
+def test_what_a_run_starts_from_is_kept_in_its_config(tmp_path):
+    write_run(tmp_path, TINY)
+    record_start(tmp_path, "0f" * 32)
+    saved = RunConfig.load(tmp_path)
+    assert saved.start.backbone_digest == "0f" * 32
+    # It is no setting: the same flags resume the run.
+    assert saved == TINY and not saved.differences(TINY)
+    assert saved.replace(gamma=5.0).start == saved.start

@@ -1,0 +1,78 @@
+"""The two VGG-16 of a model: their digests, and starting from another's."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+
+from mgtl_tf.utils.plain_files import UnfitFileError
+
+
+def tensors_digest(variables: Iterable[Any]) -> str:
+    """SHA-256 of float32 values in their order, 64 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        digest.update(np.ascontiguousarray(variable, np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def backbone_digest(model: keras.Model) -> str:
+    """SHA-256 of the weights that a model's VGG-16 branches hold now.
+
+    Of one branch, convolution by convolution, kernel before bias, where both
+    hold the same; else of the ground branch and then the satellite's. Empty
+    for a system without VGG-16.
+    """
+    weights = [backbone.block_weights() for backbone in model.backbones]
+    if len({tensors_digest(own) for own in weights}) == 1:
+        del weights[1:]
+    return tensors_digest(sum(weights, [])) if weights else ""
+
+
+def frozen_digest(model: keras.Model) -> str:
+    """SHA-256 of what the fixed blocks of both branches compute with."""
+    return tensors_digest(
+        weight
+        for backbone in model.backbones
+        for weight in backbone.block_weights(backbone.frozen_blocks)
+    )
+
+
+def copy_backbones(model: keras.Model, source: keras.Model) -> None:
+    """Starts both branches from those of a model of any system.
+
+    Args:
+        model: whose branches are set.
+        source: whose branches are read.
+
+    Raises:
+        UnfitFileError: where either has no VGG-16, or they differ; nothing is
+            set then.
+    """
+    for one in (model, source):
+        if not one.backbones:
+            raise UnfitFileError(f"{one.config.system} has no VGG-16")
+    pairs = []
+    for ours, theirs in zip(model.backbones, source.backbones, strict=True):
+        wanted, found = (_by_name(b.block_weights()) for b in (ours, theirs))
+        for name in {**wanted, **found}:
+            shapes = [
+                tuple(weights[name].shape) if name in weights else "missing"
+                for weights in (found, wanted)
+            ]
+            if shapes[0] != shapes[1]:
+                raise UnfitFileError(
+                    f"its {name} is {shapes[0]}, this model's {shapes[1]}"
+                )
+            pairs.append((wanted[name], found[name]))
+    for variable, value in pairs:
+        variable.assign(value)
+
+
+def _by_name(weights: list[Any]) -> dict[str, Any]:
+    """Weights by layer and kind, such as block1_conv1/kernel."""
+    return {"/".join(w.path.split("/")[-2:]): w for w in weights}
