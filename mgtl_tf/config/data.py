@@ -51,6 +51,23 @@ class DataConfig:
         "use the pairs that data_cache holds, where others were left out of"
         " it; how many are missing stands beside every figure",
     )
+    feature_cache: str = setting(
+        "",
+        "with freeze_blocks: folder in which the fixed blocks' output of every"
+        " training pair is kept, made once for all runs of the same blocks and"
+        " data; training then begins after them; empty: none",
+    )
+    feature_dtype: str = setting(
+        "float16",
+        "feature_cache only: float16, or float32 (twice the bytes)",
+        ("float16", "float32"),
+    )
+    roll_features: bool = setting(
+        False,
+        "feature_cache only: turn both views' cached maps together by whole"
+        " columns while training; not quite roll_and_mirror, as the seam moves"
+        " along",
+    )
     roll_and_mirror: bool = setting(
         False, "turn and mirror both views together while training"
     )
@@ -79,3 +96,20 @@ class DataConfig:
             raise refused(self, "blur", "0 (off) to 20 pixels")
         if not 0 <= self.jpeg_quality <= 95:
             raise refused(self, "jpeg_quality", "0 (off) or 1 to 95")
+        self._check_features()
+
+    def _check_features(self) -> None:
+        if not self.feature_cache:
+            if self.roll_features:
+                raise refused(
+                    self, "roll_features", "false without feature_cache"
+                )
+            return
+        names = ("roll_and_mirror", "color_jitter", "blur", "jpeg_quality")
+        if changing := [name for name in names if getattr(self, name)]:
+            raise refused(
+                self,
+                "feature_cache",
+                f"empty with {', '.join(changing)}: the images, and so their"
+                " features, are others in every epoch",
+            )

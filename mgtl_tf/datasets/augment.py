@@ -29,6 +29,7 @@ def turn_and_mirror(
     satellite: tf.Tensor,
     seed: tf.Tensor,
     share: Share = (0, 1),
+    mirror: bool = True,
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns the world of each pair at random, and mirrors every other one.
 
@@ -36,10 +37,17 @@ def turn_and_mirror(
     turned by s columns shows column j - s, and the world mirrored shows
     column -j: both are exact, no pixel is interpolated.
 
+    Feature maps can be turned too, by whole columns of theirs. That is not
+    the map of the turned image: convolutions pad with zeros at both ends of
+    an image, so a turned map has that seam inside, and an image turned by
+    less than a column of the map is never seen. They cannot be mirrored, as
+    kernels are not symmetric.
+
     Args:
-        ground, satellite: [B, H, W, 3], any dtype, the same W.
+        ground, satellite: [B, H, W, C], any dtype, the same W.
         seed: int32 [2].
         share: see the module.
+        mirror: False: they are only turned.
 
     Returns:
         both views, columns moved alike within a pair.
@@ -48,6 +56,8 @@ def turn_and_mirror(
     seeds = tf.random.split(seed, 2)
     turns = _draws((batch, 1), seeds[0], 0, width, tf.int32, share)
     mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
+    if not mirror:
+        mirrored = tf.zeros_like(mirrored)
     columns = (1 - 2 * mirrored) * tf.range(width) + turns  # [B, W]
     columns = tf.math.floormod(columns, width)
 

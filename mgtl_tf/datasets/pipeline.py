@@ -47,11 +47,12 @@ def train_batches(
     jpeg_quality: int = 0,
     places: Places | None = None,
     share: tuple[int, int] = (0, 1),
+    mirror: bool = True,
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
     Args:
-        source: the pixels.
+        source: the pixels, or cached feature maps.
         batches: int [steps, B], source rows of every batch of the epoch.
         augment: whether each pair's world is turned and mirrored at random.
         seed, epoch: with the step they decide all random numbers, so a
@@ -65,10 +66,12 @@ def train_batches(
         places: decide the negatives (R15); by default all others are.
         share: (i, n): only the i-th of n equal parts of each batch's images
             is read, for a worker that has n - 1 others beside it.
+        mirror: whether `augment` mirrors; feature maps cannot be.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255,
-        uint8, or float32 where colour, blur or JPEG changed them,
+        uint8, or float32 where colour, blur or JPEG changed them (of feature
+        maps [B / n, h, w, C] in their own dtype),
         "negatives": bool [B, B], True where a pair may be one}.
 
     Raises:
@@ -100,7 +103,7 @@ def train_batches(
         random = _seeds(seed, epoch, step)
         if augment:
             ground, satellite = changes.turn_and_mirror(
-                ground, satellite, random[0], share
+                ground, satellite, random[0], share, mirror
             )
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
@@ -118,11 +121,12 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
 
     Args:
         source: the pixels; N pairs.
-        batch_size: B; the last batch is padded with black images.
+        batch_size: B; the last batch is padded with zeros.
 
     Returns:
-        Dataset of ceil(N / B) batches {"ground", "satellite": uint8 [B, H,
-        W, 3] RGB 0..255, "valid": bool [B], False for padding}.
+        Dataset of ceil(N / B) batches {"ground", "satellite": [B, H, W, 3]
+        RGB 0..255 uint8 or as the source has them, "valid": bool [B], False
+        for padding}.
 
     Raises:
         ValueError: for an empty source or a batch size below 1.
@@ -159,17 +163,18 @@ def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
 
 
 class _Loader:
-    """A source as a graph operation: rows int [B] to uint8 images."""
+    """A source as a graph operation: rows int [B] to images or maps."""
 
     def __init__(self, source: PairSource, batch_size: int | None):
         self._source = source
         # A traced step needs to know H and W.
         image = source.load(np.zeros(1, np.int64))[0]
         self._shape = (batch_size, *image.shape[1:])
+        self._dtype = tf.as_dtype(image.dtype)
 
     def __call__(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ground, satellite = tf.numpy_function(
-            self._source.load, [rows], (tf.uint8, tf.uint8)
+            self._source.load, [rows], (self._dtype, self._dtype)
         )
         return (
             tf.ensure_shape(ground, self._shape),
@@ -178,7 +183,7 @@ class _Loader:
 
 
 def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:
-    """[n, H, W, 3] with black images after it, [B, H, W, 3]."""
+    """[n, H, W, C] with zeros after it, [B, H, W, C]."""
     missing = batch_size - tf.shape(images)[0]
     padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
     return tf.ensure_shape(padded, (batch_size, *images.shape[1:]))

@@ -17,7 +17,7 @@ VIEWS = ("ground", "satellite")
 
 
 class PairSource(Protocol):
-    """Network inputs of N pairs, by row."""
+    """Network inputs of N pairs, by row: images, or cached feature maps."""
 
     def __len__(self) -> int: ...
 
@@ -25,7 +25,8 @@ class PairSource(Protocol):
         """Ground and polar satellite images of rows int [n].
 
         Returns:
-            RGB uint8 [n, H, W, 3] each.
+            RGB uint8 [n, H, W, 3] each; of a cache of VGG-16's first blocks
+            float16 or float32 [n, h, w, C].
 
         Raises:
             UserError: for a file that cannot be read.
@@ -104,13 +105,22 @@ class CacheSource:
         folder: holds ground.npy and satellite.npy.
         rows: int [N], the cache's row of each of this source's; by default
             they are the same.
+        dtype, channels: of the arrays; by default of decoded images.
 
     Raises:
         UserError: for arrays that are missing or cut off.
     """
 
-    def __init__(self, folder: Path | str, rows: np.ndarray | None = None):
-        self.arrays = {view: _mapped(Path(folder), view) for view in VIEWS}
+    def __init__(
+        self,
+        folder: Path | str,
+        rows: np.ndarray | None = None,
+        dtype: str = "|u1",
+        channels: int = 3,
+    ):
+        self.arrays = {
+            view: _mapped(Path(folder), view, dtype, channels) for view in VIEWS
+        }
         count = len(self.arrays["ground"])
         self.rows = np.arange(count) if rows is None else rows
 
@@ -125,10 +135,10 @@ class CacheSource:
         return ground, satellite
 
 
-def _mapped(folder: Path, view: str) -> np.ndarray:
+def _mapped(folder: Path, view: str, dtype: str, channels: int) -> np.ndarray:
     path = folder / f"{view}.npy"
     try:
-        return map_array(path, "|u1", (None, None, None, 3))
+        return map_array(path, dtype, (None, None, None, channels))
     except UnfitFileError as error:
         raise damaged(
             path, error, f"remove {folder} and make it anew"

@@ -34,6 +34,7 @@ def embed(
     batches: Collection[dict[str, Any]],
     progress: Callable[[int], Any] | None = None,
     pairs: Sequence[Pair] | None = None,
+    first_block: int = 0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors of all pairs, each view by its own encoder (R12).
 
@@ -46,6 +47,8 @@ def embed(
             as the `update` of a tqdm bar is.
         pairs: records of the batches, in their order; the answer is checked
             where they are given.
+        first_block: N: the batches hold what the model's first N blocks of
+            VGG-16 gave.
 
     Returns:
         ground and satellite descriptors, float32 [N, D] each.
@@ -56,13 +59,14 @@ def embed(
         ValueError: where there is no batch, or `pairs` are others.
     """
     encode = _encoder(model)
+    start = {"first_block": first_block} if first_block else {}
     if not len(batches):
         raise ValueError("there is no batch to embed")
     found: list[np.ndarray] = []
     count = 0
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
-        parts = encode(batch["ground"], batch["satellite"])
+        parts = encode(batch["ground"], batch["satellite"], **start)
         if not found:
             # Parts that are joined in the end would take the memory twice;
             # pages that are never filled cost nothing.
@@ -271,11 +275,14 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         reference = weakref.ref(model)
 
         @tf.function
-        def encode(ground, satellite):
+        def encode(ground, satellite, **start):
             alive = reference()
             # Batches are uint8; systems compute in floating point.
-            ground = alive.encode_ground(tf.cast(ground, tf.float32))
-            satellite = alive.encode_satellite(tf.cast(satellite, tf.float32))
+            ground, satellite = (
+                tf.cast(view, tf.float32) for view in (ground, satellite)
+            )
+            ground = alive.encode_ground(ground, **start)
+            satellite = alive.encode_satellite(satellite, **start)
             return tf.cast(ground, tf.float32), tf.cast(satellite, tf.float32)
 
         _ENCODERS[model] = encode

@@ -19,11 +19,14 @@ from mgtl_tf.datasets.decoded_cache.prepared import (
     open_prepared,
     prepared_dataset,
 )
+from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.problems import Problem
 from mgtl_tf.datasets.readers import RefusedRow, read_dataset
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import FileSource, PairSource
 from mgtl_tf.utils.errors import UserError
+
+_FEWEST_PAIRS = 2
 
 
 def open_source(
@@ -79,6 +82,30 @@ def read_data(data: DataConfig) -> Dataset:
             raise UserError(f"{error}; repair it, or {others}") from None
     for note in dataset.notes:
         logging.warning("%s: %s", data.data_dir, note)
+    return dataset
+
+
+def read_trainable(data: DataConfig, batch_size: int) -> Dataset:
+    """The data of a training; see `read_data`.
+
+    Raises:
+        UserError: as `read_data`, and where nothing can be learned from them.
+    """
+    dataset = read_data(data)
+    count = len(dataset.train)
+    if count < _FEWEST_PAIRS:
+        has = f"{count} pair{'' if count == 1 else 's'}"
+        raise UserError(
+            f"{data.data_dir}: its training split has {has}; {_FEWEST_PAIRS}"
+            " are the least to train on, since every pair needs a negative"
+        )
+    if count < batch_size:
+        raise UserError(
+            f"batch_size={batch_size}: the training split of {data.data_dir}"
+            f" has only {count} pairs; give at most batch_size={count}"
+        )
+    places = Places.of(dataset.train, data.same_place_metres)
+    places.require_negatives(data.data_dir)
     return dataset
 
 

@@ -24,6 +24,7 @@ from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.features import first_block
 from mgtl_tf.workflows.inputs import pair_bar
 
 
@@ -39,7 +40,7 @@ class EpochOrder:
         data: augmentation, and the radius of a place.
         train: seed, batch sizes, mining.
         model: whose descriptors say which places are near (R18).
-        source: the pixels.
+        source: the pixels, or the features of `feature_cache`.
         pairs: the records, in the order of the source's rows.
         distribution: whose chief mines for all workers, and which share of
             each batch this worker reads; default: one worker.
@@ -61,6 +62,7 @@ class EpochOrder:
         self.pairs = pairs
         self.distribution = distribution or Distribution()
         self.places = Places.of(pairs, data.same_place_metres)
+        self._first_block = first_block(data.feature_cache, train.freeze_blocks)
         self._checked = False
 
     def __call__(self, progress: Progress) -> Iterator[dict[str, tf.Tensor]]:
@@ -80,7 +82,8 @@ class EpochOrder:
         batches = train_batches(
             self.source,
             rows,
-            augment=self.data.roll_and_mirror,
+            augment=self.data.roll_and_mirror or self.data.roll_features,
+            mirror=self.data.roll_and_mirror,
             color_jitter=self.data.color_jitter,
             blur=self.data.blur,
             jpeg_quality=self.data.jpeg_quality,
@@ -141,7 +144,7 @@ class EpochOrder:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
         with pair_bar("mine", self.pairs) as bar:
             ground, satellite = evaluation.embed(
-                self.model, batches, bar.update, self.pairs
+                self.model, batches, bar.update, self.pairs, self._first_block
             )
         return mine_hard_negatives(
             ground, satellite, self.places, self.train.mining_neighbours

@@ -98,6 +98,9 @@ def resolve_run_config(
         config = config.replace(dtype_policy=saved.train.dtype_policy)
     given = {**vars(config.data), **vars(config.train)}
     free = {name: given[name] for name in _FREE_TO_CHANGE}
+    # A cache may have moved. Without one, features are not rounded.
+    if saved.data.feature_cache and config.data.feature_cache:
+        free["feature_cache"] = config.data.feature_cache
     if different := saved.replace(**free).differences(config):
         raise UserError(
             f"{run_dir}: holds a run of another config"

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.config import DataConfig, RunConfig
-from mgtl_tf.datasets.negatives import Places
+from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
 from mgtl_tf.datasets.records import Dataset, ids_digest
+from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.models import build_model
 from mgtl_tf.models.backbones import backbone_digest
 from mgtl_tf.training import environment
@@ -24,7 +24,8 @@ from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.signals import save_signal, stop_signals
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.inputs import open_source, read_data
+from mgtl_tf.workflows.features import first_block, open_features
+from mgtl_tf.workflows.inputs import open_source, read_trainable
 from mgtl_tf.workflows.order import EpochOrder
 from mgtl_tf.workflows.resume import (
     locked_run,
@@ -34,8 +35,6 @@ from mgtl_tf.workflows.resume import (
 )
 from mgtl_tf.workflows.start import Start
 from mgtl_tf.workflows.validation import Validation, write_run_report
-
-_FEWEST_PAIRS = 2
 
 
 def train(config: RunConfig, run_dir: Path | str) -> bool:
@@ -68,10 +67,18 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
         distribution.check_batch(
             config.train.batch_size, config.train.micro_batch
         )
-        dataset = _read(config.data, config.train.batch_size)
+        dataset = read_trainable(config.data, config.train.batch_size)
         with locked_run(run_dir, distribution.is_chief):
             config = resolve_run_config(config, run_dir, distribution.is_chief)
-            training = _Training(config, run_dir, dataset, distribution)
+            training = _Training(
+                config.model,
+                config.data,
+                config.train,
+                config.network,
+                run_dir,
+                dataset,
+                distribution,
+            )
             with distribution.naming_lost_workers():
                 finished = training.run(save_requested)
             if finished and distribution.is_chief:
@@ -79,46 +86,29 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
     return finished
 
 
-def _read(data: DataConfig, batch_size: int) -> Dataset:
-    """The data; refused where nothing can be learned from them."""
-    dataset = read_data(data)
-    count = len(dataset.train)
-    if count < _FEWEST_PAIRS:
-        has = f"{count} pair{'' if count == 1 else 's'}"
-        raise UserError(
-            f"{data.data_dir}: its training split has {has}; {_FEWEST_PAIRS}"
-            " are the least to train on, since every pair needs a negative"
-        )
-    if count < batch_size:
-        raise UserError(
-            f"batch_size={batch_size}: the training split of {data.data_dir}"
-            f" has only {count} pairs; give at most batch_size={count}"
-        )
-    places = Places.of(dataset.train, data.same_place_metres)
-    places.require_negatives(data.data_dir)
-    return dataset
-
-
 class _Training:
     """One run on this process: its parts, and the loop over them."""
 
     def __init__(
         self,
-        config: RunConfig,
+        model: ModelConfig,
+        data: DataConfig,
+        train: TrainConfig,
+        network: str,
         run_dir: Path,
         dataset: Dataset,
         distribution: Distribution,
     ):
-        self.data = config.data
-        self.train = config.train
-        self.image_size = config.model.image_size
+        self.data = data
+        self.train = train
+        self.image_size = model.image_size
         self.run_dir = run_dir
         self.dataset = dataset
         self.distribution = distribution
-        environment.set_determinism(self.train.seed, self.train.deterministic)
+        environment.set_determinism(train.seed, train.deterministic)
         with distribution.scope():
-            self.model = build_model(config.model, self.train.dtype_policy)
-            self.model.freeze_blocks(self.train.freeze_blocks)
+            self.model = build_model(model, train.dtype_policy)
+            self.model.freeze_blocks(train.freeze_blocks)
             self.optimizer = make_optimizer(
                 self.train,
                 self.model.trainable_variables,
@@ -132,16 +122,17 @@ class _Training:
             run_dir,
             self.model,
             self.optimizer,
-            self.train.keep_checkpoints,
+            train.keep_checkpoints,
             writes=distribution.is_chief,
         )
-        self.network = config.network
+        self.network = network
+        self.first_block = first_block(data.feature_cache, train.freeze_blocks)
         self.start = Start(
-            self.train.init_from,
-            self.train.init_backbone,
-            self.train.backbone_weights,
-            self.train.freeze_blocks,
-            config.model.backbone_normalization,
+            train.init_from,
+            train.init_backbone,
+            train.backbone_weights,
+            train.freeze_blocks,
+            model.backbone_normalization,
         )
 
     def run(self, save_requested: Callable[[], bool]) -> bool:
@@ -149,7 +140,11 @@ class _Training:
         chief, train = self.distribution.is_chief, self.train
         with stop_signals() as stop_requested:
             step = TrainStep(
-                self.model, self.optimizer, train, self.distribution
+                self.model,
+                self.optimizer,
+                train,
+                self.distribution,
+                self.first_block,
             )
             progress = restore(
                 self.checkpoints,
@@ -160,7 +155,7 @@ class _Training:
             self._require_same_step(progress.step)
             if chief and not progress.step and not self.start.is_random:
                 record_start(self.run_dir, backbone_digest(self.model))
-            source = self._source("train")
+            source = self._source()
             log = MetricsLog(
                 self.run_dir, progress.step, progress.evaluated, writes=chief
             )
@@ -220,13 +215,22 @@ class _Training:
                 " the same folder"
             )
 
-    def _source(self, split: str):
-        """The images of a split; only the chief decodes missing ones."""
-        pairs = getattr(self.dataset, split)
-        cache = self.run_dir / "cache" / split
+    def _source(self) -> PairSource:
+        """The training pairs' inputs; only the chief makes missing ones."""
+        pairs = self.dataset.train
+        pixels = functools.partial(
+            open_source,
+            self.data,
+            self.image_size,
+            pairs,
+            self.run_dir / "cache" / "train",
+        )
         if not self.distribution.is_chief:
             self.distribution.wait()
-        source = open_source(self.data, self.image_size, pairs, cache)
+        if self.first_block:
+            source = open_features(self.data, self.model, pairs, pixels)
+        else:
+            source = pixels()
         if self.distribution.is_chief:
             self.distribution.wait()
         return source

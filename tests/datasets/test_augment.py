@@ -37,6 +37,25 @@ def ground_view(aerial):
     return np.stack(columns, axis=1)
 
 
+def test_maps_are_turned_alike_and_never_mirrored():
+    """Of any depth and dtype: column j + s of the one is j of the other."""
+    maps = np.random.default_rng(0).normal(size=(2, 40, 3, 8, 5)).astype("f2")
+    turned = turn_and_mirror(*map(tf.constant, maps), [1, 2], mirror=False)
+    turns = set()
+    for pair in range(40):
+        shifts = [
+            [
+                s
+                for s in range(8)
+                if np.array_equal(np.roll(own[pair], s, axis=1), found[pair])
+            ]
+            for own, found in zip(maps, turned, strict=True)
+        ]
+        assert len(shifts[0]) == 1 and shifts[0] == shifts[1]
+        turns.add(shifts[0][0])
+    assert len(turns) == 8
+
+
 def test_both_views_see_one_turned_and_mirrored_world():
     rng = np.random.default_rng(0)
     aerial = rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from mgtl_tf.datasets.decoded_cache.blocks import file_of, write_block
+from mgtl_tf.datasets.decoded_cache.blocks import (
+    Block,
+    file_of,
+    write_block,
+)
 from mgtl_tf.datasets.decoded_cache.files import (
     FILES,
+    BlockRecord,
     CacheSettings,
     CacheState,
     read_state,
@@ -77,6 +82,7 @@ def build_caches(
     progress: bool = True,
     replace: bool = False,
     verify: bool = False,
+    make: Callable[[Block], tuple[Path, BlockRecord]] | None = None,
 ) -> dict[Path, CacheContents]:
     """Makes what caches lack of their pairs; unusable ones are left out.
 
@@ -91,6 +97,8 @@ def build_caches(
         replace: whether a cache of other settings is replaced, not refused.
         verify: whether all bytes are compared with their checksums; blocks
             that differ are made anew.
+        make: writes a block's rows, in this process; by default its files
+            are decoded, in `processes`.
 
     Raises:
         UserError: where a folder holds other things or a cache of other
@@ -115,7 +123,7 @@ def build_caches(
                 state = _state(folder, settings, replace)
                 cache.resume(state, processes, progress, verify)
                 growing[folder] = cache
-            _make_missing(growing, processes, progress)
+            _make_missing(growing, processes, progress, settings.making, make)
             return {folder: c.finish() for folder, c in growing.items()}
     except WorkerDiedError as error:
         raise UserError(
@@ -127,13 +135,20 @@ def _make_missing(
     caches: Mapping[Path, GrowingCache],
     processes: int | None,
     progress: bool,
+    doing: str,
+    make: Callable[[Block], tuple[Path, BlockRecord]] | None,
 ) -> None:
     missing = [block for cache in caches.values() for block in cache.missing]
     total = sum(cache.count for cache in caches.values())
     done = total - sum(len(block.pairs) for block in missing)
     damaged = 0
-    with progress_bar("decode", missing, progress, done) as bar:
-        for folder, record in in_parallel(write_block, missing, processes):
+    made = (
+        map(make, missing)
+        if make
+        else in_parallel(write_block, missing, processes)
+    )
+    with progress_bar(doing, missing, progress, done) as bar:
+        for folder, record in made:
             caches[folder].add(record)
             damaged += len(record.left_out)
             if record.left_out:

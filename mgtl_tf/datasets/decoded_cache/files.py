@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from mgtl_tf.datasets.preprocess import SAMPLING_RULE
 from mgtl_tf.datasets.sources import VIEWS
@@ -52,6 +52,8 @@ class CacheSettings:
     image_size: tuple[int, int]
     ground_crop: tuple[float, float]
     sampling_rule: str = SAMPLING_RULE
+
+    making: ClassVar[str] = "decode"
 
     def as_json(self) -> dict[str, Any]:
         """As it is after a round through JSON."""
