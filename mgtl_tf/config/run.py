@@ -36,6 +36,13 @@ class StartRecord:
 
     backbone_digest: str = ""
 
+    @property
+    def notes(self) -> list[str]:
+        """What stands under every table of the run's figures."""
+        if not self.backbone_digest:
+            return []
+        return [f"VGG-16 began with weights of SHA-256 {self.backbone_digest}"]
+
 
 @dataclass(frozen=True)
 class RunConfig:

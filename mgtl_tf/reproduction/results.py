@@ -204,13 +204,5 @@ def run_result(run: Run, ranks: Ranks) -> RunResult:
         train_seconds=round(training[-1]["seconds"], 1),
         pairs_per_second=round(float(np.median(rates)), 1),
         gallery=ranks.gallery,
-        backbone_digest=backbone_digest(config),
+        backbone_digest=config.start.backbone_digest or None,
     )
-
-
-def backbone_digest(config: RunConfig) -> str | None:
-    """Of the pretrained weights that a run's backbone began with, if any."""
-    for part in (config.model, config.data, config.train):
-        if found := getattr(part, "backbone_digest", None):
-            return str(found)
-    return None

@@ -87,12 +87,13 @@ def evaluate_run(
         "data_dir": data.data_dir,
         "checkpoint": checkpoint,
         "gallery": ranks.gallery,
+        "backbone_digest": trained.start.backbone_digest,
     }
     stem = f"{run_dir}/evaluation-{name}{shown.file_suffix}"
     ranks.save(Path(f"{stem}-ranks.npz"))
     text = json.dumps({**facts, **result}, indent=2) + "\n"
     atomic_write(f"{stem}.json", text)
-    return evaluation.format_table(result)
+    return "\n".join([evaluation.format_table(result), *trained.start.notes])
 
 
 def on_data(

@@ -164,12 +164,13 @@ def measure_further(
         "folders": [folder for _, folder in sets],
         "checkpoint": checkpoint,
         "gallery": ranks.gallery,
+        "backbone_digest": trained.start.backbone_digest,
         **_figures(ranks, joint, shown),
     }
     stem = f"{run_dir}/{joint.stem}{shown.file_suffix}"
     ranks.save(Path(f"{stem}-ranks.npz"))
     atomic_write(f"{stem}.json", json.dumps(result, indent=2) + "\n")
-    return _format(result, joint)
+    return "\n".join([_format(result, joint), *trained.start.notes])
 
 
 def _figures(ranks: Ranks, joint: JointPairs, shown: Protocol) -> dict:

@@ -14,6 +14,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
+from mgtl_tf.workflows.resume import record_start
 from tests.tiny_runs import (
     TINY,
     write_image,
@@ -62,6 +63,14 @@ def test_each_protocol_has_a_table_and_a_file_of_its_own(run):
     assert asked["protocol"] == name and asked["gallery_size"] == 4
     again = evaluate_run(run, protocol="fov_90", protocol_seed=2)
     assert again == narrow
+
+
+def test_the_start_of_the_trunk_stands_under_the_table(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    assert "SHA-256" not in evaluate_run(copy)
+    record_start(copy, "d9" * 32)
+    assert evaluate_run(copy).endswith(f"SHA-256 {'d9' * 32}")
+    assert saved(copy, "cvusa-validation")["backbone_digest"] == "d9" * 32
 
 
 def test_the_model_is_shown_what_the_protocol_says(run, monkeypatch):
