@@ -3,6 +3,7 @@
 python -m experiments.tables --table=2 --dataset=procedural
 python -m experiments.tables --table=1,2,3,4 --dataset=cvusa
     --data_dir=CVUSA
+python -m experiments.tables --publish --demo=demo
 
 Finished runs are used again; a command that was stopped resumes. On the
 synthetic world it is a benchmark of our own, never a CVUSA or CVACT result.
@@ -37,11 +38,11 @@ _WHOLE_NUMBERS = "whole numbers, separated by commas"
 _STUDY_FLAGS = [
     define_parsed(
         "table",
-        None,
-        "which of the paper's tables, 1 to 4",
+        (),
+        "which of the paper's tables, 1 to 4; none: --publish alone makes the"
+        " pages anew of the files in --docs_dir",
         _numbers,
         _WHOLE_NUMBERS,
-        required=True,
     ),
     flags.DEFINE_enum(
         "dataset",
@@ -86,7 +87,7 @@ _STUDY_FLAGS = [
 ]
 flags.register_validator(
     "table",
-    lambda numbers: numbers and set(numbers) <= set(TABLES),
+    lambda numbers: set(numbers) <= set(TABLES),
     "the paper has tables 1 to 4",
 )
 
@@ -111,35 +112,59 @@ PROGRAM_FLAGS = [
         "cost", True, "measure parameters, multiply-adds, time and memory"
     ),
     flags.DEFINE_bool(
-        "publish", False, "write --docs_dir: results.md and results/"
+        "publish",
+        False,
+        "write --docs_dir: results.md, results/, and the marked figures of all"
+        " pages and of README.md beside it",
+    ),
+    flags.DEFINE_string(
+        "demo", "", "with --publish: the folder of a make demo to take over"
     ),
     flags.DEFINE_string("docs_dir", "docs", "where --publish writes"),
 ]
 
 
 def main(**given: Any) -> None:
-    """Runs what is missing and prints the tables."""
-    study = _study(given)
+    """Runs what is missing and prints the tables; publishes on request."""
+    if not given["table"] and not given["publish"]:
+        raise flags.IllegalFlagValueError("--table is missing: give 1 to 4")
+    study = _study(given) if given["table"] else None
     load_tensorflow(devices=False)
+    from mgtl_tf.workflows import pages
+
+    docs = Path(given["docs_dir"])
+    if given["publish"] and given["demo"]:
+        print_stdout(
+            f"published: {pages.publish_demo(Path(given['demo']), docs)}"
+        )
+    if study and not _show_tables(study, given, docs):
+        return
+    if given["publish"]:
+        for page in pages.publish_pages(docs):
+            print_stdout(f"published: {page}")
+
+
+def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
+    """Runs and prints the tables; whether they were made."""
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
 
-    seeds, any_code = given["seeds"] or study.seeds, given["any_code"]
     names = ("controls", "any_code", "also")
     asked = {name: given[name] for name in names}
+    seeds = given["seeds"] or study.seeds
     request = tables.TablesRequest(
         study, given["table"], seeds, measure_cost=given["cost"], **asked
     )
     if given["dry_run"]:
-        print("\n".join(study_runs.plan(study, request.runs, any_code)))
-        return
+        plan = study_runs.plan(study, request.runs, given["any_code"])
+        print("\n".join(plan))
+        return False
     tables.run_tables(request, given["workers"])
     shown = tables.show_tables(request)
     print("\n\n".join(map(as_text, shown)))
     if given["publish"]:
-        docs, command = Path(given["docs_dir"]), _command(given)
-        page = tables.publish_tables(request, shown, docs, command)
-        print_stdout(f"published: {page}")
+        tables.publish_tables(request, shown, docs, _command(given))
+    return True
 
 
 def _study(given: dict[str, Any]) -> Study:

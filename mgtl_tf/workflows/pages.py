@@ -1,0 +1,63 @@
+"""Pages of docs/ and README made of the files in docs/."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.evaluation.ranks import read_ranks
+from mgtl_tf.reproduction.blocks import rewrite_pages
+from mgtl_tf.reproduction.demo import DemoFigures, write_demo
+from mgtl_tf.reproduction.page_figures import PageFigures
+from mgtl_tf.reproduction.publish import write_page
+from mgtl_tf.retrieval.calibration.stored import CALIBRATION_JSON, Calibration
+from mgtl_tf.training.environment import read_environment
+from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.json_files import read_json
+
+
+def publish_pages(docs: Path) -> list[Path]:
+    """Makes results.md and every marked block anew; the pages written.
+
+    Raises:
+        UserError: for a file that cannot be read, or figures that are not
+            those of the ranks beside them.
+    """
+    page = write_page(docs)
+    return [page, *rewrite_pages(docs, PageFigures(docs).text_of)]
+
+
+def publish_demo(demo: Path, docs: Path) -> Path:
+    """Takes the figures of a finished `make demo` over; their path.
+
+    Args:
+        demo: the folder that holds run/ and gallery/.
+        docs: the folder that gets them.
+
+    Raises:
+        UserError: for a file that cannot be read or written.
+    """
+    run, remedy = demo / "run", "run make demo again"
+    path = run / "evaluation-procedural-validation-ranks.npz"
+    if not path.is_file():
+        raise UserError(f"{path}: is not there; {remedy}")
+    ranks, config = read_ranks(path, remedy), RunConfig.load(run)
+    machine = read_environment(run)
+    training = [r for r in read_metrics(run) if r["kind"] == "train"]
+    stored = demo / "gallery" / CALIBRATION_JSON
+    calibration = read_json(stored, Calibration, remedy, sealed=True)
+    day = datetime.date.fromtimestamp(path.stat().st_mtime)
+    figures = DemoFigures(
+        date=day.isoformat(),
+        machine=f"{machine['cores']} cores of {machine['processor']}",
+        precision=config.train.dtype_policy,
+        seed=config.train.seed,
+        train_minutes=round(training[-1]["seconds"] / 60, 2),
+        gallery=ranks.gallery,
+        evaluation=ranks.result("aligned"),
+        calibration=calibration.measured,
+        metres=calibration.metres,
+    )
+    return write_demo(figures, ranks, docs)

@@ -1,0 +1,111 @@
+"""Marked figures of README and docs/: made of files, refused when typed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mgtl_tf.evaluation.ranks import read_ranks
+from mgtl_tf.reproduction.blocks import pages_of, rewrite_pages, rewritten
+from mgtl_tf.reproduction.demo import read_demo
+from mgtl_tf.reproduction.page_figures import PageFigures
+from mgtl_tf.utils.errors import UserError
+
+DOCS = Path(__file__).parents[2] / "docs"
+FIGURES = PageFigures(DOCS)
+
+
+@pytest.fixture
+def docs(tmp_path):
+    """A copy of the figures' files, without pages."""
+    shutil.copytree(DOCS / "results", tmp_path / "docs/results")
+    shutil.copy(DOCS / "gpu-table2-h200.json", tmp_path / "docs")
+    return tmp_path / "docs"
+
+
+@pytest.mark.parametrize("page", pages_of(DOCS), ids=lambda path: path.name)
+def test_every_block_here_is_of_the_files_here(page):
+    text = page.read_text()
+    assert rewritten(text, FIGURES.text_of) == text
+    assert text.count("<!-- generated: ") == text.count("<!-- end -->")
+
+
+def test_readmes_table_is_of_the_ranks():
+    """By NumPy alone, from the file of ranks to the printed cell."""
+    readme = (DOCS.parent / "README.md").read_text()
+    with np.load(DOCS / "results/demo/ranks.npz") as file:
+        for direction in ("ground_to_satellite", "satellite_to_ground"):
+            place = file[direction]
+            assert len(place) == 1000
+            cells = [np.mean(place <= k) for k in (1, 5, 10, 10)]
+            cells.append(np.mean(file[f"{direction}_within"]))
+            shown = " | ".join(f"{100 * cell:.1f} %" for cell in cells)
+            assert f" | {shown} |" in readme
+
+
+def test_a_cell_that_is_changed_by_hand_is_noticed_and_mended(docs):
+    page = docs / "page.md"
+    page.write_text(
+        "Seed <!-- generated: demo seed d -->0<!-- end -->.\n\n"
+        "<!-- generated: demo recall -->\n<!-- end -->\n"
+    )
+    figures = PageFigures(docs)
+    assert rewrite_pages(docs, figures.text_of) == [page]
+    right = page.read_text()
+    demo = read_demo(docs).evaluation["ground_to_satellite"]
+    cell = f"{100 * demo['r@5']:.1f} %"
+    assert "Seed <!-- generated: demo seed d -->0<!-- end -->." in right
+    assert f" | {cell} | " in right
+    assert rewrite_pages(docs, figures.text_of) == []
+    page.write_text(right.replace(cell, "99.9 %"))
+    assert rewrite_pages(docs, figures.text_of) == [page]
+    assert page.read_text() == right
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("demo moon", "no such block"),
+        ("demo moon d", "moon: there is no such figure"),
+        ("demo machine d", "machine d: "),
+        ("study moon", "moon.json: damaged"),
+    ],
+)
+def test_a_block_that_cannot_be_made_names_its_page(docs, words, message):
+    (docs / "page.md").write_text(f"<!-- generated: {words} --><!-- end -->")
+    with pytest.raises(UserError, match=f"page.md: .*{message}"):
+        rewrite_pages(docs, PageFigures(docs).text_of)
+
+
+def test_a_demo_whose_figures_are_not_of_its_ranks_is_refused(docs):
+    path = docs / "results/demo/figures.json"
+    sound = json.loads(path.read_text())
+    changed = json.loads(path.read_text())
+    changed["evaluation"]["ground_to_satellite"]["r@1"] += 0.001
+    path.write_text(json.dumps(changed))
+    with pytest.raises(UserError, match="ground_to_satellite is .*by the"):
+        read_demo(docs)
+    path.write_text(json.dumps({**sound, "gallery": "another"}))
+    with pytest.raises(UserError, match="of gallery another, and the ranks"):
+        read_demo(docs)
+
+
+def test_damaged_ranks_are_refused(tmp_path):
+    path = tmp_path / "ranks.npz"
+    with np.load(DOCS / "results/demo/ranks.npz") as file:
+        arrays = dict(file)
+    for change, message in (
+        ({"ground_to_satellite": np.int32([0, 1])}, "ground_to_sat.* shape"),
+        ({"satellite_to_ground": 1.0}, "satellite_to_ground has shape"),
+        ({"satellite_to_ground": np.zeros(1000, int)}, "holds no ranks"),
+        ({"gallery": np.uint8([255])}, "ranks.npz: damaged"),
+    ):
+        np.savez(path, **(arrays | change))
+        with pytest.raises(UserError, match=message):
+            read_ranks(path, "make it anew")
+    del arrays["metres"]
+    np.savez(path, **arrays)
+    with pytest.raises(UserError, match="lacks metres"):
+        read_ranks(path, "make it anew")
