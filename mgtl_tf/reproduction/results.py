@@ -56,7 +56,7 @@ class RunResult:
         pairs_per_second: median over the run.
         gallery: its digest, of `records.files_digest`; empty where nothing
             but the recalls is left of the run.
-        backbone_digest: of the weights that the backbone began with.
+        backbone_digest: of the VGG-16 that was given to it, if any.
         further: measured on a further gallery.
     """
 
@@ -67,7 +67,7 @@ class RunResult:
     train_seconds: float
     pairs_per_second: float
     gallery: str = ""
-    backbone_digest: str | None = None
+    backbone_digest: str = ""
     further: FurtherResult | None = None
 
 
@@ -204,5 +204,5 @@ def run_result(run: Run, ranks: Ranks) -> RunResult:
         train_seconds=round(training[-1]["seconds"], 1),
         pairs_per_second=round(float(np.median(rates)), 1),
         gallery=ranks.gallery,
-        backbone_digest=config.start.backbone_digest or None,
+        backbone_digest=config.start.backbone_digest,
     )

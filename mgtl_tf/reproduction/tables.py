@@ -227,7 +227,7 @@ def _backbones(rows: Sequence[RowResult]) -> list[str]:
     """Digests of the weights that backbones began with, where known."""
     found = {
         row.title: ", ".join(
-            sorted({run.backbone_digest or "none" for run in row.runs})
+            sorted({run.backbone_digest[:16] or "none" for run in row.runs})
         )
         for row in rows
         if row.runs

@@ -27,6 +27,7 @@ from tests.reproduction import fake_trainer
 FAKE = Path(fake_trainer.__file__)
 VERSIONS = Versions("code1", "data1")
 ONE = [{}]
+START = {"backbone_digest": "d9a27cc1fc7f975e" * 4}
 
 
 class Trainer:
@@ -156,7 +157,8 @@ def finished(study, trainer):
     """The run of VGG, as its trainer writes it."""
     run = run_of(study, VGG)
     run.sign(VERSIONS)
-    fake_trainer.write(run.folder, json.loads(run.config.to_json()))
+    config = json.loads(run.config.to_json())
+    fake_trainer.write(run.folder, {**config, "start": START})
     return run
 
 
@@ -188,6 +190,7 @@ def test_figures_of_a_run_are_of_its_ranks(finished):
     assert result.recalls["r@1"] == pytest.approx(28 / 200)
     assert result.recalls["r@10"] == 1 and result.places == 200
     assert result.gallery == "0" * 16
+    assert result.backbone_digest == START["backbone_digest"]
     (finished.folder / "report/ranks.npz").write_bytes(b"short")
     with pytest.raises(UserError, match="ranks.npz: damaged"):
         run_ranks(finished)
