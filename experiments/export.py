@@ -30,6 +30,12 @@ PROGRAM_FLAGS = [
         "what to write: savedmodel (always), onnx, tflite; the latter two take"
         " decoded pixels and are compared with the SavedModel",
     ),
+    flags.DEFINE_string(
+        "packed",
+        None,
+        "file, NAME.npz, to write the model to besides, in half precision;"
+        " --model of the other programs takes it in place of a folder",
+    ),
 ]
 flags.register_validator(
     "formats",

@@ -21,6 +21,7 @@ from mgtl_tf.config import (
     TrainConfig,
 )
 from mgtl_tf.datasets.readers import READERS
+from mgtl_tf.export.shipped import SHIPPED
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.utils.errors import UserError
 from polar.program import run
@@ -32,9 +33,18 @@ FLAGS = flags.FLAGS
 _PARTS = (ModelConfig, DataConfig, TrainConfig)
 
 
-def _folder(program: str) -> Callable[[str], flags.FlagHolder]:
-    text = f"folder that experiments.{program} wrote"
+MODEL_TEXT = (
+    "folder, or packed file, that experiments.export wrote, or a model that"
+    f" comes with the package: {', '.join(SHIPPED)}"
+)
+
+
+def _required(text: str) -> Callable[[str], flags.FlagHolder]:
     return lambda name: flags.DEFINE_string(name, None, text, required=True)
+
+
+def _folder(program: str) -> Callable[[str], flags.FlagHolder]:
+    return _required(f"folder that experiments.{program} wrote")
 
 
 def _choice(values: list[str], text: str) -> Callable[[str], flags.FlagHolder]:
@@ -46,7 +56,7 @@ def _text(default: str | None, text: str) -> Callable[[str], flags.FlagHolder]:
 
 
 _SHARED = {
-    "model": _folder("export"),
+    "model": _required(MODEL_TEXT),
     "gallery": _folder("index"),
     "run_dir": _folder("train"),
     "data_dir": _text(None, "folder of the data set; default: the run's own"),

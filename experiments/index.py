@@ -31,7 +31,7 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import define_shared, run_program
+from experiments.flags import MODEL_TEXT, define_shared, run_program
 from polar.program import print_stderr, print_stdout
 
 _MAP_FLAGS = [
@@ -81,7 +81,7 @@ _ENGINE_FLAGS = [
 PROGRAM_FLAGS = [
     *_MAP_FLAGS,
     *_ENGINE_FLAGS,
-    flags.DEFINE_string("model", None, "folder that experiments.export wrote"),
+    flags.DEFINE_string("model", None, MODEL_TEXT),
     flags.DEFINE_multi_string(
         "images",
         None,

@@ -38,6 +38,11 @@ _SETTINGS = {
     "noise": "strength of sensor noise and JPEG loss",
     "aerial_metres": "ground that an aerial image covers a side, metres;"
     " CVUSA's and CVACT's cover about 150",
+    "aerial_metres_min": "the least that one covers, where they differ; 0: all"
+    " the same",
+    "horizon_min": "row of a panorama's horizon as a share of its height, at"
+    " least; a crop that left more sky than ground has it above 0.5",
+    "horizon_max": "the same, at most",
     "pairs_per_map": "training pairs from one map; fewer give more maps",
     "spacing_min": "metres from a place to its nearest one, at least",
     "spacing_max": "the same, at most",

@@ -120,6 +120,11 @@ PROGRAM_FLAGS = [
     flags.DEFINE_string(
         "demo", "", "with --publish: the folder of a make demo to take over"
     ),
+    flags.DEFINE_string(
+        "transfer",
+        "",
+        "with --publish: a run that evaluate --also measured, to take over",
+    ),
     flags.DEFINE_string("docs_dir", "docs", "where --publish writes"),
 ]
 
@@ -137,6 +142,9 @@ def main(**given: Any) -> None:
         print_stdout(
             f"published: {pages.publish_demo(Path(given['demo']), docs)}"
         )
+    if given["publish"] and given["transfer"]:
+        path = pages.publish_transfer(Path(given["transfer"]), docs)
+        print_stdout(f"published: {path}")
     if study and not _show_tables(study, given, docs):
         return
     if given["publish"]:

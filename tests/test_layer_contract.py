@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from mgtl_tf.layers.class_token import ClassToken
+from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.knowledge_supported_transformer import (
@@ -92,6 +93,7 @@ TABLE = [
         TOKENS,
     ),
     (SpatialMaps, {"maps": 3}, [MAP], (3, 8)),
+    (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
 every_layer = pytest.mark.parametrize(

@@ -160,10 +160,33 @@ class L2LTRConfig(ModelConfig):
     )
 
 
+@dataclass(frozen=True)
+class LinearProbeConfig(ModelConfig):
+    """VGG-16's first blocks, meant to be frozen, and a linear map a column."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.linear_probe.LinearProbe"
+
+    system: str = _published("system", "linear_probe")
+    channels: int = _published("channels", 48)
+    backbone_dropout: float = _published("backbone_dropout", 0.5)
+    blocks: int = setting(
+        4,
+        "linear_probe: how many of VGG-16's five blocks it has; its dropout"
+        " rate is of what the linear map reads",
+        above=0,
+        below=6,
+    )
+
+
 def config_class(system: Any) -> type[ModelConfig]:
     """The config of a system; MGTL's for a name that is none."""
     known = isinstance(system, str) and system in SYSTEMS
     return SYSTEMS[system] if known else ModelConfig
 
 
-SYSTEMS |= {"mgtl": ModelConfig, "safa": SAFAConfig, "l2ltr": L2LTRConfig}
+SYSTEMS |= {
+    "mgtl": ModelConfig,
+    "safa": SAFAConfig,
+    "l2ltr": L2LTRConfig,
+    "linear_probe": LinearProbeConfig,
+}

@@ -106,6 +106,26 @@ def kept_rows(height: int, ground_crop: tuple[float, float]) -> slice:
     return slice(top, max(bottom, top + 1))
 
 
+def strip_of_sphere(
+    size: tuple[int, int], image_size: tuple[int, int]
+) -> tuple[float, float]:
+    """The crop for a panorama of a model that was trained on whole strips.
+
+    Of a full sphere (twice as wide as high, 180 degrees from top to bottom)
+    the middle rows in the network input's shape; of any other all rows.
+
+    Args:
+        size: height and width of the panorama, pixels.
+        image_size: H, W of the network input.
+    """
+    height, width = size
+    share = 2 * image_size[0] / image_size[1]
+    is_sphere = abs(width / height - 2) <= 2 * _TOLERANCE
+    if not is_sphere or share >= 1 - _TOLERANCE:
+        return 0.0, 1.0
+    return (1 - share) / 2, (1 + share) / 2
+
+
 def require_shape(
     size: tuple[int, int],
     ground_crop: tuple[float, float],

@@ -63,12 +63,16 @@ class Encoder:
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:
         """A panorama, RGB uint8 [h, w, 3], as network input [H, W, 3].
 
+        Where the model takes panoramas whole, a full sphere (2:1) gives its
+        middle rows.
+
         Raises:
             UnreadableImage: where it does not fit the model.
         """
-        return _prepared(
-            preprocess.ground_input, pixels, self._image_size, self._ground_crop
-        )
+        size, crop = self._image_size, self._ground_crop
+        if crop == (0.0, 1.0):
+            crop = preprocess.strip_of_sphere(pixels.shape[:2], size)
+        return _prepared(preprocess.ground_input, pixels, size, crop)
 
     def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
         """A north-up aerial image, RGB uint8 [s, s, 3], polar-transformed.

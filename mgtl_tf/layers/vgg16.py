@@ -42,6 +42,7 @@ class VGG16Features(ConfiguredLayer):
             computes its inside again for the gradient: up to a third more
             work, a fraction of the memory. Not with batch normalisation,
             whose averages would move twice.
+        blocks: how many of the five blocks there are.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3]; with `first_block` = N what the
@@ -53,7 +54,7 @@ class VGG16Features(ConfiguredLayer):
 
     Output:
         [B, h, w, C], h = ceil(H / 2^poolings), C = 512 * width_multiplier;
-        with `last_block` the shape of `block_shape`.
+        with `last_block`, or fewer `blocks`, the shape of `block_shape`.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class VGG16Features(ConfiguredLayer):
         normalization="none",
         dropout=0.2,
         rematerialize=False,
+        blocks=_ALL_BLOCKS,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -71,10 +73,11 @@ class VGG16Features(ConfiguredLayer):
         self.normalization = normalization
         self.dropout = dropout
         self.rematerialize = rematerialize
+        self.blocks = blocks
 
     def build(self, input_shape):
         stages = []
-        for index, widths in enumerate(BLOCKS):
+        for index, widths in enumerate(BLOCKS[: self.blocks]):
             for place, width in enumerate(widths):
                 name = f"block{index + 1}_conv{place + 1}"
                 stages += self._convolution(name, width, index >= 3)
@@ -110,7 +113,7 @@ class VGG16Features(ConfiguredLayer):
 
     @property
     def convolutions(self):
-        """The thirteen Conv2D layers, first to last."""
+        """The Conv2D layers, first to last; thirteen in five blocks."""
         return [s for s in self.stages if isinstance(s, keras.layers.Conv2D)]
 
     def block_weights(self, blocks=_ALL_BLOCKS):
@@ -134,12 +137,10 @@ class VGG16Features(ConfiguredLayer):
                 stage.trainable = number >= blocks
         self.frozen_blocks = blocks
 
-    def call(
-        self, images, training=None, first_block=0, last_block=_ALL_BLOCKS
-    ):
+    def call(self, images, training=None, first_block=0, last_block=None):
         features = images if first_block else self._scaled(images)
         blocks = self._blocks()
-        for number in range(first_block, last_block):
+        for number in range(first_block, last_block or self.blocks):
             block, fixed = blocks[number], number < self.frozen_blocks
             learns = False if fixed else training
             if self.rematerialize and learns and not _has_state(block):
@@ -171,7 +172,7 @@ class VGG16Features(ConfiguredLayer):
         return (input_shape[0], height, width, channels)
 
     def compute_output_shape(self, input_shape):
-        return self.block_shape(input_shape, _ALL_BLOCKS)
+        return self.block_shape(input_shape, self.blocks)
 
 
 def _applied(stages, training=None):

@@ -89,6 +89,11 @@ class CrossViewModel(keras.Model):
                 " give freeze_blocks=0"
             )
         for backbone in self.backbones:
+            if blocks > backbone.blocks:
+                raise UserError(
+                    f"freeze_blocks={blocks}: {self.config.system} has"
+                    f" {backbone.blocks} blocks of VGG-16"
+                )
             backbone.freeze(blocks)
 
     def frozen_features(self, inputs):

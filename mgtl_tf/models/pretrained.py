@@ -25,6 +25,7 @@ _REMEDY = (
     " backbone_weights=none with backbone_normalization=batch"
 )
 _MEMBER = "model.weights.h5"
+_CONVOLUTIONS = 13
 _MOST_BYTES = 2**30
 # Above VGG-16's largest kernel, 3 x 3 x 512 x 512 in float64.
 _LARGEST = 2**25
@@ -66,10 +67,12 @@ def naming_source(source: str, remedy: str) -> Iterator[None]:
 
 
 def _assign_convolutions(layers: list[Any], found: _Convolutions) -> None:
-    if len(found) != len(layers):
+    if len(found) != _CONVOLUTIONS:
         raise UnfitFileError(
-            f"holds {len(found)} convolutions, VGG-16 has {len(layers)}"
+            f"holds {len(found)} convolutions, VGG-16 has {_CONVOLUTIONS}"
         )
+    # A network of fewer blocks takes the first.
+    found = found[: len(layers)]
     for layer, (kernel, bias) in zip(layers, found, strict=True):
         wanted = tuple(layer.kernel.shape)
         if kernel.shape != wanted:

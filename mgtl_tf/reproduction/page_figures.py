@@ -4,6 +4,8 @@
     demo output                   the same as experiments.evaluate prints it
     demo PATH FORMAT              one of its figures, such as seed d
     study NAME                    r@1 of a published study beside the paper's
+    transfer table                the shipped model on real and synthetic pairs
+    transfer sentence             the first row of that table in words
     gpu table                     Table 2 as benchmarks.gpu_keras measured it
     gpu PATH FORMAT               one of its figures
 
@@ -25,6 +27,7 @@ from mgtl_tf.reproduction.paper import RECALLS, paper_rows
 from mgtl_tf.reproduction.publish import read_published
 from mgtl_tf.reproduction.results import CONTROLS, RowResult
 from mgtl_tf.reproduction.rows import ROWS
+from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
@@ -53,7 +56,9 @@ class PageFigures:
         tables: Mapping[str, Callable[[], str]] = {
             "demo recall": self._demo_recall,
             "demo output": self._demo_output,
+            "transfer sentence": self._transfer_sentence,
             "gpu table": self._gpu_table,
+            "transfer table": lambda: _markdown(transfer_rows(self._docs)),
         }
         if words in tables:
             return tables[words]()
@@ -102,6 +107,16 @@ class PageFigures:
                     seen.add(row.key)
                     rows.append(_r1_cells(row))
         return _markdown(rows)
+
+    def _transfer_sentence(self) -> str:
+        title, pairs, _, first, interval, fifth, median = transfer_rows(
+            self._docs
+        )[2]
+        return (
+            f"Of {pairs} {title.replace(':', ' pairs,')}, in one gallery, it"
+            f" finds {first} first (95 %: {interval}) and {fifth} in the"
+            f" first five; median rank {median}."
+        )
 
     def _gpu_table(self) -> str:
         titles = {row.key: title for title, row in ROWS[2]}

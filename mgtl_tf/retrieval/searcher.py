@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
+from mgtl_tf.export.shipped import model_folder
 from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.galleries.gallery import Index, load_index
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
@@ -74,7 +75,8 @@ class Searcher:
         """Opens a model and a gallery.
 
         Args:
-            model: folder that experiments.export wrote.
+            model: folder or packed file that experiments.export wrote, or
+                the name of a shipped model ("synthetic-to-real").
             gallery: folder that experiments.index wrote, with that model.
             engine, backend, uri: what searches the gallery, as of
                 `ann.open_engine`.
@@ -83,7 +85,7 @@ class Searcher:
             UserError: where one is missing, damaged or of another model.
         """
         index = load_index(gallery)
-        encoder = Encoder(model)
+        encoder = Encoder(model_folder(model))
         index.require_model(encoder.model_hash, model)
         return cls(encoder, index, open_engine(index, engine, backend, uri))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import cv2
 import numpy as np
 
@@ -17,7 +19,7 @@ from mgtl_tf.synthetic.town.world import TownMap
 CLEAR_METRES = 1.2
 TRIES = 16
 # Last number of a generator's address, so that no two uses share one.
-_POSE, _AERIAL, _GROUND = 2, 3, 4
+_POSE, _AERIAL, _GROUND, _FRAME = 2, 3, 4, 5
 REACH_METRES = 42.0
 CAR_CLEAR_METRES = 7.0
 GLASS = np.array([46, 52, 60], np.float32)
@@ -37,7 +39,7 @@ def draw_pose(settings: WorldSettings, town: TownMap, row: int) -> Pose:
         position = place + reach * np.array([np.cos(angle), np.sin(angle)])
         if _is_clear(town, position):
             break
-    return Pose(position, heading)
+    return Pose(position, heading, _frame(settings, town, row)[0])
 
 
 def aerial_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
@@ -46,8 +48,20 @@ def aerial_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
     day = draw_appearance(rng, settings.appearance_change, settings.noise)
     centre = town.places[row]
     cars = draw_cars(rng, town, centre, settings.cars)
-    image = render_aerial(town.canvas, centre, settings, day, cars, rng)
+    extent = _frame(settings, town, row)[1]
+    wanted = dataclasses.replace(settings, aerial_metres=extent)
+    image = render_aerial(town.canvas, centre, wanted, day, cars, rng)
     return as_jpeg(image, day.jpeg_quality)
+
+
+def _frame(
+    settings: WorldSettings, town: TownMap, row: int
+) -> tuple[float, float]:
+    """The horizon of a place's panorama and the metres of its aerial image."""
+    rng = generator(settings.seed, town.index, row, _FRAME)
+    horizon = rng.uniform(settings.horizon_min, settings.horizon_max)
+    least = settings.aerial_metres_min or settings.aerial_metres
+    return float(horizon), float(rng.uniform(least, settings.aerial_metres))
 
 
 def ground_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:

@@ -32,6 +32,8 @@ _LEAST = {
     "camera_height": 0.1,
     "position_error_min": 0,
     "heading_error_min": 0,
+    "aerial_metres_min": 0,
+    "horizon_min": 0,
 }
 # Places are drawn a stride apart that keeps clear of both bounds.
 _SPACING_RATIO = 1.25
@@ -52,6 +54,7 @@ class WorldSettings:
     ground_height: int = 64  # of a panorama, pixels
     ground_width: int = 320  # 360 degrees
     aerial_metres: float = 60.0  # ground that an aerial image covers a side
+    aerial_metres_min: float = 0.0  # the least that one does; 0: all the same
     metres_per_pixel: float = 0.25  # of the map's rasters
     pairs_per_map: int = 1000  # train places taken from one map
     spacing_min: float = 6.0  # from a place to its nearest one
@@ -63,6 +66,8 @@ class WorldSettings:
     heading_error_max: float = 3.0
     # 0 gives both views one light and season, 1 is the standard difference.
     appearance_change: float = 0.5
+    horizon_min: float = 0.5  # of a panorama, as a share of its height
+    horizon_max: float = 0.5
     noise: float = 0.8  # of the sensor, and JPEG loss; 1 is standard
     cars: float = 3.0  # in view on average, drawn anew in each view
     supersampling: int = 2  # rays a pixel and axis
@@ -73,13 +78,20 @@ class WorldSettings:
             value = getattr(self, name)
             if value < least:
                 raise UserError(f"{name} is {value}: give at least {least}")
-        for name in ("position_error", "heading_error"):
+        for name in ("position_error", "heading_error", "horizon"):
             least = getattr(self, f"{name}_min")
             if getattr(self, f"{name}_max") < least:
                 raise UserError(
                     f"{name}_max is {getattr(self, f'{name}_max')}: give at"
                     f" least {name}_min={least}"
                 )
+        if self.aerial_metres_min > self.aerial_metres:
+            raise UserError(
+                f"aerial_metres_min is {self.aerial_metres_min}: give at most"
+                f" aerial_metres={self.aerial_metres}"
+            )
+        if self.horizon_max > 1:
+            raise UserError(f"horizon_max is {self.horizon_max}: at most 1")
         if self.spacing_max < _SPACING_RATIO * self.spacing_min:
             raise UserError(
                 f"spacing_max is {self.spacing_max}: give at least"

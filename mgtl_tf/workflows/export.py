@@ -13,6 +13,7 @@ from mgtl_tf.datasets.preprocess import read_image, read_panorama
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.export.formats import SAVED_MODEL, require_formats
 from mgtl_tf.export.model_folder import read_details
+from mgtl_tf.export.packed_model import write_packed
 from mgtl_tf.export.saved_model import export_model
 from mgtl_tf.models import build_model
 from mgtl_tf.training.checkpoint import load_model
@@ -28,6 +29,7 @@ def export_run(
     output_dir: Path | str,
     checkpoint: str = "best",
     formats: Sequence[str] = (SAVED_MODEL,),
+    packed: Path | str | None = None,
 ) -> Path:
     """A run's checkpoint as a SavedModel.
 
@@ -38,6 +40,8 @@ def export_run(
         formats: what to write beside the SavedModel: "onnx", "tflite". Each
             is compared with it, on the run's own images too where the data
             set is still there.
+        packed: also write the model as one file in half precision, which
+            stands for an export wherever a model is asked for.
 
     Returns:
         The folder of the SavedModel.
@@ -51,6 +55,8 @@ def export_run(
     config, model = load_model(run_dir, checkpoint)
     model = _in_float32(config, model)
     pictures = _pictures(config) if set(formats) - {SAVED_MODEL} else []
+    if packed is not None:
+        write_packed(model, config, packed)
     return export_model(model, config, output_dir, formats, pictures)
 
 

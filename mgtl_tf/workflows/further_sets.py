@@ -34,7 +34,7 @@ from mgtl_tf.workflows.inputs import pair_bar
 FurtherSets = tuple[tuple[str, str], ...]
 """(name of a reader, folder) of each further data set."""
 
-_ALL = "all"
+ALL_SETS = "all"
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,9 @@ def _rows(joint: JointPairs) -> dict[str, slice]:
     starts = [0, *ends[:-1]]
     own = map(slice, starts, ends)
     own_rows = dict(zip(joint.names, own, strict=True))
-    return own_rows if len(own_rows) == 1 else {_ALL: slice(None), **own_rows}
+    return (
+        own_rows if len(own_rows) == 1 else {ALL_SETS: slice(None), **own_rows}
+    )
 
 
 def _format(result: dict[str, Any], joint: JointPairs) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.export.model_folder import read_details
+from mgtl_tf.export.shipped import model_folder
 from mgtl_tf.galleries.batch_size import automatic_batch_size
 from mgtl_tf.galleries.builder import Built, build_index
 from mgtl_tf.galleries.encoder import Encoder
@@ -113,7 +114,8 @@ def index_gallery(
         require_replaceable(output_dir, INDEX_JSON)
     else:
         require_shard_folder(output_dir)
-    data = read_details(Path(model)).get("config", {}).get("data", {})
+    model = model_folder(model)
+    data = read_details(model).get("config", {}).get("data", {})
     map_settings = {
         "crop_metres": crop_metres,
         "metres_per_pixel": metres_per_pixel,

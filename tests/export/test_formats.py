@@ -32,6 +32,7 @@ SIZE = (16, 40)
 CROP = (0.25, 0.75)
 COMMON = {"image_size": SIZE, "channels": 8, "heads": 2, "poolings": 3}
 SYSTEMS = {
+    "linear_probe": {"width_multiplier": 1 / 64},
     "safa": {"width_multiplier": 1 / 64},
     "l2ltr": {
         "width_multiplier": 1 / 8,

@@ -34,6 +34,8 @@ TABLE = {
         {"stem_blocks": (1, 1, 1), "vit_blocks": 2, "channels": 12, "heads": 3},
         12,
     ),
+    # The system's blocks are of 4 channels to 32; two poolings leave 10.
+    "linear_probe": ({"poolings": 2, "channels": 12, "heads": 3}, 120),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.reproduction.blocks import pages_of, rewrite_pages, rewritten
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.page_figures import PageFigures
+from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -109,3 +111,39 @@ def test_damaged_ranks_are_refused(tmp_path):
     np.savez(path, **arrays)
     with pytest.raises(UserError, match="lacks metres"):
         read_ranks(path, "make it anew")
+
+
+def test_transfer_is_of_the_ranks():
+    """By NumPy and SciPy alone."""
+    rows = transfer_rows(DOCS)
+    folder = DOCS / "results/synthetic-to-real"
+    with np.load(folder / "real-ranks.npz") as file:
+        place = file["ground_to_satellite"]
+    assert len(place) == 27
+    for row, part in zip(
+        rows[2:5], (place, place[:18], place[18:]), strict=True
+    ):
+        hits = int(np.sum(part <= 1))
+        bounds = stats.binomtest(hits, len(part)).proportion_ci(0.95)
+        assert row[1:] == [
+            str(len(part)),
+            "27",
+            f"{100 * hits / len(part):.1f} %",
+            f"{100 * bounds.low:.1f} to {100 * bounds.high:.1f}",
+            f"{100 * np.mean(part <= 5):.1f} %",
+            f"{np.median(part):g}",
+        ]
+
+
+def test_transfer_on_another_gallery_is_refused(docs):
+    folder = docs / "results/synthetic-to-real"
+    shutil.copy(folder / "synthetic-ranks.npz", folder / "real-ranks.npz")
+    with pytest.raises(UserError, match="is of gallery .* real-ranks.npz of"):
+        transfer_rows(docs)
+    path = folder / "figures.json"
+    figures = json.loads(path.read_text())
+    shutil.copytree(DOCS / "results", docs / "results", dirs_exist_ok=True)
+    figures["sets"]["cvusa"] = 19
+    path.write_text(json.dumps(figures))
+    with pytest.raises(UserError, match="tells of 28 pairs, .* of 27"):
+        transfer_rows(docs)

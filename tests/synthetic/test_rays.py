@@ -44,6 +44,20 @@ def test_rows_have_the_columns_angle_and_the_horizon_in_the_middle():
     assert elevation == pytest.approx(-elevation[::-1], abs=1e-4)
 
 
+@pytest.mark.parametrize("horizon", [0.25, 0.5, 0.6])
+@pytest.mark.parametrize("samples", [1, 2])
+def test_a_crop_moves_the_horizon_and_nothing_else(horizon, samples):
+    rays = Camera(40, 320, samples, np.zeros(3, np.float32), 0.0, horizon)
+    row = round(40 * horizon * samples)
+    assert rays.slopes[row - 1] > 0 > rays.slopes[row]
+    assert rays.first_row_below(np.float32(0)) == row
+    angle = np.arctan(rays.slopes)
+    assert np.diff(angle) == pytest.approx(np.diff(angle)[0], abs=1e-5)
+    for slope in (-0.3, 0.01, 0.2):
+        below = rays.slopes <= slope
+        assert rays.first_row_below(np.float32(slope)) == below.argmax()
+
+
 @given(st.floats(-20, 20), st.integers(1, 3))
 def test_column_of_undoes_azimuths(azimuth, samples):
     rays = rays_of(16, 90, samples)

@@ -96,6 +96,9 @@ def test_every_aerial_image_lies_on_its_map():
         ("position_error_max", 0.5, "position_error_min=1.0"),
         ("heading_error_max", 0.0, "heading_error_min=1.0"),
         ("aerial_metres", 0.0, "at least 1"),
+        ("aerial_metres_min", 61.0, "aerial_metres=60.0"),
+        ("horizon_max", 0.4, "horizon_min=0.5"),
+        ("horizon_max", 1.5, "at most 1"),
     ],
 )
 def test_impossible_settings_are_refused(field, value, told):

@@ -1,9 +1,10 @@
 """The rays of a panorama, which columns things cover, and the terrain.
 
 An equirectangular picture: the same angle a pixel in both directions, the
-horizon in the middle. Column j looks at azimuth pi + 2 pi j / W, clockwise
-from north, so the left edge looks south, W/4 west, the centre north and
-3W/4 east, as the polar transform's columns do.
+horizon in the middle unless a crop left more of the sky than of the ground.
+Column j looks at azimuth pi + 2 pi j / W, clockwise from north, so the left
+edge looks south, W/4 west, the centre north and 3W/4 east, as the polar
+transform's columns do.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Camera:
     samples: int  # rays a pixel and axis
     eye: np.ndarray  # float32 [3], east, north and height, metres
     heading: float = 0.0  # azimuth, radians, that the centre looks at
+    horizon: float = 0.5  # where it lies, as a share of H from the top
 
     @property
     def rows(self) -> int:
@@ -62,7 +64,7 @@ class Camera:
     def slopes(self) -> np.ndarray:
         """Tangent of each row's elevation, float32 [rows], falling."""
         row = np.arange(self.rows) + 0.5
-        elevation = (self.rows / 2 - row) * self.step
+        elevation = (self.rows * self.horizon - row) * self.step
         return np.tan(elevation).astype(np.float32)
 
     def column_of(self, azimuth: np.ndarray) -> np.ndarray:
@@ -71,7 +73,8 @@ class Camera:
 
     def first_row_below(self, slope: np.ndarray) -> np.ndarray:
         """The first row whose rays look at or below a slope, int [...]."""
-        row = self.rows / 2 - np.arctan(slope) / self.step - 0.5
+        above = self.rows * self.horizon
+        row = above - np.arctan(slope) / self.step - 0.5
         return np.clip(np.ceil(row), 0, self.rows).astype(np.int32)
 
     @property

@@ -38,6 +38,7 @@ class Pose(NamedTuple):
 
     position: np.ndarray  # float64 [2], east and north, metres
     heading: float  # radians clockwise from north, of the centre column
+    horizon: float = 0.5  # of the picture, as a share of its height
 
 
 def render_ground(
@@ -53,7 +54,11 @@ def render_ground(
     floor = town.terrain.at(*pose.position[:, None])[0, 0]
     eye = np.append(pose.position, floor + settings.camera_height)
     camera = Camera(
-        *size, settings.supersampling, eye.astype(np.float32), pose.heading
+        *size,
+        settings.supersampling,
+        eye.astype(np.float32),
+        pose.heading,
+        pose.horizon,
     )
     depth = march(camera, town.terrain)
     image = _backdrop(camera, town, pose.position, depth, day, rng)
