@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.export.shipped import SHIPPED
 from mgtl_tf.utils.atomic_io import MODEL_JSON, atomic_write
 from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
@@ -80,7 +81,8 @@ def read_details(folder: Path) -> dict[str, Any]:
     Raises:
         UserError: where the folder is missing, incomplete or broken.
     """
-    remedy = "give the folder that experiments.export wrote"
+    remedy = "give the folder that experiments.export wrote, or a model of the"
+    remedy += f" package: {', '.join(SHIPPED)}"
     if not folder.is_dir():
         raise UserError(f"model={folder}: no such folder; {remedy}")
     path = folder / MODEL_JSON
