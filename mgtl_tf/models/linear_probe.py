@@ -5,12 +5,11 @@ from __future__ import annotations
 import keras
 
 from mgtl_tf.layers.column_projection import ColumnProjection
-from mgtl_tf.layers.vgg16 import VGG16Features
-from mgtl_tf.models.cross_view_model import TwoBranchModel, vgg16_arguments
+from mgtl_tf.models.vgg16_model import VGG16Model
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class LinearProbe(TwoBranchModel):
+class LinearProbe(VGG16Model):
     """The first blocks of VGG-16, meant to be frozen, and a linear map.
 
     What is learnt is a view's map from all rows and channels of a column to
@@ -20,30 +19,15 @@ class LinearProbe(TwoBranchModel):
 
     system = "linear_probe"
 
-    def _network(self, view):
-        common = {"dtype": self.dtype_policy}
-        backbone = vgg16_arguments(self.config)
+    def _backbone_arguments(self):
         # Dropout is the projection's.
-        backbone |= {"dropout": 0.0, "blocks": self.config.blocks}
-        return keras.Sequential(
-            [
-                VGG16Features(**backbone, name="vgg16", **common),
-                ColumnProjection(
-                    self.config.channels,
-                    self.config.backbone_dropout,
-                    name="columns",
-                    **common,
-                ),
-            ],
-            name=view,
+        own = {"dropout": 0.0, "blocks": self.config.blocks}
+        return super()._backbone_arguments() | own
+
+    def _head(self):
+        return ColumnProjection(
+            self.config.channels,
+            self.config.backbone_dropout,
+            name="columns",
+            dtype=self.dtype_policy,
         )
-
-    def _vectors(self, network, images, training, first_block):
-        vgg16, columns = network.layers
-        features = vgg16(images, training=training, first_block=first_block)
-        return columns(features, training=training)
-
-    @property
-    def backbones(self):
-        """Both VGG16Features."""
-        return [self.ground.layers[0], self.satellite.layers[0]]

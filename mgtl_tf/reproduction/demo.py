@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.evaluation.ranks import Ranks, read_ranks
+from mgtl_tf.evaluation.ranks import Ranks
+from mgtl_tf.reproduction.published_ranks import (
+    FIGURES,
+    ranks_beside,
+    write_figures,
+)
 from mgtl_tf.retrieval.calibration.stored import MeasuredCalibration
-from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
 _FOLDER = Path("results") / "demo"
 _REMEDY = "publish a demo again"
+_RANKS = "ranks.npz"
 
 
 @dataclass(frozen=True)
@@ -51,13 +54,7 @@ def write_demo(figures: DemoFigures, ranks: Ranks, docs: Path) -> Path:
     Raises:
         UserError: where they cannot be written.
     """
-    folder = docs / _FOLDER
-    with naming_write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    ranks.save(folder / "ranks.npz")
-    text = json.dumps(dataclasses.asdict(figures), indent=1) + "\n"
-    atomic_write(folder / "figures.json", text)
-    return folder / "figures.json"
+    return write_figures(docs / _FOLDER, figures, {_RANKS: ranks})
 
 
 def read_demo(docs: Path) -> DemoFigures:
@@ -67,14 +64,9 @@ def read_demo(docs: Path) -> DemoFigures:
         UserError: for files that cannot be read, or whose recalls are not
             those of the ranks.
     """
-    path = docs / _FOLDER / "figures.json"
+    path = docs / _FOLDER / FIGURES
     figures = read_json(path, DemoFigures, _REMEDY)
-    ranks = read_ranks(path.with_name("ranks.npz"), _REMEDY)
-    if ranks.gallery != figures.gallery:
-        raise UserError(
-            f"{path}: is of gallery {figures.gallery}, and the ranks beside it"
-            f" are of {ranks.gallery}; {_REMEDY}"
-        )
+    ranks = ranks_beside(path, _RANKS, figures.gallery, _REMEDY)
     right = ranks.result(figures.evaluation.get("protocol", ""))
     for name, value in right.items():
         if figures.evaluation.get(name) != value:

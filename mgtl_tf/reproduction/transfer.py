@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mgtl_tf.evaluation.ranks import Ranks, read_ranks
+from mgtl_tf.evaluation.ranks import Ranks
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.further import interval_text
-from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
+from mgtl_tf.reproduction.published_ranks import (
+    FIGURES,
+    ranks_beside,
+    write_figures,
+)
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
@@ -48,14 +50,8 @@ def write_transfer(
     Raises:
         UserError: where they cannot be written.
     """
-    folder = docs / _FOLDER
-    with naming_write_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    real.save(folder / _REAL)
-    synthetic.save(folder / _TOWN)
-    text = json.dumps(dataclasses.asdict(figures), indent=1) + "\n"
-    atomic_write(folder / "figures.json", text)
-    return folder / "figures.json"
+    ranks = {_REAL: real, _TOWN: synthetic}
+    return write_figures(docs / _FOLDER, figures, ranks)
 
 
 def transfer_rows(docs: Path) -> list[list[str]]:
@@ -65,10 +61,10 @@ def transfer_rows(docs: Path) -> list[list[str]]:
         UserError: for files that cannot be read, or ranks on another gallery
             or of another number of pairs.
     """
-    path = docs / _FOLDER / "figures.json"
+    path = docs / _FOLDER / FIGURES
     figures = read_json(path, TransferFigures, _REMEDY)
-    real = _checked(path, _REAL, figures.real)
-    town = _checked(path, _TOWN, figures.synthetic)
+    real = ranks_beside(path, _REAL, figures.real, _REMEDY)
+    town = ranks_beside(path, _TOWN, figures.synthetic, _REMEDY)
     place = real.forth.place
     if sum(figures.sets.values()) != len(place):
         raise UserError(
@@ -87,16 +83,6 @@ def transfer_rows(docs: Path) -> list[list[str]]:
         rows.append(_row(name, place[first : first + count], real.places))
         first += count
     return [*rows, _row("unseen synthetic town", town.forth.place, town.places)]
-
-
-def _checked(path: Path, name: str, gallery: str) -> Ranks:
-    ranks = read_ranks(path.with_name(name), _REMEDY)
-    if ranks.gallery != gallery:
-        raise UserError(
-            f"{path}: is of gallery {gallery}, and {name} of {ranks.gallery};"
-            f" {_REMEDY}"
-        )
-    return ranks
 
 
 def _row(title: str, place: np.ndarray, places: int) -> list[str]:
