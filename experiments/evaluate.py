@@ -36,6 +36,13 @@ PROGRAM_FLAGS = [
         "what experiments.prepare wrote of --data_dir; default: the run's own"
         " where its own data are measured",
     ),
+    flags.DEFINE_string(
+        "feature_cache",
+        None,
+        "folder of the output of the run's fixed blocks, to which that of"
+        " --data_dir is added; default: the run's own where its own data are"
+        " measured",
+    ),
     flags.DEFINE_boolean(
         "partial",
         None,

@@ -182,17 +182,18 @@ def rank_model(
     pairs: Sequence[Pair],
     progress: Callable[[int], Any] | None = None,
     protocol: Protocol = ALIGNED,
+    first_block: int = 0,
 ) -> Ranks:
     """`embed`, then `rank_pairs` with the positions of the pairs.
 
     Args:
-        model, batches, pairs, progress: as of `embed`.
+        model, batches, pairs, progress, first_block: as of `embed`.
         protocol: as of `rank_pairs`; the batches must follow it already.
 
     Raises:
         UserError, ValueError: as `embed`.
     """
-    ground, satellite = embed(model, batches, progress, pairs)
+    ground, satellite = embed(model, batches, progress, pairs, first_block)
     return rank_pairs(
         ground,
         satellite,

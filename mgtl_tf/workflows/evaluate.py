@@ -8,13 +8,20 @@ from pathlib import Path
 
 from mgtl_tf.config import DataConfig
 from mgtl_tf.datasets.pipeline import eval_batches
-from mgtl_tf.datasets.protocols import HIT_METRES, Protocol, ProtocolSource
+from mgtl_tf.datasets.protocols import (
+    ALIGNED,
+    HIT_METRES,
+    Protocol,
+    ProtocolSource,
+)
 from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.features import open_inputs
 from mgtl_tf.workflows.inputs import left_out, open_source, pair_bar, read_data
 
 
@@ -28,6 +35,7 @@ def evaluate_run(
     protocol_seed: int = 0,
     hit_metres: float | None = None,
     data_cache: str | None = None,
+    feature_cache: str | None = None,
     partial: bool | None = None,
 ) -> str:
     """Recall of a run's model on a split, as a text table.
@@ -49,6 +57,9 @@ def evaluate_run(
             within so many metres; by default the data set's own rule.
         data_cache: what experiments.prepare wrote of the data; by default
             the run's own, where its own data are meant.
+        feature_cache: where the output of the run's fixed blocks is kept; by
+            default the run's own, where its own data are meant. Only the
+            aligned protocol reads it.
         partial: whether pairs that the cache lacks are left out; by default
             as the run was trained, where its own data are meant.
 
@@ -57,7 +68,7 @@ def evaluate_run(
             a protocol that the data cannot follow.
     """
     trained, model = load_model(run_dir, checkpoint)
-    data = on_data(trained.data, dataset, data_dir, data_cache)
+    data = on_data(trained.data, dataset, data_dir, data_cache, feature_cache)
     if partial is not None:
         data = dataclasses.replace(data, partial=partial)
     if hit_metres is None:
@@ -72,13 +83,23 @@ def evaluate_run(
     pairs = _pairs_of(records, data.data_dir, split)
     name = f"{data.dataset}-{split}{_elsewhere(trained.data, data)}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
-    source = open_source(data, trained.model.image_size, pairs, cache)
-    batches = eval_batches(
-        ProtocolSource(source, pairs, shown),
-        trained.train.evaluation_batch_size,
+    if protocol != ALIGNED.name:
+        # Panoramas that are turned or cropped have other features.
+        data = dataclasses.replace(data, feature_cache="", roll_features=False)
+
+    def pixels() -> PairSource:
+        size = trained.model.image_size
+        source = open_source(data, size, pairs, cache)
+        return ProtocolSource(source, pairs, shown)
+
+    source, first_block = open_inputs(
+        data, trained.train.freeze_blocks, model, pairs, pixels
     )
+    batches = eval_batches(source, trained.train.evaluation_batch_size)
     with pair_bar("evaluate", pairs) as bar:
-        ranks = evaluation.rank_model(model, batches, pairs, bar.update, shown)
+        ranks = evaluation.rank_model(
+            model, batches, pairs, bar.update, shown, first_block
+        )
     result = ranks.result(shown.name) | left_out(records)
     facts = {
         "trained_on": trained.data.dataset,
@@ -101,16 +122,25 @@ def on_data(
     dataset: str | None,
     data_dir: str | None,
     data_cache: str | None = None,
+    feature_cache: str | None = None,
 ) -> DataConfig:
     """A run's data config for other data, read by the preset of their kind.
 
-    Its prepared cache is of its own data, and not used for others.
+    Its caches are of its own data, and not used for others.
     """
     data = own
+    if data_dir and not _same_folder(data_dir, own.data_dir):
+        data = dataclasses.replace(
+            data,
+            data_cache="",
+            feature_cache="",
+            roll_features=False,
+            partial=own.partial and data_cache is not None,
+        )
     if data_cache is not None:
         data = dataclasses.replace(data, data_cache=data_cache)
-    elif data_dir and not _same_folder(data_dir, own.data_dir):
-        data = dataclasses.replace(data, data_cache="", partial=False)
+    if feature_cache is not None:
+        data = dataclasses.replace(data, feature_cache=feature_cache)
     if dataset and dataset != own.dataset:
         # A run on CVUSA keeps all rows, of which CVACT has twice too many.
         crop = load_preset(dataset).data.ground_crop

@@ -1,4 +1,4 @@
-"""Training pairs as what the fixed blocks of a run's network make of them."""
+"""Pairs as what the fixed blocks of a run's network make of them."""
 
 from __future__ import annotations
 
@@ -32,6 +32,35 @@ def first_block(feature_cache: str, freeze_blocks: int) -> int:
             " freeze_blocks=0; fix blocks, or give no feature_cache"
         )
     return freeze_blocks if feature_cache else 0
+
+
+def open_inputs(
+    data: DataConfig,
+    freeze_blocks: int,
+    model: keras.Model,
+    pairs: Sequence[Pair],
+    open_pixels: Callable[[], PairSource],
+) -> tuple[PairSource, int]:
+    """What a network reads of these pairs: images, or cached features.
+
+    Args:
+        data: the data set, its crop, and perhaps a `feature_cache`.
+        freeze_blocks: of the run; the model's blocks are fixed here.
+        model: holding the weights of the run.
+        pairs: in the order of the rows.
+        open_pixels: their images; called where they are needed.
+
+    Returns:
+        the source, and how many of the network's blocks are behind it.
+
+    Raises:
+        UserError: where features cannot be made or kept.
+    """
+    blocks = first_block(data.feature_cache, freeze_blocks)
+    if not blocks:
+        return open_pixels(), 0
+    model.freeze_blocks(blocks)
+    return open_features(data, model, pairs, open_pixels), blocks
 
 
 def open_features(

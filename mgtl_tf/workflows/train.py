@@ -24,7 +24,7 @@ from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.signals import save_signal, stop_signals
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.features import first_block, open_features
+from mgtl_tf.workflows.features import first_block, open_inputs
 from mgtl_tf.workflows.inputs import open_source, read_trainable
 from mgtl_tf.workflows.order import EpochOrder
 from mgtl_tf.workflows.resume import (
@@ -34,7 +34,7 @@ from mgtl_tf.workflows.resume import (
     restore,
 )
 from mgtl_tf.workflows.start import Start
-from mgtl_tf.workflows.validation import Validation, write_run_report
+from mgtl_tf.workflows.validation import open_validation, write_run_report
 
 
 def train(config: RunConfig, run_dir: Path | str) -> bool:
@@ -227,10 +227,9 @@ class _Training:
         )
         if not self.distribution.is_chief:
             self.distribution.wait()
-        if self.first_block:
-            source = open_features(self.data, self.model, pairs, pixels)
-        else:
-            source = pixels()
+        source, _ = open_inputs(
+            self.data, self.train.freeze_blocks, self.model, pairs, pixels
+        )
         if self.distribution.is_chief:
             self.distribution.wait()
         return source
@@ -239,14 +238,8 @@ class _Training:
         """The chief's evaluation of the validation split, if there is one."""
         if not self.dataset.validation or not self.distribution.is_chief:
             return None
-        source = open_source(
-            self.data,
-            self.image_size,
-            self.dataset.validation,
-            self.run_dir / "cache" / "validation",
-        )
-        validation = Validation(
-            self.dataset, source, self.train.evaluation_batch_size
+        validation = open_validation(
+            self.dataset, self.data, self.train, self.model, self.run_dir
         )
         return functools.partial(
             validation.shown, self.model, self.train.retrieval_pictures, show

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mgtl_tf.config import DataConfig, TrainConfig
 from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import ALIGNED
@@ -21,6 +22,7 @@ from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.logs import read_metrics
+from mgtl_tf.workflows.features import open_inputs
 from mgtl_tf.workflows.inputs import left_out, open_source, pair_bar
 
 
@@ -31,11 +33,22 @@ class Validation:
         dataset: whose validation pairs are the queries.
         source: their pixels.
         batch_size: images a step.
+        inputs: what the model reads of them; by default their pixels.
+        first_block: N: the inputs are what its first N blocks gave.
     """
 
-    def __init__(self, dataset: Dataset, source: PairSource, batch_size: int):
+    def __init__(
+        self,
+        dataset: Dataset,
+        source: PairSource,
+        batch_size: int,
+        inputs: PairSource | None = None,
+        first_block: int = 0,
+    ):
         self.pairs = dataset.validation
         self.source = source
+        self._inputs = inputs or source
+        self._first_block = first_block
         self.images = aerial_images(self.pairs)
         self._left_out = left_out(dataset)
         self._batch_size = batch_size
@@ -49,10 +62,10 @@ class Validation:
             UserError: for an image that cannot be read, or descriptors that
                 are not finite.
         """
-        batches = eval_batches(self.source, self._batch_size)
+        batches = eval_batches(self._inputs, self._batch_size)
         with pair_bar("evaluate", self.pairs) as bar:
             ground, satellite = evaluation.embed(
-                model, batches, bar.update, self.pairs
+                model, batches, bar.update, self.pairs, self._first_block
             )
         ranks = evaluation.rank_pairs(
             ground,
@@ -91,6 +104,37 @@ class Validation:
         return self.result(ranks)
 
 
+def open_validation(
+    dataset: Dataset,
+    data: DataConfig,
+    train: TrainConfig,
+    model: keras.Model,
+    run_dir: Path,
+) -> Validation:
+    """A run's validation, of images or of the run's cached features.
+
+    Args:
+        dataset: whose validation pairs are the queries, at least one.
+        data, train: of the run.
+        model: of the run; the blocks that it fixes are fixed here.
+        run_dir: whose cache/validation holds decoded images, where no other
+            folder does.
+
+    Raises:
+        UserError: for an image that cannot be read, or a cache that cannot
+            be written.
+    """
+    pairs = dataset.validation
+    cache = run_dir / "cache" / "validation"
+    pixels = open_source(data, model.config.image_size, pairs, cache)
+    inputs, first_block = open_inputs(
+        data, train.freeze_blocks, model, pairs, lambda: pixels
+    )
+    return Validation(
+        dataset, pixels, train.evaluation_batch_size, inputs, first_block
+    )
+
+
 def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     """Writes `report/report.html` about the best checkpoint of a run.
 
@@ -108,10 +152,9 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     config, model = load_model(run_dir, "best")
     retrieval = None
     if pairs := dataset.validation:
-        size, cache = config.model.image_size, run_dir / "cache" / "validation"
-        source = open_source(config.data, size, pairs, cache)
-        batch_size = config.train.evaluation_batch_size
-        validation = Validation(dataset, source, batch_size)
+        validation = open_validation(
+            dataset, config.data, config.train, model, run_dir
+        )
         ranks, ground, satellite = validation.measure(model)
         retrieval = Retrieval(
             pairs,

@@ -6,12 +6,16 @@ import tensorflow as tf
 
 from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.datasets.decoded_cache import features
+from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.models.backbones import backbone_digest
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import train as workflow
+from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.train import train
 from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
+
+RANKS = "evaluation-cvusa-train-ranks.npz"
 
 
 @pytest.fixture(autouse=True)
@@ -78,6 +82,12 @@ def test_training_from_the_cache_is_training_from_the_images(
     monkeypatch.setattr(features, "_write", unexpected)
     other = cached.replace(gamma=5.0, max_steps=1)
     assert train(other, tmp_path / "other")
+    for run in ("images", "cached"):
+        evaluate_run(tmp_path / run, split="train", checkpoint="last")
+    ranks = [
+        read_ranks(tmp_path / run / RANKS, "") for run in ("images", "cached")
+    ]
+    np.testing.assert_array_equal(*(r.forth.place for r in ranks))
     (tmp_path / "features").rename(tmp_path / "moved")
     moved = cached.replace(feature_cache=str(tmp_path / "moved"))
     assert train(moved, tmp_path / "cached")
