@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from mgtl_tf.layers.bilinear_resize import BilinearResize
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
+from mgtl_tf.layers.feature_transport import FeatureTransport
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
@@ -17,6 +19,7 @@ from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
+from mgtl_tf.layers.net_vlad import NetVLAD
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
 from mgtl_tf.layers.residual_unit import ResidualUnit
@@ -94,6 +97,15 @@ TABLE = [
     ),
     (SpatialMaps, {"maps": 3}, [MAP], (3, 8)),
     (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
+    (NetVLAD, {"clusters": 3}, [MAP], (24,)),
+    (BilinearResize, {"size": (3, 9)}, [MAP], (3, 9, 8)),
+    (
+        BilinearResize,
+        {"size": (8, 2), "half_pixel_centres": False},
+        [MAP],
+        (8, 2, 8),
+    ),
+    (FeatureTransport, {"rounds": 3, "sharpness": 2.0}, [MAP], MAP),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
 every_layer = pytest.mark.parametrize(
