@@ -133,6 +133,7 @@ class JaxTraining:
             negatives,
             train.generative_weight,
             train.stop_gradient_targets,
+            self.model.retrieval_loss,
             gamma=train.gamma,
         )
 

@@ -28,7 +28,9 @@ class CrossViewModel(keras.Model):
 
     A subclass names its `system`, builds its layers and has `_forward`: from
     images of a view to its descriptors, and the lists of tokens and of
-    generated knowledge that Eq. 8 compares, both empty without CMI.
+    generated knowledge that Eq. 8 compares, both empty without CMI. One that
+    is not trained with the config's loss has a `retrieval_loss` of its own,
+    and its `loss_name`.
 
     Where both views have a VGG-16 (`backbones`), its first blocks can be
     fixed, and every call takes what they gave in place of images.
@@ -52,6 +54,8 @@ class CrossViewModel(keras.Model):
     """
 
     system = "mgtl"
+    loss_name = ""
+    """What a `retrieval_loss` of its own is logged as; empty: the config's."""
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
         own = {k: kwargs.pop(k) for k in _OF_KERAS if k in kwargs}
@@ -136,7 +140,33 @@ class CrossViewModel(keras.Model):
         training=True,
     ):
         """Eq. 9 of a batch `x` and the model's outputs `y_pred`."""
-        return losses.total_loss(y_pred, x.get("negatives"))
+        return losses.total_loss(
+            y_pred, x.get("negatives"), retrieval_loss=self.retrieval_loss
+        )
+
+    def retrieval_loss(
+        self,
+        ground,
+        satellite,
+        negatives=None,
+        default=losses.soft_margin_triplet_loss,
+        **options,
+    ):
+        """What is minimised of a batch's descriptors; by default the config's.
+
+        Train step, gradient caching and `fit` all take it from here. With
+        micro-batches or replicas only some rows of the descriptors have
+        gradients, so it must be a sum over rows or pairs of rows.
+
+        Args:
+            ground, satellite: descriptors [B, D] of the whole batch.
+            negatives: bool [B, B], True where a pair may be a negative.
+            default: the config's loss, called with these and `options`.
+
+        Returns:
+            float32 scalar.
+        """
+        return default(ground, satellite, negatives=negatives, **options)
 
     def compute_output_spec(self, *args, **kwargs):
         """Traces `call`: descriptors are float32 under every policy."""

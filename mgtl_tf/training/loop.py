@@ -24,7 +24,7 @@ from mgtl_tf.training.meter import Meter, duration_text, seconds_left
 from mgtl_tf.training.optimizers import learning_rate
 from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.progress import Progress
-from mgtl_tf.training.step import LOSS_NAMES, TrainStep
+from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 
 Batches = Callable[[Progress], Iterable[dict[str, Any]]]
@@ -252,7 +252,8 @@ class TrainingLoop:
 
 def _bar_figures(values: dict[str, float]) -> dict[str, str]:
     """What the progress bar shows of a "train" record."""
-    retrieval = [name for name in LOSS_NAMES.values() if name in values]
+    names = [name for name in values if name.endswith("_loss")]
+    retrieval = [name for name in names if name != "generative_loss"]
     return {
         "loss": f"{values['loss']:.4f}",
         **{n.removesuffix("_loss"): f"{values[n]:.4f}" for n in retrieval},

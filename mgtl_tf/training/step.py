@@ -65,7 +65,8 @@ class TrainStep:
 
     Output:
         scalars, float32, of the global batch: "loss", its parts
-        "triplet_loss" (or "info_nce_loss") and "generative_loss", and
+        "triplet_loss" (or "info_nce_loss", or the model's `loss_name`) and
+        "generative_loss", and
         "positive_distance" and "negative_distance", the mean squared
         distances (0..4) of positive and of negative pairs.
     """
@@ -82,7 +83,10 @@ class TrainStep:
         self.optimizer = optimizer
         self.config = config
         self._start = {"first_block": first_block} if first_block else {}
-        self._retrieval_loss = retrieval_loss(config)
+        self._retrieval_loss = functools.partial(
+            model.retrieval_loss, default=retrieval_loss(config)
+        )
+        self._loss_name = model.loss_name or LOSS_NAMES[config.loss]
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
         with self.distribution.scope():
@@ -208,7 +212,7 @@ class TrainStep:
         negative = ops.cast(negatives, "float32")
         return {
             "loss": retrieval + self.config.generative_weight * generative,
-            LOSS_NAMES[self.config.loss]: retrieval,
+            self._loss_name: retrieval,
             "positive_distance": ops.mean(ops.diagonal(distances)),
             "negative_distance": ops.sum(distances * negative)
             / ops.maximum(ops.sum(negative), 1.0),

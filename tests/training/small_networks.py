@@ -32,6 +32,8 @@ class OneLayer(keras.Model):
     Convolution, dropout, statistics of batches, generated knowledge.
     """
 
+    loss_name = ""
+
     def __init__(self, dropout=0.0, normalized=False):
         super().__init__(name="one_layer")
         self.convolutions = [layers.Conv2D(8, 3, 2, "same") for _ in VIEWS]
@@ -47,6 +49,10 @@ class OneLayer(keras.Model):
         if self.normalized:
             self.normalization.build((None, None, None, 8))
         self.generate.build((None, None, 8))
+
+    def retrieval_loss(self, ground, satellite, negatives, default):
+        """The config's."""
+        return default(ground, satellite, negatives=negatives)
 
     def call(self, views, training=False):
         outputs, tokens = {}, {}
@@ -87,9 +93,9 @@ def make_step(build, distribution=None, batch_size=4, **fields):
     return TrainStep(model, optimizer, config, distribution)
 
 
-def one_layer(**options):
+def one_layer(kind=OneLayer, **options):
     """Builds a `OneLayer`."""
-    model = OneLayer(**options)
+    model = kind(**options)
     model.build()
     return model
 

@@ -1,11 +1,15 @@
 """One train step: the sum of its parts, the true gradient, a falling loss."""
 
+import functools
+
 import numpy as np
 import pytest
+from keras import ops
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.step import LOSS_NAMES, retrieval_loss
 from tests.training.small_networks import (
+    OneLayer,
     Restarted,
     batch,
     make_step,
@@ -119,3 +123,26 @@ def test_the_settings_reach_the_loss(settings, negatives, value):
     loss = retrieval_loss(config)(EYE, EYE, negatives=negatives)
     assert float(loss) == pytest.approx(value, rel=1e-4)
     assert LOSS_NAMES[config.loss] == f"{config.loss}_loss"
+
+
+class Regression(OneLayer):
+    """Positives only: the mean squared distance of true pairs."""
+
+    loss_name = "regression_loss"
+
+    def retrieval_loss(self, ground, satellite, negatives, default):
+        return ops.mean(ops.sum(ops.square(ground - satellite), axis=-1))
+
+
+def test_a_networks_own_loss_is_minimised_whole_and_in_pieces():
+    found = []
+    for pieces in (0, 2):
+        build = functools.partial(one_layer, kind=Regression)
+        step = make_step(build, generative_weight=0.0, micro_batch=pieces)
+        values = {k: float(v) for k, v in step(batch(), 1e-3).items()}
+        assert "triplet_loss" not in values
+        assert values["loss"] == values["regression_loss"]
+        assert values["loss"] == pytest.approx(values["positive_distance"])
+        found.append([w.numpy() for w in step.model.trainable_variables])
+    for whole, parts in zip(*found, strict=True):
+        np.testing.assert_allclose(parts, whole, atol=2e-5)
