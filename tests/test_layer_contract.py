@@ -25,6 +25,7 @@ from mgtl_tf.layers.positional_encoding import PositionalEncoding
 from mgtl_tf.layers.residual_unit import ResidualUnit
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.vgg16 import VGG16Features
 from tests.processor import needs_bfloat16
 
@@ -96,6 +97,12 @@ TABLE = [
         TOKENS,
     ),
     (SpatialMaps, {"maps": 3}, [MAP], (3, 8)),
+    (
+        StridedPyramid,
+        {"depth": 4, "width_multiplier": 1 / 32},
+        [IMAGE],
+        (5 * 6 * 4 + 3 * 3 * 8 + 2 * 2 * 16,),
+    ),
     (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
     (NetVLAD, {"clusters": 3}, [MAP], (24,)),
     (BilinearResize, {"size": (3, 9)}, [MAP], (3, 9, 8)),

@@ -8,5 +8,6 @@ replace a few of them.
 
 from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.model import SYSTEMS, ModelConfig
+from mgtl_tf.config.peers import RegmiConfig
 from mgtl_tf.config.run import RunConfig, StartRecord
 from mgtl_tf.config.train import TrainConfig

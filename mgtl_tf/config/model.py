@@ -65,7 +65,7 @@ class ModelConfig:
         above=0,
     )
     width_multiplier: float = setting(
-        1.0, "scales the channels of every VGG-16 convolution", above=0
+        1.0, "scales the channels of every convolution of a trunk", above=0
     )
     poolings: int = setting(
         5,
@@ -121,7 +121,7 @@ class ModelConfig:
             )
 
 
-def _published(name: str, default: Any) -> Any:
+def published(name: str, default: Any) -> Any:
     """A field of ModelConfig with another system's default."""
     metadata = ModelConfig.__dataclass_fields__[name].metadata
     return field(default=default, metadata=metadata)
@@ -133,7 +133,7 @@ class SAFAConfig(ModelConfig):
 
     model_class: ClassVar[str] = "mgtl_tf.models.safa.SpatialAwareAggregation"
 
-    system: str = _published("system", "safa")
+    system: str = published("system", "safa")
     attention_maps: int = setting(
         8, "safa: spatial maps, each of which gives one C-vector", above=0
     )
@@ -145,11 +145,11 @@ class L2LTRConfig(ModelConfig):
 
     model_class: ClassVar[str] = "mgtl_tf.models.l2ltr.LayerToLayerTransformer"
 
-    system: str = _published("system", "l2ltr")
-    image_size: tuple[int, int] = _published("image_size", (128, 512))
-    channels: int = _published("channels", 768)
-    heads: int = _published("heads", 12)
-    backbone_dropout: float = _published("backbone_dropout", 0.1)
+    system: str = published("system", "l2ltr")
+    image_size: tuple[int, int] = published("image_size", (128, 512))
+    channels: int = published("channels", 768)
+    heads: int = published("heads", 12)
+    backbone_dropout: float = published("backbone_dropout", 0.1)
     vit_blocks: int = setting(
         12, "l2ltr: transformer blocks of each view", above=0
     )
@@ -166,9 +166,9 @@ class LinearProbeConfig(ModelConfig):
 
     model_class: ClassVar[str] = "mgtl_tf.models.linear_probe.LinearProbe"
 
-    system: str = _published("system", "linear_probe")
-    channels: int = _published("channels", 48)
-    backbone_dropout: float = _published("backbone_dropout", 0.5)
+    system: str = published("system", "linear_probe")
+    channels: int = published("channels", 48)
+    backbone_dropout: float = published("backbone_dropout", 0.5)
     blocks: int = setting(
         4,
         "linear_probe: how many of VGG-16's five blocks it has; its dropout"

@@ -7,6 +7,7 @@ import itertools
 import keras
 from keras import ops
 
+from mgtl_tf.layers.color_scaling import bgr_less
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
@@ -138,7 +139,9 @@ class VGG16Features(ConfiguredLayer):
         self.frozen_blocks = blocks
 
     def call(self, images, training=None, first_block=0, last_block=None):
-        features = images if first_block else self._scaled(images)
+        features = images
+        if not first_block:
+            features = bgr_less(images, CAFFE_MEANS_BGR, self.compute_dtype)
         blocks = self._blocks()
         for number in range(first_block, last_block or self.blocks):
             block, fixed = blocks[number], number < self.frozen_blocks
@@ -156,12 +159,6 @@ class VGG16Features(ConfiguredLayer):
         """The stages, block by block; names begin with `blockN_`."""
         groups = itertools.groupby(self.stages, lambda s: s.name.split("_")[0])
         return [list(stages) for _, stages in groups]
-
-    def _scaled(self, images):
-        # In float32: bfloat16 resolves 0..255 only to whole grey levels.
-        bgr = ops.flip(ops.cast(images, "float32"), axis=-1)
-        means = ops.convert_to_tensor(CAFFE_MEANS_BGR, "float32")
-        return ops.cast(bgr - means, self.compute_dtype)
 
     def block_shape(self, input_shape, blocks):
         """The shape that the first blocks make of images [B, H, W, 3]."""

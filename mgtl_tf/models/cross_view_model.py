@@ -70,8 +70,14 @@ class CrossViewModel(keras.Model):
         """Starts both branches from VGG-16's weights; see load_vgg16.
 
         Raises:
-            UserError: where they cannot be read or do not fit.
+            UserError: where they cannot be read or do not fit, or for a
+                system without VGG-16.
         """
+        if source != "none" and not self.backbones:
+            raise UserError(
+                f"backbone_weights={source}: {self.config.system} has no"
+                " VGG-16; give backbone_weights=none"
+            )
         load_vgg16(self.backbones, source)
 
     @property

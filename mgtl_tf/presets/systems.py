@@ -50,6 +50,17 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "backbone_weights": "none",
         },
     },
+    "regmi": {
+        # "Regmi two-stream baseline (no GAN), small": five of the eight
+        # convolutions, as many as images of 32 x 160 have room for.
+        "procedural": {
+            "strided_blocks": 5,
+            "width_multiplier": 0.25,
+            "descriptor_size": 256,
+        },
+        # Regmi and Shah 2019: Adam 1e-5, from scratch, up to 100 epochs.
+        "": {"batch_size": 30, "epochs": 100, "backbone_weights": "none"},
+    },
 }
 
 

@@ -36,6 +36,14 @@ TABLE = {
     ),
     # The system's blocks are of 4 channels to 32; two poolings leave 10.
     "linear_probe": ({"poolings": 2, "channels": 12, "heads": 3}, 120),
+    "regmi": (
+        {
+            "strided_blocks": 4,
+            "backbone_normalization": "batch",
+            "descriptor_size": 10,
+        },
+        10,
+    ),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 

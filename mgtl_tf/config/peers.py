@@ -1,0 +1,33 @@
+"""The settings of the peers of Table 1, each as its authors published it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
+from mgtl_tf.config.settings import setting
+
+
+@dataclass(frozen=True)
+class RegmiConfig(ModelConfig):
+    """Regmi and Shah (2019): their two-stream baseline, without synthesis."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.regmi.TwoStreamBaseline"
+
+    system: str = published("system", "regmi")
+    image_size: tuple[int, int] = published("image_size", (224, 1232))
+    backbone_dropout: float = published("backbone_dropout", 0.5)
+    strided_blocks: int = setting(
+        8,
+        "regmi: strided convolutions of a view, the last three of which are"
+        " compared",
+        least=3,
+        below=9,
+    )
+    descriptor_size: int = setting(
+        1000, "regmi, vo, workman: numbers of a descriptor", above=0
+    )
+
+
+SYSTEMS |= {"regmi": RegmiConfig}

@@ -1,0 +1,35 @@
+"""Parameters of the peers as their authors' networks have them.
+
+Sums by hand from the shapes of their layers: moving statistics and random
+states are not counted.
+"""
+
+import math
+
+import keras
+import pytest
+
+from mgtl_tf import models
+from mgtl_tf.config import ModelConfig
+
+# system: parameters, images of either view [H, W], D
+PUBLISHED = {
+    "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_parameters_and_descriptors(name):
+    count, ground, satellite, dimension = PUBLISHED[name]
+    config = ModelConfig(system=name)
+    assert config.image_size == ground
+    shapes = {"ground": (None, *ground, 3), "satellite": (None, *satellite, 3)}
+    # No weight is made: they have shapes, and no values.
+    with keras.StatelessScope(initialize_variables=False):
+        model = models._model_class(type(config))(config)
+        model.build(shapes)
+        found = model.compute_output_shape(shapes)
+    weights = [w for w in model.weights if w.trainable]
+    assert sum(math.prod(w.shape) for w in weights) == count
+    for view in shapes:
+        assert found[view] == (None, dimension)
