@@ -19,7 +19,7 @@ from absl import flags
 
 from experiments.flags import define_also, define_shared, run_program
 from mgtl_tf.config import DATASETS
-from mgtl_tf.datasets.protocols import DEGREES
+from mgtl_tf.datasets.protocols import DEGREES, KNOWLEDGE
 from mgtl_tf.utils.tf_setup import load_tensorflow
 
 PROGRAM_FLAGS = [
@@ -61,6 +61,14 @@ PROGRAM_FLAGS = [
     ),
     flags.DEFINE_integer(
         "protocol_seed", 0, "decides the random azimuths, each by its pair's id"
+    ),
+    flags.DEFINE_enum(
+        "knowledge",
+        "",
+        ["", *KNOWLEDGE],
+        "mgtl only, an experiment: attention reads the other view's true tokens"
+        " (true; no gallery could be built so), or what was generated of"
+        " another pair (shuffled), in place of what the model generates",
     ),
     flags.DEFINE_float(
         "hit_metres",

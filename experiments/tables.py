@@ -17,7 +17,7 @@ from typing import Any
 from absl import flags
 
 from experiments.flags import define_also, define_parsed, run_program
-from mgtl_tf.reproduction.benchmark import BENCHMARKS
+from mgtl_tf.reproduction.benchmarks import BENCHMARKS
 from mgtl_tf.reproduction.rows import TABLES
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
 from mgtl_tf.utils.tf_setup import load_tensorflow
@@ -51,10 +51,18 @@ _STUDY_FLAGS = [
         "what is trained and measured on; procedural is a synthetic world",
     ),
     flags.DEFINE_enum(
-        "size",
-        "small",
-        ["small", "full"],
-        "procedural only: small for two cores, full for a GPU",
+        "benchmark",
+        "v2",
+        list(BENCHMARKS),
+        "procedural only: v2 trains the paper's network from --backbone_weights"
+        " on smaller images; v1-small small networks from random weights;"
+        " v1-full is for a GPU",
+    ),
+    flags.DEFINE_string(
+        "backbone_weights",
+        "",
+        "start of VGG-16 in every run: imagenet (downloaded by Keras) or a"
+        " file; default: the benchmark's, or the data set's preset",
     ),
     flags.DEFINE_string("data_dir", "", "folder of CVUSA or CVACT"),
     define_parsed(
@@ -80,8 +88,25 @@ _STUDY_FLAGS = [
     flags.DEFINE_bool(
         "controls",
         False,
-        "procedural only: the control rows as well, and all rows measured"
-        " among more distractors",
+        "procedural only: the control rows as well",
+    ),
+    flags.DEFINE_bool(
+        "conditions",
+        False,
+        "procedural only: measure the tables' rows again, among more"
+        " distractors and under the benchmark's other conditions",
+    ),
+    flags.DEFINE_bool(
+        "warm",
+        False,
+        "v2 only: Table 2w as well, whose rows start from the trained VGG-16"
+        " of Table 2's first",
+    ),
+    flags.DEFINE_bool(
+        "search",
+        False,
+        "v2 only: also train the tables' rows with every learning rate of the"
+        " search, on a synthetic world of its own",
     ),
     define_also(),
 ]
@@ -157,7 +182,14 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
 
-    names = ("controls", "any_code", "also")
+    names = (
+        "controls",
+        "conditions",
+        "warm",
+        "search",
+        "any_code",
+        "also",
+    )
     asked = {name: given[name] for name in names}
     seeds = given["seeds"] or study.seeds
     request = tables.TablesRequest(
@@ -176,11 +208,11 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
 
 
 def _study(given: dict[str, Any]) -> Study:
-    budget = {name: given[name] for name in ("max_steps", "epochs")}
-    common = {name: n for name, n in budget.items() if n is not None}
+    names = ("max_steps", "epochs", "backbone_weights")
+    common = {name: given[name] for name in names if given[name]}
     studies, dataset = Path(given["studies_dir"]), given["dataset"]
     if dataset == "procedural":
-        return benchmark_study(BENCHMARKS[given["size"]], studies, common)
+        return benchmark_study(BENCHMARKS[given["benchmark"]], studies, common)
     if not given["data_dir"] and set(given["table"]) != {3}:
         raise flags.IllegalFlagValueError(
             f"--data_dir is missing: name the folder of {dataset}"
@@ -191,11 +223,13 @@ def _study(given: dict[str, Any]) -> Study:
 def _command(given: dict[str, Any]) -> str:
     """What makes the same figures anywhere: no folder, no number of workers."""
     dataset, texts = given["dataset"], []
-    unused = "data_dir" if dataset == "procedural" else "size"
+    unused = "data_dir" if dataset == "procedural" else "benchmark"
     for name in (flag.name for flag in _STUDY_FLAGS if flag.name != unused):
         value = dataset.upper() if name == "data_dir" else given[name]
         if name == "also":
             value = ",".join(f"{kind}:{kind.upper()}" for kind, _ in value)
+        if name == "backbone_weights" and value:
+            value = Path(value).name
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         if value:

@@ -32,6 +32,9 @@ DEGREES = {
 }
 """Protocol to the field of view of its panoramas, in degrees."""
 
+KNOWLEDGE = ("true", "shuffled")
+"""What attention can read for an experiment; `analysis.knowledge` says how."""
+
 HIT_METRES = {"cvact_test": 5.0}
 """Data sets whose authors count any answer near enough as right (R24)."""
 
@@ -51,6 +54,8 @@ class Protocol:
         hit_metres: 0: only a query's own pair is right; otherwise any answer
             that lies within so many metres of the query (CVACT_test: 5).
         transfer: "A to B" where a model of data set A is evaluated on B.
+        knowledge: what attention reads in place of what the model generates;
+            one of `KNOWLEDGE`; empty: the model itself is evaluated.
 
     Raises:
         UserError: for a value that is refused.
@@ -60,6 +65,7 @@ class Protocol:
     seed: int = 0
     hit_metres: float = 0.0
     transfer: str = ""
+    knowledge: str = ""
 
     def __post_init__(self) -> None:
         if self.kind not in DEGREES:
@@ -83,6 +89,8 @@ class Protocol:
             parts.append(f"right within {self.hit_metres:g} m")
         if self.transfer:
             parts.append(f"cross-data-set {self.transfer}")
+        if self.knowledge:
+            parts.append(f"{self.knowledge} knowledge")
         return ", ".join(parts)
 
     @property
@@ -91,6 +99,8 @@ class Protocol:
         parts = [] if self.kind == "aligned" else [self.kind, f"{self.seed}"]
         if self.hit_metres:
             parts.append(f"within_{self.hit_metres:g}m")
+        if self.knowledge:
+            parts.append(f"{self.knowledge}_knowledge")
         return "".join(f"-{part}" for part in parts)
 
 

@@ -35,6 +35,7 @@ def embed(
     progress: Callable[[int], Any] | None = None,
     pairs: Sequence[Pair] | None = None,
     first_block: int = 0,
+    encode: Callable[..., tuple[Any, Any]] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Descriptors of all pairs, each view by its own encoder (R12).
 
@@ -49,6 +50,8 @@ def embed(
             where they are given.
         first_block: N: the batches hold what the model's first N blocks of
             VGG-16 gave.
+        encode: in place of the model's encoders: images or features of both
+            views, and `first_block`, to both descriptors.
 
     Returns:
         ground and satellite descriptors, float32 [N, D] each.
@@ -58,7 +61,7 @@ def embed(
             that is not finite, naming the pair.
         ValueError: where there is no batch, or `pairs` are others.
     """
-    encode = _encoder(model)
+    compiled = _compiled(encode) if encode else _encoder(model)
     start = {"first_block": first_block} if first_block else {}
     if not len(batches):
         raise ValueError("there is no batch to embed")
@@ -66,7 +69,7 @@ def embed(
     count = 0
     for batch in raising_user_errors(batches):
         valid = np.asarray(batch["valid"])
-        parts = encode(batch["ground"], batch["satellite"], **start)
+        parts = compiled(batch["ground"], batch["satellite"], **start)
         if not found:
             # Parts that are joined in the end would take the memory twice;
             # pages that are never filled cost nothing.
@@ -183,17 +186,20 @@ def rank_model(
     progress: Callable[[int], Any] | None = None,
     protocol: Protocol = ALIGNED,
     first_block: int = 0,
+    encode: Callable[..., tuple[Any, Any]] | None = None,
 ) -> Ranks:
     """`embed`, then `rank_pairs` with the positions of the pairs.
 
     Args:
-        model, batches, pairs, progress, first_block: as of `embed`.
+        model, batches, pairs, progress, first_block, encode: as of `embed`.
         protocol: as of `rank_pairs`; the batches must follow it already.
 
     Raises:
         UserError, ValueError: as `embed`.
     """
-    ground, satellite = embed(model, batches, progress, pairs, first_block)
+    ground, satellite = embed(
+        model, batches, progress, pairs, first_block, encode
+    )
     return rank_pairs(
         ground,
         satellite,
@@ -275,19 +281,25 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         # Weak, or the function would keep its own dictionary key alive.
         reference = weakref.ref(model)
 
-        @tf.function
         def encode(ground, satellite, **start):
             alive = reference()
-            # Batches are uint8; systems compute in floating point.
-            ground, satellite = (
-                tf.cast(view, tf.float32) for view in (ground, satellite)
-            )
             ground = alive.encode_ground(ground, **start)
-            satellite = alive.encode_satellite(satellite, **start)
-            return tf.cast(ground, tf.float32), tf.cast(satellite, tf.float32)
+            return ground, alive.encode_satellite(satellite, **start)
 
-        _ENCODERS[model] = encode
+        _ENCODERS[model] = _compiled(encode)
     return _ENCODERS[model]
+
+
+def _compiled(
+    encode: Callable[..., tuple[Any, Any]],
+) -> tf.types.experimental.PolymorphicFunction:
+    @tf.function
+    def compiled(ground, satellite, **start):
+        # Batches are uint8; systems compute in floating point.
+        views = (tf.cast(view, tf.float32) for view in (ground, satellite))
+        return [tf.cast(d, tf.float32) for d in encode(*views, **start)]
+
+    return compiled
 
 
 def _cells(values: dict[str, float | int]) -> dict[str, str]:

@@ -15,10 +15,15 @@ from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.training.logs import read_metrics
 
-CONTROLS, DISTRACTORS = 0, -1
+CONTROLS, CONDITION, WARM, SEARCH = 0, -1, -2, -3
 """Numbers of the tables that the paper does not have."""
 
-_HEADINGS = {CONTROLS: "Controls", DISTRACTORS: "Distractors"}
+_HEADINGS = {
+    CONTROLS: "Controls",
+    CONDITION: "Distractors",
+    WARM: "Table 2w",
+    SEARCH: "Search",
+}
 
 
 @dataclass(frozen=True)
@@ -98,12 +103,14 @@ class Table:
     """Rows, and what the caption must say.
 
     Attributes:
-        number: 1 to 4 of the paper, `CONTROLS` or `DISTRACTORS`.
+        number: 1 to 4 of the paper, or one of its own
+            above.
         rows: ours, in the order of the table.
         measured_on: the data that recall is of.
         synthetic: whether those are of a synthetic world.
         seeds: of every row.
         notes: further lines below the table.
+        name: its heading, where that of its number is not meant.
 
     Raises:
         ValueError: for rows that were measured on several galleries.
@@ -115,6 +122,7 @@ class Table:
     synthetic: bool = True
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    name: str = ""
 
     def __post_init__(self) -> None:
         further = {(f.places, f.gallery) for f in self._further}
@@ -154,7 +162,8 @@ class Table:
     @property
     def heading(self) -> str:
         """Such as "Table 2", or "Controls"."""
-        return _HEADINGS.get(self.number, f"Table {self.number}")
+        own = _HEADINGS.get(self.number, f"Table {self.number}")
+        return self.name or own
 
     @property
     def file_name(self) -> str:

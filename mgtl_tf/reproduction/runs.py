@@ -14,8 +14,15 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
 # Where things lie and how often they are shown decides no weight.
-_FREE = ("data_dir", "data_cache", "cache", "log_every", "retrieval_pictures")
-_FOLDERS = ("data_dir: ", "data_cache: ")
+_FREE = (
+    "data_dir",
+    "data_cache",
+    "feature_cache",
+    "cache",
+    "log_every",
+    "retrieval_pictures",
+)
+_FOLDERS = ("data_dir: ", "data_cache: ", "feature_cache: ")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
-from mgtl_tf.reproduction.benchmark import Benchmark
+from mgtl_tf.reproduction.benchmark import Benchmark, Condition, Settings
 from mgtl_tf.reproduction.rows import ROWS, Row
 from mgtl_tf.reproduction.runs import Run
 
@@ -46,6 +46,11 @@ class Study:
         return self.benchmark.seeds if self.benchmark else (0,)
 
     @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """Under which finished runs are measured again."""
+        return self.benchmark.conditions if self.benchmark else ()
+
+    @property
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
         return self.benchmark.settings if self.benchmark else {}
 
@@ -72,27 +77,57 @@ class Study:
         if size != common.model.image_size:
             name = f"{prepared.name}-{size[0]}x{size[1]}"
             prepared = prepared.with_name(name)
-        return config.replace(
-            seed=seed, data_dir=str(self.data_dir), data_cache=str(prepared)
-        )
+        paths = {"data_dir": self.data_dir, "data_cache": prepared}
+        if config.train.freeze_blocks:
+            paths["feature_cache"] = self.folder / "features"
+        if of := config.train.init_backbone:
+            paths["init_backbone"] = self._run_folder(of, seed)
+        texts = {name: str(path) for name, path in paths.items()}
+        return config.replace(seed=seed, **texts)
+
+    def _run_folder(self, key: str, seed: int) -> Path:
+        return self.folder / "runs" / f"{key}-seed{seed}"
 
     def runs(self, rows: Iterable[Row], seeds: Sequence[int]) -> list[Run]:
         """All runs, the first seed of every row before the second."""
-        listed, folder = list(rows), self.folder / "runs"
+        listed = list(rows)
         return [
-            Run(folder / f"{row.key}-seed{seed}", self.config(row, seed))
+            Run(self._run_folder(row.key, seed), self.config(row, seed))
             for seed in seeds
             for row in listed
         ]
 
     def control_rows(self) -> list[tuple[str, Row]]:
         """(title, row) of the controls, each with its original's settings."""
-        controls = self.benchmark.controls if self.benchmark else {}
+        return self._derived(self.benchmark.controls if self.benchmark else {})
+
+    def warm_rows(self) -> list[tuple[str, Row]]:
+        """(title, row) of Table 2w, each with its original's settings."""
+        return self._derived(self.benchmark.warm if self.benchmark else {})
+
+    def _derived(
+        self, named: Mapping[str, tuple[str, str, Settings]]
+    ) -> list[tuple[str, Row]]:
         rows = {row.key: row for table in ROWS.values() for _, row in table}
         found = []
-        for key, (title, of, changes) in controls.items():
+        for key, (title, of, changes) in named.items():
             inherited = {**rows[of].changes, **self._settings.get(of, {})}
             found.append((title, Row(key, {**inherited, **changes})))
+        return found
+
+    def search_runs(self, row: Row) -> list[tuple[float, Run]]:
+        """The benchmark's learning rates, each with the run that tries it."""
+        search = self.benchmark.search if self.benchmark else None
+        if search is None:
+            return []
+        elsewhere = self.on_world("search")
+        settings = {"max_steps": search.max_steps}
+        found = []
+        for rate in search.rates:
+            config = elsewhere.config(row, 0)
+            config = config.replace(learning_rate=rate, **settings)
+            folder = self.folder / "search" / f"{row.key}-{rate:g}"
+            found.append((rate, Run(folder, config)))
         return found
 
 

@@ -12,8 +12,10 @@ from mgtl_tf.reproduction.comparison import RESAMPLES, Difference
 from mgtl_tf.reproduction.further import further_cells, further_note
 from mgtl_tf.reproduction.paper import DATASETS, RECALLS, paper_rows
 from mgtl_tf.reproduction.results import (
+    CONDITION,
     CONTROLS,
-    DISTRACTORS,
+    SEARCH,
+    WARM,
     RowResult,
     Table,
 )
@@ -35,10 +37,11 @@ _COSTS = (
     " it, and its own Table 2 says 79.27M of the same model.",
 )
 _SYNTHETIC = (
-    "Ours are on a synthetic world, from random weights, with small networks:"
-    " they are not CVUSA or CVACT results, and only their order can be"
-    " compared with the paper's."
+    "Ours are on a synthetic world{}: they are not CVUSA or CVACT results, and"
+    " only their order can be compared with the paper's."
 )
+
+_NOT_COMPARED = (CONDITION, SEARCH)
 
 Cells = dict[str, str]
 
@@ -46,12 +49,13 @@ Cells = dict[str, str]
 def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
     """Row key to the key of the row that its r@1 is compared with.
 
-    Tables 1 and 2: our row before; Table 4 and the controls: w/ CMI at L = 6.
+    Tables 1, 2 and 2w: our row before; Table 4 and the controls: w/ CMI at
+    L = 6.
     """
     run = [row.key for row in rows if row.runs]
-    if number in (1, 2):
+    if number in (1, 2, WARM):
         return dict(zip(run[1:], run, strict=False))
-    if number in (3, DISTRACTORS) or "with_cmi" not in run:
+    if number in (3, CONDITION, SEARCH) or "with_cmi" not in run:
         return {}
     return {key: "with_cmi" for key in run if key != "with_cmi"}
 
@@ -104,7 +108,7 @@ def cells_of(table: Table) -> list[Cells]:
 def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
     cells = {"row": row.title if row else paper["title"]}
     cells |= {name: _recall(row, name) for name in RECALLS}
-    if table.number != DISTRACTORS:
+    if table.number not in _NOT_COMPARED:
         cells["Δ r@1"] = _difference(row.difference if row else None)
     if table.further:
         cells |= further_cells(table.further, row.runs if row else ())
@@ -190,7 +194,7 @@ def notes_of(table: Table) -> list[str]:
         "Per cent, ground to satellite; mean ± standard deviation over seeds"
         f" {seeds}; ties count against the model (R20)."
     ]
-    if table.number != DISTRACTORS:
+    if table.number not in _NOT_COMPARED:
         to_cmi = table.number in (CONTROLS, 4)
         other = "w/ CMI, L = 6" if to_cmi else "our row above"
         notes.append(
@@ -203,7 +207,8 @@ def notes_of(table: Table) -> list[str]:
     notes += [further_note(table.further)] if table.further else []
     notes += _pairs_seen(table.rows)
     notes += _backbones(table.rows)
-    notes += [_SYNTHETIC] if table.synthetic else []
+    if table.synthetic:
+        notes.append(_SYNTHETIC.format(_start(table.rows)))
     notes += [_NO_FLOPS] if table.number == 2 else []
     return [*notes, *table.notes]
 
@@ -238,6 +243,12 @@ def _backbones(rows: Sequence[RowResult]) -> list[str]:
         return [f"Digest of every backbone's weights: {found.popitem()[1]}."]
     listed = "; ".join(f"{title} {name}" for title, name in found.items())
     return [f"Digest of the backbone's weights: {listed}."]
+
+
+def _start(rows: Sequence[RowResult]) -> str:
+    """Says that no run was given weights, where that is so."""
+    given = any(run.backbone_digest for row in rows for run in row.runs)
+    return "" if given else ", from random weights"
 
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:

@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+from mgtl_tf.analysis.knowledge import ExchangedKnowledge
 from mgtl_tf.config import DataConfig
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import (
@@ -34,6 +35,7 @@ def evaluate_run(
     protocol: str = "aligned",
     protocol_seed: int = 0,
     hit_metres: float | None = None,
+    knowledge: str = "",
     data_cache: str | None = None,
     feature_cache: str | None = None,
     partial: bool | None = None,
@@ -55,6 +57,8 @@ def evaluate_run(
         protocol_seed: of its random azimuths.
         hit_metres: 0: only a query's own pair is right; otherwise any answer
             within so many metres; by default the data set's own rule.
+        knowledge: what attention reads, of `KNOWLEDGE`; empty: what the
+            model generates.
         data_cache: what experiments.prepare wrote of the data; by default
             the run's own, where its own data are meant.
         feature_cache: where the output of the run's fixed blocks is kept; by
@@ -78,7 +82,9 @@ def evaluate_run(
         protocol_seed,
         hit_metres,
         _transfer(trained.data.dataset, data.dataset),
+        knowledge,
     )
+    encode = ExchangedKnowledge(model, knowledge) if knowledge else None
     records = read_data(data)
     pairs = _pairs_of(records, data.data_dir, split)
     name = f"{data.dataset}-{split}{_elsewhere(trained.data, data)}"
@@ -98,7 +104,7 @@ def evaluate_run(
     batches = eval_batches(source, trained.train.evaluation_batch_size)
     with pair_bar("evaluate", pairs) as bar:
         ranks = evaluation.rank_model(
-            model, batches, pairs, bar.update, shown, first_block
+            model, batches, pairs, bar.update, shown, first_block, encode
         )
     result = ranks.result(shown.name) | left_out(records)
     facts = {

@@ -88,7 +88,11 @@ def finish(
         # A trainer that outlived a killed study still holds the lock.
         with locked_run(run.folder):
             run.sign(versions)
-    run_all([training_job(run) for run in missing], environments)
+    # Those that start from another run's backbone come after it.
+    later = [run for run in missing if run.config.train.init_backbone]
+    first = [run for run in missing if not run.config.train.init_backbone]
+    for group in (first, later):
+        run_all([training_job(run) for run in group], environments)
 
 
 def training_job(run: Run) -> Job:

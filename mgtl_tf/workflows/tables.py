@@ -17,6 +17,8 @@ from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key, recomputed
 from mgtl_tf.reproduction.results import (
     CONTROLS,
+    SEARCH,
+    WARM,
     RowResult,
     RunResult,
     Table,
@@ -30,11 +32,11 @@ from mgtl_tf.reproduction.tables import as_markdown, cells_of, draw_table
 from mgtl_tf.reproduction.versions import code_version
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
-from mgtl_tf.workflows.distractors import (
-    distractor_ranks,
-    distractor_table,
+from mgtl_tf.workflows.conditions import (
+    condition_ranks,
+    condition_table,
     is_measured,
-    measure_among_distractors,
+    measure_under_conditions,
 )
 from mgtl_tf.workflows.further_runs import (
     further_ranks,
@@ -54,8 +56,12 @@ class TablesRequest:
         study: whose runs they show.
         tables: numbers, 1 to 4.
         seeds: of every row.
-        controls: whether the benchmark's control rows are trained as well,
-            and all rows measured among more distractors.
+        controls: whether the benchmark's control rows are trained as well.
+        conditions: whether the tables' rows are measured again under the
+            benchmark's conditions, such as among more distractors.
+        warm: whether Table 2w's rows are, which need those of Table 2.
+        search: whether the rows of the tables are trained with every
+            learning rate of the benchmark's search.
         any_code: whether finished runs of other code are accepted.
         measure_cost: whether parameters, multiply-adds, time and memory of
             the rows at the paper's size are measured for Tables 2 and 3.
@@ -66,6 +72,9 @@ class TablesRequest:
     tables: tuple[int, ...]
     seeds: tuple[int, ...]
     controls: bool = False
+    conditions: bool = False
+    warm: bool = False
+    search: bool = False
     any_code: bool = False
     measure_cost: bool = True
     also: FurtherSets = ()
@@ -76,15 +85,40 @@ class TablesRequest:
         return self.study.control_rows() if self.controls else []
 
     @property
+    def warm_rows(self) -> list[tuple[str, Row]]:
+        """(title, row) of Table 2w; none unless they are asked for."""
+        return self.study.warm_rows() if self.warm else []
+
+    @property
     def rows(self) -> list[Row]:
         """All that is trained."""
-        controls = (row for _, row in self.control_rows)
-        return [*rows_of(self.tables), *controls]
+        further = [row for _, row in (*self.control_rows, *self.warm_rows)]
+        return [*rows_of(self.tables), *further]
 
     @property
     def runs(self) -> list[Run]:
-        """All runs, begun or not."""
+        """All runs of the rows, begun or not."""
         return self.study.runs(self.rows, self.seeds)
+
+    @property
+    def searched(self) -> list[tuple[str, Row, float, Run]]:
+        """Title, row, learning rate and run of the search; none unless asked.
+
+        Of the tables' rows, each once.
+        """
+        if not self.search:
+            return []
+        titles = {
+            row: title
+            for number in self.tables
+            for title, row in titled_rows(number, self.study.preset)
+            if number != 3
+        }
+        return [
+            (title, row, rate, run)
+            for row, title in titles.items()
+            for rate, run in self.study.search_runs(row)
+        ]
 
     @property
     def joint(self) -> JointPairs | None:
@@ -104,12 +138,19 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
         return
     joint = request.joint  # Read before anything is trained.
     study, environments = request.study, devices(workers)
-    world = study.benchmark.world if study.benchmark else None
+    benchmark = study.benchmark
+    if request.searched and benchmark and benchmark.search:
+        elsewhere = study.on_world("search")
+        searched = benchmark.search.world
+        versions = ready_data(elsewhere, request.rows, searched)
+        runs = [run for *_, run in request.searched]
+        finish(runs, versions, environments, request.any_code)
+    world = benchmark.world if benchmark else None
     versions = ready_data(study, request.rows, world)
     finish(request.runs, versions, environments, request.any_code)
-    if request.controls:
+    if request.conditions:
         trained = rows_of(request.tables)
-        measure_among_distractors(study, trained, request.seeds, environments)
+        measure_under_conditions(study, trained, request.seeds, environments)
     if joint:
         measure_on_further(
             study, request.runs, request.also, joint, environments
@@ -127,13 +168,19 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     study, joint = request.study, request.joint
     titled = {n: titled_rows(n, study.preset) for n in TABLES}
     shown = [_table(request, joint, n, titled[n]) for n in request.tables]
+    if warm := request.warm_rows:
+        shown.append(_table(request, joint, WARM, warm))
+    if request.searched:
+        shown.append(_search_table(request))
     if controls := request.control_rows:
         rows = [*titled[2], *controls]
         shown.append(_table(request, joint, CONTROLS, rows))
-        # A row of several tables has its title of Table 2.
-        titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
-        trained = [(titles[row.key], row) for row in rows_of(request.tables)]
-        if table := distractor_table(study, trained, request.seeds):
+    # A row of several tables has its title of Table 2.
+    titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
+    trained = [(titles[row.key], row) for row in rows_of(request.tables)]
+    for condition in study.conditions if request.conditions else ():
+        table = condition_table(study, condition, trained, request.seeds)
+        if table:
             shown.append(table)
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
@@ -154,7 +201,7 @@ def _table(
     for title, row in titled:
         runs = study.runs([row], request.seeds) if number != 3 else []
         done = [run for run in runs if run.is_trained]
-        ranks |= _ranks_of(row, done, joint)
+        ranks |= _ranks_of(study, row, done, joint)
         results = tuple(_result(run, joint) for run in done)
         rows.append(RowResult(row.key, title, results))
         if number in (2, 3) and request.measure_cost:
@@ -168,6 +215,22 @@ def _table(
     return recomputed(table, ranks)
 
 
+def _search_table(request: TablesRequest) -> Table:
+    """Every row at every learning rate, on the search's own world."""
+    rows, ranks = [], {}
+    for title, row, rate, run in request.searched:
+        key = f"{row.key}-{rate:g}"
+        results: tuple[RunResult, ...] = ()
+        if run.is_trained:
+            found = run_ranks(run)
+            results = (run_result(run, found),)
+            ranks[ranks_key(key, 0, found.gallery)] = found.forth.place
+        rows.append(RowResult(key, f"{title}, {rate:g}", results))
+    name = f"{request.study.folder.name}, the world of its search"
+    table = Table(SEARCH, tuple(rows), name, seeds=(0,))
+    return recomputed(table, ranks)
+
+
 def _result(run: Run, joint: JointPairs | None) -> RunResult:
     result = run_result(run, run_ranks(run))
     if joint is None:
@@ -176,14 +239,17 @@ def _result(run: Run, joint: JointPairs | None) -> RunResult:
 
 
 def _ranks_of(
-    row: Row, runs: Sequence[Run], joint: JointPairs | None
+    study: Study, row: Row, runs: Sequence[Run], joint: JointPairs | None
 ) -> dict[str, np.ndarray]:
     """Of a row's finished runs, on every gallery that they were measured on."""
     found = {}
     for run in runs:
         measured = [run_ranks(run)]
-        if is_measured(run):
-            measured.append(distractor_ranks(run))
+        measured += [
+            condition_ranks(run, condition)
+            for condition in study.conditions
+            if is_measured(run, condition)
+        ]
         if joint and (ranks := further_ranks(run, joint)):
             measured.append(ranks)
         for ranks in measured:
@@ -200,9 +266,15 @@ def study_ranks(request: TablesRequest) -> StudyRanks:
     """
     joint = request.joint
     found: dict[str, np.ndarray] = {}
+    for _, row, rate, run in request.searched:
+        if run.is_trained:
+            ranks = run_ranks(run)
+            key = ranks_key(f"{row.key}-{rate:g}", 0, ranks.gallery)
+            found[key] = ranks.forth.place
     for row in request.rows:
         runs = request.study.runs([row], request.seeds)
-        found |= _ranks_of(row, [r for r in runs if r.is_trained], joint)
+        done = [run for run in runs if run.is_trained]
+        found |= _ranks_of(request.study, row, done, joint)
     return found
 
 

@@ -17,8 +17,8 @@ from mgtl_tf.reproduction.publish import (
 )
 from mgtl_tf.reproduction.recomputing import ranks_key, recomputed
 from mgtl_tf.reproduction.results import (
+    CONDITION,
     CONTROLS,
-    DISTRACTORS,
     FurtherResult,
     RowResult,
     RunResult,
@@ -193,18 +193,18 @@ def test_the_page_is_made_of_the_json_alone(tmp_path):
     assert "### Reading\n\nWhat it means." in text
 
 
-@pytest.mark.parametrize("order", [[2, DISTRACTORS], [DISTRACTORS, 2]])
+@pytest.mark.parametrize("order", [[2, CONDITION], [CONDITION, 2]])
 def test_a_row_measured_on_two_galleries_keeps_both(tmp_path, order):
     """Among four times as many places it is half as often right."""
     larger = [row("with_cmi", "w/ CMI", 60, 62, places=800)]
-    rows = {2: ROWS, DISTRACTORS: larger}
+    rows = {2: ROWS, CONDITION: larger}
     _published(tmp_path, *(measured(number, rows[number]) for number in order))
     page = (tmp_path / "results.md").read_text()
     again = read_published(tmp_path / "results/small.json")
     by_number = {table.number: table for table in again.tables}
     for number, places, percent in (
         (2, 200, "61.00 ± 1.41"),
-        (DISTRACTORS, 800, "30.50 ± 0.71"),
+        (CONDITION, 800, "30.50 ± 0.71"),
     ):
         table = by_number[number]
         assert table.places == places

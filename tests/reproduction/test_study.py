@@ -13,7 +13,7 @@ import pytest
 from mgtl_tf.config import RunConfig
 from mgtl_tf.presets import load_preset
 from mgtl_tf.reproduction import launch
-from mgtl_tf.reproduction.benchmark import BENCHMARKS, SMALL
+from mgtl_tf.reproduction.benchmarks import BENCHMARKS, SMALL
 from mgtl_tf.reproduction.results import run_ranks, run_result
 from mgtl_tf.reproduction.rows import ROWS, VGG, WITH_CMI, rows_of
 from mgtl_tf.reproduction.study import benchmark_study, data_study
@@ -231,7 +231,7 @@ def test_the_command_gives_back_the_config(dataset):
     """Its flags laid over preset and system, by another reading of them."""
     for row in rows_of((1, 2, 4)):
         if dataset == "procedural":
-            study = benchmark_study(BENCHMARKS["full"], Path("s"), {})
+            study = benchmark_study(BENCHMARKS["v1-full"], Path("s"), {})
         else:
             study = data_study(dataset, Path("d"), Path("s"), {})
         config = study.config(row, 3)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import DataConfig, RunConfig
-from mgtl_tf.reproduction.benchmark import SMALL
+from mgtl_tf.reproduction.benchmark import Condition
+from mgtl_tf.reproduction.benchmarks import SMALL
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.publish import read_published
 from mgtl_tf.reproduction.study import benchmark_study, data_study
@@ -21,7 +22,7 @@ from mgtl_tf.retrieval.calibration.stored import (
 )
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows import distractors, further_runs, study_runs, tables
+from mgtl_tf.workflows import conditions, further_runs, study_runs, tables
 from mgtl_tf.workflows.further_sets import further_ranks_path, read_joint
 from mgtl_tf.workflows.pages import publish_demo
 from mgtl_tf.workflows.study_runs import plan
@@ -32,7 +33,16 @@ TINY = dataclasses.replace(
     SMALL,
     name="procedural-tiny",
     world=WorldSettings(seed=1, train_pairs=6, val_pairs=4),
-    distractor_world=WorldSettings(seed=3, train_pairs=0, val_pairs=8),
+    conditions=(
+        Condition(
+            "distractors",
+            "Distractors",
+            "elsewhere",
+            WorldSettings(seed=3, train_pairs=0, val_pairs=8),
+        ),
+        Condition("turned", "Turned", "turned", protocol="unknown_orientation"),
+        Condition("true", "Oracle", "a leak", knowledge="true"),
+    ),
     common={
         **SMALL.common,
         "image_size": (8, 16),
@@ -89,7 +99,7 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(study_runs, "training_command", lambda c: [c])
     monkeypatch.setattr(study_runs, "run_all", run_all)
-    monkeypatch.setattr(distractors, "run_all", _measure)
+    monkeypatch.setattr(conditions, "run_all", _measure)
     monkeypatch.setattr(further_runs, "run_all", _measure_also)
     return names
 
@@ -106,10 +116,20 @@ def _flag(job, name):
 def _measure(jobs, environments):
     """In place of experiments.evaluate: one place in four is found."""
     for job in jobs:
+        run_dir = _flag(job, "run_dir")
+        stem = str(run_dir / "evaluation-procedural-validation")
+        if str(_flag(job, "protocol")) != "aligned":
+            path = Path(f"{stem}-unknown_orientation-0-ranks.npz")
+            fake_trainer.write_ranks(path, 1, 4, "4" * 16)
+            continue
+        if any(part.startswith("--knowledge=") for part in job.command):
+            assert not run_dir.name.startswith(("vgg", "without"))
+            path = Path(f"{stem}-true_knowledge-ranks.npz")
+            fake_trainer.write_ranks(path, 4, 4, "4" * 16)
+            continue
         assert _flag(job, "data_cache").is_dir()
         assert _flag(job, "data_dir").parts[-2:] == ("worlds", "distractors")
-        name = "evaluation-procedural-validation-distractors-ranks.npz"
-        path = _flag(job, "run_dir") / name
+        path = Path(f"{stem}-distractors-ranks.npz")
         fake_trainer.write_ranks(path, 2, 8, "8" * 16)
 
 
@@ -138,7 +158,7 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     other = WorldSettings(seed=7, train_pairs=0, val_pairs=5)
     _draw(other, tmp_path / "other")
     also = (("procedural", str(tmp_path / "other")),)
-    request = _request(tmp_path, 2, controls=True, also=also)
+    request = _request(tmp_path, 2, controls=True, conditions=True, also=also)
     assert _plan(request) == [
         "vgg-seed0: 2 steps",
         "without_cmi-seed0: 2 steps",
@@ -154,7 +174,7 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     by_name = {run.name: run.config.train for run in request.runs}
     assert by_name["long_vgg-seed0"].learning_rate == 0.003
     shown = tables.show_tables(request)
-    headings = ["Table 2", "Controls", "Distractors"]
+    headings = ["Table 2", "Controls", "Distractors", "Turned", "Oracle"]
     assert [table.heading for table in shown] == headings
     last = cells_of(shown[2])[2]
     assert list(last) == ["row", "r@1", "r@5", "r@10", "r@1%"]
@@ -166,6 +186,9 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
         "25.00",
     ]
     assert "gallery of 8 places" in title_of(shown[2])
+    assert "turned, gallery of 4 places" in title_of(shown[3])
+    (oracle,) = cells_of(shown[4])  # Only CMI generates knowledge.
+    assert (oracle["row"], oracle["r@1"]) == ("w/ CMI", "100.00")
     last = cells_of(shown[0])[2]
     assert last["procedural: r@1"] == "60.0" and last["r@1"] == "41.00"
     assert last["procedural: pairs"] == "5"
