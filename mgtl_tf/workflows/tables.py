@@ -108,15 +108,15 @@ class TablesRequest:
         """
         if not self.search:
             return []
-        titles = {
-            row: title
+        titled = {
+            row.key: (title, row)
             for number in self.tables
             for title, row in titled_rows(number, self.study.preset)
             if number != 3
         }
         return [
             (title, row, rate, run)
-            for row, title in titles.items()
+            for title, row in titled.values()
             for rate, run in self.study.search_runs(row)
         ]
 

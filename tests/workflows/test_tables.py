@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mgtl_tf.config import DataConfig, RunConfig
-from mgtl_tf.reproduction.benchmark import Condition
+from mgtl_tf.reproduction.benchmark import Condition, Search
 from mgtl_tf.reproduction.benchmarks import SMALL
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.publish import read_published
@@ -58,8 +58,15 @@ TINY = dataclasses.replace(
         "long_vgg": ("VGG16 only, longer", "vgg", {"max_steps": 3}),
     },
     settings={"vgg": {"learning_rate": 0.003}},
+    warm={
+        "warm_vgg": ("VGG16 only, going on", "vgg", {"init_backbone": "vgg"})
+    },
+    search=Search(
+        WorldSettings(seed=5, train_pairs=6, val_pairs=4), (0.1, 0.2), 1
+    ),
     seeds=(0, 1),
 )
+KEYS = ("vgg", "without_cmi", "with_cmi")
 
 
 def _draw(settings, root, processes=1, progress=True):
@@ -218,6 +225,34 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     assert _plan(_request(tmp_path, 2))[:3] == [
         f"{key}-seed0: finished" for key in ("vgg", "without_cmi", "with_cmi")
     ]
+
+
+def test_a_search_and_rows_from_a_trained_trunk(tmp_path, trained):
+    """Every row at every rate elsewhere; warm rows after what they need."""
+    request = _request(tmp_path, 2, warm=True, search=True)
+    tables.run_tables(request)
+    rates = [f"{key}-{rate}" for key in KEYS for rate in ("0.1", "0.2")]
+    seed0 = [f"{key}-seed0" for key in KEYS]
+    assert trained == [*rates, *seed0, "warm_vgg-seed0"]
+    runs = {run.name: run for run in request.runs}
+    warm = runs["warm_vgg-seed0"].config
+    assert warm.train.init_backbone == str(runs["vgg-seed0"].folder)
+    assert warm.train.learning_rate == 0.003
+    *_, tried = request.searched[0]
+    assert tried.config.train.max_steps == 1
+    assert Path(tried.config.data.data_dir).name == "search"
+    shown = tables.show_tables(request)
+    headings = ["Table 2", "Table 2w", "Search"]
+    assert [table.heading for table in shown] == headings
+    (line,) = cells_of(shown[1])
+    assert line["row"] == "VGG16 only, going on"
+    lines = cells_of(shown[2])
+    assert [line["row"] for line in lines][:2] == [
+        "VGG16 only, 0.1",
+        "VGG16 only, 0.2",
+    ]
+    page = tables.publish_tables(request, shown, tmp_path / "docs", "")
+    assert "### Table 2w" in page.read_text()
 
 
 def test_table_3_trains_nothing_and_needs_no_data(tmp_path, trained):
