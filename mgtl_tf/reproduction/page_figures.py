@@ -6,6 +6,8 @@
     study NAME                    r@1 of a published study beside the paper's
     transfer table                the shipped model on real and synthetic pairs
     transfer sentence             the first row of that table in words
+    recorded NAME                 what benchmarks.record kept of a program
+    benchmarks all                what every recorded benchmark printed
     gpu table                     Table 2 as benchmarks.gpu_keras measured it
     gpu PATH FORMAT               one of its figures
 
@@ -34,6 +36,16 @@ from mgtl_tf.utils.json_files import read_json
 _GPU = "gpu-table2-h200.json"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Recorded:
+    """What benchmarks.record wrote."""
+
+    command: str
+    date: str
+    machine: str
+    output: list[str]
+
+
 class PageFigures:
     """Gives the text of each block.
 
@@ -53,10 +65,14 @@ class PageFigures:
         kind, *rest = words.split()
         if kind == "study" and len(rest) == 1:
             return self._study(rest[0])
+        if kind == "recorded" and len(rest) == 1:
+            folder = self._docs / "results" / "benchmarks"
+            return _output(folder / f"{rest[0]}.json")
         tables: Mapping[str, Callable[[], str]] = {
             "demo recall": self._demo_recall,
             "demo output": self._demo_output,
             "transfer sentence": self._transfer_sentence,
+            "benchmarks all": self._benchmarks,
             "gpu table": self._gpu_table,
             "transfer table": lambda: _markdown(transfer_rows(self._docs)),
         }
@@ -118,6 +134,13 @@ class PageFigures:
             f" first five; median rank {median}."
         )
 
+    def _benchmarks(self) -> str:
+        """Every program of benchmarks and tests that was recorded."""
+        folder = self._docs / "results" / "benchmarks"
+        paths = sorted(folder.glob("*.json"))
+        own = [p for p in paths if not p.name.startswith("experiments.")]
+        return "\n\n".join(map(_output, own))
+
     def _gpu_table(self) -> str:
         titles = {row.key: title for title, row in ROWS[2]}
         order = list(titles)
@@ -130,6 +153,15 @@ class PageFigures:
             rate = f"{run['pairs_per_second']:,.0f}"
             rows.append([titles[run["row"]], f"{run['seed']}", *shares, rate])
         return _markdown(rows)
+
+
+def _output(path: Path) -> str:
+    found = read_json(path, _Recorded, "record it again")
+    output = "\n".join(found.output)
+    return (
+        f"`{found.command}`\n({found.machine}, {found.date})\n\n"
+        f"```text\n{output}\n```"
+    )
 
 
 def _r1_cells(row: RowResult) -> list[str]:

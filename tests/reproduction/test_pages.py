@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks import record
 from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.reproduction.blocks import pages_of, rewrite_pages, rewritten
 from mgtl_tf.reproduction.demo import read_demo
@@ -64,6 +66,36 @@ def test_a_cell_that_is_changed_by_hand_is_noticed_and_mended(docs):
     page.write_text(right.replace(cell, "99.9 %"))
     assert rewrite_pages(docs, figures.text_of) == [page]
     assert page.read_text() == right
+
+
+def test_what_a_benchmark_printed_stands_on_its_page(
+    docs, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIES", "7")
+    Path("conftest.py").write_text(
+        "def pytest_addoption(parser):\n"
+        "    parser.addoption('--run-large', action='store_true')\n"
+    )
+    Path("test_fake.py").write_text("def test_it(): print('ratio 0.97')")
+    path = record.record(["./test_fake.py"])
+    assert path.name == "test_fake.json"
+    (docs / "page.md").write_text(
+        "<!-- generated: recorded test_fake -->\n<!-- end -->"
+    )
+    assert rewrite_pages(docs, PageFigures(docs).text_of)
+    page = (docs / "page.md").read_text()
+    assert "TRIES=7 python -m pytest -q -s --run-large ./test_fake.py" in page
+    assert "\nratio 0.97" in page
+    assert record.command_of(["recall", "--places=9"]) == [
+        "benchmarks.recall",
+        "--places=9",
+    ]
+    Path("test_fake.py").write_text("def test_it(): raise OSError")
+    path.unlink()
+    with pytest.raises(subprocess.CalledProcessError):
+        record.record(["./test_fake.py"])
+    assert not path.exists()
 
 
 @pytest.mark.parametrize(
