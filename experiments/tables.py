@@ -181,6 +181,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     """Runs and prints the tables; whether they were made."""
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
+    from mgtl_tf.workflows.tables_request import TablesRequest
 
     names = (
         "controls",
@@ -192,7 +193,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     )
     asked = {name: given[name] for name in names}
     seeds = given["seeds"] or study.seeds
-    request = tables.TablesRequest(
+    request = TablesRequest(
         study, given["table"], seeds, measure_cost=given["cost"], **asked
     )
     if given["dry_run"]:

@@ -65,6 +65,8 @@ class Benchmark:
         search: how the learning rates of `settings` were found; None: they
             were not searched, or are no longer.
         seeds: of the runs of every row.
+        most_seeds: row key to how many of them it is trained with, where not
+            with all.
     """
 
     name: str
@@ -76,3 +78,4 @@ class Benchmark:
     warm: Mapping[str, tuple[str, str, Settings]] = field(default_factory=dict)
     search: Search | None = None
     seeds: tuple[int, ...] = (0, 1)
+    most_seeds: Mapping[str, int] = field(default_factory=dict)

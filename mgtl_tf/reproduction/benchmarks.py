@@ -223,6 +223,11 @@ V2 = Benchmark(
         150,
     ),
     seeds=(0, 1, 2),
+    most_seeds={
+        **dict.fromkeys(("steps1", "steps3", "steps9", "naive", "safa"), 2),
+        **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
+        **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
+    },
 )
 
 BENCHMARKS = {"v2": V2, "v1-small": SMALL, "v1-full": FULL}

@@ -89,12 +89,17 @@ class Study:
         return self.folder / "runs" / f"{key}-seed{seed}"
 
     def runs(self, rows: Iterable[Row], seeds: Sequence[int]) -> list[Run]:
-        """All runs, the first seed of every row before the second."""
+        """All runs, the first seed of every row before the second.
+
+        Of the seeds a row takes no more than its benchmark says.
+        """
+        most = self.benchmark.most_seeds if self.benchmark else {}
         listed = list(rows)
         return [
             Run(self._run_folder(row.key, seed), self.config(row, seed))
-            for seed in seeds
+            for number, seed in enumerate(seeds)
             for row in listed
+            if number < most.get(row.key, len(seeds))
         ]
 
     def control_rows(self) -> list[tuple[str, Row]]:

@@ -189,10 +189,9 @@ def notes_of(table: Table) -> list[str]:
     """The lines below the table."""
     if table.number == 3:
         return [*_COSTS, *table.notes]
-    seeds = ", ".join(map(str, table.seeds))
     notes = [
-        "Per cent, ground to satellite; mean ± standard deviation over seeds"
-        f" {seeds}; ties count against the model (R20)."
+        "Per cent, ground to satellite; mean ± standard deviation over"
+        f" {_seeds(table)}; ties count against the model (R20)."
     ]
     if table.number not in _NOT_COMPARED:
         to_cmi = table.number in (CONTROLS, 4)
@@ -211,6 +210,18 @@ def notes_of(table: Table) -> list[str]:
         notes.append(_SYNTHETIC.format(_start(table.rows)))
     notes += [_NO_FLOPS] if table.number == 2 else []
     return [*notes, *table.notes]
+
+
+def _seeds(table: Table) -> str:
+    """Such as "seeds 0, 1", and how many of them rows with fewer have."""
+    text = f"seeds {', '.join(map(str, table.seeds))}"
+    counts = {row.title: len(row.runs) for row in table.rows if row.runs}
+    fewer = [
+        f"{title} {count}"
+        for title, count in counts.items()
+        if count < len(table.seeds)
+    ]
+    return f"{text} (how many of them: {'; '.join(fewer)})" if fewer else text
 
 
 def _origin(table: Table) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,89 +43,10 @@ from mgtl_tf.workflows.further_runs import (
     measure_on_further,
     with_further,
 )
-from mgtl_tf.workflows.further_sets import FurtherSets, JointPairs, read_joint
+from mgtl_tf.workflows.further_sets import JointPairs
 from mgtl_tf.workflows.study_runs import finish, ready_data
+from mgtl_tf.workflows.tables_request import TablesRequest
 from polar.text import csv_text
-
-
-@dataclass(frozen=True)
-class TablesRequest:
-    """Which tables are asked for.
-
-    Attributes:
-        study: whose runs they show.
-        tables: numbers, 1 to 4.
-        seeds: of every row.
-        controls: whether the benchmark's control rows are trained as well.
-        conditions: whether the tables' rows are measured again under the
-            benchmark's conditions, such as among more distractors.
-        warm: whether Table 2w's rows are, which need those of Table 2.
-        search: whether the rows of the tables are trained with every
-            learning rate of the benchmark's search.
-        any_code: whether finished runs of other code are accepted.
-        measure_cost: whether parameters, multiply-adds, time and memory of
-            the rows at the paper's size are measured for Tables 2 and 3.
-        also: further data sets that all runs are measured on.
-    """
-
-    study: Study
-    tables: tuple[int, ...]
-    seeds: tuple[int, ...]
-    controls: bool = False
-    conditions: bool = False
-    warm: bool = False
-    search: bool = False
-    any_code: bool = False
-    measure_cost: bool = True
-    also: FurtherSets = ()
-
-    @property
-    def control_rows(self) -> list[tuple[str, Row]]:
-        """(title, row) of the controls; none unless they are asked for."""
-        return self.study.control_rows() if self.controls else []
-
-    @property
-    def warm_rows(self) -> list[tuple[str, Row]]:
-        """(title, row) of Table 2w; none unless they are asked for."""
-        return self.study.warm_rows() if self.warm else []
-
-    @property
-    def rows(self) -> list[Row]:
-        """All that is trained."""
-        further = [row for _, row in (*self.control_rows, *self.warm_rows)]
-        return [*rows_of(self.tables), *further]
-
-    @property
-    def runs(self) -> list[Run]:
-        """All runs of the rows, begun or not."""
-        return self.study.runs(self.rows, self.seeds)
-
-    @property
-    def searched(self) -> list[tuple[str, Row, float, Run]]:
-        """Title, row, learning rate and run of the search; none unless asked.
-
-        Of the tables' rows, each once.
-        """
-        if not self.search:
-            return []
-        titled = {
-            row.key: (title, row)
-            for number in self.tables
-            for title, row in titled_rows(number, self.study.preset)
-            if number != 3
-        }
-        return [
-            (title, row, rate, run)
-            for title, row in titled.values()
-            for rate, run in self.study.search_runs(row)
-        ]
-
-    @property
-    def joint(self) -> JointPairs | None:
-        """The pairs of the further data sets."""
-        if not self.also or not self.rows:
-            return None
-        return read_joint(self.also, self.runs[0].config.data)
 
 
 def run_tables(request: TablesRequest, workers: int = 0) -> None:

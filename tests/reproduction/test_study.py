@@ -87,6 +87,14 @@ def test_a_finished_study_has_nothing_left_to_do(study, trainer):
     assert trainer.started[3:] == ["vgg-seed1"]
 
 
+def test_rows_with_fewer_seeds(study):
+    few = dataclasses.replace(SMALL, most_seeds={"vgg": 1})
+    few = dataclasses.replace(study, benchmark=few)
+    names = [run.name for run in table_2(few, (4, 5))]
+    assert names[:3] == ["vgg-seed4", "without_cmi-seed4", "with_cmi-seed4"]
+    assert names[3:] == ["without_cmi-seed5", "with_cmi-seed5"]
+
+
 def test_the_study_is_killed_and_started_again(study, trainer, monkeypatch):
     """SIGTERM during the second run: it is stopped; the first stays."""
     runs = table_2(study)

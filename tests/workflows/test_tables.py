@@ -26,7 +26,7 @@ from mgtl_tf.workflows import conditions, further_runs, study_runs, tables
 from mgtl_tf.workflows.further_sets import further_ranks_path, read_joint
 from mgtl_tf.workflows.pages import publish_demo
 from mgtl_tf.workflows.study_runs import plan
-from mgtl_tf.workflows.tables import TablesRequest
+from mgtl_tf.workflows.tables_request import TablesRequest
 from tests.reproduction import fake_trainer
 
 TINY = dataclasses.replace(
