@@ -6,16 +6,22 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from mgtl_tf.layers.alexnet import AlexNet
 from mgtl_tf.layers.bilinear_resize import BilinearResize
+from mgtl_tf.layers.ceil_max_pooling import CeilMaxPooling2D
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
+from mgtl_tf.layers.grouped_conv import GroupedConv2D
 from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
+from mgtl_tf.layers.local_response_normalization import (
+    LocalResponseNormalization,
+)
 from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
@@ -103,6 +109,15 @@ TABLE = [
         [IMAGE],
         (5 * 6 * 4 + 3 * 3 * 8 + 2 * 2 * 16,),
     ),
+    (LocalResponseNormalization, {"size": 3}, [MAP], MAP),
+    (CeilMaxPooling2D, {"window": 3, "stride": 2}, [MAP], (2, 3, 8)),
+    (
+        GroupedConv2D,
+        {"filters": 4, "kernel_size": (3, 3), "groups": 2},
+        [MAP],
+        (3, 5, 4),
+    ),
+    (AlexNet, {"width_multiplier": 1 / 32, "groups": 2}, [IMAGE], (128,)),
     (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
     (NetVLAD, {"clusters": 3}, [MAP], (24,)),
     (BilinearResize, {"size": (3, 9)}, [MAP], (3, 9, 8)),

@@ -121,9 +121,11 @@ class ModelConfig:
             )
 
 
-def published(name: str, default: Any) -> Any:
-    """A field of ModelConfig with another system's default."""
-    metadata = ModelConfig.__dataclass_fields__[name].metadata
+def published(
+    name: str, default: Any, record: type[ModelConfig] = ModelConfig
+) -> Any:
+    """A field of a config with another system's default."""
+    metadata = record.__dataclass_fields__[name].metadata
     return field(default=default, metadata=metadata)
 
 

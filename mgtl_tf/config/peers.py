@@ -30,4 +30,19 @@ class RegmiConfig(ModelConfig):
     )
 
 
-SYSTEMS |= {"regmi": RegmiConfig}
+@dataclass(frozen=True)
+class WorkmanConfig(ModelConfig):
+    """Workman et al. (2015): regression of a fixed ground network's output."""
+
+    model_class: ClassVar[str] = (
+        "mgtl_tf.models.workman.GroundFeatureRegression"
+    )
+
+    system: str = published("system", "workman")
+    image_size: tuple[int, int] = published("image_size", (224, 224))
+    poolings: int = published("poolings", 3)
+    backbone_dropout: float = published("backbone_dropout", 0.5)
+    descriptor_size: int = published("descriptor_size", 205, RegmiConfig)
+
+
+SYSTEMS |= {"regmi": RegmiConfig, "workman": WorkmanConfig}

@@ -61,6 +61,18 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Regmi and Shah 2019: Adam 1e-5, from scratch, up to 100 epochs.
         "": {"batch_size": 30, "epochs": 100, "backbone_weights": "none"},
     },
+    "workman": {
+        # "Workman-style regression (frozen random ground network), small".
+        "procedural": {
+            "poolings": 1,
+            "width_multiplier": 0.25,
+            "descriptor_size": 256,
+            "backbone_dropout": 0.0,
+        },
+        # Workman et al. 2015 say nothing of optimizer, rate, batch, epochs;
+        # these are the paper's.
+        "": {"backbone_weights": "none"},
+    },
 }
 
 

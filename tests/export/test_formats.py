@@ -33,6 +33,7 @@ CROP = (0.25, 0.75)
 COMMON = {"image_size": SIZE, "channels": 8, "heads": 2, "poolings": 3}
 SYSTEMS = {
     "linear_probe": {"width_multiplier": 1 / 64},
+    "workman": {"width_multiplier": 1 / 64, "poolings": 1},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4},
     "safa": {"width_multiplier": 1 / 64},
     "l2ltr": {

@@ -44,6 +44,7 @@ TABLE = {
         },
         10,
     ),
+    "workman": ({"poolings": 1, "descriptor_size": 12}, 12),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 
