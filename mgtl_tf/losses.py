@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from mgtl_tf.utils.scorers import DOT
+
 DISTANCES = ("squared", "euclidean")
 # Squared distances below this are rounding: sqrt's slope there is noise.
 _SMALLEST_SQUARED_DISTANCE = 1e-6
@@ -22,6 +24,7 @@ def soft_margin_triplet_loss(
     negatives=None,
     hard_negatives_per_query=None,
     distance="squared",
+    scorer=DOT,
 ):
     """Weighted soft-margin triplet loss over a batch (Eq. 7, R13 to R15).
 
@@ -31,15 +34,17 @@ def soft_margin_triplet_loss(
     without a mask. Zero, with zero gradients, where no pair is allowed.
 
     Args:
-        ground: unit descriptors [B, D]; row i and row i of `satellite` are
-            a true pair.
-        satellite: unit descriptors [B, D].
+        ground: descriptors [B, D]; row i and row i of `satellite` are a
+            true pair.
+        satellite: descriptors [B, D].
         gamma: steepness, per unit of distance.
         negatives: bool [B, B], True where ground i and satellite j may be a
             negative pair (R15); default all. The diagonal never is one.
         hard_negatives_per_query: keep only so many nearest negatives of
             each query, in each direction (R14); default all.
         distance: "squared" (2 - 2 cos, R13) or "euclidean", its root.
+        scorer: the system's, of which `distance` is; by default the cosine
+            of unit vectors.
 
     Returns:
         float32 scalar.
@@ -57,8 +62,8 @@ def soft_margin_triplet_loss(
             f"hard_negatives_per_query={hard_negatives_per_query}: must be 1"
             " or more, or None"
         )
-    _check_shapes(ground, satellite, negatives)
-    distances = _distances(ground, satellite, distance)  # [B, B]
+    _check_shapes(ground, satellite, negatives, scorer)
+    distances = _distances(ground, satellite, distance, scorer)  # [B, B]
     true = ops.diagonal(distances)  # [B]
     allowed = _allowed(negatives, ops.shape(distances)[0])
     # Rows are ground queries, columns satellite queries.
@@ -82,10 +87,11 @@ def info_nce_loss(
     temperature=0.07,
     label_smoothing=0.1,
     negatives=None,
+    scorer=DOT,
 ):
     """Symmetric InfoNCE with smoothed labels, beside the paper's loss.
 
-    Formula: the cross-entropy of softmax(cos / temperature) of a query over
+    Formula: the cross-entropy of softmax(score / temperature) of a query over
     its K candidates (its positive and the allowed negatives) against a target
     of 1 - smoothing + smoothing / K for the positive and smoothing / K for
     every negative; the mean over the queries of a direction that have any
@@ -93,8 +99,9 @@ def info_nce_loss(
     pair is allowed.
 
     Args:
-        ground, satellite, negatives: as of `soft_margin_triplet_loss`.
-        temperature: what cosines are divided by; fixed, not learnt. 0.07 is
+        ground, satellite, negatives, scorer: as of
+            `soft_margin_triplet_loss`.
+        temperature: what scores are divided by; fixed, not learnt. 0.07 is
             where Sample4Geo's learnt one starts.
         label_smoothing: share of the target spread evenly over the
             candidates, at least 0 and below 1.
@@ -109,14 +116,14 @@ def info_nce_loss(
     Reference: Deuser, Habel, Oswald, "Sample4Geo: Hard Negative Sampling For
     Cross-View Geo-Localisation", ICCV 2023.
     """
-    _check_shapes(ground, satellite, negatives)
+    _check_shapes(ground, satellite, negatives, scorer)
     if not temperature > 0:
         raise ValueError(f"temperature={temperature}: must be more than 0")
     if not 0 <= label_smoothing < 1:
         raise ValueError(
             f"label_smoothing={label_smoothing}: must be at least 0 and below 1"
         )
-    logits = _similarities(ground, satellite) / temperature  # [B, B]
+    logits = scorer.of_batch(ground, satellite) / temperature  # [B, B]
     allowed = _allowed(negatives, ops.shape(logits)[0])
     forth = _cross_entropy(logits, allowed, label_smoothing)
     back = _cross_entropy(
@@ -203,9 +210,11 @@ def total_loss(
     )
 
 
-def _check_shapes(ground, satellite, negatives):
+def _check_shapes(ground, satellite, negatives, scorer):
     shapes = tuple(ground.shape), tuple(satellite.shape)
-    if len(shapes[0]) != 2 or shapes[0] != shapes[1]:
+    two = len(shapes[0]) == len(shapes[1]) == 2
+    rows, lengths = zip(*shapes, strict=True) if two else ((), ())
+    if not two or rows[0] != rows[1] or not scorer.fits(*lengths):
         raise ValueError(
             f"ground {shapes[0]} and satellite {shapes[1]} must both be [B, D]"
         )
@@ -218,9 +227,9 @@ def _check_shapes(ground, satellite, negatives):
             )
 
 
-def _distances(ground, satellite, distance):
+def _distances(ground, satellite, distance, scorer):
     """Distances [B, B] of every ground (row) to every satellite (column)."""
-    squared = 2.0 - 2.0 * _similarities(ground, satellite)
+    squared = scorer.squared_distances(scorer.of_batch(ground, satellite))
     if distance == "squared":
         return squared
     # The root's slope at zero is infinite; here it becomes a line below the
@@ -228,13 +237,6 @@ def _distances(ground, satellite, distance):
     squared = ops.maximum(squared, 0.0)
     floor = ops.maximum(squared, _SMALLEST_SQUARED_DISTANCE)
     return squared / ops.sqrt(floor)
-
-
-def _similarities(ground, satellite):
-    """Cosines [B, B] of every ground (row) and every satellite (column)."""
-    ground = ops.cast(ground, "float32")
-    satellite = ops.cast(satellite, "float32")
-    return ops.matmul(ground, ops.transpose(satellite))
 
 
 def _cross_entropy(logits, allowed, smoothing):

@@ -1,9 +1,8 @@
 """Ranks and recall of queries in a gallery of descriptors (R20 to R22).
 
-Pure functions of descriptor matrices. Similarity is the squared Euclidean
-distance, which orders unit vectors as the cosine does and is right for other
-vectors too. Everything is computed in tiles, so that no [Q, N] matrix is
-ever held.
+Pure functions of descriptor matrices. What is near is the scorer's: the
+squared Euclidean distance, which orders unit vectors as the cosine does.
+Everything is computed in tiles, so that no [Q, N] matrix is ever held.
 
 Each query has positives, right gallery rows: its own one, any of several, or
 all within some metres (`mgtl_tf.evaluation.positives`). Its rank is that of
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mgtl_tf.utils.pairwise_distances import PairwiseDistances
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 DEFAULT_KS: tuple[int | str, ...] = (1, 5, 10, "1%")
 
@@ -57,6 +57,7 @@ def recall(
     gallery: ArrayLike,
     truth: ArrayLike | Positives | None = None,
     ks: Sequence[int | str] = DEFAULT_KS,
+    scorer: Scorer = DOT,
 ) -> dict[str, float | int]:
     """Recall at K, with ties counted against the model (R20 to R22).
 
@@ -67,6 +68,7 @@ def recall(
             rows of each; default row i for query i, where Q = N.
         ks: whole numbers K, or shares of the gallery such as "1%": K =
             floor(0.01 N), at least 1 (R21).
+        scorer: the system's.
 
     Returns:
         {"r@1": 0..1, ..., "r@1%": 0..1, "ties": queries whose true match
@@ -76,7 +78,7 @@ def recall(
         ValueError: for values that are not finite (naming the row), shapes
             or indices that do not fit, or an unreadable K.
     """
-    place, ties = ranks(queries, gallery, truth)
+    place, ties = ranks(queries, gallery, truth, scorer)
     return summary(place, ties, len(np.asarray(gallery)), ks)
 
 
@@ -114,11 +116,12 @@ def ranks(
     queries: ArrayLike,
     gallery: ArrayLike,
     truth: ArrayLike | Positives | None = None,
+    scorer: Scorer = DOT,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each query's nearest right row stands in the gallery (R20).
 
     Args:
-        queries, gallery, truth: as of `recall`.
+        queries, gallery, truth, scorer: as of `recall`.
 
     Returns:
         rank: int64 [Q], 1 + the number of wrong gallery rows at least as
@@ -128,7 +131,7 @@ def ranks(
     Raises:
         ValueError: as `recall`.
     """
-    pair = PairwiseDistances.of(queries, gallery)
+    pair = PairwiseDistances.of(queries, gallery, scorer)
     right = _positives_of(truth, len(pair.queries), len(pair.gallery))
     at_least_as_near = np.zeros(len(pair.queries), np.int64)
     nearer = np.zeros(len(pair.queries), np.int64)

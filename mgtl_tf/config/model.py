@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from mgtl_tf.config.settings import check_fields, refused, setting
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 SYSTEMS: dict[str, type[ModelConfig]] = {}
 """System to its config; filled at the end of this file."""
@@ -104,6 +105,11 @@ class ModelConfig:
         return object.__new__(
             config_class(system) if cls is ModelConfig else cls
         )
+
+    @property
+    def scorer(self) -> Scorer:
+        """How descriptors of the system are compared."""
+        return DOT
 
     def __post_init__(self) -> None:
         check_fields(self)

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.scorers import DOT, Scorer
 from mgtl_tf.utils.top_k import slices, top_k
 
 _ROWS = 512
@@ -18,14 +19,19 @@ _NONE = -1
 
 
 def mine_hard_negatives(
-    ground: np.ndarray, satellite: np.ndarray, places: Places, k: int
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    places: Places,
+    k: int,
+    scorer: Scorer = DOT,
 ) -> np.ndarray:
     """The negatives that each ground image is most similar to.
 
     Args:
-        ground, satellite: unit descriptors [N, D], row i of both of place i.
+        ground, satellite: descriptors [N, D], row i of both of place i.
         places: the N places.
         k: how many; at most N - 1 are given.
+        scorer: the system's.
 
     Returns:
         int64 [N, min(k, N - 1)], most similar first; -1 stands at the end of
@@ -36,9 +42,15 @@ def mine_hard_negatives(
             or k below 1.
     """
     count = len(ground)
-    if ground.ndim != 2 or ground.shape != satellite.shape or count < 2:
+    shapes = ground.shape, satellite.shape
+    fits = (
+        ground.ndim == satellite.ndim == 2
+        and len(satellite) == count
+        and scorer.fits(ground.shape[1], satellite.shape[1])
+    )
+    if not fits or count < 2:
         raise ValueError(
-            f"ground {ground.shape} and satellite {satellite.shape} must both"
+            f"ground {shapes[0]} and satellite {shapes[1]} must both"
             " be [N, D], N of 2 or more"
         )
     if k < 1 or len(places) != count:
@@ -46,7 +58,9 @@ def mine_hard_negatives(
             f"k={k} must be 1 or more, and {len(places)} places N = {count}"
         )
     mask, k = places.false_negatives, min(k, count - 1)
-    return top_k(ground, satellite, k, exclude=mask, exact=False)[0]
+    return top_k(
+        ground, satellite, k, exclude=mask, exact=False, scorer=scorer
+    )[0]
 
 
 def nearest_places(places: Places, k: int) -> np.ndarray:

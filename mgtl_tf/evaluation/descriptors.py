@@ -24,6 +24,7 @@ from mgtl_tf.evaluation.ranks import (
     Result,
 )
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 # A model is evaluated many times while it trains: one trace serves all.
 _ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -124,6 +125,7 @@ def rank_pairs(
     protocol: Protocol = ALIGNED,
     images: np.ndarray | None = None,
     gallery: str = "",
+    scorer: Scorer = DOT,
 ) -> Ranks:
     """Ranks of all pairs in both directions (R20).
 
@@ -142,6 +144,7 @@ def rank_pairs(
         images: int [Q], the number of each pair's aerial image, as of
             `aerial_images`; by default no pairs share one.
         gallery: the pairs' digest.
+        scorer: the system's, of ground queries.
 
     Raises:
         UserError, ValueError: as `evaluate`.
@@ -158,23 +161,33 @@ def rank_pairs(
             " positions; give hit_metres=0"
         )
 
-    def ranked(queries, answers, own, here, there):
+    def ranked(queries, answers, own, here, there, scorer):
         """Of one view in the other, and of first answers within metres."""
         right = metrics.PositivePairs(*own)
         if here is None:
-            return DirectionRanks(*metrics.ranks(queries, answers, right))
+            return DirectionRanks(
+                *metrics.ranks(queries, answers, right, scorer)
+            )
         if protocol.hit_metres:
             right = PositivesWithin(here, there, protocol.hit_metres, own)
         near = PositivesWithin(here, there, metres, own)
-        place, _ = metrics.ranks(queries, answers, near)
+        place, _ = metrics.ranks(queries, answers, near, scorer)
         return DirectionRanks(
-            *metrics.ranks(queries, answers, right), place[known(here)] == 1
+            *metrics.ranks(queries, answers, right, scorer),
+            place[known(here)] == 1,
         )
 
     return Ranks(
         gallery,
-        ranked(ground, distinct, (pairs, images), places, where),
-        ranked(distinct, ground, (images, pairs), where, places),
+        ranked(ground, distinct, (pairs, images), places, where, scorer),
+        ranked(
+            distinct,
+            ground,
+            (images, pairs),
+            where,
+            places,
+            scorer.reversed(),
+        ),
         metres,
     )
 
@@ -207,6 +220,7 @@ def rank_model(
         protocol=protocol,
         images=aerial_images(pairs),
         gallery=files_digest(pairs),
+        scorer=model.scorer,
     )
 
 

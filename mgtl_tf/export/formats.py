@@ -44,8 +44,8 @@ FORMATS = {
 
 BOUND = 1e-4
 """Largest difference allowed: the Euclidean distance of two descriptors of
-one image, both unit vectors. A similarity then moves by 1e-4 at most, on
-the same image by 5e-9."""
+one image, as a share of their length. A similarity of unit vectors then moves
+by 1e-4 at most, on the same image by 5e-9."""
 
 
 def require_formats(formats: Sequence[str]) -> None:
@@ -210,15 +210,25 @@ def _largest_difference(
     batches: Batches,
     expected: Batches,
 ) -> float:
-    """The largest distance of two descriptors of an image; NaN of any NaN."""
+    """The largest relative distance of two descriptors of an image.
+
+    NaN of any NaN.
+    """
     distances = [
-        np.linalg.norm(encode(pixels) - descriptors, axis=-1).max()
+        _relative_distances(encode(pixels), descriptors).max()
         for name, encode in encoders.items()
         for pixels, descriptors in zip(
             batches[name], expected[name], strict=True
         )
     ]
     return float(np.max(distances))
+
+
+def _relative_distances(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Of rows [B, D], as shares of the lengths of those wanted, [B]."""
+    lengths = np.linalg.norm(wanted, axis=-1)
+    apart = np.linalg.norm(found - wanted, axis=-1)
+    return apart / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +21,7 @@ from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
+from mgtl_tf.utils.scorers import DOT
 
 _FORMAT = 2
 _REMEDY = "export again"
@@ -36,12 +37,13 @@ class ModelDetails:
 
     Attributes:
         model_hash: names the weights and the preprocessing.
-        dimension: D, length of a descriptor.
+        dimension: D, length of a satellite descriptor.
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
         config: of the run.
         formats: what was written beside the SavedModel.
         files: of all files of the folder, by path.
+        scorer: how its descriptors are compared; see `utils.scorers`.
     """
 
     model_hash: str
@@ -51,6 +53,7 @@ class ModelDetails:
     config: dict[str, dict[str, Any]]
     formats: dict[str, dict[str, Any]]
     files: dict[str, Fingerprint]
+    scorer: dict[str, Any] = field(default_factory=DOT.plain)
 
 
 def write_details(folder: Path, details: Mapping[str, Any]) -> None:
@@ -125,11 +128,14 @@ def _checked(path: Path) -> ModelDetails:
         run = RunConfig.of_parts(details.config, str(path))
     except UserError as error:
         raise damaged(path, error, _REMEDY) from error
-    if (details.image_size, details.ground_crop) != (
+    if (details.image_size, details.ground_crop, details.scorer) != (
         run.model.image_size,
         run.data.ground_crop,
+        run.model.scorer.plain(),
     ):
         raise damaged(
-            path, "image_size and ground_crop are not its config's", _REMEDY
+            path,
+            "image_size, ground_crop and scorer are not its config's",
+            _REMEDY,
         )
     return details

@@ -95,12 +95,13 @@ def export_model(
 def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
     """What model.json says, but for further formats."""
     size = run_config.model.image_size
-    dimension = model.encode_ground(tf.zeros((1, *size, 3))).shape[-1]
+    dimension = model.encode_satellite(tf.zeros((1, *size, 3))).shape[-1]
     return {
         "model_hash": model_hash(model, run_config),
         "dimension": int(dimension),
         "image_size": list(size),
         "ground_crop": list(run_config.data.ground_crop),
+        "scorer": run_config.model.scorer.plain(),
         "config": dataclasses.asdict(run_config),
         "mgtl_tf": __version__,
         "tensorflow": tf.__version__,

@@ -13,6 +13,7 @@ from mgtl_tf.export.model_folder import read_details, require_undamaged
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import first_line
 from mgtl_tf.utils.plain_path import plain_path
+from mgtl_tf.utils.scorers import scorer_of
 from mgtl_tf.utils.tf_setup import load_tensorflow
 
 _GROUND = "encode_ground_pixels"
@@ -36,7 +37,8 @@ class Encoder:
     Attributes:
         model_hash: names the weights and the preprocessing; an index holds
             the hash of the model that it was built with.
-        dimension: D, length of a descriptor.
+        dimension: D, length of a satellite descriptor.
+        scorer: how descriptors are compared.
         details: of model.json.
 
     Raises:
@@ -50,6 +52,7 @@ class Encoder:
         self.details = read_details(self.folder)
         self.model_hash: str = self.details["model_hash"]
         self.dimension: int = self.details["dimension"]
+        self.scorer = scorer_of(self.details.get("scorer"))
         self._image_size = tuple(self.details["image_size"])
         self._ground_crop = tuple(self.details["ground_crop"])
         require_undamaged(self.folder)
@@ -57,8 +60,9 @@ class Encoder:
 
     @property
     def preprocessing(self) -> dict[str, Any]:
-        """The preprocessing of images, as in model.json."""
-        return {n: self.details[n] for n in ("image_size", "ground_crop")}
+        """The preprocessing of images and the scorer, as in model.json."""
+        own = {n: self.details[n] for n in ("image_size", "ground_crop")}
+        return {**own, "scorer": self.scorer.plain()}
 
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:
         """A panorama, RGB uint8 [h, w, 3], as network input [H, W, 3].

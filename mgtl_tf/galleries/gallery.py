@@ -36,6 +36,7 @@ from mgtl_tf.utils.atomic_io import INDEX_JSON
 from mgtl_tf.utils.checksums import BLOCK_BYTES, sampled_blocks
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
+from mgtl_tf.utils.scorers import Scorer, scorer_of
 
 SHARD_FOLDERS = "shard-*-of-*"
 """Names of the folders in which machines share the work on one index."""
@@ -49,9 +50,11 @@ class Index:
         folder: where it lies.
         places: of the N rows; a gallery on disk makes each when it is asked
             for.
-        descriptors: float32 [N, D] unit vectors, mapped from the file.
+        descriptors: float32 [N, D], mapped from the file; unit vectors
+            unless the scorer takes others.
         model_hash: of the model that made the descriptors.
-        preprocessing: how that model sees an image (image_size ...).
+        preprocessing: how that model sees an image (image_size ...), and
+            "scorer", how its descriptors are compared.
         made_of: of an index that was cut from a map, how (crop_metres ...).
         other_ids: rows by further ids, of pairs that share an aerial image.
     """
@@ -70,6 +73,11 @@ class Index:
         if isinstance(self.places, PlaceTable):
             return self.places.ids
         return [place.id for place in self.places]
+
+    @cached_property
+    def scorer(self) -> Scorer:
+        """How queries are compared with the descriptors."""
+        return scorer_of(self.preprocessing.get("scorer"))
 
     @cached_property
     def coordinates(self) -> np.ndarray:

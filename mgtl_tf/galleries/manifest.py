@@ -29,7 +29,7 @@ from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import damaged
 
 DESCRIPTORS = "descriptors.npy"
-"""float32 [N, D], unit vectors."""
+"""float32 [N, D]."""
 
 FILES = (DESCRIPTORS, *PLACE_FILES)
 """All that an index consists of, besides index.json."""
@@ -46,7 +46,8 @@ class Manifest:
         model_hash: of the model that made the descriptors.
         image_count: N.
         dimension: D.
-        preprocessing: how the model sees an image: as in model.json.
+        preprocessing: how the model sees an image, and how its descriptors
+            are compared: as in model.json.
         files: checksums of FILES, and of OTHER_ID_FILES where places have
             further ids.
         made_of: what it was made of; see `ImageSource.describe`.

@@ -48,7 +48,8 @@ class CrossViewModel(keras.Model):
             of VGG-16 rather than images.
 
     Output:
-        {"ground": [B, D], "satellite": [B, D]} unit vectors, float32, and
+        {"ground": [B, D], "satellite": [B, D]} float32, unit vectors unless
+        the `scorer` takes others, and
         "generated", "targets": lists of equal length, knowledge [B, T, C]
         and the tokens it should equal (Eq. 8).
     """
@@ -79,6 +80,11 @@ class CrossViewModel(keras.Model):
                 " VGG-16; give backbone_weights=none"
             )
         load_vgg16(self.backbones, source)
+
+    @property
+    def scorer(self):
+        """How its descriptors are compared; see `utils.scorers`."""
+        return self.config.scorer
 
     @property
     def backbones(self):
@@ -147,7 +153,10 @@ class CrossViewModel(keras.Model):
     ):
         """Eq. 9 of a batch `x` and the model's outputs `y_pred`."""
         return losses.total_loss(
-            y_pred, x.get("negatives"), retrieval_loss=self.retrieval_loss
+            y_pred,
+            x.get("negatives"),
+            retrieval_loss=self.retrieval_loss,
+            scorer=self.scorer,
         )
 
     def retrieval_loss(
@@ -197,7 +206,8 @@ class TwoBranchModel(CrossViewModel):
     """One network a view; the views meet in the retrieval loss alone.
 
     A subclass's `_network` makes a view's layer: images to vectors of any
-    shape, which become unit descriptors.
+    shape, which become descriptors: unit vectors, unless the scorer takes
+    others.
     """
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
@@ -216,7 +226,8 @@ class TwoBranchModel(CrossViewModel):
     def _forward(self, images, view, training, first_block=0):
         network = self.ground if view == "ground" else self.satellite
         found = self._vectors(network, images, training, first_block)
-        return unit_vectors(found), [], []
+        made = unit_vectors if self.scorer.unit else flat_vectors
+        return made(found), [], []
 
     def _vectors(self, network, images, training, first_block):
         """A view's vectors; a system with VGG-16 begins after any block."""
@@ -234,9 +245,14 @@ def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:
     }
 
 
+def flat_vectors(vectors):
+    """[B, ...] flattened to [B, D], float32."""
+    size = math.prod(vectors.shape[1:])
+    return ops.cast(ops.reshape(vectors, (-1, size)), "float32")
+
+
 def unit_vectors(vectors):
     """[B, ...] flattened to [B, D], unit length, float32 (R11)."""
-    size = math.prod(vectors.shape[1:])
-    flat = ops.cast(ops.reshape(vectors, (-1, size)), "float32")
+    flat = flat_vectors(vectors)
     norm = ops.sqrt(ops.sum(ops.square(flat), axis=-1, keepdims=True))
     return flat / ops.maximum(norm, 1e-12)

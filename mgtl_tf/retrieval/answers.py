@@ -13,6 +13,7 @@ from mgtl_tf.galleries.places import Place
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.utils.geodesy import geodesic_metres
+from mgtl_tf.utils.top_k import tiles
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Answer:
     Attributes:
         rank: from 1.
         place: id, image, coordinates.
-        similarity: cosine of the descriptors.
+        similarity: score of the descriptors; of most systems their cosine.
         metres_from_first: distance from the first answer; None where the
             position of one of them is unknown.
         heading: degrees clockwise from north to which the panorama's centre
@@ -104,7 +105,8 @@ def locate(
         top_k: how many answers each.
         truths: ids of places in the gallery, None where unknown.
     """
-    found = SearchEngine(index.descriptors).search(queries, top_k)
+    engine = SearchEngine(index.descriptors, index.scorer)
+    found = engine.search(queries, top_k)
     true_rows = [t if t is None else index.row(t) for t in truths]
     true = true_answers(queries, index, true_rows)
     return [
@@ -164,16 +166,20 @@ def true_answers(
         return found
     rows = np.array([true_rows[i] for i in known], np.int64)
     if queries.ndim == 2:
-        places, _ = ranks(queries[known], index.descriptors, rows)
-        products = np.einsum(
-            "qd,qd->q", queries[known], index.descriptors[rows]
-        )
+        places, _ = ranks(queries[known], index.descriptors, rows, index.scorer)
+        scores = index.scorer.exact(queries[known], index.descriptors[rows])
     else:
-        best = np.max(queries[known] @ index.descriptors.T, axis=1)  # [q, N]
-        products = best[np.arange(len(known)), rows]
-        places = np.count_nonzero(best >= products[:, None], axis=1)
-    for i, row, place, product in zip(
-        known, rows, places, products, strict=True
-    ):
-        found[i] = Answer(int(place), index.places[int(row)], float(product))
+        best = np.stack([_best_scores(index, queries[i]) for i in known])
+        scores = best[np.arange(len(known)), rows]
+        places = np.count_nonzero(best >= scores[:, None], axis=1)
+    for i, row, place, score in zip(known, rows, places, scores, strict=True):
+        found[i] = Answer(int(place), index.places[int(row)], float(score))
     return found
+
+
+def _best_scores(index: Index, views: np.ndarray) -> np.ndarray:
+    """Each place's best score with any of the rotations [T, D], [N]."""
+    best = np.empty(len(index.descriptors), np.float32)
+    for _, n, scores, _ in tiles(views, index.descriptors, None, index.scorer):
+        best[n] = scores.max(axis=0)
+    return best

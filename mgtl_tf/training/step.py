@@ -22,24 +22,29 @@ from mgtl_tf.training.distribution import (
     replica_seeds,
 )
 from mgtl_tf.training.gradient_caching import cached_gradients
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
 """A config's `loss` to the name that it is logged under."""
 
 
-def retrieval_loss(config: TrainConfig) -> Callable[..., Any]:
+def retrieval_loss(
+    config: TrainConfig, scorer: Scorer = DOT
+) -> Callable[..., Any]:
     """The config's loss of descriptors in `losses`, with its settings."""
     if config.loss == "info_nce":
         return functools.partial(
             losses.info_nce_loss,
             temperature=config.temperature,
             label_smoothing=config.label_smoothing,
+            scorer=scorer,
         )
     return functools.partial(
         losses.soft_margin_triplet_loss,
         gamma=config.gamma,
         hard_negatives_per_query=config.hard_negatives_per_query or None,
         distance=config.distance,
+        scorer=scorer,
     )
 
 
@@ -68,7 +73,7 @@ class TrainStep:
         "triplet_loss" (or "info_nce_loss", or the model's `loss_name`) and
         "generative_loss", and
         "positive_distance" and "negative_distance", the mean squared
-        distances (0..4) of positive and of negative pairs.
+        distances (of unit vectors 0..4) of positive and of negative pairs.
     """
 
     def __init__(
@@ -84,7 +89,7 @@ class TrainStep:
         self.config = config
         self._start = {"first_block": first_block} if first_block else {}
         self._retrieval_loss = functools.partial(
-            model.retrieval_loss, default=retrieval_loss(config)
+            model.retrieval_loss, default=retrieval_loss(config, model.scorer)
         )
         self._loss_name = model.loss_name or LOSS_NAMES[config.loss]
         self.distribution = distribution or Distribution()
@@ -207,8 +212,9 @@ class TrainStep:
     def _figures(self, descriptors, generative, negatives):
         ground, satellite = (descriptors[v] for v in VIEWS)
         retrieval = self._retrieval_loss(ground, satellite, negatives=negatives)
-        similarity = ops.matmul(ground, ops.transpose(satellite))
-        distances = 2.0 - 2.0 * similarity  # [B, B]
+        scorer = self.model.scorer
+        scores = scorer.of_batch(ground, satellite)
+        distances = scorer.squared_distances(scores)  # [B, B]
         negative = ops.cast(negatives, "float32")
         return {
             "loss": retrieval + self.config.generative_weight * generative,

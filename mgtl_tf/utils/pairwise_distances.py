@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mgtl_tf.utils.top_k import exact_products, slices, tiles
+from mgtl_tf.utils.scorers import DOT, Scorer
+from mgtl_tf.utils.top_k import exact_scores, slices, tiles
 
 # Few enough rows of a tile to stay in a core's own cache while counted.
 _COUNTED_ROWS = 64
@@ -49,7 +50,9 @@ class PairwiseDistances:
     gallery_norms: np.ndarray
 
     @classmethod
-    def of(cls, queries: ArrayLike, gallery: ArrayLike) -> PairwiseDistances:
+    def of(
+        cls, queries: ArrayLike, gallery: ArrayLike, scorer: Scorer = DOT
+    ) -> PairwiseDistances:
         """The two matrices, checked.
 
         Raises:
@@ -63,7 +66,7 @@ class PairwiseDistances:
                     f"{name} has shape {matrix.shape}; must be [rows, D],"
                     " with at least one row and column"
                 )
-        if q.shape[1] != g.shape[1]:
+        if not scorer.fits(q.shape[1], g.shape[1]):
             raise ValueError(
                 f"queries {q.shape} and gallery {g.shape} must have the same"
                 " number of columns D"
@@ -80,7 +83,7 @@ class PairwiseDistances:
 
         The array is overwritten by the next tile.
         """
-        for q, n, products in tiles(self.queries, self.gallery):
+        for q, n, products, _ in tiles(self.queries, self.gallery):
             half = (0.5 * self.gallery_norms[n] ** 2).astype(np.float32)
             yield q, n, np.subtract(half, products, out=products)
 
@@ -151,7 +154,7 @@ class PairwiseDistances:
         Returns:
             float32 [n] each.
         """
-        products = exact_products(self.queries, self.gallery, queries, rows)
+        products = exact_scores(self.queries, self.gallery, queries, rows)
         norms = self.gallery_norms[rows]
         lengths = self.query_norms[queries] + norms
         slack = 0.5 * self._slack_factor() * norms * lengths

@@ -1,8 +1,8 @@
-"""Nearest neighbours, once: blockwise products and the K best of each query.
+"""Nearest neighbours, once: blockwise scores and the K best of each query.
 
 Recall and ranks (`pairwise_distances.py`), the mining of hard negatives and
-the exact search of a gallery use these. NumPy only; no [Q, N] matrix is ever
-held.
+the exact search of a gallery use these, with the scorer of a system
+(`scorers.py`). NumPy only; no [Q, N] matrix is ever held.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
+from mgtl_tf.utils.scorers import DOT, Scorer
+
 # Tall enough tiles for a matrix product to reach its peak.
 _QUERY_ROWS = 2048
-# A block of the gallery and its products stay in this many numbers.
+# A block of the gallery and its scores stay in this many numbers.
 _BLOCK_NUMBERS = 2**24
-ROUNDING = 4e-5
-"""float32 sums of equal rows may differ by where a row stands in the matrix.
-Rows this near the K-th are compared again, in float64."""
 NO_ROW = -1
 """Stands where a query has fewer than K neighbours."""
 
@@ -40,19 +39,23 @@ def slices(length: int, size: int) -> Iterator[slice]:
 
 
 def tiles(
-    queries: np.ndarray, gallery: np.ndarray, rows: np.ndarray | None = None
-) -> Iterator[tuple[slice, slice, np.ndarray]]:
-    """All products of two descriptor matrices, tile by tile.
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    rows: np.ndarray | None = None,
+    scorer: Scorer = DOT,
+) -> Iterator[tuple[slice, slice, np.ndarray, float]]:
+    """All scores of two descriptor matrices, tile by tile.
 
     Args:
         queries: [Q, D], any real dtype.
         gallery: [N, D], may be memory-mapped.
         rows: the rows of the gallery that take part, int [M]; None: all.
+        scorer: compares them.
 
     Yields:
         the tile's queries q, its gallery rows n (places in `rows`, where
-        that is given) and their products, float32 [q, n], which the next
-        tile overwrites.
+        that is given), their scores, float32 [q, n], which the next tile
+        overwrites, and by how much rounding may have moved these.
     """
     count = len(gallery) if rows is None else len(rows)
     height = min(_QUERY_ROWS, len(queries))
@@ -64,14 +67,11 @@ def tiles(
             chosen = gallery[n] if rows is None else gallery[rows[n]]
             right = np.asarray(chosen, np.float32)
             shape = len(left), len(right)
-            products = buffer[: shape[0] * shape[1]].reshape(shape)
+            scores = buffer[: shape[0] * shape[1]].reshape(shape)
             with np.errstate(invalid="ignore", over="ignore"):
-                if len(left) == 1:
-                    # Reads the gallery twice as fast as a matrix product.
-                    np.vecdot(right, left[0], out=products[0])
-                else:
-                    np.matmul(left, right.T, out=products)
-            yield q, n, products
+                scorer.tile(left, right, scores)
+                rounding = scorer.rounding(left, right)
+            yield q, n, scores, rounding
 
 
 def top_k(
@@ -81,8 +81,9 @@ def top_k(
     rows: np.ndarray | None = None,
     exclude: Exclude | None = None,
     exact: bool = True,
+    scorer: Scorer = DOT,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The K gallery rows of the largest products with each query.
+    """The K gallery rows of the largest scores with each query.
 
     Args:
         queries: [Q, D].
@@ -90,31 +91,32 @@ def top_k(
         k: K, 1 or more.
         rows: the rows of the gallery that take part, ascending; None: all.
         exclude: names pairs that are no neighbours.
-        exact: whether products are summed in float64, so that equal rows
+        exact: whether scores are summed in float64, so that equal rows
             come in the order of the gallery; else float32 decides.
+        scorer: compares them.
 
     Returns:
-        rows: int64 [Q, K], largest product first; NO_ROW at the end where
+        rows: int64 [Q, K], largest score first; NO_ROW at the end where
         there are fewer.
-        products: float32 [Q, K]; -inf where there is no row.
+        scores: float32 [Q, K]; -inf where there is no row.
 
     Raises:
-        NotFiniteError: for products that are not finite.
+        NotFiniteError: for scores that are not finite.
     """
     found = np.full((len(queries), k), NO_ROW, np.int64)
     best = np.full((len(queries), k), -np.inf, np.float32)
-    for q, n, products in tiles(queries, gallery, rows):
-        if not np.isfinite([products.min(), products.max()]).all():
+    for q, n, scores, rounding in tiles(queries, gallery, rows, scorer):
+        if not np.isfinite([scores.min(), scores.max()]).all():
             raise NotFiniteError
         if exclude is not None:
-            products[exclude(q, n)] = -np.inf
-        query, column = _candidates(products, best[q], ROUNDING * exact)
+            scores[exclude(q, n)] = -np.inf
+        query, column = _candidates(scores, best[q], rounding * exact)
         row = column + n.start if rows is None else rows[column + n.start]
         if exact:
-            sums = exact_products(queries[q], gallery, query, row)
+            sums = exact_scores(queries[q], gallery, query, row, scorer)
             value = sums.astype(np.float32)
         else:
-            value = products[query, column]
+            value = scores[query, column]
         # The best so far come first in the stable sort: lower rows win ties.
         held = np.repeat(np.arange(q.stop - q.start), k)
         found[q], best[q] = first_k(
@@ -127,38 +129,43 @@ def top_k(
 
 
 def _candidates(
-    products: np.ndarray, best: np.ndarray, margin: float
+    scores: np.ndarray, best: np.ndarray, margin: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """All that may be among the K first: query and column of the tile.
 
     Args:
-        products: [q, n], -inf for what is left out.
+        scores: [q, n], -inf for what is left out.
         best: of the best so far, [q, K].
-        margin: how far rounding may move a product.
+        margin: how far rounding may move a score.
     """
-    k, columns = best.shape[1], products.shape[1]
+    k, columns = best.shape[1], scores.shape[1]
     # Above -inf, which stands for what is left out.
     lowest = np.finfo(np.float32).min
     least = np.maximum(best[:, -1:] - np.float32(margin), lowest)
-    chosen = products >= least
+    chosen = scores >= least
     # A comparison is much cheaper than a partition, which few blocks need.
-    if np.count_nonzero(chosen) > 2 * k * len(products):
+    if np.count_nonzero(chosen) > 2 * k * len(scores):
         kth = columns - min(k, columns)
-        bound = np.partition(products, kth)[:, [kth]] - np.float32(margin)
-        chosen = products >= np.maximum(least, bound)
+        bound = np.partition(scores, kth)[:, [kth]] - np.float32(margin)
+        chosen = scores >= np.maximum(least, bound)
     query, column = np.divmod(np.flatnonzero(chosen), columns)
     return query, column
 
 
-def exact_products(
-    queries: np.ndarray, gallery: np.ndarray, query: np.ndarray, row: np.ndarray
+def exact_scores(
+    queries: np.ndarray,
+    gallery: np.ndarray,
+    query: np.ndarray,
+    row: np.ndarray,
+    scorer: Scorer = DOT,
 ) -> np.ndarray:
-    """Products of P pairs, summed in float64.
+    """Scores of P pairs, summed in float64.
 
     Args:
         queries: [Q, D].
         gallery: [N, D], may be memory-mapped.
         query, row: int [P], which of each.
+        scorer: compares them.
 
     Returns:
         float64 [P].
@@ -166,11 +173,8 @@ def exact_products(
     exact = np.empty(len(query))
     size = _BLOCK_NUMBERS // 16 // gallery.shape[1] + 1
     for part in slices(len(query), size):
-        exact[part] = np.einsum(
-            "pd,pd->p",
-            queries[query[part]].astype(np.float64),
-            gallery[row[part]].astype(np.float64),
-        )
+        pair = queries[query[part]], gallery[row[part]]
+        exact[part] = scorer.exact(*pair)
     return exact
 
 

@@ -147,5 +147,9 @@ class EpochOrder:
                 self.model, batches, bar.update, self.pairs, self._first_block
             )
         return mine_hard_negatives(
-            ground, satellite, self.places, self.train.mining_neighbours
+            ground,
+            satellite,
+            self.places,
+            self.train.mining_neighbours,
+            self.model.scorer,
         )

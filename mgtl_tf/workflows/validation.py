@@ -73,6 +73,7 @@ class Validation:
             positions(self.pairs),
             images=self.images,
             gallery=files_digest(self.pairs),
+            scorer=model.scorer,
         )
         return ranks, ground, satellite
 
@@ -98,7 +99,12 @@ class Validation:
             rows = fixed_rows(len(self.pairs), pictures)
             show(
                 retrieval_thumbnails(
-                    rows, ground, satellite, self.source, self.images
+                    rows,
+                    ground,
+                    satellite,
+                    self.source,
+                    self.images,
+                    model.scorer,
                 )
             )
         return self.result(ranks)
@@ -163,6 +169,7 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
             satellite,
             ranks,
             validation.result(ranks),
+            model.scorer,
         )
     return write_report(
         run_dir / "report",

@@ -12,6 +12,7 @@ from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
+from mgtl_tf.utils.scorers import DOT
 from tests.tiny_runs import ONE_STEP
 
 SMALL = dataclasses.replace(
@@ -33,6 +34,7 @@ class OneLayer(keras.Model):
     """
 
     loss_name = ""
+    scorer = DOT
 
     def __init__(self, dropout=0.0, normalized=False):
         super().__init__(name="one_layer")

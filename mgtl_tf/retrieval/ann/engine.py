@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import numpy as np
 
-from mgtl_tf.utils.top_k import (
-    ROUNDING,
-    NotFiniteError,
-    exact_products,
-    first_k,
-)
+from mgtl_tf.utils.scorers import DOT, ROUNDING, Scorer
+from mgtl_tf.utils.top_k import NotFiniteError, exact_scores, first_k
 from mgtl_tf.utils.top_k import top_k as nearest
 
 
 class SearchEngine:
     """Finds the gallery rows that are most similar to a query.
 
-    Similarity is the cosine: the product of unit vectors (R11). This class
-    compares all rows, in blocks, where they lie on disk. Approximate engines
-    derive from it and name candidates; these are compared exactly, so that a
-    calibrated confidence holds for all engines.
+    Similarity is the scorer's, by default the cosine: the product of unit
+    vectors (R11). This class compares all rows, in blocks, where they lie on
+    disk. Approximate engines derive from it, for the cosine alone, and name
+    candidates; these are compared exactly, so that a calibrated confidence
+    holds for all engines.
 
     Args:
-        descriptors: float32 [N, D] unit vectors, may be memory-mapped.
+        descriptors: float32 [N, D], may be memory-mapped.
+        scorer: the system's.
     """
 
-    def __init__(self, descriptors: np.ndarray):
+    def __init__(self, descriptors: np.ndarray, scorer: Scorer = DOT):
         self._descriptors = descriptors
+        self._scorer = scorer
 
     def search(
         self, queries: np.ndarray, top_k: int, rows: np.ndarray | None = None
@@ -34,7 +33,7 @@ class SearchEngine:
         """The K most similar gallery rows of each query.
 
         Args:
-            queries: unit vectors, float32 [Q, D].
+            queries: float32 [Q, D].
             top_k: K; fewer where the gallery, or `rows`, has fewer.
             rows: the rows to search, int [M] in any order, always exactly;
                 None for all.
@@ -42,24 +41,26 @@ class SearchEngine:
         Returns:
             rows: int64 [Q, K], most similar first, equally similar ones in
                 the order of the gallery.
-            similarities: float32 [Q, K], -1..1, summed in float64.
+            similarities: float32 [Q, K], summed in float64.
 
         Raises:
             ValueError: for shapes that do not fit, an empty gallery, top_k
                 below 1, rows that the gallery does not have, or values that
                 are not finite.
         """
-        gallery = self._descriptors
-        _check_shapes(queries, gallery, top_k)
+        gallery, scorer = self._descriptors, self._scorer
+        _check_shapes(queries, gallery, top_k, scorer)
         queries = np.ascontiguousarray(queries, np.float32)
         if not np.isfinite(queries).all():
             raise NotFiniteError
         if rows is not None:
             rows = _checked_rows(rows, len(gallery))
-            return nearest(queries, gallery, min(top_k, len(rows)), rows)
+            count = min(top_k, len(rows))
+            return nearest(queries, gallery, count, rows, scorer=scorer)
         found = self._candidates(queries, top_k) if len(queries) else None
         if found is None:
-            return nearest(queries, gallery, min(top_k, len(gallery)))
+            count = min(top_k, len(gallery))
+            return nearest(queries, gallery, count, scorer=scorer)
         return rerank(queries, gallery, found, top_k)
 
     def _candidates(self, queries: np.ndarray, top_k: int) -> np.ndarray | None:
@@ -67,13 +68,16 @@ class SearchEngine:
         return None
 
 
-def _check_shapes(queries: np.ndarray, gallery: np.ndarray, top_k: int) -> None:
+def _check_shapes(
+    queries: np.ndarray, gallery: np.ndarray, top_k: int, scorer: Scorer
+) -> None:
     if queries.ndim != 2 or gallery.ndim != 2:
         raise ValueError(
             f"queries {queries.shape} and gallery {gallery.shape} must be"
             " [Q, D] and [N, D]"
         )
-    if queries.shape[1] != gallery.shape[1] or not len(gallery):
+    fits = scorer.fits(queries.shape[1], gallery.shape[1])
+    if not fits or not len(gallery):
         raise ValueError(
             f"gallery {gallery.shape} must have at least one row, of the"
             f" length of the queries' {queries.shape}"
@@ -144,5 +148,5 @@ def _best_candidates(
         row.append(candidates[near])
         query.append(np.full(len(row[-1]), i))
     of_query, rows = np.concatenate(query), np.concatenate(row)
-    exact = exact_products(queries, gallery, of_query, rows)
+    exact = exact_scores(queries, gallery, of_query, rows)
     return first_k(of_query, rows, exact.astype(np.float32), top_k)

@@ -22,6 +22,7 @@ from mgtl_tf.retrieval.ann.milvus import (
 )
 from mgtl_tf.retrieval.ann.milvus_building import build_milvus
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.scorers import DOT
 
 BACKENDS = ("faiss", "milvus")
 
@@ -48,10 +49,11 @@ def open_engine(
             earlier state of this one, or a server that does not answer.
     """
     _check(engine, backend, uri)
+    _require_products(index, engine, backend)
     if backend == "milvus":
         return MilvusSearch(index, engine, uri)
     if engine == "exact":
-        return SearchEngine(index.descriptors)
+        return SearchEngine(index.descriptors, index.scorer)
     return open_faiss_engine(index, engine)
 
 
@@ -85,6 +87,7 @@ def build_engine(
             the engine cannot be written.
     """
     _check(engine, backend, uri)
+    _require_products(index, engine, backend)
     if backend == "milvus":
         return build_milvus(index, engine, uri, difference, progress)
     if engine == "exact":
@@ -121,6 +124,16 @@ def require_engine(engine: str, backend: str, uri: str | None) -> None:
         release(connect(uri), uri or "")
     elif engine != "exact":
         faiss_library(engine)
+
+
+def _require_products(index: Index, engine: str, backend: str) -> None:
+    """Refuses a library, all of which know products alone, for others."""
+    if index.scorer != DOT and (backend, engine) != ("faiss", "exact"):
+        raise UserError(
+            f"engine={engine} of backend={backend}: descriptors of"
+            f" {index.folder} are compared by {index.scorer.kind}, not by"
+            " products; only backend=faiss engine=exact searches them"
+        )
 
 
 def _check(engine: str, backend: str, uri: str | None) -> None:

@@ -22,6 +22,7 @@ from mgtl_tf.retrieval.report.charts import draw_over_steps, draw_recall_curve
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
 from mgtl_tf.retrieval.report.rendering import TEMPLATES, render
 from mgtl_tf.utils.atomic_folders import atomic_folder
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 PAGE = "report.html"
 """The page's file name; its pictures stand beside it."""
@@ -70,6 +71,7 @@ class Retrieval:
         ground, satellite: descriptors, float32 [N, D].
         ranks: of `evaluation.descriptors.rank_pairs`.
         result: their recall.
+        scorer: the system's.
     """
 
     pairs: Sequence[Pair]
@@ -78,6 +80,7 @@ class Retrieval:
     satellite: np.ndarray
     ranks: Ranks
     result: Mapping[str, Any]
+    scorer: Scorer = DOT
 
 
 def write_report(
@@ -215,7 +218,7 @@ def choose_examples(
         ranks: int [N], of each query's true place, from 1.
         each: how many of each kind, fewer where there are few pairs.
     """
-    similarity = np.einsum("qd,qd->q", found.ground, found.satellite)
+    similarity = found.scorer.exact(found.ground, found.satellite)
     order = np.lexsort((-similarity, ranks))
     middle = max(0, (len(order) - each) // 2)
     chosen = {
@@ -226,7 +229,8 @@ def choose_examples(
     shown = [found.pairs[row] for row in first_rows(found.images)]
     places = [Place(p.id, p.aerial, p.coordinates) for p in shown]
     distinct = one_each(found.satellite, found.images)
-    index = Index(Path("."), places, distinct, "")
+    preprocessing = {"scorer": found.scorer.plain()}
+    index = Index(Path("."), places, distinct, "", preprocessing)
     seen: set[int] = set()
     examples = {}
     for kind, candidates in chosen.items():

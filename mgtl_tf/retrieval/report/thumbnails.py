@@ -8,6 +8,7 @@ import numpy as np
 from mgtl_tf.datasets.aerial_images import first_rows, one_each
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.retrieval.ann import SearchEngine
+from mgtl_tf.utils.scorers import DOT, Scorer
 
 _ANSWERS = 5
 _WIDTH = 320
@@ -28,6 +29,7 @@ def retrieval_thumbnails(
     satellite: np.ndarray,
     source: PairSource,
     images: np.ndarray,
+    scorer: Scorer = DOT,
 ) -> np.ndarray:
     """Each query panorama over its five best polar satellite images.
 
@@ -40,6 +42,7 @@ def retrieval_thumbnails(
         source: the pixels of these pairs.
         images: int [N], the number of each pair's aerial image; each stands
             among the answers once.
+        scorer: the system's.
 
     Returns:
         RGB uint8 [Q, height, width, 3]; at most 326 pixels wide.
@@ -48,7 +51,8 @@ def retrieval_thumbnails(
         UserError: for an image file that cannot be read.
     """
     gallery = one_each(satellite, images)
-    nearest, _ = SearchEngine(gallery).search(ground[rows], _ANSWERS)
+    engine = SearchEngine(gallery, scorer)
+    nearest, _ = engine.search(ground[rows], _ANSWERS)
     found = first_rows(images)[nearest]  # [Q, 5]
     # Every image is read once, also where it answers several queries.
     needed = np.unique(np.concatenate([rows, found.ravel()]))

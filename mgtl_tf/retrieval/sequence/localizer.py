@@ -110,8 +110,8 @@ class SequenceLocalizer:
         )
 
     def _similarities(self, view: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        gallery = self._index.descriptors[rows]
-        return gallery.astype(np.float64) @ view.astype(np.float64)
+        views = np.broadcast_to(view, (len(rows), len(view)))
+        return self._index.scorer.exact(views, self._index.descriptors[rows])
 
     def _confidence(self, belief: np.ndarray, first: int) -> float:
         """The belief in all places within R metres of the first together."""
