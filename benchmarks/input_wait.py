@@ -45,7 +45,7 @@ def waiting(config: RunConfig, world: Path, cache: Path) -> tuple[float, float]:
     optimizer = make_optimizer(config.train, model.trainable_variables)
     step = TrainStep(model, optimizer, config.train)
     pairs = read_dataset("procedural", world).train
-    source = open_source(config.data, config.model.image_size, pairs, cache)
+    source = open_source(config.data, config.model.input_form, pairs, cache)
     # Batches of one long epoch: those of so small a world would end every few
     # steps, those of the benchmarks last 2,000.
     random, size = np.random.default_rng(0), config.train.batch_size

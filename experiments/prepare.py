@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from absl import flags
 
 from experiments.flags import run_config, run_program
-from mgtl_tf.config import DATASETS
+from mgtl_tf.config import DATASETS, SATELLITE_FORMS, SYSTEMS
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from polar.program import print_stderr, print_stdout
 
@@ -44,11 +44,25 @@ PROGRAM_FLAGS = [
         "read what is prepared already, and compare its checksums",
     ),
 ]
+flags.DEFINE_enum(
+    "system", None, list(SYSTEMS), "for which system; it decides the sizes"
+)
 flags.DEFINE_list(
     "image_size",
     None,
-    "height,width in pixels of both network inputs; default: the data set's"
-    " preset",
+    "height,width in pixels of panoramas, and of aerial images but for"
+    " satellite_size; default: the preset's, or the system's",
+)
+flags.DEFINE_list(
+    "satellite_size",
+    None,
+    "height,width in pixels of aerial images; default: the system's",
+)
+flags.DEFINE_enum(
+    "satellite_form",
+    None,
+    SATELLITE_FORMS,
+    "polar: transformed; square: as they are; default: the system's",
 )
 flags.DEFINE_list(
     "ground_crop",
@@ -71,8 +85,8 @@ def main(
     from mgtl_tf.workflows.prepare import prepare
 
     config = run_config(dataset)
-    settings = CacheSettings(
-        config.data.dataset, config.model.image_size, config.data.ground_crop
+    settings = CacheSettings.of(
+        config.data.dataset, config.model.input_form, config.data.ground_crop
     )
     prepared = prepare(data_dir, output_dir, settings, processes, verify=verify)
     _show(prepared)

@@ -56,6 +56,9 @@ def test_json_round_trip_of_any_value(heads, width, steps, size, rate):
         (ModelConfig, "heads", 5),
         (ModelConfig, "image_size", (0, 616)),
         (ModelConfig, "image_size", (112,)),
+        (ModelConfig, "satellite_size", (112, 0)),
+        (ModelConfig, "satellite_size", (64, 64)),  # columns are compared
+        (ModelConfig, "satellite_form", "square"),
         (ModelConfig, "system", "unknown"),
         (ModelConfig, "poolings", 6),
         (ModelConfig, "recurrent_steps", -1),
@@ -158,3 +161,34 @@ def test_crafted_values_are_one_line(tmp_path, value):
     with pytest.raises(UserError) as error:
         RunConfig.load(tmp_path)
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
+
+
+SQUARE = {"satellite_size": (48, 48), "satellite_form": "square"}
+
+
+def test_sizes_of_views_and_their_place_in_digests():
+    """What was digested before the views could differ still agrees."""
+    for system, digest in (
+        (
+            "mgtl",
+            "7807f13a18a0db87788199561dd24a5278861945f49dd6db8a9ac9e8a23f",
+        ),
+        (
+            "safa",
+            "91ff7b8f2b97cf7fc37540a8d1060e3f90c26519fd0c886ebf60bab980c7",
+        ),
+    ):
+        network = RunConfig(model=ModelConfig(system=system)).network
+        assert network.startswith(f"2-{digest}")
+    plain, square = (ModelConfig(system="safa", **x) for x in ({}, SQUARE))
+    same = dataclasses.replace(plain, satellite_size=plain.image_size)
+    assert same.identity() == plain.identity() != square.identity()
+    assert plain.input_shapes["satellite"] == (None, 112, 616, 3)
+    assert square.input_shapes["satellite"] == (None, 48, 48, 3)
+    assert square.view_size("ground") == (112, 616)
+    assert square.input_form.name == "112x616-square-48x48"
+    for size in ((48, 40), (0, 0)):
+        with pytest.raises(
+            UserError, match="satellite_size=.* must be two equal"
+        ):
+            dataclasses.replace(square, satellite_size=size)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from mgtl_tf.config.input_form import SATELLITE_FORMS, InputForm
 from mgtl_tf.config.settings import check_fields, refused, setting
 from mgtl_tf.utils.scorers import DOT, Scorer
 
 SYSTEMS: dict[str, type[ModelConfig]] = {}
 """System to its config; filled at the end of this file."""
+
+# A column of theirs is an azimuth, in both views the same.
+_COMPARE_COLUMNS = ("mgtl", "linear_probe")
 
 
 @dataclass(frozen=True)
@@ -37,8 +42,21 @@ class ModelConfig:
     )
     image_size: tuple[int, int] = setting(
         (112, 616),
-        "height,width in pixels of both network inputs (R1)",
+        "height,width in pixels of panoramas as network input, and of aerial"
+        " images but for satellite_size (R1)",
         least=1,
+    )
+    satellite_size: tuple[int, int] = setting(
+        (0, 0),
+        "height,width in pixels of aerial images as network input; 0,0: as of"
+        " image_size",
+        least=0,
+    )
+    satellite_form: str = setting(
+        "polar",
+        "what an aerial image becomes: polar (transformed), or square (as it"
+        " is, north up, of satellite_size)",
+        SATELLITE_FORMS,
     )
     recurrent_steps: int = setting(
         6,
@@ -115,6 +133,7 @@ class ModelConfig:
         check_fields(self)
         if type(self) is not config_class(self.system):
             raise refused(self, "system", f"that of {type(self).__name__}")
+        self._check_satellite()
         if self.channels % self.heads:
             raise refused(
                 self, "heads", f"a divisor of channels={self.channels}"
@@ -125,6 +144,44 @@ class ModelConfig:
             raise refused(
                 self, "rematerialize", "false with backbone_normalization=batch"
             )
+
+    def _check_satellite(self) -> None:
+        (height, width), form = self.satellite_size, self.satellite_form
+        if bool(height) != bool(width):
+            raise refused(self, "satellite_size", "0,0 or both above 0")
+        compares = self.system in _COMPARE_COLUMNS
+        if compares and self.input_form.satellite_settings:
+            name = "satellite_size" if form == "polar" else "satellite_form"
+            remedy = "0,0" if form == "polar" else "polar"
+            why = "which compares the views' columns"
+            raise refused(self, name, f"{remedy} in {self.system}, {why}")
+        if form == "square" and not height == width > 0:
+            remedy = "two equal numbers of pixels with satellite_form=square"
+            raise refused(self, "satellite_size", remedy)
+
+    @property
+    def input_form(self) -> InputForm:
+        """Sizes and forms of the network inputs."""
+        return InputForm(
+            self.image_size, self.satellite_size, self.satellite_form
+        )
+
+    def view_size(self, view: str) -> tuple[int, int]:
+        """H, W in pixels of the images of "ground" or "satellite"."""
+        return self.input_form.size(view)
+
+    @property
+    def input_shapes(self) -> dict[str, tuple[int | None, ...]]:
+        """View to the shape of its images, [B, H, W, 3]."""
+        views = "ground", "satellite"
+        return {view: (None, *self.view_size(view), 3) for view in views}
+
+    def identity(self) -> dict[str, Any]:
+        """Fields by name, for digests of all that decides the network."""
+        fields = dataclasses.asdict(self)
+        for name in ("satellite_size", "satellite_form"):
+            del fields[name]
+        return fields | self.input_form.satellite_settings
 
 
 def published(

@@ -148,7 +148,7 @@ class RunConfig:
 
         A version, and SHA-256 of the model's config and the crop.
         """
-        fields = dataclasses.asdict(self.model)
+        fields = self.model.identity()
         fields["ground_crop"] = self.data.ground_crop
         text = json.dumps(fields, sort_keys=True)
         return _VERSION + hashlib.sha256(text.encode()).hexdigest()

@@ -1,9 +1,10 @@
 """Random changes of a training batch, in graph, functions of a seed alone.
 
-Turning or mirroring the world changes both views in the same way: their
-columns are azimuths, so a turn rolls the columns of both and a mirror
-reverses them. Other changes of one view alone would break the pair, except
-light, colour, blur and JPEG, which differ between the views of a place anyway.
+Turning or mirroring the world changes both views in the same way. Columns of
+panoramas and of polar images are azimuths: a turn rolls the columns of both
+and a mirror reverses them; a square image is turned and mirrored itself.
+Other changes of one view alone would break the pair, except light, colour,
+blur and JPEG, which differ between the views of a place anyway.
 
 Every function takes `share` = (i, n) where its images are the i-th of n equal
 parts of a batch: each image changes, to the bit, as in the complete batch.
@@ -14,6 +15,8 @@ from __future__ import annotations
 import math
 
 import tensorflow as tf
+
+from mgtl_tf.datasets.turn_square import turn_square
 
 _MIDDLE_GREY = 127.5
 # Panoramas are hardly ever stored at a better quality.
@@ -30,12 +33,15 @@ def turn_and_mirror(
     seed: tf.Tensor,
     share: Share = (0, 1),
     mirror: bool = True,
+    satellite_form: str = "polar",
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Turns the world of each pair at random, and mirrors every other one.
 
     Column j looks towards azimuth 2 pi j / W (plus a constant), so the world
     turned by s columns shows column j - s, and the world mirrored shows
-    column -j: both are exact, no pixel is interpolated.
+    column -j: both are exact, no pixel is interpolated. Where the views have
+    other widths, only such turns are drawn as are whole columns in both.
+    Square images: see `turn_square`.
 
     Feature maps can be turned too, by whole columns of theirs. That is not
     the map of the turned image: convolutions pad with zeros at both ends of
@@ -44,28 +50,39 @@ def turn_and_mirror(
     kernels are not symmetric.
 
     Args:
-        ground, satellite: [B, H, W, C], any dtype, the same W.
+        ground, satellite: [B, H, W, C], any dtype; of a square form uint8.
         seed: int32 [2].
         share: see the module.
         mirror: False: they are only turned.
+        satellite_form: of the aerial images: polar, or square.
 
     Returns:
-        both views, columns moved alike within a pair.
+        both views, moved alike within a pair.
     """
-    batch, width = tf.shape(ground)[0], tf.shape(ground)[2]
+    batch, steps = tf.shape(ground)[0], ground.shape[2]
+    if satellite_form == "polar":
+        steps = math.gcd(steps, satellite.shape[2])
     seeds = tf.random.split(seed, 2)
-    turns = _draws((batch, 1), seeds[0], 0, width, tf.int32, share)
+    turns = _draws((batch, 1), seeds[0], 0, steps, tf.int32, share)
     mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
     if not mirror:
         mirrored = tf.zeros_like(mirrored)
-    columns = (1 - 2 * mirrored) * tf.range(width) + turns  # [B, W]
-    columns = tf.math.floormod(columns, width)
 
     def moved(images: tf.Tensor) -> tf.Tensor:
+        width = images.shape[2]
+        columns = (1 - 2 * mirrored) * tf.range(width)  # [B, W]
+        columns = tf.math.floormod(columns + turns * (width // steps), width)
         taken = tf.gather(images, columns, axis=2, batch_dims=1)
         return tf.ensure_shape(taken, images.shape)
 
-    return moved(ground), moved(satellite)
+    if satellite_form == "polar":
+        return moved(ground), moved(satellite)
+    turned = tf.numpy_function(
+        turn_square,
+        [satellite, turns[:, 0], mirrored[:, 0], steps],
+        satellite.dtype,
+    )
+    return moved(ground), tf.ensure_shape(turned, satellite.shape)
 
 
 def color_jitter(
@@ -107,12 +124,17 @@ def color_jitter(
 
 
 def blur(
-    images: tf.Tensor, largest: float, seed: tf.Tensor, share: Share = (0, 1)
+    images: tf.Tensor,
+    largest: float,
+    seed: tf.Tensor,
+    share: Share = (0, 1),
+    form: str = "polar",
 ) -> tf.Tensor:
     """Blurs each image by a Gaussian of its own width.
 
-    Columns are azimuths: the first is the last one's neighbour. The top and
-    the bottom row are repeated beyond the edge.
+    Where columns are azimuths, the first is the last one's neighbour. The top
+    and the bottom row, and a square image's outer columns, are repeated
+    beyond the edge.
 
     Args:
         images: float32 [B, H, W, 3].
@@ -120,6 +142,7 @@ def blur(
             from 0 on. The window reaches three of it.
         seed: int32 [2].
         share: see the module.
+        form: square, or polar: also of panoramas.
 
     Returns:
         float32 [B, H, W, 3].
@@ -131,7 +154,10 @@ def blur(
     # convolution: several times as long.
     planes = tf.reshape(tf.transpose(images, [1, 2, 0, 3]), [height, width, -1])
     rows = tf.clip_by_value(tf.range(-reach, height + reach), 0, height - 1)
-    columns = tf.math.floormod(tf.range(-reach, width + reach), width)
+    columns = tf.range(-reach, width + reach)
+    if form == "square":
+        columns = tf.clip_by_value(columns, 0, width - 1)
+    columns = tf.math.floormod(columns, width)
     planes = tf.gather(tf.gather(planes, rows, axis=0), columns, axis=1)[None]
     for window in (weights[:, None, :, None], weights[None, :, :, None]):
         planes = tf.nn.depthwise_conv2d(planes, window, [1, 1, 1, 1], "VALID")

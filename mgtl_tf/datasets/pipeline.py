@@ -48,6 +48,7 @@ def train_batches(
     places: Places | None = None,
     share: tuple[int, int] = (0, 1),
     mirror: bool = True,
+    satellite_form: str = "polar",
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -67,11 +68,12 @@ def train_batches(
         share: (i, n): only the i-th of n equal parts of each batch's images
             is read, for a worker that has n - 1 others beside it.
         mirror: whether `augment` mirrors; feature maps cannot be.
+        satellite_form: of the aerial images: polar, or square.
 
     Returns:
-        Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255,
-        uint8, or float32 where colour, blur or JPEG changed them (of feature
-        maps [B / n, h, w, C] in their own dtype),
+        Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
+        of its view's size, uint8, or float32 where colour, blur or JPEG
+        changed them (of feature maps [B / n, h, w, C] in their own dtype),
         "negatives": bool [B, B], True where a pair may be one}.
 
     Raises:
@@ -84,14 +86,16 @@ def train_batches(
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
     load = _Loader(source, own_size)
 
-    def camera(images: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+    def camera(
+        images: tf.Tensor, random: tf.Tensor, form: str = "polar"
+    ) -> tf.Tensor:
         if color_jitter or blur or jpeg_quality:
             images = tf.cast(images, tf.float32)
         if color_jitter:
             images = changes.color_jitter(images, color_jitter, random, share)
         if blur:
             seed = tf.random.fold_in(random, _BLUR)
-            images = changes.blur(images, blur, seed, share)
+            images = changes.blur(images, blur, seed, share, form)
         if jpeg_quality:
             seed = tf.random.fold_in(random, _JPEG)
             images = changes.jpeg(images, jpeg_quality, seed, share)
@@ -103,12 +107,12 @@ def train_batches(
         random = _seeds(seed, epoch, step)
         if augment:
             ground, satellite = changes.turn_and_mirror(
-                ground, satellite, random[0], share, mirror
+                ground, satellite, random[0], share, mirror, satellite_form
             )
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),
-            "satellite": camera(satellite, random[2]),
+            "satellite": camera(satellite, random[2], satellite_form),
             "negatives": tf.ensure_shape(mask, (batch_size, batch_size)),
         }
 
@@ -168,17 +172,17 @@ class _Loader:
     def __init__(self, source: PairSource, batch_size: int | None):
         self._source = source
         # A traced step needs to know H and W.
-        image = source.load(np.zeros(1, np.int64))[0]
-        self._shape = (batch_size, *image.shape[1:])
-        self._dtype = tf.as_dtype(image.dtype)
+        views = source.load(np.zeros(1, np.int64))
+        self._shapes = [(batch_size, *view.shape[1:]) for view in views]
+        self._dtype = tf.as_dtype(views[0].dtype)
 
     def __call__(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ground, satellite = tf.numpy_function(
             self._source.load, [rows], (self._dtype, self._dtype)
         )
         return (
-            tf.ensure_shape(ground, self._shape),
-            tf.ensure_shape(satellite, self._shape),
+            tf.ensure_shape(ground, self._shapes[0]),
+            tf.ensure_shape(satellite, self._shapes[1]),
         )
 
 

@@ -53,15 +53,22 @@ def load_ground(
         return ground_input(image, image_size, ground_crop, dataset)
 
 
-def load_satellite(path: Path | str, image_size: tuple[int, int]) -> np.ndarray:
-    """An aerial image, polar-transformed: RGB uint8 [H, W, 3].
+def load_satellite(
+    path: Path | str, image_size: tuple[int, int], form: str = "polar"
+) -> np.ndarray:
+    """An aerial image as network input: RGB uint8 [H, W, 3].
+
+    Args:
+        path: JPEG, PNG or TIFF.
+        image_size: H, W in pixels.
+        form: polar (transformed), or square (resized).
 
     Raises:
         UserError: naming the file, where it cannot be read completely or is
             not square.
     """
     with _naming(path):
-        return satellite_input(image_files.read_image(path), image_size)
+        return satellite_input(image_files.read_image(path), image_size, form)
 
 
 def ground_input(
@@ -80,7 +87,7 @@ def ground_input(
 
 
 def satellite_input(
-    image: np.ndarray, image_size: tuple[int, int]
+    image: np.ndarray, image_size: tuple[int, int], form: str = "polar"
 ) -> np.ndarray:
     """`load_satellite` of a decoded aerial image, RGB uint8 [s, s, 3].
 
@@ -92,7 +99,8 @@ def satellite_input(
             f"{image.shape[1]} x {image.shape[0]} pixels; an aerial"
             " image must be square, with its camera in the centre"
         )
-    return polar_transform(image, *image_size)
+    transform = polar_transform if form == "polar" else resize
+    return transform(image, *image_size)
 
 
 def kept_rows(height: int, ground_crop: tuple[float, float]) -> slice:

@@ -72,13 +72,14 @@ def ground_images(
 
 
 def satellite_image(
-    image_bytes: tf.Tensor, image_size: tuple[int, int]
+    image_bytes: tf.Tensor, image_size: tuple[int, int], form: str = "polar"
 ) -> tf.Tensor:
     """Network input of one encoded aerial image, float32 RGB [H, W, 3].
 
     Args:
         image_bytes: string scalar; a square image, north up.
-        image_size: (H, W) of the polar image.
+        image_size: (H, W) of the network input.
+        form: polar (transformed), or square (resized).
 
     Raises:
         tf.errors.InvalidArgumentError: where the image is not square.
@@ -91,18 +92,24 @@ def satellite_image(
     square = tf.debugging.Assert(tf.equal(sides[0], sides[1]), [message])
     with tf.control_dependencies([square]):
         image = tf.identity(image)
-    return satellite_images(image[None], image_size)[0]
+    return satellite_images(image[None], image_size, form)[0]
 
 
 def satellite_images(
-    images: tf.Tensor, image_size: tuple[int, int]
+    images: tf.Tensor, image_size: tuple[int, int], form: str = "polar"
 ) -> tf.Tensor:
     """Network inputs of aerial images of one size, float32 [B, H, W, 3].
 
     Args:
         images: uint8 [B, S, S, 3], north up.
-        image_size: (H, W) of the polar images.
+        image_size, form: as of `satellite_image`.
     """
+    if form == "square":
+        # As in PolarTransform: of an oblong image, pixels are asked for that
+        # it lacks, which every runtime refuses.
+        every = tf.range(tf.reduce_max(tf.shape(images)[1:3]))
+        images = tf.gather(tf.gather(images, every, axis=1), every, axis=2)
+        return resize(images, image_size)
     return _rounded(PolarTransform(*image_size)(images))
 
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from mgtl_tf.config import InputForm
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.utils.array_files import map_array
@@ -22,11 +23,11 @@ class PairSource(Protocol):
     def __len__(self) -> int: ...
 
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Ground and polar satellite images of rows int [n].
+        """Ground and satellite images of rows int [n].
 
         Returns:
-            RGB uint8 [n, H, W, 3] each; of a cache of VGG-16's first blocks
-            float16 or float32 [n, h, w, C].
+            RGB uint8 [n, H, W, 3], each of its view's size; of a cache of
+            VGG-16's first blocks float16 or float32 [n, h, w, C].
 
         Raises:
             UserError: for a file that cannot be read.
@@ -38,7 +39,8 @@ class FileSource:
 
     Args:
         pairs: the records; row n is pairs[n].
-        image_size: H, W in pixels.
+        form: sizes of both views and form of aerial images; a plain H, W:
+            of both, polar.
         ground_crop: top and bottom of a panorama's rows, as fractions.
         dataset: its name, for `require_shape`.
     """
@@ -46,12 +48,12 @@ class FileSource:
     def __init__(
         self,
         pairs: Sequence[Pair],
-        image_size: tuple[int, int],
+        form: InputForm | tuple[int, int],
         ground_crop: tuple[float, float] = (0.0, 1.0),
         dataset: str = "",
     ):
         self.pairs = tuple(pairs)
-        self.image_size = image_size
+        self.form = form if isinstance(form, InputForm) else InputForm(form)
         self.ground_crop = ground_crop
         self.dataset = dataset
 
@@ -62,11 +64,12 @@ class FileSource:
     def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """As of `PairSource`."""
         pairs = [self.pairs[row] for row in rows]
-        size, crop = self.image_size, self.ground_crop
+        size, crop = self.form.size("ground"), self.ground_crop
         ground = [
             load_ground(p.ground, size, crop, self.dataset) for p in pairs
         ]
-        satellite = [load_satellite(p.aerial, size) for p in pairs]
+        size, kind = self.form.size("satellite"), self.form.satellite_form
+        satellite = [load_satellite(p.aerial, size, kind) for p in pairs]
         return np.stack(ground), np.stack(satellite)
 
 
@@ -74,7 +77,7 @@ class JoinedSource:
     """The rows of several sources, one after another.
 
     Args:
-        sources: at least one; their images have one size.
+        sources: at least one; a view's images have one size.
     """
 
     def __init__(self, sources: Sequence[PairSource]):

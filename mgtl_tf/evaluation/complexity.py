@@ -96,17 +96,18 @@ def complexity_of(
         UserError: for an operation whose multiply-adds cannot be counted.
     """
     model = build_model(config)
-    size = config.image_size
+    size = config.view_size("ground")
     one = _median_seconds(model, size, 1, repeats)
     many = _median_seconds(model, size, batch, repeats)
-    outputs = model.compute_output_shape(
-        dict.fromkeys(("ground", "satellite"), (1, *size, 3))
+    outputs = model.compute_output_shape(config.input_shapes)
+    encoders = (
+        (model.encode_ground, size),
+        (model.encode_satellite, config.view_size("satellite")),
     )
-    encoders = (model.encode_ground, model.encode_satellite)
     return Cost(
         parameters=_size(model),
         parts=_parts(model),
-        multiply_adds=sum(multiply_adds(e, size) for e in encoders),
+        multiply_adds=sum(multiply_adds(*e) for e in encoders),
         descriptor_bytes=_FLOAT32 * outputs["ground"][1],
         one_seconds=one,
         batch_seconds=many,
@@ -125,7 +126,7 @@ def stored_cost(config: ModelConfig, folder: Path) -> dict[str, Any]:
     Raises:
         UserError: as `complexity_of`, or where the process was killed.
     """
-    fields = json.dumps(dataclasses.asdict(config), sort_keys=True)
+    fields = json.dumps(config.identity(), sort_keys=True)
     name = hashlib.sha256(fields.encode()).hexdigest()[:12]
     path = folder / f"{config.system}-{name}.json"
     if not path.is_file():

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import InputForm, RunConfig
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
 from mgtl_tf.export.onnx_file import open_onnx, write_onnx
 from mgtl_tf.export.tflite_file import open_tflite, write_tflite
@@ -81,7 +81,7 @@ def write_formats(
     Args:
         names: of FORMATS.
         model: in float32; the one that the SavedModel was made of.
-        run_config: its image size and crop.
+        run_config: its image sizes, form and crop.
         folder: holds the SavedModel.
         batches: images on which all are compared.
         metadata: text to keep in the files, by name.
@@ -129,15 +129,16 @@ def pixel_encoders(
 
     Args:
         model: of `build_model(run_config.model)`, in float32.
-        run_config: its image size and crop become part of the graph.
+        run_config: its image sizes, crop and the form of aerial images become
+            part of the graph.
 
     Returns:
         `encode_ground` and `encode_satellite`: tf.functions from `image`,
         RGB uint8 [B, h, w, 3] of any size, to {"descriptor": float32 [B, D]}.
         Crop, change of size and polar transform are inside.
     """
-    size = run_config.model.image_size
-    crop = run_config.data.ground_crop
+    form, crop = run_config.model.input_form, run_config.data.ground_crop
+    size, aerial = form.size("ground"), form.size("satellite")
     pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, "image")
 
     def traced(encode: Callable) -> Callable:
@@ -152,28 +153,31 @@ def pixel_encoders(
             lambda image: model.encode_ground(ground_images(image, size, crop))
         ),
         "encode_satellite": traced(
-            lambda image: model.encode_satellite(satellite_images(image, size))
+            lambda image: model.encode_satellite(
+                satellite_images(image, aerial, form.satellite_form)
+            )
         ),
     }
 
 
-def random_images(image_size: tuple[int, int]) -> Batches:
+def random_images(form: InputForm) -> Batches:
     """Images for comparing formats: noise, with large shapes in the first.
 
     As large as the network's input, larger, smaller and odd; one image and
     several.
 
     Args:
-        image_size: (H, W) of the network's input.
+        form: of the network's inputs.
     """
-    height, width = image_size
+    height, width = form.size("ground")
     grounds = [
         (1, height, width),
         (2, 2 * height + 1, 2 * width + 3),
         (1, height // 2 + 1, width // 2 + 1),
         (1, height + 1, width // 2 + 1),
     ]
-    sides = [(1, height), (2, 2 * height + 1), (1, width)]
+    low, wide = form.size("satellite")
+    sides = [(1, low), (2, 2 * low + 1), (1, wide)]
     random = np.random.default_rng(0)
     return {
         "encode_ground": [_noise(random, *shape) for shape in grounds],

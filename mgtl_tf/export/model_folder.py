@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import InputForm, RunConfig
 from mgtl_tf.export.shipped import SHIPPED
 from mgtl_tf.utils.atomic_io import MODEL_JSON, atomic_write
 from mgtl_tf.utils.checksums import Fingerprint, fingerprint, require_same
@@ -38,12 +38,14 @@ class ModelDetails:
     Attributes:
         model_hash: names the weights and the preprocessing.
         dimension: D, length of a satellite descriptor.
-        image_size: H, W in pixels.
+        image_size: H, W of panoramas, pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
         config: of the run.
         formats: what was written beside the SavedModel.
         files: of all files of the folder, by path.
         scorer: how its descriptors are compared; see `utils.scorers`.
+        satellite_size, satellite_form: H, W of aerial images, and polar or
+            square, where they are not polar and of image_size.
     """
 
     model_hash: str
@@ -54,6 +56,8 @@ class ModelDetails:
     formats: dict[str, dict[str, Any]]
     files: dict[str, Fingerprint]
     scorer: dict[str, Any] = field(default_factory=DOT.plain)
+    satellite_size: tuple[int, int] = (0, 0)
+    satellite_form: str = "polar"
 
 
 def write_details(folder: Path, details: Mapping[str, Any]) -> None:
@@ -97,6 +101,19 @@ def read_details(folder: Path) -> dict[str, Any]:
     return read_json(path, dict[str, Any], _REMEDY)
 
 
+def input_form(details: Mapping[str, Any]) -> InputForm:
+    """Sizes and forms of an exported model's network inputs.
+
+    Args:
+        details: of `read_details`.
+    """
+    return InputForm(
+        tuple(details["image_size"]),
+        tuple(details.get("satellite_size", (0, 0))),
+        details.get("satellite_form", "polar"),
+    )
+
+
 def require_undamaged(folder: Path) -> None:
     """Compares the files that TensorFlow loads with model.json.
 
@@ -128,7 +145,8 @@ def _checked(path: Path) -> ModelDetails:
         run = RunConfig.of_parts(details.config, str(path))
     except UserError as error:
         raise damaged(path, error, _REMEDY) from error
-    if (details.image_size, details.ground_crop, details.scorer) != (
+    form = input_form(vars(details))
+    if (form.image_size, details.ground_crop, details.scorer) != (
         run.model.image_size,
         run.data.ground_crop,
         run.model.scorer.plain(),
@@ -136,6 +154,12 @@ def _checked(path: Path) -> ModelDetails:
         raise damaged(
             path,
             "image_size, ground_crop and scorer are not its config's",
+            _REMEDY,
+        )
+    if form.satellite_settings != run.model.input_form.satellite_settings:
+        raise damaged(
+            path,
+            "satellite_size and satellite_form are not its config's",
             _REMEDY,
         )
     return details

@@ -1,9 +1,10 @@
 """A trained model as a SavedModel that needs nothing but TensorFlow.
 
 Image bytes go in, descriptors come out: decoding, cropping, resizing and
-the polar transform are part of the graph, so that no client can get the
-preprocessing wrong. Two further signatures take network inputs, for this
-package's own programs, which decode strictly and preprocess with OpenCV.
+the polar transform, where the model takes it, are part of the graph, so that
+no client can get the preprocessing wrong. Two further signatures take network
+inputs, for this package's own programs, which decode strictly and preprocess
+with OpenCV.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def export_model(
     Args:
         model: of `build_model(run_config.model)`; in float32 where there
             are further formats, else in any dtype policy.
-        run_config: its image size and crop become part of the graph.
+        run_config: its image sizes, crop and the form of aerial images become
+            part of the graph.
         output_dir: a new or empty folder, or an older export.
         formats: further ones of FORMATS to write beside the SavedModel,
             which is always written. They take pixels in place of files.
@@ -76,8 +78,7 @@ def export_model(
     """
     require_formats(formats)
     details = _details(model, run_config)
-    size = run_config.model.image_size
-    batches = random_images(size)
+    batches = random_images(run_config.model.input_form)
     for ground, aerial in pictures:
         batches["encode_ground"].append(ground[None])
         batches["encode_satellite"].append(aerial[None])
@@ -94,12 +95,14 @@ def export_model(
 
 def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
     """What model.json says, but for further formats."""
-    size = run_config.model.image_size
-    dimension = model.encode_satellite(tf.zeros((1, *size, 3))).shape[-1]
+    form = run_config.model.input_form
+    aerial = tf.zeros((1, *form.size("satellite"), 3))
+    dimension = model.encode_satellite(aerial).shape[-1]
     return {
         "model_hash": model_hash(model, run_config),
         "dimension": int(dimension),
-        "image_size": list(size),
+        "image_size": list(form.image_size),
+        **form.satellite_settings,
         "ground_crop": list(run_config.data.ground_crop),
         "scorer": run_config.model.scorer.plain(),
         "config": dataclasses.asdict(run_config),
@@ -111,22 +114,23 @@ def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
 def _write_saved_model(
     model: keras.Model, run_config: RunConfig, folder: Path
 ) -> None:
-    size, crop = run_config.model.image_size, run_config.data.ground_crop
+    form, crop = run_config.model.input_form, run_config.data.ground_crop
+    size, aerial = form.size("ground"), form.size("satellite")
 
     def ground(image_bytes):
         return ground_image(image_bytes, size, crop)
 
     def satellite(image_bytes):
-        return satellite_image(image_bytes, size)
+        return satellite_image(image_bytes, aerial, form.satellite_form)
 
     # Each network is traced once, for both of its signatures.
     encode_ground = _descriptors(model.encode_ground, size)
-    encode_satellite = _descriptors(model.encode_satellite, size)
+    encode_satellite = _descriptors(model.encode_satellite, aerial)
     signatures = {
         "encode_ground": _from_bytes(ground, encode_ground, size),
-        "encode_satellite": _from_bytes(satellite, encode_satellite, size),
+        "encode_satellite": _from_bytes(satellite, encode_satellite, aerial),
         "encode_ground_pixels": _from_pixels(encode_ground, size),
-        "encode_satellite_pixels": _from_pixels(encode_satellite, size),
+        "encode_satellite_pixels": _from_pixels(encode_satellite, aerial),
     }
     module = tf.Module()
     # What a SavedModel tracks; the Keras object itself stays outside, so that
@@ -143,7 +147,7 @@ def model_hash(model: keras.Model, run_config: RunConfig) -> str:
     that two exports of the same checkpoint have the same name.
     """
     digest = hashlib.sha256()
-    fields = dataclasses.asdict(run_config.model)
+    fields = run_config.model.identity()
     fields["ground_crop"] = run_config.data.ground_crop
     digest.update(json.dumps(fields, sort_keys=True).encode())
     for variable in model.weights:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,10 +39,11 @@ def automatic_batch_size(details: Mapping[str, Any]) -> int:
 
 def image_bytes(details: Mapping[str, Any]) -> float:
     """Bytes that each image of a batch takes while it is encoded."""
-    height, width = details.get("image_size", (112, 616))
+    sizes = (details.get(name) for name in ("image_size", "satellite_size"))
+    pixels = max(map(math.prod, filter(None, sizes)), default=112 * 616)
     model = details.get("config", {}).get("model", {})
     channels = _FIRST_CHANNELS * model.get("width_multiplier", 1.0)
-    return _FLOAT32 * height * width * (_MAPS * channels + 3 * _PICTURES)
+    return _FLOAT32 * pixels * (_MAPS * channels + 3 * _PICTURES)
 
 
 def memory_bytes() -> int:

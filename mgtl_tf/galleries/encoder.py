@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.datasets import preprocess
-from mgtl_tf.export.model_folder import read_details, require_undamaged
+from mgtl_tf.export.model_folder import (
+    input_form,
+    read_details,
+    require_undamaged,
+)
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import first_line
 from mgtl_tf.utils.plain_path import plain_path
@@ -53,7 +57,7 @@ class Encoder:
         self.model_hash: str = self.details["model_hash"]
         self.dimension: int = self.details["dimension"]
         self.scorer = scorer_of(self.details.get("scorer"))
-        self._image_size = tuple(self.details["image_size"])
+        self._form = input_form(self.details)
         self._ground_crop = tuple(self.details["ground_crop"])
         require_undamaged(self.folder)
         self._signatures = _load(self.folder)
@@ -62,6 +66,7 @@ class Encoder:
     def preprocessing(self) -> dict[str, Any]:
         """The preprocessing of images and the scorer, as in model.json."""
         own = {n: self.details[n] for n in ("image_size", "ground_crop")}
+        own |= self._form.satellite_settings
         return {**own, "scorer": self.scorer.plain()}
 
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:
@@ -73,18 +78,21 @@ class Encoder:
         Raises:
             UnreadableImage: where it does not fit the model.
         """
-        size, crop = self._image_size, self._ground_crop
+        size, crop = self._form.size("ground"), self._ground_crop
         if crop == (0.0, 1.0):
             crop = preprocess.strip_of_sphere(pixels.shape[:2], size)
         return _prepared(preprocess.ground_input, pixels, size, crop)
 
     def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
-        """A north-up aerial image, RGB uint8 [s, s, 3], polar-transformed.
+        """A north-up aerial image, RGB uint8 [s, s, 3], as network input.
+
+        It is polar-transformed, or resized, as the model takes it: [H, W, 3].
 
         Raises:
             UnreadableImage: where it is not square.
         """
-        return _prepared(preprocess.satellite_input, pixels, self._image_size)
+        size, kind = self._form.size("satellite"), self._form.satellite_form
+        return _prepared(preprocess.satellite_input, pixels, size, kind)
 
     def encode_ground(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Descriptors of panoramas, float32 [B, D].

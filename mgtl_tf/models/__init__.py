@@ -25,8 +25,7 @@ def build_model(
     """
     config = config or ModelConfig()
     model = _model_class(type(config))(config, dtype=dtype)
-    image = (None, *config.image_size, 3)
-    model.build({"ground": image, "satellite": image})
+    model.build(config.input_shapes)
     return model
 
 

@@ -42,7 +42,8 @@ class CrossViewModel(keras.Model):
 
     Call arguments:
         inputs: {"ground": [B, H, W, 3], "satellite": [B, H, W, 3]}, RGB
-            0..255, the satellite images polar-transformed.
+            0..255, of `config.input_shapes`; the satellite images
+            polar-transformed, or as `config.satellite_form` says.
         training: whether dropout acts and batch statistics are used.
         first_block: N: the inputs are `frozen_features` of the first N blocks
             of VGG-16 rather than images.
@@ -126,7 +127,7 @@ class CrossViewModel(keras.Model):
         return self._forward(images, "ground", False, first_block)[0]
 
     def encode_satellite(self, images, first_block=0):
-        """Descriptors of polar-transformed satellite images, [B, D]."""
+        """Descriptors of satellite network inputs, [B, H, W, 3] to [B, D]."""
         return self._forward(images, "satellite", False, first_block)[0]
 
     def call(self, inputs, training=None, first_block=0):

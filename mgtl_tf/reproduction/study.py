@@ -73,9 +73,9 @@ class Study:
         }
         config = RunConfig.of(**settings)
         common = load_preset(self.preset, **self.common)
-        size, prepared = config.model.image_size, self.prepared
-        if size != common.model.image_size:
-            name = f"{prepared.name}-{size[0]}x{size[1]}"
+        form, prepared = config.model.input_form, self.prepared
+        if form != common.model.input_form:
+            name = f"{prepared.name}-{form.name}"
             prepared = prepared.with_name(name)
         paths = {"data_dir": self.data_dir, "data_cache": prepared}
         if config.train.freeze_blocks:

@@ -94,8 +94,8 @@ def evaluate_run(
         data = dataclasses.replace(data, feature_cache="", roll_features=False)
 
     def pixels() -> PairSource:
-        size = trained.model.image_size
-        source = open_source(data, size, pairs, cache)
+        form = trained.model.input_form
+        source = open_source(data, form, pairs, cache)
         return ProtocolSource(source, pairs, shown)
 
     source, first_block = open_inputs(

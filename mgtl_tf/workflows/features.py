@@ -81,15 +81,23 @@ def open_features(
         UserError: where they cannot be made or kept.
     """
     ground = model.backbones[0]
-    size = model.config.image_size
+    form, shapes = model.config.input_form, model.config.input_shapes
     blocks = ground.frozen_blocks
+    if data.roll_features and form.satellite_form == "square":
+        raise UserError(
+            "roll_features: columns of square aerial images are no azimuths;"
+            " give roll_features=false"
+        )
     settings = FeatureSettings(
         data.dataset,
-        size,
+        form.image_size,
         data.ground_crop,
+        satellite_size=form.satellite_size,
+        satellite_form=form.satellite_form,
         blocks=blocks,
         weights=frozen_digest(model),
-        shape=tuple(ground.block_shape((None, *size, 3), blocks)[1:]),
+        shape=ground.block_shape(shapes["ground"], blocks)[1:],
+        satellite_shape=ground.block_shape(shapes["satellite"], blocks)[1:],
         computed=ground.compute_dtype,
         dtype=data.feature_dtype,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.config import DataConfig
+from mgtl_tf.config import DataConfig, InputForm
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import Protocol, ProtocolSource
 from mgtl_tf.datasets.records import Pair, files_digest
@@ -69,12 +69,12 @@ class JointPairs:
         names = "+".join(name.partition(":")[0] for name in self.names)
         return f"evaluation-also-{names}-{self.gallery[:8]}"
 
-    def source(self, image_size: tuple[int, int]) -> JoinedSource:
+    def source(self, form: InputForm) -> JoinedSource:
         """Their pixels, each set's by its own rule of crop and shape."""
         parts = zip(self.sets, self.data, strict=True)
         return JoinedSource(
             [
-                FileSource(pairs, image_size, data.ground_crop, data.dataset)
+                FileSource(pairs, form, data.ground_crop, data.dataset)
                 for pairs, data in parts
             ]
         )
@@ -154,7 +154,7 @@ def measure_further(
     joint = read_joint(sets, trained.data)
     shown, pairs = Protocol(protocol, protocol_seed), joint.pairs
     source = ProtocolSource(
-        joint.source(trained.model.image_size), pairs, shown
+        joint.source(trained.model.input_form), pairs, shown
     )
     batches = eval_batches(source, trained.train.evaluation_batch_size)
     with pair_bar("evaluate", pairs) as bar:

@@ -10,7 +10,7 @@ from typing import Any
 from absl import logging
 from tqdm import tqdm
 
-from mgtl_tf.config import DataConfig
+from mgtl_tf.config import DataConfig, InputForm
 from mgtl_tf.datasets.decoded_cache.building import build_cache
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import (
@@ -31,7 +31,7 @@ _FEWEST_PAIRS = 2
 
 def open_source(
     data: DataConfig,
-    image_size: tuple[int, int],
+    form: InputForm,
     pairs: Sequence[Pair],
     cache_dir: Path,
 ) -> PairSource:
@@ -41,7 +41,7 @@ def open_source(
         data: `cache="disk"` decodes every file once into `cache_dir`;
             `"none"` decodes at every reading; `data_cache` names what
             experiments.prepare decoded, and is used for its own data set.
-        image_size: H, W in pixels.
+        form: of both views' network inputs.
         pairs: in the order of the rows.
         cache_dir: made if needed; reused where its manifest agrees.
 
@@ -50,12 +50,12 @@ def open_source(
             lacks a pair or was made with other settings.
     """
     crop, name = data.ground_crop, data.dataset
-    settings = CacheSettings(name, image_size, crop)
+    settings = CacheSettings.of(name, form, crop)
     # A run is also evaluated on other data sets than its own.
     if data.data_cache and prepared_dataset(data.data_cache) == name:
         return open_prepared(data.data_cache, pairs, settings)
     if data.cache == "none":
-        return FileSource(pairs, image_size, crop, name)
+        return FileSource(pairs, form, crop, name)
     return build_cache(pairs, settings, cache_dir)
 
 

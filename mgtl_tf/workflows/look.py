@@ -68,11 +68,11 @@ def look_at_run(
     rows = _distinct_places(listed, split, places)
     pairs = [listed[row] for row in rows]
     cache = Path(run_dir) / "cache" / name
-    size, batch_size = (
-        config.model.image_size,
+    form, batch_size = (
+        config.model.input_form,
         config.train.evaluation_batch_size,
     )
-    source = _Rows(open_source(data, size, listed, cache), rows)
+    source = _Rows(open_source(data, form, listed, cache), rows)
     batches = eval_batches(source, batch_size)
     with pair_bar("look", pairs) as bar:
         traces = trace_places(model, batches, len(pairs), bar.update)

@@ -92,6 +92,7 @@ class EpochOrder:
             first_step=progress.epoch_step,
             places=self.places,
             share=(self.distribution.worker, self.distribution.workers),
+            satellite_form=self.model.config.satellite_form,
         )
         return raising_user_errors(batches)
 

@@ -51,8 +51,8 @@ def ready_data(
         make_world(world, study.data_dir, usable_cores())
     configs = (study.config(row, 0) for row in rows)
     for config in {c.data.data_cache: c for c in configs}.values():
-        settings = CacheSettings(
-            study.preset, config.model.image_size, config.data.ground_crop
+        settings = CacheSettings.of(
+            study.preset, config.model.input_form, config.data.ground_crop
         )
         done = prepare(study.data_dir, config.data.data_cache, settings)
         if done.errors:

@@ -101,7 +101,7 @@ class _Training:
     ):
         self.data = data
         self.train = train
-        self.image_size = model.image_size
+        self.form = model.input_form
         self.run_dir = run_dir
         self.dataset = dataset
         self.distribution = distribution
@@ -221,7 +221,7 @@ class _Training:
         pixels = functools.partial(
             open_source,
             self.data,
-            self.image_size,
+            self.form,
             pairs,
             self.run_dir / "cache" / "train",
         )

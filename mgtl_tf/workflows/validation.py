@@ -132,7 +132,7 @@ def open_validation(
     """
     pairs = dataset.validation
     cache = run_dir / "cache" / "validation"
-    pixels = open_source(data, model.config.image_size, pairs, cache)
+    pixels = open_source(data, model.config.input_form, pairs, cache)
     inputs, first_block = open_inputs(
         data, train.freeze_blocks, model, pairs, lambda: pixels
     )

@@ -80,6 +80,67 @@ def test_both_views_see_one_turned_and_mirrored_world():
     assert seen == set(range(8))
 
 
+def test_square_images_turn_with_their_panoramas():
+    """Quarters and mirrors to the pixel, against the four-column view."""
+    rng = np.random.default_rng(0)
+    aerial = rng.integers(0, 255, (SIDE, SIDE, 3), np.uint8)[1:, 1:]
+    middle, r = SIDE // 2 - 1, np.arange(10, 1, -1)
+
+    def view(image):
+        columns = [
+            image[middle + r, middle],
+            image[middle, middle - r],
+            image[middle - r, middle],
+            image[middle, middle + r],
+        ]
+        return np.stack(columns, axis=1)
+
+    ground, satellite = turn_and_mirror(
+        tf.constant(np.stack([view(aerial)] * 200)),
+        tf.constant(np.stack([aerial] * 200)),
+        tf.constant([1, 2]),
+        satellite_form="square",
+    )
+    for g, s in zip(ground.numpy(), satellite.numpy(), strict=True):
+        np.testing.assert_array_equal(g, view(s))
+    assert len({s.tobytes() for s in satellite.numpy()}) == 8
+
+
+def test_square_images_turn_by_any_angle():
+    """A panorama that is the image's own polar view stays that."""
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (8, 8, 3), np.uint8)
+    aerial = cv2.resize(coarse, (65, 65), interpolation=cv2.INTER_CUBIC)
+    angles = 2 * np.pi * np.arange(40) / 40
+    radii = np.arange(4, 30, 2)[:, None]
+    rows, columns = 32 + radii * np.cos(angles), 32 - radii * np.sin(angles)
+
+    def view(image):
+        maps = columns.astype("f4"), rows.astype("f4")
+        return cv2.remap(image, *maps, cv2.INTER_LINEAR).astype(float)
+
+    ground, satellite = turn_and_mirror(
+        tf.constant(np.stack([view(aerial)] * 30)),
+        tf.constant(np.stack([aerial] * 30)),
+        tf.constant([1, 2]),
+        satellite_form="square",
+    )
+    views = np.stack([view(image) for image in satellite.numpy()])
+    errors = np.abs(views - ground).mean(axis=(1, 2, 3))
+    assert errors.max() < 3 < np.abs(views - np.roll(ground, 1, 2)).mean()
+
+
+def test_views_of_other_widths_turn_by_whole_columns_of_both():
+    wide, narrow = np.arange(12), np.arange(8)
+    ground, satellite = turn_and_mirror(
+        tf.constant(np.tile(wide[:, None], (90, 2, 1, 1))),
+        tf.constant(np.tile(narrow[:, None], (90, 3, 1, 1))),
+        tf.constant([1, 2]),
+    )
+    firsts = (ground[:, 0, 0, 0].numpy(), satellite[:, 0, 0, 0].numpy())
+    assert set(zip(*firsts, strict=True)) == {(0, 0), (3, 2), (6, 4), (9, 6)}
+
+
 def test_turns_reach_every_column_and_leave_rows_alone():
     width = 7
     image = np.arange(3 * width * 3).reshape(1, 3, width, 3)
@@ -155,6 +216,15 @@ def test_blur_is_opencvs_of_some_width(shape):
         assert min(errors) < 1.0  # a grey level
         nearest.append(widths[np.argmin(errors)])
     assert len(set(nearest)) == 6 and np.ptp(nearest) > 0.5
+
+
+def test_blur_of_a_square_image_does_not_reach_around():
+    image = np.zeros((1, 9, 9, 3), "float32")
+    image[:, :, -1] = 200
+    for form, beyond in (("polar", True), ("square", False)):
+        seed = tf.constant([1, 2])
+        found = blur(tf.constant(image), 2.0, seed, form=form).numpy()
+        assert (found[0, :, 0].max() > 1) == beyond
 
 
 def test_jpeg_is_opencvs_of_some_quality():

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.config import InputForm
 from mgtl_tf.datasets.decoded_cache.building import build_cache, build_caches
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings, read_state
 from mgtl_tf.datasets.records import Pair
@@ -64,6 +65,32 @@ def _same(cache, pairs, size=SIZE, crop=(0.0, 1.0)):
 
 def _bytes(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_views_of_other_sizes_and_square_aerial_images(pairs, tmp_path):
+    form = InputForm(SIZE, (12, 12), "square")
+    settings = CacheSettings.of("", form, (0.0, 1.0))
+    cache = build_cache(pairs[:3], settings, tmp_path / "c", 1, False)
+    ground, satellite = cache.load(np.arange(3))
+    assert (ground.shape, satellite.shape) == ((3, 8, 20, 3), (3, 12, 12, 3))
+    # Half as large: the mean of four pixels.
+    wanted = _noise(24, 24, 101).reshape(12, 2, 12, 2, 3).mean(axis=(1, 3))
+    np.testing.assert_allclose(satellite[1], wanted, atol=0.51)
+    read = FileSource(pairs[:3], form).load(np.arange(3))
+    np.testing.assert_array_equal(read[1], satellite)
+    assert settings.pair_bytes == 3 * (8 * 20 + 12 * 12)
+    with pytest.raises(UserError, match=r"satellite_size is \[12, 12\], not N"):
+        _fill(pairs[:3], tmp_path / "c")
+
+
+def test_polar_caches_of_one_size_say_what_they_always_said():
+    assert SETTINGS.as_json() == {
+        "version": 3,
+        "dataset": "",
+        "image_size": [8, 20],
+        "ground_crop": [0.0, 1.0],
+        "sampling_rule": "area-bilinear-3",
+    }
 
 
 def test_any_number_of_processes_makes_the_same_bytes(pairs, tmp_path):

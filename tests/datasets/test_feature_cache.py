@@ -68,7 +68,7 @@ def test_what_was_made_is_read(pairs, tmp_path, dtype):
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, wanted.astype(dtype))
     assert isinstance(source.arrays["ground"], np.memmap)
-    assert settings.row_bytes == 2 * 5 * 3 * np.dtype(dtype).itemsize
+    assert settings.pair_bytes == 2 * 2 * 5 * 3 * np.dtype(dtype).itemsize
     # Nothing is left to make.
     build(tmp_path / "c", pairs, None, settings)
 
@@ -118,3 +118,22 @@ def test_what_does_not_fit_is_one_clear_line(pairs, tmp_path):
     (folder / "satellite.npy").write_bytes(b"damaged")
     with pytest.raises(UserError, match="satellite.npy.*remove"):
         CacheSource(folder, None, "<f4", 3)
+
+
+def test_views_of_other_shapes(pairs, tmp_path):
+    other = (
+        np.zeros((37, 4, 4, 3), "float32") + np.arange(37)[:, None, None, None]
+    )
+    settings = dataclasses.replace(SETTINGS, satellite_shape=(4, 4, 3))
+
+    def encode(rows):
+        return ALL[0, rows], other[rows]
+
+    source = build(tmp_path / "c", pairs, encode, settings)
+    ground, satellite = source.load(np.array([36, 5]))
+    np.testing.assert_array_equal(ground, ALL[0, [36, 5]].astype("float16"))
+    np.testing.assert_array_equal(satellite, other[[36, 5]])
+    # Nor does a cache of shapes that are alike go by another name.
+    alike = dataclasses.replace(SETTINGS, satellite_shape=SHAPE)
+    assert alike.as_json() == SETTINGS.as_json()
+    assert "satellite_shape" not in SETTINGS.as_json()

@@ -16,11 +16,12 @@ from mgtl_tf.utils.errors import UserError
 class Arrays:
     """A source of random pixels; `bad` rows cannot be read."""
 
-    def __init__(self, count, size=(3, 8), bad=()):
+    def __init__(self, count, size=(3, 8), bad=(), satellite=None):
         rng = np.random.default_rng(0)
-        shape = (count, *size, 3)
-        self.ground = rng.integers(0, 256, shape, np.uint8)
-        self.satellite = rng.integers(0, 256, shape, np.uint8)
+        self.ground, self.satellite = (
+            rng.integers(0, 256, (count, *own, 3), np.uint8)
+            for own in (size, satellite or size)
+        )
         self.bad = set(bad)
 
     def __len__(self):
@@ -226,3 +227,23 @@ def test_nothing_to_evaluate():
         eval_batches(Arrays(0), 2)
     with pytest.raises(ValueError, match="batch_size=0"):
         eval_batches(Arrays(2), 0)
+
+
+def test_square_satellite_images_of_another_size():
+    source = Arrays(12, satellite=(5, 5))
+    given = {"satellite_form": "square", "blur": 1.0, "color_jitter": 0.1}
+    batch = listed(train(source, ORDER, augment=True, **given))[0]
+    assert batch["ground"].shape == (3, 3, 8, 3)
+    assert batch["satellite"].shape == (3, 5, 5, 3)
+    # A worker's share is its part of the whole batch.
+    twelve = [list(range(12))]
+    whole = listed(train(source, twelve, augment=True, **given))[0]
+    for part in range(2):
+        share = {"share": (part, 2), **given}
+        found = listed(train(source, twelve, augment=True, **share))[0]
+        own = slice(6 * part, 6 * part + 6)
+        for view in ("ground", "satellite"):
+            np.testing.assert_array_equal(found[view], whole[view][own])
+    padded = listed(eval_batches(source, 8))[1]["satellite"]
+    np.testing.assert_array_equal(padded[:4], source.satellite[8:])
+    assert not padded[4:].any()

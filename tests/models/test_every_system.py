@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import SYSTEMS, RunConfig, TrainConfig
+from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.losses import total_loss
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.training.checkpoint import Checkpoints
@@ -58,15 +60,22 @@ def _model(name="mgtl", dtype=None, **fields):
     return mgtl_tf.build_model(config, dtype)
 
 
-def _images(seed, batch=3):
+def _images(model, view, seed, batch=3):
     random = np.random.default_rng(seed)
-    return random.uniform(0, 255, (batch, *SIZE, 3)).astype("float32")
+    shape = (batch, *model.config.input_shapes[view][1:])
+    return random.uniform(0, 255, shape).astype("float32")
 
 
-def _pairs(count=4):
-    ground = _images(0, count)
-    noise = np.random.default_rng(1).normal(0, 10, ground.shape)
-    return {"ground": ground, "satellite": (ground + noise).astype("float32")}
+def _pairs(model, count=4):
+    ground = _images(model, "ground", 0, count)
+    height, width = model.config.view_size("satellite")
+    like = np.stack([cv2.resize(image, (width, height)) for image in ground])
+    noise = np.random.default_rng(1).normal(0, 10, like.shape)
+    return {"ground": ground, "satellite": (like + noise).astype("float32")}
+
+
+def _unlike(model):
+    return {v: _images(model, v, n) for n, v in enumerate(VIEWS)}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +97,7 @@ def test_its_settings_fit_every_preset(name, preset):
 @every_system
 def test_call_and_encoders_give_the_same_unit_vectors(models, name):
     model, dimension = models[name], TABLE[name][1]
-    inputs = {"ground": _images(0), "satellite": _images(1)}
+    inputs = _unlike(model)
     outputs = model(inputs, training=False)
     assert set(outputs) == {"ground", "satellite", "generated", "targets"}
     assert len(outputs["generated"]) == len(outputs["targets"])
@@ -107,9 +116,10 @@ def test_call_and_encoders_give_the_same_unit_vectors(models, name):
 @every_system
 def test_each_view_sees_its_own_image_alone(models, name):
     model = models[name]
-    inputs = {"ground": _images(0), "satellite": _images(1)}
+    inputs = _unlike(model)
     before = model(inputs, training=False)
-    after = model({**inputs, "satellite": _images(2)}, training=False)
+    others = _images(model, "satellite", 2)
+    after = model({**inputs, "satellite": others}, training=False)
     moved = {
         view: np.abs(before[view] - after[view]).max()
         for view in ("ground", "satellite")
@@ -134,9 +144,8 @@ def test_summary_shapes_and_plain_config(models, name):
     model, lines = models[name], []
     model.summary(print_fn=lines.append)
     assert "?" not in "\n".join(lines)
-    image = (None, *SIZE, 3)
-    shapes = model.compute_output_shape({"ground": image, "satellite": image})
-    outputs = model(_pairs(3))
+    shapes = model.compute_output_shape(model.config.input_shapes)
+    outputs = model(_pairs(model, 3))
     assert shapes.keys() == outputs.keys()
     for view in ("ground", "satellite"):
         assert shapes[view] == (None, outputs[view].shape[1])
@@ -144,7 +153,8 @@ def test_summary_shapes_and_plain_config(models, name):
         assert [tuple(o.shape)[1:] for o in outputs[loss]] == [
             s[1:] for s in shapes[loss]
         ]
-    symbols = {view: keras.Input((*SIZE, 3)) for view in _pairs()}
+    images = model.config.input_shapes.items()
+    symbols = {view: keras.Input(shape[1:]) for view, shape in images}
     assert model(symbols)["ground"].dtype == "float32"
     config = model.get_config()
     for field, value in config.items():
@@ -157,9 +167,10 @@ def test_summary_shapes_and_plain_config(models, name):
 def test_half_precision_descriptors_are_float32_units(models, name):
     half = _model(name, "mixed_bfloat16")
     half.set_weights(models[name].get_weights())
-    found = half.encode_ground(_images(0))
+    images = _images(half, "ground", 0)
+    found = half.encode_ground(images)
     assert found.dtype == "float32"
-    expected = models[name].encode_ground(_images(0))
+    expected = models[name].encode_ground(images)
     assert np.sum(np.asarray(found) * np.asarray(expected), 1).min() > 0.98
 
 
@@ -170,7 +181,7 @@ def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
     model = _model(name, backbone_dropout=0.05)
     optimizer = make_optimizer(config, model.trainable_variables)
     step = TrainStep(model, optimizer, config)
-    batch = {**_pairs(), "negatives": ~np.eye(4, dtype=bool)}
+    batch = {**_pairs(model), "negatives": ~np.eye(4, dtype=bool)}
     before = [w.numpy() for w in model.trainable_weights]
     losses = [float(step(batch, 1e-3)["loss"]) for _ in range(20)]
     assert losses[-1] < 0.8 * losses[0]
@@ -193,7 +204,8 @@ def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
 @every_system
 def test_fit_trains_with_equation_9(name):
     # Eagerly, but for one: XLA compiles a network for ten seconds.
-    model, batch = _model(name, backbone_normalization="none"), _pairs()
+    model = _model(name, backbone_normalization="none")
+    batch = _pairs(model)
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=name != "mgtl")
     own = {"retrieval_loss": model.retrieval_loss}
     before = float(total_loss(model(batch, training=True), **own))
@@ -212,9 +224,9 @@ def test_fit_trains_with_equation_9(name):
 def test_a_fit_step_and_the_custom_step_give_the_same_weights():
     negatives = ~np.eye(4, dtype=bool)
     negatives[0, 1] = negatives[1, 0] = False
-    batch = {**_pairs(), "negatives": negatives}
     plain = {"backbone_normalization": "none"}
     ours, kerass = _model(**plain), _model(**plain)
+    batch = {**_pairs(ours), "negatives": negatives}
     step = TrainStep(ours, keras.optimizers.Adam(1e-3), TrainConfig())
     figures = step(batch, 1e-3)
     kerass.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
@@ -238,7 +250,7 @@ def test_a_fit_step_and_the_custom_step_give_the_same_weights():
 def test_fit_of_other_precision_and_of_one_pair(count, dtype):
     model = _model(dtype=dtype)
     model.compile(keras.optimizers.SGD(1e-3), run_eagerly=True)
-    loss = model.fit(_pairs(count), verbose=0).history["loss"][0]
+    loss = model.fit(_pairs(model, count), verbose=0).history["loss"][0]
     assert np.isfinite(loss)
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
@@ -247,8 +259,8 @@ def test_fit_of_other_precision_and_of_one_pair(count, dtype):
 LOAD = """
 import keras, mgtl_tf
 import numpy as np
-pairs = dict(np.load("pairs.npz"))
 for name in {names}:
+    pairs = dict(np.load(name + ".npz"))
     model = keras.models.load_model(name + ".keras")
     np.save(name + ".npy", model.encode_ground(pairs["ground"]))
     if model.compiled:
@@ -271,18 +283,18 @@ def _python(code, folder):
 
 
 def test_saved_models_load_in_a_fresh_process(models, tmp_path):
-    pairs = _pairs()
     trained = _model()
+    pairs = _pairs(trained)
     trained.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     trained.fit(pairs, batch_size=4, verbose=0)
     saved = {**models, "trained": trained}
     for name, model in saved.items():
         model.save(tmp_path / f"{name}.keras")
-    np.savez(tmp_path / "pairs.npz", **pairs)
+        np.savez(tmp_path / f"{name}.npz", **_pairs(model))
     done = _python(LOAD.format(names=list(saved)), tmp_path)
     assert done.returncode == 0, done.stderr
     for name, model in saved.items():
-        expected = model.encode_ground(pairs["ground"])
+        expected = model.encode_ground(_pairs(model)["ground"])
         found = np.load(tmp_path / f"{name}.npy")
         np.testing.assert_allclose(found, expected, atol=1e-6)
 

@@ -11,15 +11,17 @@ TRUE, WRONG = [22, 163, 74], [203, 213, 225]
 class Source:
     """Pixels by view and row: ground 10 + row, satellite 100 + row."""
 
-    def __init__(self, size):
-        self.size = size
+    def __init__(self, size, satellite=None):
+        self.sizes = size, satellite or size
         self.asked = []
 
     def load(self, rows):
         self.asked += rows.tolist()
-        blank = np.zeros((len(rows), *self.size, 3), np.uint8)
         value = np.asarray(rows, np.uint8)[:, None, None, None]
-        return blank + 10 + value, blank + 100 + value
+        ground, satellite = (
+            np.zeros((len(rows), *size, 3), np.uint8) for size in self.sizes
+        )
+        return ground + 10 + value, satellite + 100 + value
 
 
 # Query i is nearest to place i, then to i - 1, i + 1, i - 2, ...
@@ -30,8 +32,8 @@ GROUND = np.stack([np.cos(ANGLES - 0.01), np.sin(ANGLES - 0.01)], 1).astype(
 )
 
 
-def pictures(rows, ground=GROUND, satellite=SATELLITE, size=(4, 20)):
-    source = Source(size)
+def pictures(rows, ground=GROUND, satellite=SATELLITE, size=(4, 20), own=None):
+    source = Source(size, own)
     images = np.arange(len(satellite))
     made = retrieval_thumbnails(
         np.array(rows), ground, satellite, source, images
@@ -66,6 +68,18 @@ def test_large_images_and_small_galleries():
     assert pictures([0], size=(112, 616)).shape == (1, 6 * (58 + 6), 326, 3)
     few = pictures([0], GROUND[:2], SATELLITE[:2])
     assert few.shape == (1, 3 * 10, 26, 3)
+
+
+def test_square_images_stand_side_by_side():
+    (made,) = pictures([3], size=(32, 160), own=(64, 64))
+    side = 166 // 5
+    assert made.shape == (32 + 6 + side, 166, 3)
+    answers = made[38:]
+    middles = answers[side // 2, side // 2 :: side, 0][:5]
+    assert middles.tolist() == [103, 102, 104, 101, 105]
+    assert answers[0, 0].tolist() == TRUE
+    assert answers[0, side].tolist() == WRONG
+    assert (answers[:, 5 * side :] == 255).all()
 
 
 @pytest.mark.parametrize(

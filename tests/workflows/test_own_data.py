@@ -180,7 +180,7 @@ def test_a_partial_cvact_download_can_be_used(tmp_path):
     assert left_out(dataset) == {"left_out": {"train": 2, "validation": 1}}
     # Five rows, of which it reads its own three.
     source = open_source(
-        part.data, part.model.image_size, dataset.train, tmp_path / "unused"
+        part.data, part.model.input_form, dataset.train, tmp_path / "unused"
     )
     ground, _ = source.load(np.arange(3))
     assert len(source) == 3 and ground.any(axis=(1, 2, 3)).all()

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import InputForm, RunConfig
 from mgtl_tf.datasets.decoded_cache import building
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import open_prepared
@@ -118,7 +118,7 @@ def test_program_twice_then_verified(world, tmp_path):
 
 def test_room_is_asked_for_all_splits_together(world, tmp_path, monkeypatch):
     """A disk that would take the training pairs alone."""
-    taken = 2 * 64 * SETTINGS.row_bytes
+    taken = 64 * SETTINGS.pair_bytes
     usage = SimpleNamespace(free=taken)
     monkeypatch.setattr(building.shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UserError, match=r"/p: the cache needs 0.0 GB, the"):
@@ -147,11 +147,11 @@ def test_training_reads_the_prepared_pixels(world, tmp_path):
         data_dir=str(world),
         data_cache=str(tmp_path / "p"),
     )
-    size = SETTINGS.image_size
+    form = SETTINGS.form
     dataset = read_dataset("procedural", world)
     rows = np.array([2, 0, 5])
     for pairs in (dataset.train[::-1], dataset.validation):
-        source = open_source(config.data, size, pairs, tmp_path / "unused")
+        source = open_source(config.data, form, pairs, tmp_path / "unused")
         files = FileSource(pairs, SETTINGS.image_size)
         assert len(source) == len(pairs)
         for a, b in zip(source.load(rows), files.load(rows), strict=True):
@@ -161,7 +161,7 @@ def test_training_reads_the_prepared_pixels(world, tmp_path):
     with pytest.raises(UserError, match="was made of procedural, and this"):
         require_prepared(config.replace(dataset="cvusa").data)
     with pytest.raises(UserError, match=r"image_size is \[16, 40\], not"):
-        open_source(config.data, (16, 80), pairs, tmp_path)
+        open_source(config.data, InputForm((16, 80)), pairs, tmp_path)
 
 
 def test_prepared_of_other_files_or_unfinished_is_refused(world, tmp_path):

@@ -61,7 +61,6 @@ def write_block(block: Block) -> tuple[Path, BlockRecord]:
     Raises:
         OSError: where the arrays cannot be written.
     """
-    nothing = np.zeros((*block.settings.image_size, 3), np.uint8)
     files = block.settings.row_files(block.folder)
     record = BlockRecord(block.number, [], (0, 0), [], [], {})
     crc32 = [0] * len(files)
@@ -80,7 +79,7 @@ def write_block(block: Block) -> tuple[Path, BlockRecord]:
             listed += [(place, view, reason) for reason in found.reasons]
             sizes[view].update(found.size)
         if len(images) < len(VIEWS):
-            images = [nothing] * len(VIEWS)
+            images = [np.zeros(file.shape, np.uint8) for file in files]
         for n, image in enumerate(images):
             crc32[n] = files[n].write(row, image, crc32[n])
     for view, counts in sizes.items():
@@ -152,9 +151,9 @@ def _examine(pair: Pair, view: str, settings: CacheSettings) -> _Examined:
 def _network_input(
     image: np.ndarray, view: str, settings: CacheSettings
 ) -> np.ndarray:
-    size = settings.image_size
+    size = settings.form.size(view)
     if view == "satellite":
-        return satellite_input(image, size)
+        return satellite_input(image, size, settings.satellite_form)
     return ground_input(image, size, settings.ground_crop, settings.dataset)
 
 

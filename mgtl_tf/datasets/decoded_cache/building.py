@@ -172,7 +172,7 @@ def _require_room(
 ) -> None:
     """Refuses caches that the disk cannot take beside what is there."""
     pairs = sum(map(len, caches.values()))
-    needed = len(VIEWS) * pairs * settings.row_bytes
+    needed = pairs * settings.pair_bytes
     for path in (f / f"{view}.npy" for f in caches for view in VIEWS):
         # Blocks on the disk, in units of 512 bytes: unwritten ones are none.
         needed -= path.stat().st_blocks * 512 if path.is_file() else 0

@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,7 +38,8 @@ class FeatureSettings(CacheSettings):
     Attributes:
         blocks: how many were applied.
         weights: digest of all that they compute with, of both views.
-        shape: h, w, C of a view.
+        shape: h, w, C of panoramas.
+        satellite_shape: of aerial images, where another.
         computed: dtype that they compute in.
         dtype: "float16" or "float32", in which features are kept.
     """
@@ -48,18 +49,25 @@ class FeatureSettings(CacheSettings):
     shape: tuple[int, int, int]
     computed: str
     dtype: str
+    satellite_shape: tuple[int, int, int] | None = None
 
     making: ClassVar[str] = "features"
 
-    @property
-    def row_bytes(self) -> int:
-        """Bytes of one view of one pair."""
-        return self.row_files(Path())[0].row_bytes
+    def as_json(self) -> dict[str, Any]:
+        """As of CacheSettings; shapes that are alike stand there once."""
+        settings = super().as_json()
+        if self.satellite_shape in (None, self.shape):
+            del settings["satellite_shape"]
+        return settings
 
     def row_files(self, folder: Path) -> list[RowFile]:
         """The array file of each view."""
         kind = np.dtype(self.dtype).str
-        return [RowFile(folder / f"{v}.npy", self.shape, kind) for v in VIEWS]
+        shapes = self.shape, self.satellite_shape or self.shape
+        return [
+            RowFile(folder / f"{view}.npy", shape, kind)
+            for view, shape in zip(VIEWS, shapes, strict=True)
+        ]
 
     def folder(self, parent: Path | str, pairs: Sequence[Pair]) -> Path:
         """Where the features of these pairs lie, among those of others."""

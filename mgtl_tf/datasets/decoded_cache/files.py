@@ -1,8 +1,9 @@
 """The files of a decoded cache.
 
-`ground.npy` and `satellite.npy` are uint8 [N, H, W, 3]. `manifest.json` holds
-the settings, a record of every block of rows and its own checksum. Until all
-blocks are there, `unfinished.jsonl` stands in its place (`utils/part_files`).
+`ground.npy` and `satellite.npy` are uint8 [N, H, W, 3], each of its view's
+size. `manifest.json` holds the settings, a record of every block of rows and
+its own checksum. Until all blocks are there, `unfinished.jsonl` stands in its
+place (`utils/part_files`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from mgtl_tf.config import InputForm
 from mgtl_tf.datasets.preprocess import SAMPLING_RULE
 from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.utils.atomic_io import atomic_write
@@ -46,29 +48,57 @@ class CacheSettings:
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
         sampling_rule: how files become pixels, with its version.
+        satellite_size, satellite_form: as of InputForm.
     """
 
     dataset: str
     image_size: tuple[int, int]
     ground_crop: tuple[float, float]
     sampling_rule: str = SAMPLING_RULE
+    satellite_size: tuple[int, int] = (0, 0)
+    satellite_form: str = "polar"
 
     making: ClassVar[str] = "decode"
 
+    @classmethod
+    def of(
+        cls, dataset: str, form: InputForm, ground_crop: tuple[float, float]
+    ) -> CacheSettings:
+        """Those of network inputs of a form."""
+        return cls(
+            dataset,
+            form.image_size,
+            ground_crop,
+            satellite_size=form.satellite_size,
+            satellite_form=form.satellite_form,
+        )
+
     def as_json(self) -> dict[str, Any]:
         """As it is after a round through JSON."""
-        settings = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {"version": _VERSION, **settings}
+        settings = dataclasses.asdict(self)
+        for name in ("satellite_size", "satellite_form"):
+            del settings[name]
+        settings |= self.form.satellite_settings
+        return {"version": _VERSION, **json.loads(json.dumps(settings))}
 
     @property
-    def row_bytes(self) -> int:
-        """Bytes of one view of one pair."""
-        return self.image_size[0] * self.image_size[1] * 3
+    def form(self) -> InputForm:
+        """Sizes and forms of the pixels."""
+        return InputForm(
+            self.image_size, self.satellite_size, self.satellite_form
+        )
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of both views of one pair."""
+        return sum(file.row_bytes for file in self.row_files(Path()))
 
     def row_files(self, folder: Path) -> list[RowFile]:
         """The array file of each view."""
-        shape = (*self.image_size, 3)
-        return [RowFile(folder / f"{view}.npy", shape, "|u1") for view in VIEWS]
+        return [
+            RowFile(folder / f"{view}.npy", (*self.form.size(view), 3), "|u1")
+            for view in VIEWS
+        ]
 
 
 @dataclass(frozen=True)

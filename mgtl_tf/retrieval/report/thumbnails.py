@@ -31,10 +31,11 @@ def retrieval_thumbnails(
     images: np.ndarray,
     scorer: Scorer = DOT,
 ) -> np.ndarray:
-    """Each query panorama over its five best polar satellite images.
+    """Each query panorama over its five best satellite images.
 
-    All are what the network sees, one column an azimuth in all of them; the
-    true place is framed green. It is not there where others are nearer.
+    All are what the network sees: polar images stand below one another, one
+    column an azimuth in all of them, square ones side by side. The true place
+    is framed green. It is not there where others are nearer.
 
     Args:
         rows: int [Q], the queries.
@@ -62,22 +63,42 @@ def retrieval_thumbnails(
     )
     pictures = []
     for row, answers in zip(rows.tolist(), found.tolist(), strict=True):
-        strips = [_framed(panoramas[row], _QUERY_COLOR)]
+        panorama = _framed(panoramas[row], _WIDTH, _QUERY_COLOR)
+        width = panorama.shape[1]
+        square = aerials[row].shape[0] == aerials[row].shape[1]
+        most = width // _ANSWERS - 2 * _BORDER if square else _WIDTH
+        framed = []
         for answer in answers:
             is_true = images[answer] == images[row]
             color = _TRUE_COLOR if is_true else _WRONG_COLOR
-            strips.append(_framed(aerials[answer], color))
-        pictures.append(np.concatenate(strips))
+            framed.append(_framed(aerials[answer], most, color))
+        answered = np.concatenate(framed, axis=1 if square else 0)
+        pictures.append(np.concatenate(_alike_wide(panorama, answered)))
     return np.stack(pictures)
 
 
-def _framed(image: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
-    """At most `_WIDTH` wide, with a border of one colour."""
+def _framed(
+    image: np.ndarray, most: int, color: tuple[int, int, int]
+) -> np.ndarray:
+    """At most so wide, with a border of one colour around."""
     height, width = image.shape[:2]
-    if width > _WIDTH:
-        size = _WIDTH, max(1, round(height * _WIDTH / width))
+    if width > most:
+        size = max(1, most), max(1, round(height * most / width))
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     edges = (_BORDER,) * 4
     return cv2.copyMakeBorder(
         np.ascontiguousarray(image), *edges, cv2.BORDER_CONSTANT, value=color
     )
+
+
+def _alike_wide(*images: np.ndarray) -> list[np.ndarray]:
+    """White is added at the right of the narrower ones."""
+    width = max(image.shape[1] for image in images)
+    return [
+        np.pad(
+            image,
+            ((0, 0), (0, width - image.shape[1]), (0, 0)),
+            constant_values=255,
+        )
+        for image in images
+    ]
