@@ -77,10 +77,10 @@ def test_the_model_is_shown_what_the_protocol_says(run, monkeypatch):
     seen = {}
     plain = evaluation.rank_model
 
-    def look(model, batches, pairs, progress, protocol):
+    def look(model, batches, pairs, progress, protocol, *rest):
         ground = next(iter(batches))["ground"].numpy()[: len(pairs)]
         seen[protocol.kind] = ground
-        return plain(model, batches, pairs, progress, protocol)
+        return plain(model, batches, pairs, progress, protocol, *rest)
 
     monkeypatch.setattr(evaluate.evaluation, "rank_model", look)
     for kind in ("aligned", "unknown_orientation", "fov_180"):
