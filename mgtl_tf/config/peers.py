@@ -10,6 +10,27 @@ from mgtl_tf.config.settings import setting
 
 
 @dataclass(frozen=True)
+class L2LTRConfig(ModelConfig):
+    """L2LTR (Yang et al. 2021): a hybrid ViT-B/16 at its own image size."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.l2ltr.LayerToLayerTransformer"
+
+    system: str = published("system", "l2ltr")
+    image_size: tuple[int, int] = published("image_size", (128, 512))
+    channels: int = published("channels", 768)
+    heads: int = published("heads", 12)
+    backbone_dropout: float = published("backbone_dropout", 0.1)
+    vit_blocks: int = setting(
+        12, "l2ltr: transformer blocks of each view", above=0
+    )
+    stem_blocks: tuple[int, int, int] = setting(
+        (3, 4, 9),
+        "l2ltr: residual units of the three stages of its stem",
+        least=1,
+    )
+
+
+@dataclass(frozen=True)
 class RegmiConfig(ModelConfig):
     """Regmi and Shah (2019): their two-stream baseline, without synthesis."""
 
@@ -45,4 +66,8 @@ class WorkmanConfig(ModelConfig):
     descriptor_size: int = published("descriptor_size", 205, RegmiConfig)
 
 
-SYSTEMS |= {"regmi": RegmiConfig, "workman": WorkmanConfig}
+SYSTEMS |= {
+    "l2ltr": L2LTRConfig,
+    "regmi": RegmiConfig,
+    "workman": WorkmanConfig,
+}

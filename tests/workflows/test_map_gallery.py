@@ -45,6 +45,7 @@ def test_a_map_is_cut_shared_and_searched(tiny_export, tmp_path):
     assert index.preprocessing == {
         "image_size": [16, 40],
         "ground_crop": [0.25, 0.75],
+        "scorer": {"kind": "dot"},
     }
     encoder = Encoder(exported)
     inputs = [
