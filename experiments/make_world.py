@@ -54,12 +54,16 @@ _SETTINGS = {
     " panorama, at least",
     "heading_error_max": "the same, at most",
     "cars": "in view on average, others in each view",
+    "labels": "also write what every pixel of a panorama shows, in CVUSA's"
+    " classes, to streetview/annotations",
 }
 
 
 def _define_setting(name: str) -> flags.FlagHolder:
     default = getattr(_DEFAULT, name)
     text = f"{_SETTINGS[name]}; default: {default}"
+    if isinstance(default, bool):
+        return flags.DEFINE_boolean(name, None, text)
     if isinstance(default, int):
         return flags.DEFINE_integer(name, None, text)
     return flags.DEFINE_float(name, None, text)

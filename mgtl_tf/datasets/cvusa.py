@@ -8,6 +8,7 @@ longitude, ground latitude and longitude, and one unused column.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from pathlib import Path
 
@@ -64,17 +65,19 @@ def _pair(
     name = aerial.stem
     if name != ground.stem:
         raise ValueError(f"{quoted(row)} names images of two places")
+    labels = root / row[2] if len(row) == 3 and row[2] else None
+    bare = Pair(name, ground, aerial, row=number, labels=labels)
     if table is None:
-        return Pair(name, ground, aerial, row=number)
+        return bare
     if not name.isdigit() or not 1 <= int(name) <= len(table):
         raise ValueError(
             f"id {name!r} has no row among the {len(table)} of all.csv"
         )
     latitude, longitude, *metres = table[int(name) - 1].tolist()
     if np.isnan(latitude):
-        return Pair(name, ground, aerial, row=number)
+        return bare
     place = latitude, longitude
-    return Pair(name, ground, aerial, tuple(metres), place, number)
+    return dataclasses.replace(bare, position=tuple(metres), coordinates=place)
 
 
 def _read_locations(root: Path, problems: list[Problem]) -> np.ndarray | None:

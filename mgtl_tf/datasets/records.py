@@ -22,6 +22,9 @@ class Pair:
             distances are the distances of places; None where unknown.
         coordinates: latitude and longitude, degrees; None where unknown.
         row: of its split's list, from 1 on.
+        labels: the file of the classes of the panorama's pixels (0 sky, 1
+            building, 2 road, 3 tree), which need not be there; None where the
+            list names none.
     """
 
     id: str
@@ -30,6 +33,7 @@ class Pair:
     position: tuple[float, ...] | None = None
     coordinates: tuple[float, float] | None = None
     row: int = 0
+    labels: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,20 @@ from tqdm import tqdm
 
 from mgtl_tf.synthetic import files
 from mgtl_tf.synthetic.files import MapShare
-from mgtl_tf.synthetic.pairs import aerial_picture, draw_pose, ground_picture
+from mgtl_tf.synthetic.pairs import (
+    aerial_picture,
+    draw_pose,
+    ground_picture,
+    label_picture,
+)
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.synthetic.town.world import TownMap, make_map
 from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.parallel import WorkerDiedError, worker_pool
+
+Picture = Callable[[WorldSettings, TownMap, int], bytes]
+"""Settings, map and row of a place to a file's bytes."""
 
 ROWS_A_TASK = 16
 SCRATCH = ".maps"
@@ -40,7 +49,7 @@ def draw_world(
         UserError: where the disk does not take it, or a process died.
     """
     shares = files.plan_maps(settings)
-    missing = {share: _missing(root, share) for share in shares}
+    missing = {share: _missing(root, settings, share) for share in shares}
     finished = files.is_finished(root)
     waiting = [s for s in shares if missing[s] or not finished]
     total = sum(share.count for share in shares)
@@ -93,13 +102,25 @@ def draw_rows(
     """Task: draws the pictures of some places; returns how many places."""
     town = _load(_map_path(root, share))
     for row in rows:
-        paths = files.picture_paths(root, share.first_id + row)
-        for path, picture in zip(
-            paths, (aerial_picture, ground_picture), strict=True
-        ):
+        for path, picture in _pictures(root, settings, share, row):
             if not path.is_file():
                 atomic_write(path, picture(settings, town, row))
     return len(rows)
+
+
+def _pictures(
+    root: Path, settings: WorldSettings, share: MapShare, row: int
+) -> list[tuple[Path, Picture]]:
+    """The files of a place, each with what draws it."""
+    number = share.first_id + row
+    aerial, ground = files.picture_paths(root, number)
+    found: list[tuple[Path, Picture]] = [
+        (aerial, aerial_picture),
+        (ground, ground_picture),
+    ]
+    if settings.labels:
+        found.append((files.label_path(root, number), label_picture))
+    return found
 
 
 def _tasks(
@@ -109,14 +130,13 @@ def _tasks(
     return [(share, rows[first : first + ROWS_A_TASK]) for first in starts]
 
 
-def _missing(root: Path, share: MapShare) -> list[int]:
+def _missing(root: Path, settings: WorldSettings, share: MapShare) -> list[int]:
     """The places of a map that lack a picture."""
     return [
         row
         for row in range(share.count)
         if not all(
-            path.is_file()
-            for path in files.picture_paths(root, share.first_id + row)
+            path.is_file() for path, _ in _pictures(root, settings, share, row)
         )
     ]
 

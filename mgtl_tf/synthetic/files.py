@@ -22,6 +22,7 @@ from mgtl_tf.utils.json_files import read_json
 MANIFEST = "world.json"
 AERIAL = "bingmap/19"
 GROUND = "streetview/panos"
+LABELS = "streetview/annotations"
 TRAIN_LIST = "splits/train-19zl.csv"
 VAL_LIST = "splits/val-19zl.csv"
 POSITIONS = "split_locations/all.csv"
@@ -91,6 +92,11 @@ def picture_paths(root: Path, number: int) -> tuple[Path, Path]:
     return root / AERIAL / name, root / GROUND / name
 
 
+def label_path(root: Path, number: int) -> Path:
+    """The file of the classes of a pair's panorama."""
+    return root / LABELS / f"{name_of(number)}.png"
+
+
 @dataclass(frozen=True)
 class _WorldManifest:
     """What is compared of world.json."""
@@ -125,7 +131,8 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
             atomic_write(path, _manifest(settings))
-        for file in (*_TABLES, f"{AERIAL}/x", f"{GROUND}/x"):
+        folders = [AERIAL, GROUND, *([LABELS] if settings.labels else [])]
+        for file in (*_TABLES, *(f"{folder}/x" for folder in folders)):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
 
 
@@ -166,8 +173,7 @@ def is_finished(root: Path) -> bool:
 def _split(numbers: range) -> list[str]:
     """A split list: aerial, ground and annotation file of each pair."""
     return [
-        f"{AERIAL}/{name}.jpg,{GROUND}/{name}.jpg,"
-        f"streetview/annotations/{name}.png"
+        f"{AERIAL}/{name}.jpg,{GROUND}/{name}.jpg,{LABELS}/{name}.png"
         for name in map(name_of, numbers)
     ]
 

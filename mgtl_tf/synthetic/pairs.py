@@ -7,6 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from mgtl_tf.synthetic.cameras.label_ground import label_ground
 from mgtl_tf.synthetic.cameras.light import draw_appearance
 from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
 from mgtl_tf.synthetic.cameras.render_ground import Pose, render_ground
@@ -72,6 +73,17 @@ def ground_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
     cars = draw_cars(rng, town, pose.position, settings.cars)
     image = render_ground(town, pose, settings, day, cars, rng)
     return as_jpeg(image, day.jpeg_quality)
+
+
+def label_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
+    """The classes of a panorama's pixels, as PNG; see `label_ground`."""
+    rng = generator(settings.seed, town.index, row, _GROUND)
+    draw_appearance(rng, settings.appearance_change, settings.noise)
+    pose = draw_pose(settings, town, row)
+    # The draws of `ground_picture`, so that the cars are the same.
+    cars = draw_cars(rng, town, pose.position, settings.cars)
+    labels = label_ground(town, pose, settings, cars)
+    return cv2.imencode(".png", labels)[1].tobytes()
 
 
 def as_jpeg(image: np.ndarray, quality: int) -> bytes:

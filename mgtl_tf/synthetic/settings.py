@@ -72,6 +72,7 @@ class WorldSettings:
     cars: float = 3.0  # in view on average, drawn anew in each view
     supersampling: int = 2  # rays a pixel and axis
     style: str = "standard"  # how maps differ in kind; see town/style.py
+    labels: bool = False  # whether panoramas' classes are written as well
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():

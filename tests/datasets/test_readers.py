@@ -388,7 +388,10 @@ def test_positions_hold_nan_where_they_are_unknown():
 def test_real_cvusa():
     dataset = read_dataset("cvusa", REAL / "CVUSA")
     assert len(dataset.train) == len(dataset.validation) == 5
-    assert dataset.train[0].ground.is_file()
+    first = dataset.train[0]
+    assert first.ground.is_file()
+    assert first.labels.name == f"{first.id}.png"
+    assert first.labels.parent == REAL / "CVUSA/streetview/annotations"
 
 
 @needs_real

@@ -1,6 +1,7 @@
 """Worlds as files: layout, resuming, and the same bytes whatever happens."""
 
 import csv
+import dataclasses
 import json
 
 import cv2
@@ -56,6 +57,32 @@ def test_one_process_resumes_to_the_same_files(world, tmp_path):
     make_world(SMALL, root, 1, progress=False)
     assert contents(root) == wanted
     assert panorama.stat().st_mtime_ns == before
+
+
+def test_labels_of_what_the_panoramas_show(world, tmp_path):
+    """The same pictures; what is called tree is green, and the sky is not."""
+    root = tmp_path / "labelled"
+    settings = dataclasses.replace(SMALL, labels=True)
+    make_world(settings, root, 1, progress=False)
+    found, wanted = contents(root), contents(world)
+    pictures = [name for name in wanted if "/panos/" in name]
+    assert pictures and all(found[p] == wanted[p] for p in pictures)
+    excess, counts = np.zeros((4, 3)), np.zeros(4)
+    for name in pictures:
+        path = name.replace("panos", "annotations").replace("jpg", "png")
+        labels = cv2.imread(str(root / path), cv2.IMREAD_UNCHANGED)
+        assert labels.shape == (32, 160) and labels.max() <= 3
+        assert (labels[0] == 0).mean() > 0.5 and not (labels[-1] == 0).any()
+        image = cv2.imread(str(root / name)).astype(float)
+        image -= image.mean(-1, keepdims=True)
+        for label in range(4):
+            excess[label] += image[labels == label].sum(0)
+            counts[label] += (labels == label).sum()
+    assert (counts > 100).all()
+    blue, green, _ = (excess / counts[:, None]).T
+    assert green.argmax() == 3 and blue.argmax() == 0
+    row = (root / "splits/val-19zl.csv").read_text().split()[0].split(",")
+    assert (root / row[2]).is_file()
 
 
 def test_layout_is_cvusas(world):

@@ -51,21 +51,29 @@ def render_ground(
 ) -> np.ndarray:
     """One panorama, uint8 [H, W, 3] RGB."""
     size = settings.ground_height, settings.ground_width
-    floor = town.terrain.at(*pose.position[:, None])[0, 0]
-    eye = np.append(pose.position, floor + settings.camera_height)
-    camera = Camera(
-        *size,
-        settings.supersampling,
-        eye.astype(np.float32),
-        pose.heading,
-        pose.horizon,
-    )
+    camera = camera_of(town, pose, settings, settings.supersampling)
     depth = march(camera, town.terrain)
     image = _backdrop(camera, town, pose.position, depth, day, rng)
     _add_obstacles(image, camera, town, depth, cars, day)
     if camera.samples > 1:
         image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
     return expose(image, day, rng)
+
+
+def camera_of(
+    town: TownMap, pose: Pose, settings: WorldSettings, samples: int
+) -> Camera:
+    """The camera of a panorama, with so many rays a pixel and axis."""
+    floor = town.terrain.at(*pose.position[:, None])[0, 0]
+    eye = np.append(pose.position, floor + settings.camera_height)
+    return Camera(
+        settings.ground_height,
+        settings.ground_width,
+        samples,
+        eye.astype(np.float32),
+        pose.heading,
+        pose.horizon,
+    )
 
 
 def _backdrop(
@@ -159,13 +167,7 @@ def _add_obstacles(
     day: Appearance,
 ) -> None:
     """Draws all that stands on the ground, in place."""
-    boxes = Boxes.join(_in_sight(town.boxes, camera), cars)
-    trees, poles = _in_sight(town.trees, camera), _in_sight(town.poles, camera)
-    spans = strips.join_spans(
-        strips.box_spans(camera, boxes),
-        strips.tree_spans(camera, trees, town.style.leaf_clumps),
-        strips.stem_spans(camera, trees, poles),
-    )
+    spans, boxes, trees, poles = obstacles_of(camera, town, cars)
     nearest = strips.paint_spans(camera, spans, depth)
     pixel = np.flatnonzero(nearest.ravel() >= 0)
     if not len(pixel):
@@ -178,6 +180,27 @@ def _add_obstacles(
     haze = shading.haze_colour(day)
     colours = hazed(colours, spans.depth[first], haze, day.haze)
     image.reshape(-1, 3)[pixel] = colours
+
+
+class Obstacles(NamedTuple):
+    """All that stands in sight, and the strips that it shows."""
+
+    spans: Spans
+    boxes: Boxes
+    trees: Trees
+    poles: Poles
+
+
+def obstacles_of(camera: Camera, town: TownMap, cars: Boxes) -> Obstacles:
+    """What stands in a camera's sight, of a map and of the cars around."""
+    boxes = Boxes.join(_in_sight(town.boxes, camera), cars)
+    trees, poles = _in_sight(town.trees, camera), _in_sight(town.poles, camera)
+    spans = strips.join_spans(
+        strips.box_spans(camera, boxes),
+        strips.tree_spans(camera, trees, town.style.leaf_clumps),
+        strips.stem_spans(camera, trees, poles),
+    )
+    return Obstacles(spans, boxes, trees, poles)
 
 
 def _add_windows(
