@@ -72,8 +72,8 @@ _WORLD_V2 = WorldSettings(
     cars=10.0,
     supersampling=1,
 )
-_TWICE: Settings = {"max_steps": 1200}
-_WARM: Settings = {"init_backbone": "vgg", "max_steps": 300}
+_TWICE: Settings = {"max_steps": 800}
+_WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
 _FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
 
 
@@ -186,7 +186,7 @@ V2 = Benchmark(
         "roll_and_mirror": False,
         "backbone_weights": "imagenet",
         "freeze_blocks": 4,
-        "max_steps": 600,
+        "max_steps": 400,
     },
     settings={},
     controls={
@@ -219,8 +219,8 @@ V2 = Benchmark(
     },
     search=Search(
         replace(_WORLD_V2, seed=43, train_pairs=2000, val_pairs=1000),
-        (5e-5, 1.5e-4, 5e-4),
-        150,
+        (1.5e-4, 5e-4, 1.5e-3),
+        100,
     ),
     seeds=(0, 1, 2),
     most_seeds={
