@@ -15,10 +15,13 @@ from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
 from mgtl_tf.layers.grouped_conv import GroupedConv2D
 from mgtl_tf.layers.hybrid_stem import HybridStem
+from mgtl_tf.layers.hypercolumn import Hypercolumn
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
+from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
+from mgtl_tf.layers.layout_transfer import LayoutTransfer
 from mgtl_tf.layers.local_response_normalization import (
     LocalResponseNormalization,
 )
@@ -103,6 +106,9 @@ TABLE = [
         TOKENS,
     ),
     (SpatialMaps, {"maps": 3}, [MAP], (3, 8)),
+    (Hypercolumn, {"width_multiplier": 1 / 64}, [(97, 99, 3)], (1, 1, 15)),
+    (LayoutTransfer, {"size": (2, 3)}, [MAP, MAP], (2, 3, 8)),
+    (LabelLayout, {"size": (3, 4)}, [IMAGE], (3, 4, 4)),
     (
         StridedPyramid,
         {"depth": 4, "width_multiplier": 1 / 32},

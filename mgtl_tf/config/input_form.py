@@ -19,11 +19,13 @@ class InputForm:
         image_size: H, W of panoramas, pixels.
         satellite_size: of aerial images; (0, 0): as of panoramas.
         satellite_form: one of SATELLITE_FORMS.
+        ground_form: image, or labels: the label map of a panorama.
     """
 
     image_size: tuple[int, int]
     satellite_size: tuple[int, int] = _AS_GROUND
     satellite_form: str = "polar"
+    ground_form: str = "image"
 
     def size(self, view: str) -> tuple[int, int]:
         """H, W in pixels of "ground" or "satellite"."""
@@ -35,22 +37,25 @@ class InputForm:
     def name(self) -> str:
         """Part of a file's name: "32x160", or "32x160-square-64x64"."""
         name = "x".join(map(str, self.image_size))
-        if not self.satellite_settings:
+        if self.ground_form != "image":
+            name = f"{name}-{self.ground_form}"
+        if "satellite_form" not in self.settings:
             return name
         size = "x".join(map(str, self.size("satellite")))
         return f"{name}-{self.satellite_form}-{size}"
 
     @property
-    def satellite_settings(self) -> dict[str, Any]:
-        """What files and digests say of aerial images.
+    def settings(self) -> dict[str, Any]:
+        """What files and digests say beyond image_size.
 
-        Nothing where they are polar and as large as panoramas: all were,
-        before they could differ, and so older files still agree.
+        Nothing where panoramas are images, and aerial images polar and as
+        large: all were, before they could differ, and older files agree.
         """
+        found: dict[str, Any] = {}
         size = self.size("satellite")
-        if size == self.image_size and self.satellite_form == "polar":
-            return {}
-        return {
-            "satellite_size": list(size),
-            "satellite_form": self.satellite_form,
-        }
+        if size != self.image_size or self.satellite_form != "polar":
+            found["satellite_size"] = list(size)
+            found["satellite_form"] = self.satellite_form
+        if self.ground_form != "image":
+            found["ground_form"] = self.ground_form
+        return found

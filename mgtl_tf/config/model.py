@@ -29,6 +29,8 @@ class ModelConfig:
         UserError: naming the field, its value and the remedy.
     """
 
+    ground_form: ClassVar[str] = "image"
+    """Or "labels": the system reads a panorama's label map."""
     # Named, not imported: a config is read without TensorFlow.
     model_class: ClassVar[str] = (
         "mgtl_tf.models.mgtl.MutualGenerativeTransformer"
@@ -150,7 +152,7 @@ class ModelConfig:
         if bool(height) != bool(width):
             raise refused(self, "satellite_size", "0,0 or both above 0")
         compares = self.system in _COMPARE_COLUMNS
-        if compares and self.input_form.satellite_settings:
+        if compares and self.input_form.settings:
             name = "satellite_size" if form == "polar" else "satellite_form"
             remedy = "0,0" if form == "polar" else "polar"
             why = "which compares the views' columns"
@@ -163,7 +165,10 @@ class ModelConfig:
     def input_form(self) -> InputForm:
         """Sizes and forms of the network inputs."""
         return InputForm(
-            self.image_size, self.satellite_size, self.satellite_form
+            self.image_size,
+            self.satellite_size,
+            self.satellite_form,
+            self.ground_form,
         )
 
     def view_size(self, view: str) -> tuple[int, int]:
@@ -181,7 +186,7 @@ class ModelConfig:
         fields = dataclasses.asdict(self)
         for name in ("satellite_size", "satellite_form"):
             del fields[name]
-        return fields | self.input_form.satellite_settings
+        return fields | self.input_form.settings
 
 
 def published(

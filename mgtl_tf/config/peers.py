@@ -66,8 +66,29 @@ class WorkmanConfig(ModelConfig):
     descriptor_size: int = published("descriptor_size", 205, RegmiConfig)
 
 
+@dataclass(frozen=True)
+class ZhaiConfig(ModelConfig):
+    """Zhai et al. (2017): a panorama's layout of classes, seen from above.
+
+    Panoramas are label maps. The authors take the central 224 pixels of an
+    aerial image of 750; whole images are resized here.
+    """
+
+    model_class: ClassVar[str] = "mgtl_tf.models.zhai.LayoutMatching"
+    ground_form: ClassVar[str] = "labels"
+
+    system: str = published("system", "zhai")
+    image_size: tuple[int, int] = published("image_size", (224, 1232))
+    satellite_size: tuple[int, int] = published("satellite_size", (224, 224))
+    satellite_form: str = published("satellite_form", "square")
+    layout_size: tuple[int, int] = setting(
+        (8, 40), "zhai: rows,columns of the grid of a panorama", above=0
+    )
+
+
 SYSTEMS |= {
     "l2ltr": L2LTRConfig,
     "regmi": RegmiConfig,
     "workman": WorkmanConfig,
+    "zhai": ZhaiConfig,
 }

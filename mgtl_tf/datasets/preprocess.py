@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mgtl_tf.datasets.label_maps import coloured
 from mgtl_tf.utils.errors import UserError
 from polar import image_files, polar_transform
 from polar.gpano import Panorama
@@ -34,6 +35,7 @@ def load_ground(
     image_size: tuple[int, int],
     ground_crop: tuple[float, float] = (0.0, 1.0),
     dataset: str = "",
+    form: str = "image",
 ) -> np.ndarray:
     """A panorama as network input: RGB uint8 [H, W, 3].
 
@@ -43,6 +45,7 @@ def load_ground(
         image_size: H, W in pixels.
         ground_crop: top and bottom of the rows kept, as fractions.
         dataset: its name, for `require_shape`.
+        form: image, or labels: the file is a label map.
 
     Raises:
         UserError: naming the file, where it cannot be read completely or has
@@ -50,7 +53,7 @@ def load_ground(
     """
     with _naming(path):
         image = image_files.read_panorama(path).pixels
-        return ground_input(image, image_size, ground_crop, dataset)
+        return ground_input(image, image_size, ground_crop, dataset, form)
 
 
 def load_satellite(
@@ -76,6 +79,7 @@ def ground_input(
     image_size: tuple[int, int],
     ground_crop: tuple[float, float] = (0.0, 1.0),
     dataset: str = "",
+    form: str = "image",
 ) -> np.ndarray:
     """`load_ground` of a decoded panorama, RGB uint8 [h, w, 3].
 
@@ -83,6 +87,8 @@ def ground_input(
         UserError: without the file's name.
     """
     require_shape(image.shape[:2], ground_crop, image_size, dataset)
+    if form == "labels":
+        image = coloured(image)
     return resize(image[kept_rows(image.shape[0], ground_crop)], *image_size)
 
 

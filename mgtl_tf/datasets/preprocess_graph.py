@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from mgtl_tf.datasets.label_maps import COLOURS
 from mgtl_tf.datasets.preprocess import kept_rows
 from polar import PolarTransform
 
@@ -38,6 +39,7 @@ def ground_image(
     image_bytes: tf.Tensor,
     image_size: tuple[int, int],
     ground_crop: tuple[float, float],
+    form: str = "image",
 ) -> tf.Tensor:
     """Network input of one encoded panorama: float32 RGB 0..255 [H, W, 3].
 
@@ -45,21 +47,23 @@ def ground_image(
         image_bytes: string scalar.
         image_size: (H, W).
         ground_crop: top and bottom of the kept rows, fractions of height.
+        form: image, or labels: the image is a label map.
     """
     image = decode(image_bytes)
-    return ground_images(image[None], image_size, ground_crop)[0]
+    return ground_images(image[None], image_size, ground_crop, form)[0]
 
 
 def ground_images(
     images: tf.Tensor,
     image_size: tuple[int, int],
     ground_crop: tuple[float, float],
+    form: str = "image",
 ) -> tf.Tensor:
     """Network inputs of panoramas of one size, float32 RGB [B, H, W, 3].
 
     Args:
         images: uint8 [B, h, w, 3], h at most MOST_ROWS.
-        image_size, ground_crop: as of `ground_image`.
+        image_size, ground_crop, form: as of `ground_image`.
     """
     if ground_crop != (0.0, 1.0):
         # A table, so that Python's own rounding in float64 decides which
@@ -68,6 +72,8 @@ def ground_images(
         table = np.array([(rows.start, rows.stop) for rows in kept], np.int32)
         rows = tf.gather(tf.constant(table), tf.shape(images)[1])
         images = images[:, rows[0] : rows[1]]
+    if form == "labels":
+        images = tf.gather(COLOURS, tf.cast(images[..., 0], tf.int32))
     return resize(images, image_size)
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from mgtl_tf.config import InputForm
+from mgtl_tf.datasets.label_maps import with_labels
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.utils.array_files import map_array
@@ -52,8 +53,9 @@ class FileSource:
         ground_crop: tuple[float, float] = (0.0, 1.0),
         dataset: str = "",
     ):
-        self.pairs = tuple(pairs)
         self.form = form if isinstance(form, InputForm) else InputForm(form)
+        labels = self.form.ground_form == "labels"
+        self.pairs = with_labels(pairs) if labels else tuple(pairs)
         self.ground_crop = ground_crop
         self.dataset = dataset
 
@@ -66,7 +68,10 @@ class FileSource:
         pairs = [self.pairs[row] for row in rows]
         size, crop = self.form.size("ground"), self.ground_crop
         ground = [
-            load_ground(p.ground, size, crop, self.dataset) for p in pairs
+            load_ground(
+                p.ground, size, crop, self.dataset, self.form.ground_form
+            )
+            for p in pairs
         ]
         size, kind = self.form.size("satellite"), self.form.satellite_form
         satellite = [load_satellite(p.aerial, size, kind) for p in pairs]

@@ -150,7 +150,9 @@ def pixel_encoders(
 
     return {
         "encode_ground": traced(
-            lambda image: model.encode_ground(ground_images(image, size, crop))
+            lambda image: model.encode_ground(
+                ground_images(image, size, crop, form.ground_form)
+            )
         ),
         "encode_satellite": traced(
             lambda image: model.encode_satellite(

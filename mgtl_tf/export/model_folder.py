@@ -58,6 +58,7 @@ class ModelDetails:
     scorer: dict[str, Any] = field(default_factory=DOT.plain)
     satellite_size: tuple[int, int] = (0, 0)
     satellite_form: str = "polar"
+    ground_form: str = "image"
 
 
 def write_details(folder: Path, details: Mapping[str, Any]) -> None:
@@ -111,6 +112,7 @@ def input_form(details: Mapping[str, Any]) -> InputForm:
         tuple(details["image_size"]),
         tuple(details.get("satellite_size", (0, 0))),
         details.get("satellite_form", "polar"),
+        details.get("ground_form", "image"),
     )
 
 
@@ -156,10 +158,11 @@ def _checked(path: Path) -> ModelDetails:
             "image_size, ground_crop and scorer are not its config's",
             _REMEDY,
         )
-    if form.satellite_settings != run.model.input_form.satellite_settings:
+    if form.settings != run.model.input_form.settings:
         raise damaged(
             path,
-            "satellite_size and satellite_form are not its config's",
+            "satellite_size, satellite_form and ground_form are not its"
+            " config's",
             _REMEDY,
         )
     return details

@@ -102,7 +102,7 @@ def _details(model: keras.Model, run_config: RunConfig) -> dict[str, Any]:
         "model_hash": model_hash(model, run_config),
         "dimension": int(dimension),
         "image_size": list(form.image_size),
-        **form.satellite_settings,
+        **form.settings,
         "ground_crop": list(run_config.data.ground_crop),
         "scorer": run_config.model.scorer.plain(),
         "config": dataclasses.asdict(run_config),
@@ -118,7 +118,7 @@ def _write_saved_model(
     size, aerial = form.size("ground"), form.size("satellite")
 
     def ground(image_bytes):
-        return ground_image(image_bytes, size, crop)
+        return ground_image(image_bytes, size, crop, form.ground_form)
 
     def satellite(image_bytes):
         return satellite_image(image_bytes, aerial, form.satellite_form)

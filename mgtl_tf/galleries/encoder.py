@@ -66,7 +66,7 @@ class Encoder:
     def preprocessing(self) -> dict[str, Any]:
         """The preprocessing of images and the scorer, as in model.json."""
         own = {n: self.details[n] for n in ("image_size", "ground_crop")}
-        own |= self._form.satellite_settings
+        own |= self._form.settings
         return {**own, "scorer": self.scorer.plain()}
 
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:
@@ -81,7 +81,8 @@ class Encoder:
         size, crop = self._form.size("ground"), self._ground_crop
         if crop == (0.0, 1.0):
             crop = preprocess.strip_of_sphere(pixels.shape[:2], size)
-        return _prepared(preprocess.ground_input, pixels, size, crop)
+        kind = self._form.ground_form
+        return _prepared(preprocess.ground_input, pixels, size, crop, "", kind)
 
     def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
         """A north-up aerial image, RGB uint8 [s, s, 3], as network input.

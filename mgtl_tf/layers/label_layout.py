@@ -1,4 +1,4 @@
-"""A map of classes as the share of each class in the cells of a grid."""
+"""A map of classes as the share of each in the cells of a grid."""
 
 from __future__ import annotations
 
@@ -11,38 +11,39 @@ from mgtl_tf.layers.configured_layer import ConfiguredLayer
 
 @keras.saving.register_keras_serializable("mgtl_tf")
 class LabelLayout(ConfiguredLayer):
-    """Label map to the layout that a panorama has: classes by area.
+    """Coloured label map to the layout that a panorama has: classes by area.
 
+    Red, green and blue are three classes; what they leave is the first one.
     Zhai et al. (2017) compare with it what they predict from above.
 
     Args:
         size: (rows, columns) of the grid, at most those of the map.
-        classes: K; labels are 0 to K - 1.
 
     Call arguments:
-        labels: [B, H, W, 1], whole numbers of any dtype.
+        colours: [B, H, W, 3], 0..255; where pixels are mixed, so are classes.
 
     Output:
-        [B, rows, columns, K], float32; the classes of a cell sum to 1.
+        [B, rows, columns, 4]; the classes of a cell sum to 1.
     """
 
-    def __init__(self, size=(8, 40), classes=4, **kwargs):
+    def __init__(self, size=(8, 40), **kwargs):
         super().__init__(**kwargs)
         self.size = tuple(size)
-        self.classes = classes
 
-    def call(self, labels):
-        labels = ops.cast(labels[..., 0], "int32")
-        shares = ops.one_hot(labels, self.classes, dtype="float32")
+    def call(self, colours):
+        shares = ops.cast(colours, "float32") / 255
         rows, columns = (
-            ops.convert_to_tensor(_areas(labels.shape[axis + 1], count))
+            ops.convert_to_tensor(_areas(colours.shape[axis + 1], count))
             for axis, count in enumerate(self.size)
         )
         shares = ops.einsum("oh,bhwk->bowk", rows, shares)
-        return ops.einsum("ow,bhwk->bhok", columns, shares)
+        shares = ops.einsum("ow,bhwk->bhok", columns, shares)
+        rest = 1 - ops.sum(shares, axis=-1, keepdims=True)
+        layout = ops.concatenate([ops.maximum(rest, 0), shares], axis=-1)
+        return ops.cast(layout, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], *self.size, self.classes)
+        return (input_shape[0], *self.size, 4)
 
 
 def _areas(source: int, target: int) -> np.ndarray:

@@ -40,7 +40,8 @@ class LayoutTransfer(ConfiguredLayer):
         super().__init__(**kwargs)
         self.size = tuple(size)
 
-    def build(self, scores_shape, features_shape):
+    def build(self, scores_shape, features_shape=None):
+        features_shape = features_shape or scores_shape
         cells = features_shape[1] * features_shape[2]
         hidden = (*features_shape[:3], _CODE_WIDTH)
         self.code = self._dense("code", _CODE_WIDTH)

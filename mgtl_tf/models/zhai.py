@@ -19,7 +19,7 @@ _TINY = 1e-7
 class LayoutMatching(CrossViewModel):
     """Predicts a panorama's layout from above; places are found by it.
 
-    The ground view is a label map (0 sky, 1 building, 2 road, 3 tree), whose
+    The ground view is a coloured label map (`datasets.label_maps`), whose
     shares of the classes on a grid are its descriptor. The aerial image goes
     through the trunk, a perceptron in every cell and LayoutTransfer; the
     softmax of the result is its descriptor, and is trained towards the
@@ -37,9 +37,7 @@ class LayoutMatching(CrossViewModel):
     def __init__(self, config=None, **kwargs):
         super().__init__(config, **kwargs)
         config, common = self.config, {"dtype": self.dtype_policy}
-        self.layout = LabelLayout(
-            config.layout_size, _CLASSES, name="layout", **common
-        )
+        self.layout = LabelLayout(config.layout_size, name="layout", **common)
         self.trunk = Hypercolumn(
             config.width_multiplier, name="trunk", **common
         )
@@ -73,9 +71,9 @@ class LayoutMatching(CrossViewModel):
     def parts(self):
         """Names to layers, for counts by part."""
         return {
-            "trunk": [self.trunk],
-            "cells": [*self.perceptron, self.scores],
-            "transfer": [self.transfer],
+            "satellite trunk": [self.trunk],
+            "satellite cells": [*self.perceptron, self.scores],
+            "satellite transfer": [self.transfer],
         }
 
     def _forward(self, images, view, training, first_block=0):

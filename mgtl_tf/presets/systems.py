@@ -61,6 +61,24 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Regmi and Shah 2019: Adam 1e-5, from scratch, up to 100 epochs.
         "": {"batch_size": 30, "epochs": 100, "backbone_weights": "none"},
     },
+    "zhai": {
+        # "Zhai-style layout matching, small": a world with label maps.
+        "procedural": {
+            "satellite_size": (128, 128),
+            "layout_size": (4, 20),
+            "width_multiplier": 0.25,
+            "roll_and_mirror": False,
+            "mining_start": -1,
+        },
+        # Zhai et al. 2017: Adam 1e-3, 10 epochs; their weight decay and the
+        # steps of their rate (0.7 every 5,000 steps) are left out.
+        "": {
+            "batch_size": 16,
+            "epochs": 10,
+            "learning_rate": 1e-3,
+            "backbone_weights": "none",
+        },
+    },
     "workman": {
         # "Workman-style regression (frozen random ground network), small".
         "procedural": {

@@ -19,6 +19,7 @@ from mgtl_tf.datasets.decoded_cache.prepared import (
     open_prepared,
     prepared_dataset,
 )
+from mgtl_tf.datasets.label_maps import with_labels
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.problems import Problem
 from mgtl_tf.datasets.readers import RefusedRow, read_dataset
@@ -51,6 +52,8 @@ def open_source(
     """
     crop, name = data.ground_crop, data.dataset
     settings = CacheSettings.of(name, form, crop)
+    if form.ground_form == "labels":
+        pairs = with_labels(pairs)
     # A run is also evaluated on other data sets than its own.
     if data.data_cache and prepared_dataset(data.data_cache) == name:
         return open_prepared(data.data_cache, pairs, settings)

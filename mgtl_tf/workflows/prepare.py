@@ -13,6 +13,7 @@ from mgtl_tf.datasets.decoded_cache.building import build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.growing import CacheContents
 from mgtl_tf.datasets.decoded_cache.prepared import SPLITS
+from mgtl_tf.datasets.label_maps import with_labels
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.datasets.problems import ERROR, WARNING, Problem, write_report
 from mgtl_tf.datasets.readers import read_dataset
@@ -84,6 +85,8 @@ def prepare(
     dataset = read_dataset(settings.dataset, data_dir, problems)
     both = zip(SPLITS, (dataset.train, dataset.validation), strict=True)
     splits = {split: pairs for split, pairs in both if pairs}
+    if settings.ground_form == "labels":
+        splits = {split: with_labels(pairs) for split, pairs in splits.items()}
     if not splits:
         first = f": {problems[0]}" if problems else ""
         raise UserError(f"{data_dir}: lists no pair at all{first}")

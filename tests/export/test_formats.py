@@ -36,6 +36,11 @@ COMMON = {"image_size": SIZE, "channels": 8, "heads": 2, "poolings": 3}
 SQUARE = {"satellite_size": (23, 23), "satellite_form": "square"}
 SYSTEMS = {
     "linear_probe": {"width_multiplier": 1 / 64},
+    "zhai": {
+        "width_multiplier": 1 / 64,
+        "layout_size": (2, 4),
+        "satellite_size": (112, 112),
+    },
     "workman": {"width_multiplier": 1 / 64, "poolings": 1},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4},
     "safa": {"width_multiplier": 1 / 64},

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from mgtl_tf.datasets.label_maps import COLOURS
 from mgtl_tf.layers.hypercolumn import Hypercolumn
 from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
@@ -87,9 +88,9 @@ def test_layout_transfer_cell_by_cell():
 
 
 def test_a_layout_is_the_area_of_each_class():
-    labels = RANDOM.integers(0, 4, (2, 28, 50, 1))
-    found = np.asarray(LabelLayout((8, 12))(labels))
-    for row, wanted in zip(labels[..., 0], found, strict=True):
+    labels = RANDOM.integers(0, 4, (2, 28, 50))
+    found = np.asarray(LabelLayout((8, 12))(COLOURS[labels]))
+    for row, wanted in zip(labels, found, strict=True):
         shares = np.eye(4, dtype="f4")[row]
         area = cv2.resize(shares, (12, 8), interpolation=cv2.INTER_AREA)
         np.testing.assert_allclose(area, wanted, atol=1e-5)

@@ -15,6 +15,7 @@ from mgtl_tf.config import ModelConfig
 # system: parameters, images of either view [H, W], D
 PUBLISHED = {
     "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
+    "zhai": (8_470_886, (224, 1232), (224, 224), 1280),
     "workman": (2 * 57_708_109, (224, 224), (224, 224), 205),
 }
 STATES = ("moving_mean", "moving_variance", "seed_generator_state")

@@ -154,7 +154,13 @@ def _network_input(
     size = settings.form.size(view)
     if view == "satellite":
         return satellite_input(image, size, settings.satellite_form)
-    return ground_input(image, size, settings.ground_crop, settings.dataset)
+    return ground_input(
+        image,
+        size,
+        settings.ground_crop,
+        settings.dataset,
+        settings.ground_form,
+    )
 
 
 def _conversions(path: Path, data: bytes, heading: float | None) -> list[str]:

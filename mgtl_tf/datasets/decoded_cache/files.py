@@ -48,7 +48,7 @@ class CacheSettings:
         image_size: H, W in pixels.
         ground_crop: top and bottom of a panorama's rows, as fractions.
         sampling_rule: how files become pixels, with its version.
-        satellite_size, satellite_form: as of InputForm.
+        satellite_size, satellite_form, ground_form: as of InputForm.
     """
 
     dataset: str
@@ -57,6 +57,7 @@ class CacheSettings:
     sampling_rule: str = SAMPLING_RULE
     satellite_size: tuple[int, int] = (0, 0)
     satellite_form: str = "polar"
+    ground_form: str = "image"
 
     making: ClassVar[str] = "decode"
 
@@ -71,21 +72,25 @@ class CacheSettings:
             ground_crop,
             satellite_size=form.satellite_size,
             satellite_form=form.satellite_form,
+            ground_form=form.ground_form,
         )
 
     def as_json(self) -> dict[str, Any]:
         """As it is after a round through JSON."""
         settings = dataclasses.asdict(self)
-        for name in ("satellite_size", "satellite_form"):
+        for name in ("satellite_size", "satellite_form", "ground_form"):
             del settings[name]
-        settings |= self.form.satellite_settings
+        settings |= self.form.settings
         return {"version": _VERSION, **json.loads(json.dumps(settings))}
 
     @property
     def form(self) -> InputForm:
         """Sizes and forms of the pixels."""
         return InputForm(
-            self.image_size, self.satellite_size, self.satellite_form
+            self.image_size,
+            self.satellite_size,
+            self.satellite_form,
+            self.ground_form,
         )
 
     @property
