@@ -119,7 +119,7 @@ def test_layers_losses_and_systems_are_free_of_tensorflow():
     """They also run on Keras' other backends."""
     paths = [ROOT / "mgtl_tf/losses.py", ROOT / "polar/layer.py"]
     for room in ("layers", "models"):
-        paths += sorted((ROOT / "mgtl_tf" / room).glob("*.py"))
+        paths += sorted((ROOT / "mgtl_tf" / room).rglob("*.py"))
     for path in paths:
         imported = list(_imports(ast.parse(path.read_text())))
         assert not [i for i in imported if i.startswith("tensorflow")], path

@@ -6,35 +6,35 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from mgtl_tf.layers.alexnet import AlexNet
 from mgtl_tf.layers.bilinear_resize import BilinearResize
-from mgtl_tf.layers.ceil_max_pooling import CeilMaxPooling2D
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
-from mgtl_tf.layers.grouped_conv import GroupedConv2D
-from mgtl_tf.layers.hybrid_stem import HybridStem
-from mgtl_tf.layers.hypercolumn import Hypercolumn
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
 from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
-from mgtl_tf.layers.local_response_normalization import (
-    LocalResponseNormalization,
-)
 from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.net_vlad import NetVLAD
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
-from mgtl_tf.layers.residual_unit import ResidualUnit
 from mgtl_tf.layers.spatial_maps import SpatialMaps
-from mgtl_tf.layers.standardized_conv import StandardizedConv2D
-from mgtl_tf.layers.strided_pyramid import StridedPyramid
+from mgtl_tf.layers.trunks.alexnet import AlexNet
+from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
+from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
+from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
+from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn
+from mgtl_tf.layers.trunks.local_response_normalization import (
+    LocalResponseNormalization,
+)
+from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
+from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.vgg16 import VGG16Features
 from tests.processor import needs_bfloat16
 

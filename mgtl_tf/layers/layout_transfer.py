@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.hypercolumn import normalization
+from mgtl_tf.layers.trunks.hypercolumn import normalization
 
 _CODE_WIDTH = 64
 _WIDTHS = (128, 64)

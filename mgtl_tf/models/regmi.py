@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from mgtl_tf.layers.strided_pyramid import StridedPyramid
+from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.models.cross_view_model import TwoBranchModel
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.alexnet import AlexNet
+from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.models.cross_view_model import TwoBranchModel
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.hypercolumn import Hypercolumn, normalization
 from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
+from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn, normalization
 from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
 
 _CLASSES = 4

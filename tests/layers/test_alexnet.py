@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from keras import ops
 
-from mgtl_tf.layers.alexnet import AlexNet
-from mgtl_tf.layers.ceil_max_pooling import CeilMaxPooling2D
-from mgtl_tf.layers.grouped_conv import GroupedConv2D
-from mgtl_tf.layers.local_response_normalization import (
+from mgtl_tf.layers.trunks.alexnet import AlexNet
+from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
+from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
+from mgtl_tf.layers.trunks.local_response_normalization import (
     LocalResponseNormalization,
 )
 

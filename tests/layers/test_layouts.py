@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 
 from mgtl_tf.datasets.label_maps import COLOURS
-from mgtl_tf.layers.hypercolumn import Hypercolumn
 from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
+from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn
 from tests.numpy_layers import dense
 
 RANDOM = np.random.default_rng(0)

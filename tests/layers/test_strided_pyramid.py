@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 from scipy.signal import correlate
 
-from mgtl_tf.layers.strided_pyramid import StridedPyramid
+from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR
 from tests.numpy_layers import randomise
 

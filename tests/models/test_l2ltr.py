@@ -6,10 +6,10 @@ import pytest
 
 import mgtl_tf
 from mgtl_tf.layers.class_token import ClassToken
-from mgtl_tf.layers.hybrid_stem import HybridStem
 from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
-from mgtl_tf.layers.residual_unit import ResidualUnit
-from mgtl_tf.layers.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
+from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
+from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 from mgtl_tf.presets import load_preset
 from tests.numpy_layers import attend, norm, perceptron, randomise
 from tests.processor import needs_bfloat16

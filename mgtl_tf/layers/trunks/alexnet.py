@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
-from mgtl_tf.layers.ceil_max_pooling import CeilMaxPooling2D
 from mgtl_tf.layers.color_scaling import bgr_less
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.grouped_conv import GroupedConv2D
-from mgtl_tf.layers.local_response_normalization import (
+from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
+from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
+from mgtl_tf.layers.trunks.local_response_normalization import (
     LocalResponseNormalization,
 )
 from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR, NORMALIZATION_MOMENTUM

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 
 EXPANSION = 4
 

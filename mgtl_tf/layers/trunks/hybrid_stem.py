@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.residual_unit import EXPANSION, ResidualUnit
-from mgtl_tf.layers.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.residual_unit import EXPANSION, ResidualUnit
+from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 
 WIDTH = 64
 _MEAN = (0.485, 0.456, 0.406)

@@ -1,0 +1,1 @@
+"""Convolutional trunks of the peers, and what they are made of."""
