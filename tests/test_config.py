@@ -192,3 +192,22 @@ def test_sizes_of_views_and_their_place_in_digests():
             UserError, match="satellite_size=.* must be two equal"
         ):
             dataclasses.replace(square, satellite_size=size)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("satellite_crop", 0.7), ("satellite_quarter_turns", True)],
+)
+def test_aerial_images_change_alone_where_they_are_square(name, value):
+    square = {"satellite_form": "square", "satellite_size": (64, 64)}
+    changed = {"system": "safa", name: value}
+    assert getattr(RunConfig.of(**changed, **square).data, name) == value
+    with pytest.raises(UserError, match=rf"{name}=\S+: must be left out with"):
+        RunConfig.of(**changed)
+    with pytest.raises(UserError, match=rf"empty with {name}:"):
+        RunConfig.of(**changed, **square, feature_cache="features")
+
+
+def test_a_share_of_a_crop_is_one_or_less():
+    with pytest.raises(UserError, match=r"satellite_crop=1.5: must be 1"):
+        DataConfig(satellite_crop=1.5)

@@ -71,6 +71,18 @@ class DataConfig:
     roll_and_mirror: bool = setting(
         False, "turn and mirror both views together while training"
     )
+    satellite_crop: float = setting(
+        1.0,
+        "square aerial images alone are cropped about their centre while"
+        " training, to a share of their side drawn evenly from 0 to 1, where"
+        " it is above this one; 1: never",
+        above=0,
+    )
+    satellite_quarter_turns: bool = setting(
+        False,
+        "turn square aerial images alone by right angles at random while"
+        " training; for systems that compare no directions",
+    )
     color_jitter: float = setting(
         0.0,
         "strength of each view's own colour changes while training",
@@ -92,11 +104,23 @@ class DataConfig:
         top, bottom = self.ground_crop
         if not 0 <= top < bottom <= 1:
             raise refused(self, "ground_crop", "0 <= top < bottom <= 1")
+        if self.satellite_crop > 1:
+            raise refused(self, "satellite_crop", "1 (never) or less")
         if not 0 <= self.blur <= 20:
             raise refused(self, "blur", "0 (off) to 20 pixels")
         if not 0 <= self.jpeg_quality <= 95:
             raise refused(self, "jpeg_quality", "0 (off) or 1 to 95")
         self._check_features()
+
+    @property
+    def satellite_changes(self) -> list[str]:
+        """Names of settings that change square aerial images alone."""
+        names = []
+        if self.satellite_crop < 1:
+            names.append("satellite_crop")
+        if self.satellite_quarter_turns:
+            names.append("satellite_quarter_turns")
+        return names
 
     def _check_features(self) -> None:
         if not self.feature_cache:
@@ -106,7 +130,9 @@ class DataConfig:
                 )
             return
         names = ("roll_and_mirror", "color_jitter", "blur", "jpeg_quality")
-        if changing := [name for name in names if getattr(self, name)]:
+        changing = [name for name in names if getattr(self, name)]
+        changing += self.satellite_changes
+        if changing:
             raise refused(
                 self,
                 "feature_cache",

@@ -8,6 +8,9 @@ from typing import ClassVar
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.settings import setting
 
+# Of all systems that have the field: it is one flag.
+_DESCRIPTOR_SIZE = "cvm_net, regmi, vo, workman: numbers of a descriptor"
+
 
 @dataclass(frozen=True)
 class L2LTRConfig(ModelConfig):
@@ -46,8 +49,51 @@ class RegmiConfig(ModelConfig):
         least=3,
         below=9,
     )
-    descriptor_size: int = setting(
-        1000, "regmi, vo, workman: numbers of a descriptor", above=0
+    descriptor_size: int = setting(1000, _DESCRIPTOR_SIZE, above=0)
+
+
+@dataclass(frozen=True)
+class CVMNetConfig(ModelConfig):
+    """CVM-Net (Hu et al. 2018): plain aerial images, NetVLAD, 4,096 numbers."""
+
+    model_class: ClassVar[str] = (
+        "mgtl_tf.models.cvm_net.CrossViewMatchingNetwork"
+    )
+
+    system: str = published("system", "cvm_net")
+    image_size: tuple[int, int] = published("image_size", (224, 1232))
+    satellite_size: tuple[int, int] = published("satellite_size", (512, 512))
+    satellite_form: str = published("satellite_form", "square")
+    poolings: int = published("poolings", 4)
+    cvm_net: str = setting(
+        "I",
+        "cvm_net: which of its authors' two: I (a NetVLAD a view, one map of"
+        " both to descriptors), or II (all shared from the second convolution"
+        " after VGG-16 on)",
+        ("I", "II"),
+    )
+    clusters: int = setting(64, "cvm_net: clusters of NetVLAD", above=0)
+    descriptor_size: int = setting(4096, _DESCRIPTOR_SIZE, above=0)
+
+
+@dataclass(frozen=True)
+class CVFTConfig(ModelConfig):
+    """CVFT (Shi et al. 2020): plain aerial images, feature transport."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.cvft.CrossViewFeatureTransport"
+
+    system: str = published("system", "cvft")
+    satellite_size: tuple[int, int] = published("satellite_size", (256, 256))
+    satellite_form: str = published("satellite_form", "square")
+    poolings: int = published("poolings", 4)
+    channels: int = published("channels", 64)
+    # It has no attention; one divides any number of channels.
+    heads: int = published("heads", 1)
+    transport_rounds: int = setting(
+        20, "cvft: how often Sinkhorn scales rows and columns", above=0
+    )
+    transport_sharpness: float = setting(
+        100.0, "cvft: what costs of transport are multiplied by", above=0
     )
 
 
@@ -91,4 +137,6 @@ SYSTEMS |= {
     "regmi": RegmiConfig,
     "workman": WorkmanConfig,
     "zhai": ZhaiConfig,
+    "cvm_net": CVMNetConfig,
+    "cvft": CVFTConfig,
 }

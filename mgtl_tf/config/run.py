@@ -13,6 +13,7 @@ from typing import Any
 
 from mgtl_tf.config.data import DataConfig
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, config_class
+from mgtl_tf.config.settings import refused
 from mgtl_tf.config.train import TrainConfig
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json, read_json
@@ -56,6 +57,12 @@ class RunConfig:
     data: DataConfig = field(default_factory=DataConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
     start: StartRecord = field(default_factory=StartRecord, compare=False)
+
+    def __post_init__(self) -> None:
+        changes = self.data.satellite_changes
+        if changes and self.model.satellite_form == "polar":
+            remedy = "left out with satellite_form=polar"
+            raise refused(self.data, changes[0], remedy)
 
     @classmethod
     def of(cls, **settings: Any) -> RunConfig:

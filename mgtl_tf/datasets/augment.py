@@ -16,6 +16,7 @@ import math
 
 import tensorflow as tf
 
+from mgtl_tf.datasets.draws import Share, draws
 from mgtl_tf.datasets.turn_square import turn_square
 
 _MIDDLE_GREY = 127.5
@@ -23,8 +24,6 @@ _MIDDLE_GREY = 127.5
 _BEST_QUALITY = 95
 # A Gaussian this narrow leaves every pixel as it is.
 _LEAST_DEVIATION = 0.05
-
-Share = tuple[int, int]
 
 
 def turn_and_mirror(
@@ -63,8 +62,8 @@ def turn_and_mirror(
     if satellite_form == "polar":
         steps = math.gcd(steps, satellite.shape[2])
     seeds = tf.random.split(seed, 2)
-    turns = _draws((batch, 1), seeds[0], 0, steps, tf.int32, share)
-    mirrored = _draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
+    turns = draws((batch, 1), seeds[0], 0, steps, tf.int32, share)
+    mirrored = draws((batch, 1), seeds[1], 0, 2, tf.int32, share)
     if not mirror:
         mirrored = tf.zeros_like(mirrored)
 
@@ -105,7 +104,7 @@ def color_jitter(
 
     def change(seed: tf.Tensor, channels: int, largest: float) -> tf.Tensor:
         shape = (batch, 1, 1, channels)
-        return _draws(shape, seed, -largest, largest, tf.float32, share)
+        return draws(shape, seed, -largest, largest, tf.float32, share)
 
     # About middle grey, not the image's own mean: one pass over the pixels.
     contrast = 1.0 + change(seeds[0], 1, strength)
@@ -180,7 +179,7 @@ def jpeg(
         float32 [B, H, W, 3], whole grey levels.
     """
     batch = (tf.shape(images)[0],)
-    qualities = _draws(batch, seed, lowest, _BEST_QUALITY + 1, tf.int32, share)
+    qualities = draws(batch, seed, lowest, _BEST_QUALITY + 1, tf.int32, share)
     levels = tf.cast(tf.clip_by_value(tf.round(images), 0, 255), tf.uint8)
     found = tf.map_fn(
         # The accurate transform, as everywhere else in this package.
@@ -193,27 +192,13 @@ def jpeg(
     return tf.ensure_shape(tf.cast(found, tf.float32), images.shape)
 
 
-def _draws(
-    shape: tuple, seed: tf.Tensor, low, high, dtype, share: Share
-) -> tf.Tensor:
-    """Uniform numbers for one part of a batch, drawn for all its parts."""
-    part, parts = share
-    batch = shape[0]
-    drawn = tf.random.stateless_uniform(
-        (batch * parts, *shape[1:]), seed, low, high, dtype
-    )
-    return drawn[part * batch : (part + 1) * batch]
-
-
 def _gaussians(
     batch: tf.Tensor, largest: float, reach: int, seed: tf.Tensor, share: Share
 ) -> tf.Tensor:
     """Weights of each image, three channels alike, float32 [K, 3 B]."""
     part, parts = share
     # All parts' weights: exponentials of fewer numbers may round otherwise.
-    deviations = _draws(
-        (batch * parts,), seed, 0.0, largest, tf.float32, (0, 1)
-    )
+    deviations = draws((batch * parts,), seed, 0.0, largest, tf.float32, (0, 1))
     deviations = tf.maximum(deviations, _LEAST_DEVIATION)
     offsets = tf.range(-reach, reach + 1, dtype=tf.float32)
     weights = tf.exp(-0.5 * (offsets[:, None] / deviations) ** 2)

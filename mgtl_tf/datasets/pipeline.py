@@ -3,10 +3,11 @@
 Training: the places of each batch are decided beforehand (batch_sampler.py),
 so there is nothing to shuffle. One call loads a batch as uint8, because a call
 into Python for every image would cost more than the images. It is turned and
-mirrored as uint8, then changed in the order in which a picture is made: light
-(colour), lens (blur), file (JPEG). Prefetching comes last, so that it holds
-ready batches. Without such changes images stay uint8, a quarter of the bytes
-to move and to hold; the step casts them.
+mirrored as uint8, and square aerial images are cropped and turned alone; then
+it is changed in the order in which a picture is made: light (colour), lens
+(blur), file (JPEG). Prefetching comes last, so that it holds ready batches.
+Without such changes images stay uint8, a quarter of the bytes to move and to
+hold; the step casts them.
 
 Evaluation: every pair once, in order, the last batch padded to the full
 size and marked, so that the encoders are traced once and no pair is lost.
@@ -22,6 +23,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.datasets import augment as changes
+from mgtl_tf.datasets.augment_aerial import centre_crop, quarter_turns
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.utils.errors import UserError
@@ -31,7 +33,7 @@ Batch = TypeVar("Batch")
 _PREFETCHED_BATCHES = 4
 # Folded into a view's seed, for random numbers of their own; colour takes the
 # seed as it is.
-_BLUR, _JPEG = 1, 2
+_BLUR, _JPEG, _CROP, _QUARTER = 1, 2, 3, 4
 
 
 def train_batches(
@@ -49,6 +51,8 @@ def train_batches(
     share: tuple[int, int] = (0, 1),
     mirror: bool = True,
     satellite_form: str = "polar",
+    satellite_crop: float = 1.0,
+    satellite_quarter_turns: bool = False,
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -69,6 +73,10 @@ def train_batches(
             is read, for a worker that has n - 1 others beside it.
         mirror: whether `augment` mirrors; feature maps cannot be.
         satellite_form: of the aerial images: polar, or square.
+        satellite_crop: smallest share of a square image's side that random
+            crops of it alone keep; 1: none.
+        satellite_quarter_turns: whether square images alone are turned by
+            right angles at random.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
@@ -85,6 +93,15 @@ def train_batches(
     own_size = batch_size // share[1]
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
     load = _Loader(source, own_size)
+
+    def alone(satellite: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+        if satellite_crop < 1:
+            seed = tf.random.fold_in(random, _CROP)
+            satellite = centre_crop(satellite, satellite_crop, seed, share)
+        if satellite_quarter_turns:
+            seed = tf.random.fold_in(random, _QUARTER)
+            satellite = quarter_turns(satellite, seed, share)
+        return satellite
 
     def camera(
         images: tf.Tensor, random: tf.Tensor, form: str = "polar"
@@ -109,6 +126,7 @@ def train_batches(
             ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share, mirror, satellite_form
             )
+        satellite = alone(satellite, random[2])
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),

@@ -96,7 +96,7 @@ class VGG16Features(ConfiguredLayer):
     def _convolution(self, name, width, droppable):
         common = {"dtype": self.dtype_policy}
         yield keras.layers.Conv2D(
-            max(1, round(width * self.width_multiplier)),
+            scaled_width(width, self.width_multiplier),
             3,
             padding="same",
             name=name,
@@ -165,11 +165,16 @@ class VGG16Features(ConfiguredLayer):
         height, width = input_shape[1:3]
         for _ in range(min(self.poolings, blocks)):
             height, width = -(-height // 2), -(-width // 2)
-        channels = max(1, round(BLOCKS[blocks - 1][-1] * self.width_multiplier))
+        channels = scaled_width(BLOCKS[blocks - 1][-1], self.width_multiplier)
         return (input_shape[0], height, width, channels)
 
     def compute_output_shape(self, input_shape):
         return self.block_shape(input_shape, self.blocks)
+
+
+def scaled_width(channels, multiplier):
+    """Channels times a multiplier, at least one."""
+    return max(1, round(channels * multiplier))
 
 
 def _applied(stages, training=None):

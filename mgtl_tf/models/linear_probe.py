@@ -24,7 +24,7 @@ class LinearProbe(VGG16Model):
         own = {"dropout": 0.0, "blocks": self.config.blocks}
         return super()._backbone_arguments() | own
 
-    def _head(self):
+    def _head(self, view):
         return ColumnProjection(
             self.config.channels,
             self.config.backbone_dropout,

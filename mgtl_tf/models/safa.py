@@ -18,7 +18,7 @@ class SpatialAwareAggregation(VGG16Model):
 
     system = "safa"
 
-    def _head(self):
+    def _head(self, view):
         return SpatialMaps(
             self.config.attention_maps, name="maps", dtype=self.dtype_policy
         )

@@ -13,7 +13,8 @@ from mgtl_tf.models.cross_view_model import TwoBranchModel, vgg16_arguments
 class VGG16Model(TwoBranchModel):
     """A view's VGG-16, then a head.
 
-    A subclass's `_head` makes the layer: feature map to vectors of any shape.
+    A subclass's `_head` makes a view's layer: feature map to vectors of any
+    shape.
     """
 
     def _backbone_arguments(self) -> dict[str, Any]:
@@ -23,7 +24,7 @@ class VGG16Model(TwoBranchModel):
         backbone = VGG16Features(
             **self._backbone_arguments(), name="vgg16", dtype=self.dtype_policy
         )
-        return keras.Sequential([backbone, self._head()], name=view)
+        return keras.Sequential([backbone, self._head(view)], name=view)
 
     def _vectors(self, network, images, training, first_block):
         backbone, head = network.layers

@@ -12,6 +12,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+_CVM_NET = {
+    "batch_size": 12,
+    "epochs": 100,
+    "freeze_blocks": 3,
+    "satellite_quarter_turns": True,
+}
+
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "safa": {
         "procedural": {},
@@ -49,6 +56,26 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "warmup": 500 / 222_000,
             "backbone_weights": "none",
         },
+    },
+    "cvm_net": {
+        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. Aerial
+        # images turn with their panoramas, as in the preset, not alone.
+        "procedural": {
+            "satellite_size": (64, 64),
+            "clusters": 16,
+            "descriptor_size": 256,
+        },
+        # Hu et al. 2018: Adam 1e-5, 5 epochs a launch, and not said how many
+        # launches.
+        "": {**_CVM_NET, "satellite_crop": 512 / 750},
+        "cvact": {**_CVM_NET, "satellite_crop": 512 / 1200},
+    },
+    "cvft": {
+        # "CVFT, small": 16 cells of 64 channels.
+        "procedural": {"satellite_size": (64, 64), "channels": 64},
+        # Shi et al. 2020: Adam 1e-5; 100 epochs on CVACT, on CVUSA 10 a
+        # launch, and not said how many launches.
+        "": {"batch_size": 32, "epochs": 100, "freeze_blocks": 3},
     },
     "regmi": {
         # "Regmi two-stream baseline (no GAN), small": five of the eight

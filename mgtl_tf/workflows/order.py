@@ -93,6 +93,8 @@ class EpochOrder:
             places=self.places,
             share=(self.distribution.worker, self.distribution.workers),
             satellite_form=self.model.config.satellite_form,
+            satellite_crop=self.data.satellite_crop,
+            satellite_quarter_turns=self.data.satellite_quarter_turns,
         )
         return raising_user_errors(batches)
 

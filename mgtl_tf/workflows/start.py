@@ -77,6 +77,8 @@ class Start:
             kind = "a system with VGG-16 of the same widths"
             with _naming_run("init_backbone", self.init_backbone, kind):
                 copy_backbones(model, load_model(self.init_backbone)[1])
+            # What a system does about the rest of its weights.
+            model.start_from("none")
         else:
             model.start_from(self.backbone_weights)
 

@@ -46,6 +46,25 @@ def train(source, order, **changes):
 ORDER = [[3, 1, 5], [0, 2, 4], [6, 8, 7], [9, 11, 10]]
 
 
+def test_square_aerial_images_are_cropped_and_turned_alone():
+    source = Arrays(12, size=(4, 8), satellite=(6, 6))
+    changes = {
+        "satellite_form": "square",
+        "satellite_crop": 0.5,
+        "satellite_quarter_turns": True,
+    }
+    moved = 0
+    for batch, rows in zip(
+        listed(train(source, ORDER, **changes)), ORDER, strict=True
+    ):
+        np.testing.assert_array_equal(batch["ground"], source.ground[rows])
+        before, after = source.satellite[rows], batch["satellite"]
+        assert after.dtype == np.uint8 and after.shape == before.shape
+        moved += (before != after).any(axis=(1, 2, 3)).sum()
+    # Each alone leaves half, and two in five, as they are.
+    assert 4 < moved < 12
+
+
 def test_plain_training_batches_are_the_source_in_the_order_given():
     source = Arrays(12)
     batches = train(source, ORDER)

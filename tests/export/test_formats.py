@@ -42,6 +42,13 @@ SYSTEMS = {
         "satellite_size": (112, 112),
     },
     "workman": {"width_multiplier": 1 / 64, "poolings": 1},
+    "cvm_net": {
+        "width_multiplier": 1 / 64,
+        "satellite_size": (24, 24),
+        "clusters": 3,
+        "descriptor_size": 5,
+    },
+    "cvft": {"width_multiplier": 1 / 64, "satellite_size": (32, 32)},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4},
     "safa": {"width_multiplier": 1 / 64},
     "l2ltr": {

@@ -50,6 +50,17 @@ TABLE = {
     "workman": ({"poolings": 1, "descriptor_size": 12}, 12),
     # Without padding, 112 pixels leave 3 x 3 cells.
     "zhai": ({"layout_size": (2, 4), "satellite_size": (112, 112)}, 2 * 4 * 4),
+    "cvm_net": (
+        {
+            **VGG,
+            "satellite_size": (24, 24),
+            "clusters": 4,
+            "descriptor_size": 9,
+        },
+        9,
+    ),
+    # Nine cells of 8 channels.
+    "cvft": ({**VGG, "satellite_size": (24, 24), "channels": 8}, 72),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 

@@ -16,6 +16,8 @@ from mgtl_tf.config import ModelConfig
 PUBLISHED = {
     "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
     "zhai": (8_470_886, (224, 1232), (224, 224), 1280),
+    "cvm_net": (163_782_400, (224, 1232), (512, 512), 4096),
+    "cvft": (30_285_633, (112, 616), (256, 256), 4096),
     "workman": (2 * 57_708_109, (224, 224), (224, 224), 205),
 }
 STATES = ("moving_mean", "moving_variance", "seed_generator_state")
