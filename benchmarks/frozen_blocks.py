@@ -1,6 +1,6 @@
 """Training after frozen blocks whose output is cached, against through them.
 
-    python -m benchmarks.frozen_blocks [--freeze_blocks=3] [--rounds=5]
+    python -m benchmarks.frozen_blocks [--freeze_blocks=4] [--rounds=5]
 
 The paper's network at full width (L = 6, C = 384, six heads) on smaller
 images. Both kinds of batches come through the training pipeline, the cached
@@ -30,8 +30,8 @@ from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.workflows.features import open_features
 
-_BLOCKS = flags.DEFINE_integer("freeze_blocks", 3, "frozen blocks", 1, 5)
-_SIZE = flags.DEFINE_list("image_size", ["64", "320"], "height,width, pixels")
+_BLOCKS = flags.DEFINE_integer("freeze_blocks", 4, "frozen blocks", 1, 5)
+_SIZE = flags.DEFINE_list("image_size", ["56", "308"], "height,width, pixels")
 _POOLINGS = flags.DEFINE_integer("poolings", 4, "kept poolings: 20 tokens", 0)
 _BATCH = flags.DEFINE_integer("batch_size", 16, "pairs a step", 2)
 _PAIRS = flags.DEFINE_integer("pairs", 64, "pairs in the cache", 2)
