@@ -25,14 +25,20 @@ from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.trunks.alexnet import AlexNet
+from mgtl_tf.layers.trunks.basic_block import BasicBlock
 from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
+from mgtl_tf.layers.trunks.generator_blocks import DownBlock, InstanceResidual
+from mgtl_tf.layers.trunks.generator_encoder import GeneratorEncoder
 from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
 from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn
 from mgtl_tf.layers.trunks.local_response_normalization import (
     LocalResponseNormalization,
 )
+from mgtl_tf.layers.trunks.normalized_conv import NormalizedConv
 from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
+from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
+from mgtl_tf.layers.trunks.spectral_conv import SpectralConv2D
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.vgg16 import VGG16Features
@@ -124,6 +130,30 @@ TABLE = [
         (3, 5, 4),
     ),
     (AlexNet, {"width_multiplier": 1 / 32, "groups": 2}, [IMAGE], (128,)),
+    (
+        SpectralConv2D,
+        {"filters": 4, "kernel_size": (3, 3), "reflect": True},
+        [MAP],
+        (5, 7, 4),
+    ),
+    (DownBlock, {"filters": 4}, [MAP], (2, 3, 4)),
+    (InstanceResidual, {}, [MAP], MAP),
+    (
+        GeneratorEncoder,
+        {"width_multiplier": 1 / 4, "blocks": 1},
+        [(24, 32, 3)],
+        (3, 4, 64),
+    ),
+    (NormalizedConv, {"filters": 4, "stride": 2}, [MAP], (3, 4, 4)),
+    (BasicBlock, {"filters": 4, "stride": 2}, [MAP], (3, 4, 4)),
+    (BasicBlock, {"filters": 8}, [MAP], MAP),
+    (
+        ResNet34Features,
+        {"width_multiplier": 1 / 16, "blocks": (1, 1, 1)},
+        [IMAGE],
+        (3, 3, 16),
+    ),
+    (SpatialMaps, {"maps": 3, "salience": "max"}, [MAP], (3, 8)),
     (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
     (NetVLAD, {"clusters": 3}, [MAP], (24,)),
     (BilinearResize, {"size": (3, 9)}, [MAP], (3, 9, 8)),
@@ -143,7 +173,7 @@ every_layer = pytest.mark.parametrize(
 
 def _inputs(shapes, batch=2):
     random = np.random.default_rng(0)
-    scale = 255.0 if shapes[0] == IMAGE else 1.0
+    scale = 255.0 if shapes[0][-1] == 3 else 1.0
     return [np.float32(scale * random.random((batch, *s))) for s in shapes]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
+from mgtl_tf.config.model import SYSTEMS, ModelConfig, SAFAConfig, published
 from mgtl_tf.config.settings import setting
 
 # Of all systems that have the field: it is one flag.
@@ -41,6 +41,8 @@ class RegmiConfig(ModelConfig):
 
     system: str = published("system", "regmi")
     image_size: tuple[int, int] = published("image_size", (224, 1232))
+    satellite_size: tuple[int, int] = published("satellite_size", (512, 512))
+    satellite_form: str = published("satellite_form", "square")
     backbone_dropout: float = published("backbone_dropout", 0.5)
     strided_blocks: int = setting(
         8,
@@ -107,6 +109,8 @@ class WorkmanConfig(ModelConfig):
 
     system: str = published("system", "workman")
     image_size: tuple[int, int] = published("image_size", (224, 224))
+    satellite_size: tuple[int, int] = published("satellite_size", (224, 224))
+    satellite_form: str = published("satellite_form", "square")
     poolings: int = published("poolings", 3)
     backbone_dropout: float = published("backbone_dropout", 0.5)
     descriptor_size: int = published("descriptor_size", 205, RegmiConfig)
@@ -132,6 +136,24 @@ class ZhaiConfig(ModelConfig):
     )
 
 
+@dataclass(frozen=True)
+class TokerConfig(ModelConfig):
+    """Toker et al. (2021): retrieval without generated street views."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.toker.RetrievalOnly"
+
+    system: str = published("system", "toker")
+    attention_maps: int = published("attention_maps", 8, SAFAConfig)
+    ground_blocks: tuple[int, int, int] = setting(
+        (3, 4, 6),
+        "toker: blocks of the three stages of the panoramas' ResNet",
+        least=1,
+    )
+    residual_blocks: int = setting(
+        6, "toker: residual blocks of the aerial images' encoder", least=0
+    )
+
+
 SYSTEMS |= {
     "l2ltr": L2LTRConfig,
     "regmi": RegmiConfig,
@@ -139,4 +161,5 @@ SYSTEMS |= {
     "zhai": ZhaiConfig,
     "cvm_net": CVMNetConfig,
     "cvft": CVFTConfig,
+    "toker": TokerConfig,
 }

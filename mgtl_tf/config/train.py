@@ -52,6 +52,12 @@ class TrainConfig:
         " more slowly than the rest, which is new",
         above=0,
     )
+    adam_beta_1: float = setting(
+        0.9,
+        "decay of the optimizer's mean of past gradients",
+        least=0,
+        below=1,
+    )
     adam_epsilon: float = setting(
         1e-7,
         "what the optimizer adds to the root of the mean square gradient",

@@ -17,10 +17,12 @@ class SpatialMaps(ConfiguredLayer):
 
     v = mean over channels of F, one number a cell; w_m = W2_m (W1_m v + b1_m)
     + b2_m, with no activation; g_m = sum over cells of w_m F. The published
-    code takes the mean where the paper speaks of a maximum; so do we.
+    code takes the mean where the paper speaks of a maximum; so do we, but for
+    Toker et al. (2021), whose code takes the maximum.
 
     Args:
         maps: M.
+        salience: of a cell: "mean" over its channels, or "max".
 
     Call arguments:
         features: [B, h, w, C].
@@ -29,9 +31,10 @@ class SpatialMaps(ConfiguredLayer):
         [B, M, C].
     """
 
-    def __init__(self, maps=8, **kwargs):
+    def __init__(self, maps=8, salience="mean", **kwargs):
         super().__init__(**kwargs)
         self.maps = maps
+        self.salience = salience
 
     def build(self, input_shape):
         cells = input_shape[1] * input_shape[2]
@@ -52,7 +55,8 @@ class SpatialMaps(ConfiguredLayer):
     def call(self, features):
         cells = features.shape[1] * features.shape[2]
         flat = ops.reshape(features, (-1, cells, features.shape[3]))
-        salience = ops.mean(flat, axis=-1)  # [B, cells]
+        over_channels = ops.max if self.salience == "max" else ops.mean
+        salience = over_channels(flat, axis=-1)  # [B, cells]
         hidden = ops.einsum("bi,ijm->bjm", salience, self.first)
         hidden = hidden + self.first_bias
         weights = ops.einsum("bjm,jim->bim", hidden, self.second)

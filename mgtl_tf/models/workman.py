@@ -7,6 +7,7 @@ from keras import ops
 
 from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.utils.errors import UserError
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -55,9 +56,20 @@ class GroundFeatureRegression(TwoBranchModel):
         """Starts the aerial network with the ground network's weights.
 
         Raises:
-            UserError: for any `source` but "none".
+            UserError: for any `source` but "none", or where images of the
+                two views leave maps of different sizes.
         """
         super().start_from(source)
+        sizes = [
+            [tuple(w.shape) for w in network.weights]
+            for network in (self.ground, self.satellite)
+        ]
+        if sizes[0] != sizes[1]:
+            raise UserError(
+                f"satellite_size={self.config.satellite_size}: must leave a"
+                " map of the size that image_size leaves, with"
+                " system=workman, whose networks start alike"
+            )
         self.satellite.set_weights(self.ground.get_weights())
 
     def _vectors(self, network, images, training, first_block):

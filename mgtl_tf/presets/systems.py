@@ -79,8 +79,9 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "regmi": {
         # "Regmi two-stream baseline (no GAN), small": five of the eight
-        # convolutions, as many as images of 32 x 160 have room for.
+        # convolutions, as many as panoramas of 32 x 160 have room for.
         "procedural": {
+            "satellite_size": (64, 64),
             "strided_blocks": 5,
             "width_multiplier": 0.25,
             "descriptor_size": 256,
@@ -107,8 +108,13 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "workman": {
-        # "Workman-style regression (frozen random ground network), small".
+        # "Workman-style regression (frozen random ground network), small,
+        # polar": both networks start alike, so both views are of one size. In
+        # bfloat16 descriptors, which lie close together, would be tied.
         "procedural": {
+            "satellite_size": (0, 0),
+            "satellite_form": "polar",
+            "dtype_policy": "float32",
             "poolings": 1,
             "width_multiplier": 0.25,
             "descriptor_size": 256,
@@ -117,6 +123,26 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Workman et al. 2015 say nothing of optimizer, rate, batch, epochs;
         # these are the paper's.
         "": {"backbone_weights": "none"},
+    },
+    "toker": {
+        # "Toker retrieval-only, small". In float32: instance norms of maps
+        # this small would magnify what bfloat16 rounds.
+        "procedural": {
+            "dtype_policy": "float32",
+            "width_multiplier": 0.25,
+            "ground_blocks": (1, 1, 1),
+            "residual_blocks": 1,
+            "adam_beta_1": 0.5,
+        },
+        # Toker et al. 2021: Adam 1e-4 of momentum 0.5, 200 epochs; from
+        # scratch, where theirs starts ResNet-34 from ImageNet.
+        "": {
+            "batch_size": 32,
+            "epochs": 200,
+            "learning_rate": 1e-4,
+            "adam_beta_1": 0.5,
+            "backbone_weights": "none",
+        },
     },
 }
 

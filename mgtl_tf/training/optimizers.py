@@ -40,6 +40,7 @@ def make_optimizer(
     """
     settings = {
         "learning_rate": config.learning_rate,
+        "beta_1": config.adam_beta_1,
         "epsilon": config.adam_epsilon,
         "global_clipnorm": config.clip_norm or None,
         "use_ema": config.ema_momentum > 0,

@@ -41,7 +41,6 @@ SYSTEMS = {
         "layout_size": (2, 4),
         "satellite_size": (112, 112),
     },
-    "workman": {"width_multiplier": 1 / 64, "poolings": 1},
     "cvm_net": {
         "width_multiplier": 1 / 64,
         "satellite_size": (24, 24),
@@ -49,7 +48,9 @@ SYSTEMS = {
         "descriptor_size": 5,
     },
     "cvft": {"width_multiplier": 1 / 64, "satellite_size": (32, 32)},
-    "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4},
+    "workman": {"width_multiplier": 1 / 64, **SQUARE},
+    "toker": {"width_multiplier": 1 / 64, "ground_blocks": (1, 1, 1)},
+    "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4, **SQUARE},
     "safa": {"width_multiplier": 1 / 64},
     "l2ltr": {
         "width_multiplier": 1 / 8,

@@ -11,24 +11,26 @@ import pytest
 
 from mgtl_tf import models
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.layers.modality_independent_features import VIEWS
 
-# system: parameters, images of either view [H, W], D
+# system: parameters, panoramas and aerial images [H, W], D
 PUBLISHED = {
     "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
     "zhai": (8_470_886, (224, 1232), (224, 224), 1280),
     "cvm_net": (163_782_400, (224, 1232), (512, 512), 4096),
     "cvft": (30_285_633, (112, 616), (256, 256), 4096),
     "workman": (2 * 57_708_109, (224, 224), (224, 224), 205),
+    "toker": (35_087_888, (112, 616), (112, 616), 2048),
 }
-STATES = ("moving_mean", "moving_variance", "seed_generator_state")
+STATES = ("moving_mean", "moving_variance", "seed_generator_state", "direction")
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_parameters_and_descriptors(name):
     count, ground, satellite, dimension = PUBLISHED[name]
     config = ModelConfig(system=name)
-    assert config.image_size == ground
-    shapes = {"ground": (None, *ground, 3), "satellite": (None, *satellite, 3)}
+    assert [config.view_size(v) for v in VIEWS] == [ground, satellite]
+    shapes = config.input_shapes
     # No weight is made: they have shapes, and no values.
     with keras.StatelessScope(initialize_variables=False):
         model = models._model_class(type(config))(config)

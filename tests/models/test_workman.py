@@ -19,6 +19,8 @@ def _model():
         mgtl_tf.ModelConfig(
             system="workman",
             image_size=SIZE,
+            satellite_size=(0, 0),
+            satellite_form="polar",
             width_multiplier=1 / 16,
             poolings=1,
             descriptor_size=12,
