@@ -122,6 +122,13 @@ class DataConfig:
             names.append("satellite_quarter_turns")
         return names
 
+    @property
+    def image_changes(self) -> list[str]:
+        """Names of settings by which images are others in every epoch."""
+        names = ("roll_and_mirror", "color_jitter", "blur", "jpeg_quality")
+        changing = [name for name in names if getattr(self, name)]
+        return changing + self.satellite_changes
+
     def _check_features(self) -> None:
         if not self.feature_cache:
             if self.roll_features:
@@ -129,10 +136,7 @@ class DataConfig:
                     self, "roll_features", "false without feature_cache"
                 )
             return
-        names = ("roll_and_mirror", "color_jitter", "blur", "jpeg_quality")
-        changing = [name for name in names if getattr(self, name)]
-        changing += self.satellite_changes
-        if changing:
+        if changing := self.image_changes:
             raise refused(
                 self,
                 "feature_cache",

@@ -12,6 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+# Of systems without VGG-16, whatever a study gives those that have it.
+_FROM_SCRATCH = {"backbone_weights": "none", "freeze_blocks": 0}
+
 _CVM_NET = {
     "batch_size": 12,
     "epochs": 100,
@@ -32,6 +35,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # training must begin: tried, and in either case the loss stayed at
         # ln 2.
         "procedural": {
+            **_FROM_SCRATCH,
             "channels": 96,
             "heads": 6,
             "width_multiplier": 0.25,
@@ -82,6 +86,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # convolutions, as many as panoramas of 32 x 160 have room for.
         "procedural": {
             "satellite_size": (64, 64),
+            **_FROM_SCRATCH,
             "strided_blocks": 5,
             "width_multiplier": 0.25,
             "descriptor_size": 256,
@@ -92,6 +97,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "zhai": {
         # "Zhai-style layout matching, small": a world with label maps.
         "procedural": {
+            **_FROM_SCRATCH,
             "satellite_size": (128, 128),
             "layout_size": (4, 20),
             "width_multiplier": 0.25,
@@ -115,6 +121,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "satellite_size": (0, 0),
             "satellite_form": "polar",
             "dtype_policy": "float32",
+            **_FROM_SCRATCH,
             "poolings": 1,
             "width_multiplier": 0.25,
             "descriptor_size": 256,
@@ -128,6 +135,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # "Toker retrieval-only, small". In float32: instance norms of maps
         # this small would magnify what bfloat16 rounds.
         "procedural": {
+            **_FROM_SCRATCH,
             "dtype_policy": "float32",
             "width_multiplier": 0.25,
             "ground_blocks": (1, 1, 1),

@@ -29,9 +29,23 @@ STEPS_9 = Row("steps9", {"recurrent_steps": 9})
 NAIVE = Row("naive", {"knowledge": "conv", "recurrent_steps": 6})
 SAFA = Row("safa", {"system": "safa"})
 L2LTR = Row("l2ltr", {"system": "l2ltr"})
+WORKMAN = Row("workman", {"system": "workman"})
+CVM_NET = Row("cvm_net", {"system": "cvm_net"})
+REGMI = Row("regmi", {"system": "regmi"})
+TOKER = Row("toker", {"system": "toker"})
+CVFT = Row("cvft", {"system": "cvft"})
 
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
-    1: (("SAFA-8", SAFA), ("L2LTR", L2LTR), ("MGTL", WITH_CMI)),
+    1: (
+        ("Workman-style regression", WORKMAN),
+        ("CVM-Net-I", CVM_NET),
+        ("Regmi two-stream baseline", REGMI),
+        ("SAFA-8", SAFA),
+        ("CVFT", CVFT),
+        ("Toker retrieval-only", TOKER),
+        ("L2LTR", L2LTR),
+        ("MGTL", WITH_CMI),
+    ),
     2: (("VGG16 only", VGG), ("w/o CMI", WITHOUT_CMI), ("w/ CMI", WITH_CMI)),
     3: (("L2LTR", L2LTR), ("MGTL", WITH_CMI)),
     4: (
@@ -48,6 +62,13 @@ TABLES = tuple(ROWS)
 
 # Rows that are trained differently from the paper's row of that name.
 _TITLES = {
+    ("workman", "procedural"): "Workman-style regression, small, polar",
+    ("cvm_net", "procedural"): "CVM-Net-I, small",
+    ("regmi", "procedural"): "Regmi two-stream baseline, small",
+    ("toker", "procedural"): "Toker retrieval-only, small",
+    ("toker", "cvusa"): "Toker retrieval-only, from scratch",
+    ("toker", "cvact"): "Toker retrieval-only, from scratch",
+    ("cvft", "procedural"): "CVFT, small",
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
     ("l2ltr", "cvusa"): "L2LTR, from scratch",

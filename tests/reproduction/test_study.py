@@ -232,6 +232,12 @@ def test_configs_of_rows(study, tmp_path):
     }
     assert caches["safa"] == caches["with_cmi"] == str(cvusa.prepared)
     assert caches["l2ltr"] == f"{cvusa.prepared}-128x512"
+    # Features are kept of frozen blocks, unless images change every epoch.
+    features = {
+        row.key: cvusa.config(row, 0).data.feature_cache
+        for row in rows_of((1,))
+    }
+    assert {key for key, folder in features.items() if folder} == {"cvft"}
 
 
 @pytest.mark.parametrize("dataset", ["procedural", "cvusa", "cvact"])
