@@ -41,6 +41,7 @@ from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
 from mgtl_tf.layers.trunks.spectral_conv import SpectralConv2D
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
+from mgtl_tf.layers.turned_crop import TurnedCrop
 from mgtl_tf.layers.vgg16 import VGG16Features
 from tests.processor import needs_bfloat16
 
@@ -154,6 +155,7 @@ TABLE = [
         (3, 3, 16),
     ),
     (SpatialMaps, {"maps": 3, "salience": "max"}, [MAP], (3, 8)),
+    (TurnedCrop, {"margin": 2}, [IMAGE, (4,)], (13, 19, 3)),
     (ColumnProjection, {"channels": 6}, [MAP], (7, 6)),
     (NetVLAD, {"clusters": 3}, [MAP], (24,)),
     (BilinearResize, {"size": (3, 9)}, [MAP], (3, 9, 8)),

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, SAFAConfig, published
 from mgtl_tf.config.settings import setting
+from mgtl_tf.utils.scorers import DISTANCE, Scorer
 
 # Of all systems that have the field: it is one flag.
 _DESCRIPTOR_SIZE = "cvm_net, regmi, vo, workman: numbers of a descriptor"
@@ -154,6 +155,38 @@ class TokerConfig(ModelConfig):
     )
 
 
+@dataclass(frozen=True)
+class VoConfig(ModelConfig):
+    """Vo and Hays (2016): distances of unnormalised vectors, turned images."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.vo.DistanceBasedLogistic"
+
+    system: str = published("system", "vo")
+    image_size: tuple[int, int] = published("image_size", (230, 230))
+    satellite_size: tuple[int, int] = published("satellite_size", (250, 250))
+    satellite_form: str = published("satellite_form", "square")
+    poolings: int = published("poolings", 3)
+    backbone_dropout: float = published("backbone_dropout", 0.01)
+    descriptor_size: int = published("descriptor_size", 1024, RegmiConfig)
+    largest_turn: float = setting(
+        180.0,
+        "vo: degrees by which aerial images are turned at most while training,"
+        " and scaled by a tenth; 0: neither",
+        least=0,
+    )
+    crop_margins: tuple[int, int] = setting(
+        (3, 13),
+        "vo: pixels that panoramas and aerial images lose on each side; while"
+        " training the crop is anywhere",
+        least=0,
+    )
+
+    @property
+    def scorer(self) -> Scorer:
+        """Minus the squared distance."""
+        return DISTANCE
+
+
 SYSTEMS |= {
     "l2ltr": L2LTRConfig,
     "regmi": RegmiConfig,
@@ -162,4 +195,5 @@ SYSTEMS |= {
     "cvm_net": CVMNetConfig,
     "cvft": CVFTConfig,
     "toker": TokerConfig,
+    "vo": VoConfig,
 }

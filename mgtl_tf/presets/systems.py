@@ -152,6 +152,28 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "backbone_weights": "none",
         },
     },
+    "vo": {
+        # "Vo-style DBL with angle head, small".
+        "procedural": {
+            "satellite_size": (64, 64),
+            "crop_margins": (0, 4),
+            "poolings": 1,
+            "width_multiplier": 0.25,
+            "descriptor_size": 256,
+            "gamma": 1.0,
+            "generative_weight": 1.0,
+            "dtype_policy": "float32",
+        },
+        # Vo and Hays 2016 train by SGD, 80,000 steps, which Adam replaces
+        # here; both losses weigh the same there as well.
+        "": {
+            "batch_size": 128,
+            "epochs": 288,
+            "gamma": 1.0,
+            "generative_weight": 1.0,
+            "backbone_weights": "none",
+        },
+    },
 }
 
 

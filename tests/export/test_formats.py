@@ -49,6 +49,7 @@ SYSTEMS = {
     },
     "cvft": {"width_multiplier": 1 / 64, "satellite_size": (32, 32)},
     "workman": {"width_multiplier": 1 / 64, **SQUARE},
+    "vo": {"width_multiplier": 1 / 64, "crop_margins": (0, 2), **SQUARE},
     "toker": {"width_multiplier": 1 / 64, "ground_blocks": (1, 1, 1)},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4, **SQUARE},
     "safa": {"width_multiplier": 1 / 64},

@@ -21,6 +21,8 @@ PUBLISHED = {
     "cvft": (30_285_633, (112, 616), (256, 256), 4096),
     "workman": (2 * 57_708_109, (224, 224), (224, 224), 205),
     "toker": (35_087_888, (112, 616), (112, 616), 2048),
+    # 819,502 of them are the angle's.
+    "vo": (124_953_344 + 819_502, (230, 230), (250, 250), 1024),
 }
 STATES = ("moving_mean", "moving_variance", "seed_generator_state", "direction")
 
