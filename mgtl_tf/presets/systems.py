@@ -62,9 +62,10 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "cvm_net": {
-        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. Aerial
-        # images turn with their panoramas, as in the preset, not alone.
+        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. Nothing is
+        # turned: sums over cells learn slowly, and turned pairs teach half.
         "procedural": {
+            "roll_and_mirror": False,
             "satellite_size": (64, 64),
             "clusters": 16,
             "descriptor_size": 256,
