@@ -30,6 +30,7 @@ NAIVE = Row("naive", {"knowledge": "conv", "recurrent_steps": 6})
 SAFA = Row("safa", {"system": "safa"})
 L2LTR = Row("l2ltr", {"system": "l2ltr"})
 WORKMAN = Row("workman", {"system": "workman"})
+VO = Row("vo", {"system": "vo"})
 CVM_NET = Row("cvm_net", {"system": "cvm_net"})
 REGMI = Row("regmi", {"system": "regmi"})
 TOKER = Row("toker", {"system": "toker"})
@@ -38,6 +39,7 @@ CVFT = Row("cvft", {"system": "cvft"})
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (
         ("Workman-style regression", WORKMAN),
+        ("Vo-style DBL with angle head", VO),
         ("CVM-Net-I", CVM_NET),
         ("Regmi two-stream baseline", REGMI),
         ("SAFA-8", SAFA),
@@ -63,6 +65,7 @@ TABLES = tuple(ROWS)
 # Rows that are trained differently from the paper's row of that name.
 _TITLES = {
     ("workman", "procedural"): "Workman-style regression, small, polar",
+    ("vo", "procedural"): "Vo-style DBL with angle head, small",
     ("cvm_net", "procedural"): "CVM-Net-I, small",
     ("regmi", "procedural"): "Regmi two-stream baseline, small",
     ("toker", "procedural"): "Toker retrieval-only, small",
