@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras import ops
 
 from mgtl_tf.layers.bilinear_resize import BilinearResize
+from mgtl_tf.layers.circular_padding import CircularPadding
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
@@ -67,6 +68,8 @@ TABLE = [
     ),
     (VGG16Features, SMALL, [IMAGE], (5, 6, 16)),
     (VGG16Features, {**SMALL, "normalization": "batch"}, [IMAGE], (5, 6, 16)),
+    (VGG16Features, {**SMALL, "circular": True}, [IMAGE], (5, 6, 16)),
+    (CircularPadding, {}, [MAP], (7, 9, 8)),
     (
         ModalityIndependentFeatures,
         {"channels": 8, "backbone": {**SMALL, "normalization": "batch"}},

@@ -7,6 +7,7 @@ replace a few of them.
 """
 
 from mgtl_tf.config.data import DATASETS, DataConfig
+from mgtl_tf.config.dsm import DSMConfig
 from mgtl_tf.config.input_form import SATELLITE_FORMS, InputForm
 from mgtl_tf.config.model import SYSTEMS, ModelConfig
 from mgtl_tf.config.peers import RegmiConfig

@@ -83,6 +83,12 @@ class DataConfig:
         "turn square aerial images alone by right angles at random while"
         " training; for systems that compare no directions",
     )
+    orientation_noise: float = setting(
+        0.0,
+        "turn panoramas alone while training, evenly by 0 to so many degrees:"
+        " 360 for the protocol unknown_orientation",
+        least=0,
+    )
     color_jitter: float = setting(
         0.0,
         "strength of each view's own colour changes while training",
@@ -106,6 +112,8 @@ class DataConfig:
             raise refused(self, "ground_crop", "0 <= top < bottom <= 1")
         if self.satellite_crop > 1:
             raise refused(self, "satellite_crop", "1 (never) or less")
+        if self.orientation_noise > 360:
+            raise refused(self, "orientation_noise", "0 to 360 degrees")
         if not 0 <= self.blur <= 20:
             raise refused(self, "blur", "0 (off) to 20 pixels")
         if not 0 <= self.jpeg_quality <= 95:
@@ -125,7 +133,13 @@ class DataConfig:
     @property
     def image_changes(self) -> list[str]:
         """Names of settings by which images are others in every epoch."""
-        names = ("roll_and_mirror", "color_jitter", "blur", "jpeg_quality")
+        names = (
+            "roll_and_mirror",
+            "orientation_noise",
+            "color_jitter",
+            "blur",
+            "jpeg_quality",
+        )
         changing = [name for name in names if getattr(self, name)]
         return changing + self.satellite_changes
 

@@ -14,7 +14,7 @@ SYSTEMS: dict[str, type[ModelConfig]] = {}
 """System to its config; filled at the end of this file."""
 
 # A column of theirs is an azimuth, in both views the same.
-_COMPARE_COLUMNS = ("mgtl", "linear_probe")
+_COMPARE_COLUMNS = ("mgtl", "linear_probe", "dsm")
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,28 @@ def turn_and_mirror(
     return moved(ground), tf.ensure_shape(turned, satellite.shape)
 
 
+def turn(
+    images: tf.Tensor, degrees: float, seed: tf.Tensor, share: Share = (0, 1)
+) -> tf.Tensor:
+    """Turns each panorama by itself: the compass is not known.
+
+    Args:
+        images: [B, H, W, C], any dtype.
+        degrees: they are turned evenly by 0 to so many; 360: all azimuths.
+        seed: int32 [2].
+        share: see the module.
+
+    Returns:
+        [B, H, W, C]; turned by s columns, column j shows what j + s did.
+    """
+    batch, width = tf.shape(images)[0], tf.shape(images)[2]
+    shares = draws((batch, 1), seed, 0.0, degrees / 360, tf.float32, share)
+    turns = tf.cast(shares * tf.cast(width, tf.float32), tf.int32)
+    columns = tf.math.floormod(tf.range(width) + turns, width)  # [B, W]
+    taken = tf.gather(images, columns, axis=2, batch_dims=1)
+    return tf.ensure_shape(taken, images.shape)
+
+
 def color_jitter(
     images: tf.Tensor, strength: float, seed: tf.Tensor, share: Share = (0, 1)
 ) -> tf.Tensor:

@@ -33,7 +33,7 @@ Batch = TypeVar("Batch")
 _PREFETCHED_BATCHES = 4
 # Folded into a view's seed, for random numbers of their own; colour takes the
 # seed as it is.
-_BLUR, _JPEG, _CROP, _QUARTER = 1, 2, 3, 4
+_BLUR, _JPEG, _CROP, _QUARTER, _TURN = 1, 2, 3, 4, 5
 
 
 def train_batches(
@@ -53,6 +53,7 @@ def train_batches(
     satellite_form: str = "polar",
     satellite_crop: float = 1.0,
     satellite_quarter_turns: bool = False,
+    orientation_noise: float = 0.0,
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -77,6 +78,8 @@ def train_batches(
             crops of it alone keep; 1: none.
         satellite_quarter_turns: whether square images alone are turned by
             right angles at random.
+        orientation_noise: panoramas alone are turned evenly by 0 to so many
+            degrees.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
@@ -127,6 +130,9 @@ def train_batches(
                 ground, satellite, random[0], share, mirror, satellite_form
             )
         satellite = alone(satellite, random[2])
+        if orientation_noise:
+            turning = tf.random.fold_in(random[0], _TURN)
+            ground = changes.turn(ground, orientation_noise, turning, share)
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),

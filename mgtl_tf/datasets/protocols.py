@@ -5,10 +5,10 @@ are DSM's harder ones: each panorama is turned by a random azimuth, and of a
 limited field of view only that many degrees about its new centre are kept
 (R23).
 
-Descriptors are compared azimuth by azimuth (R11); no orientation is searched.
-A network that was trained aligned therefore shows how far it depends on the
-compass. Figures of systems that search for the orientation (DSM's) are not
-comparable.
+Most systems compare descriptors azimuth by azimuth (R11): a network that was
+trained aligned shows how far it depends on the compass, and one can be trained
+with orientation_noise=360. DSM with shift_search searches for the orientation,
+and finds it.
 """
 
 from __future__ import annotations
@@ -93,6 +93,12 @@ class Protocol:
             parts.append(f"{self.knowledge} knowledge")
         return ", ".join(parts)
 
+    def headings(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """To where the panoramas' centres look, degrees from north, [N]."""
+        if self.kind == "aligned":
+            return np.zeros(len(pairs))
+        return 360 * np.array([_share(self.seed, pair.id) for pair in pairs])
+
     @property
     def file_suffix(self) -> str:
         """Of the names of its results' files; empty for the paper's."""
@@ -132,9 +138,7 @@ class ProtocolSource:
         self.source = source
         self.degrees = DEGREES[protocol.kind]
         # Shares of a full turn, float64 [N].
-        self.turns = np.zeros(len(pairs))
-        if protocol.kind != "aligned":
-            self.turns[:] = [_share(protocol.seed, p.id) for p in pairs]
+        self.turns = protocol.headings(pairs) / 360
 
     def __len__(self) -> int:
         """How many pairs there are, N."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, files_digest, positions
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.evaluation.ranks import (
+    DEGREES,
     DIRECTIONS,
     METRES,
     DirectionRanks,
@@ -25,6 +27,7 @@ from mgtl_tf.evaluation.ranks import (
 )
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 
 # A model is evaluated many times while it trains: one trace serves all.
 _ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -213,7 +216,7 @@ def rank_model(
     ground, satellite = embed(
         model, batches, progress, pairs, first_block, encode
     )
-    return rank_pairs(
+    ranks = rank_pairs(
         ground,
         satellite,
         positions(pairs),
@@ -222,6 +225,11 @@ def rank_model(
         gallery=files_digest(pairs),
         scorer=model.scorer,
     )
+    if not isinstance(model.scorer, ShiftScorer):
+        return ranks
+    found = model.scorer.headings(ground, satellite)
+    apart = np.abs((found - protocol.headings(pairs) + 180) % 360 - 180)
+    return dataclasses.replace(ranks, heading_errors=apart)
 
 
 def require_finite(
@@ -273,6 +281,14 @@ def _remarks(result: Result) -> list[str]:
             f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
             " an aerial image is found by any panorama of its own"
         ]
+    if result.get("heading", {}).get("found"):
+        heading = dict(result["heading"])
+        near, median = list(heading.values())[1:]
+        lines.append(
+            f"heading of the {heading['found']:,} panoramas that are found"
+            f" first: {100 * near:.1f} % within {DEGREES:g} degrees, median"
+            f" error {median:.1f} degrees"
+        )
     missing = result.get("left_out", {})
     if any(missing.values()):
         parts = [f"{n:,} {split}" for split, n in missing.items() if n]

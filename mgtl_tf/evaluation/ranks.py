@@ -26,6 +26,10 @@ DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
 METRES = 25.0
 """Radius within which a first answer is counted as right."""
 
+DEGREES = 12.0
+"""Largest error of a heading that counts as right."""
+
+_HEADINGS = "heading_errors"
 _TIES, _WITHIN = "ties", "within"
 
 
@@ -55,12 +59,16 @@ class Ranks:
         forth: of the panoramas, [Q], in the distinct aerial images.
         back: of the distinct aerial images, [N], in the panoramas.
         metres: what "within" means.
+        heading_errors: degrees by which the heading that a panorama's own
+            aerial image gives it is wrong, [Q]; None of systems that search
+            for none.
     """
 
     gallery: str
     forth: DirectionRanks
     back: DirectionRanks
     metres: float = METRES
+    heading_errors: np.ndarray | None = None
 
     @property
     def places(self) -> int:
@@ -90,7 +98,20 @@ class Ranks:
             "gallery_size": self.places,
             "panoramas": panoramas,
             "with_position": 0 if within is None else len(within),
+            **self._headings(),
         }
+
+    def _headings(self) -> dict[str, Any]:
+        """Of panoramas that are found first, how wrong their headings are."""
+        if self.heading_errors is None:
+            return {}
+        errors = self.heading_errors[self.forth.place == 1]
+        heading: dict[str, Any] = {"found": len(errors)}
+        if len(errors):
+            near = np.mean(errors <= DEGREES)
+            heading[f"within_{DEGREES:g}_degrees"] = float(near)
+            heading["median_degrees"] = float(np.median(errors))
+        return {"heading": heading}
 
     def _summary(
         self, found: DirectionRanks, size: int, ks: Sequence[int | str]
@@ -118,6 +139,8 @@ class Ranks:
             arrays[f"{name}_{_TIES}"] = found.ties.astype(np.int32)
             if found.within is not None:
                 arrays[f"{name}_{_WITHIN}"] = found.within
+        if self.heading_errors is not None:
+            arrays[_HEADINGS] = self.heading_errors
         write_arrays(path, arrays)
 
 
@@ -134,6 +157,7 @@ def read_ranks(path: Path, remedy: str) -> Ranks:
             _direction(arrays, DIRECTIONS[0]),
             _direction(arrays, DIRECTIONS[1]),
             float(_one(arrays, "metres").item()),
+            arrays.get(_HEADINGS),
         )
     except (UnfitFileError, ValueError) as error:
         raise damaged(path, error, remedy) from error

@@ -7,6 +7,7 @@ import itertools
 import keras
 from keras import ops
 
+from mgtl_tf.layers.circular_padding import CircularPadding
 from mgtl_tf.layers.color_scaling import bgr_less
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 
@@ -44,6 +45,8 @@ class VGG16Features(ConfiguredLayer):
             work, a fraction of the memory. Not with batch normalisation,
             whose averages would move twice.
         blocks: how many of the five blocks there are.
+        circular: whether columns are azimuths: convolutions then see the
+            first column beside the last one, instead of zeros.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3]; with `first_block` = N what the
@@ -66,6 +69,7 @@ class VGG16Features(ConfiguredLayer):
         dropout=0.2,
         rematerialize=False,
         blocks=_ALL_BLOCKS,
+        circular=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -75,6 +79,7 @@ class VGG16Features(ConfiguredLayer):
         self.dropout = dropout
         self.rematerialize = rematerialize
         self.blocks = blocks
+        self.circular = circular
 
     def build(self, input_shape):
         stages = []
@@ -95,10 +100,12 @@ class VGG16Features(ConfiguredLayer):
 
     def _convolution(self, name, width, droppable):
         common = {"dtype": self.dtype_policy}
+        if self.circular:
+            yield CircularPadding(name=name + "_pad", **common)
         yield keras.layers.Conv2D(
             scaled_width(width, self.width_multiplier),
             3,
-            padding="same",
+            padding="valid" if self.circular else "same",
             name=name,
             **common,
         )

@@ -28,6 +28,13 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Shi et al. 2019: Adam 1e-5, ImageNet VGG-16.
         "": {"batch_size": 32, "epochs": 100},
     },
+    "dsm": {
+        "procedural": {"backbone_normalization": "batch"},
+        # Shi et al. 2020: Adam 1e-5, ImageNet VGG-16, conv1 to conv3 frozen.
+        # Table 1's are panoramas of known heading and 360 degrees; for others
+        # --shift_search --orientation_noise=360 --field_of_view=N.
+        "": {"batch_size": 32, "epochs": 100, "freeze_blocks": 3},
+    },
     "l2ltr": {
         # "L2LTR-style (K from previous layer), small". Residual branches
         # that start at zero would make the class token the same for all

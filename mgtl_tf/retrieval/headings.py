@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 UNTRAINED = (
-    "unknown_heading: the model was not trained with roll_and_mirror; its"
-    " headings may be poor"
+    "unknown_heading: the model was not trained with roll_and_mirror or"
+    " orientation_noise; its headings may be poor"
 )
 """A warning."""
 
@@ -32,7 +32,9 @@ def rotations(details: Mapping[str, Any]) -> int:
 
 def trained_with_rotations(details: Mapping[str, Any]) -> bool:
     """Whether the training images were rotated at random."""
-    return bool(details["config"]["data"].get("roll_and_mirror", False))
+    data = details["config"]["data"]
+    names = ("roll_and_mirror", "orientation_noise")
+    return any(data.get(name) for name in names)
 
 
 def best_rotations(

@@ -68,7 +68,8 @@ class Localizer(Searcher):
             radius: metres.
             unknown_heading: whether north may be anywhere in the panorama:
                 all T rotations are tried, and answers have the heading.
-                There is no confidence then.
+                There is no confidence then. A model whose scorer finds
+                headings always gives them, and its confidence.
 
         Raises:
             UserError: for an image that cannot be read, or a circle with no
@@ -161,7 +162,7 @@ class Localizer(Searcher):
     def _answered(self, batch: SearchedBatch, top_k: int) -> list[Located]:
         calibration, reason = self.calibration, self.no_confidence
         probabilities = [None] * len(batch.queries)
-        if calibration is not None and batch.headings is not None:
+        if calibration is not None and batch.descriptors.ndim > 2:
             reason = _NO_HEADING
         elif calibration is not None:
             where = self.index.coordinates[batch.rows]  # [Q, K, 2]
@@ -177,7 +178,11 @@ class Localizer(Searcher):
                     self.index,
                     batch.rows[i, :top_k],
                     batch.similarities[i, :top_k],
-                    None if headings is None else headings[i, :top_k],
+                    None
+                    if headings is None
+                    # Of the stored panorama, which was turned to north.
+                    else (headings[i, :top_k] + (query.heading_read or 0))
+                    % 360,
                 ),
                 true[i],
                 probabilities[i],

@@ -65,6 +65,7 @@ def encoded_queries(
     true_rows: Iterable[int | None],
     unreadable: Unreadable,
     rotations: int = 1,
+    unknown_heading: bool = False,
 ) -> Iterator[tuple[list[Query], np.ndarray]]:
     """Descriptors of queries, in batches and in order, decoded ahead.
 
@@ -76,6 +77,7 @@ def encoded_queries(
         rotations: T; where above 1, each panorama is encoded in T rotations,
             the t-th with north in the centre column if the original's centre
             column looks towards t * 360 / T degrees.
+        unknown_heading: as of `query_panorama`.
 
     Yields:
         b readable queries and their descriptors, float32 [b, D], or
@@ -89,7 +91,7 @@ def encoded_queries(
     )
     size = max(1, BATCH_SIZE // rotations)
     prepared = prefetched(
-        lambda query: _prepared(encoder, query, rotations),
+        lambda query: _prepared(encoder, query, rotations, unknown_heading),
         queries,
         _THREADS,
         size,
@@ -117,11 +119,11 @@ def _name(image: Any, number: int) -> Path:
 
 
 def _prepared(
-    encoder: Encoder, query: Query, count: int
+    encoder: Encoder, query: Query, count: int, unknown_heading: bool
 ) -> tuple[Query, list[np.ndarray] | UnreadableImage]:
     """A query's network inputs, one a rotation, or why there are none."""
     try:
-        seen = query_panorama(query.image, unknown_heading=count > 1)
+        seen = query_panorama(query.image, unknown_heading)
         views = [seen.pixels] + [
             rotate_to_north(seen.pixels, t * 360 / count)
             for t in range(1, count)

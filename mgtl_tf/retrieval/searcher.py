@@ -24,6 +24,7 @@ from mgtl_tf.retrieval.queries import (
     raise_unreadable,
 )
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 from mgtl_tf.utils.top_k import NotFiniteError
 
 
@@ -37,7 +38,7 @@ class SearchedBatch:
         rows: of the K most similar places, int [Q, K], best first.
         similarities: theirs, float32 [Q, K].
         headings: of the most similar rotations, degrees [Q, K]; None where
-            north is in the centre column.
+            north is in the centre column and the scorer finds none.
         seconds: what each query took.
     """
 
@@ -118,11 +119,13 @@ class Searcher:
         if top_k < 1:
             raise ValueError(f"top_k={top_k}: must be 1 or more")
         top_k = max(top_k, CANDIDATES)
-        count = rotations(self.encoder.details) if unknown_heading else 1
+        count = 1
+        if unknown_heading and not self.index.scorer.finds_headings:
+            count = rotations(self.encoder.details)
         true_rows = (t if t is None else self.index.row(t) for t in truths)
         start = time.perf_counter()
         for kept, descriptors in encoded_queries(
-            self.encoder, images, true_rows, unreadable, count
+            self.encoder, images, true_rows, unreadable, count, unknown_heading
         ):
             found = self._nearest(descriptors, top_k, rows)
             seconds = (time.perf_counter() - start) / len(kept)
@@ -135,7 +138,8 @@ class Searcher:
         """Rows, similarities and headings of `SearchedBatch`."""
         try:
             if descriptors.ndim == 2:
-                return *self.engine.search(descriptors, top_k, rows), None
+                best, scores = self.engine.search(descriptors, top_k, rows)
+                return best, scores, self._headings(descriptors, best)
             answers = [
                 best_rotations(*self.engine.search(views, top_k, rows), top_k)
                 for views in descriptors
@@ -150,3 +154,20 @@ class Searcher:
             np.stack, zip(*answers, strict=True)
         )
         return found, similarities, headings
+
+    def _headings(
+        self, descriptors: np.ndarray, found: np.ndarray
+    ) -> np.ndarray | None:
+        """Of queries [Q, D] at their answers int [Q, K], if they are found."""
+        scorer = self.index.scorer
+        if not isinstance(scorer, ShiftScorer):
+            return None
+        return np.stack(
+            [
+                scorer.headings(
+                    np.broadcast_to(view, (len(rows), len(view))),
+                    self.index.descriptors[rows],
+                )
+                for view, rows in zip(descriptors, found, strict=True)
+            ]
+        )

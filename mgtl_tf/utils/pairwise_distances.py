@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mgtl_tf.utils.scorers import DOT, Scorer
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 from mgtl_tf.utils.top_k import exact_scores, slices, tiles
 
 # Few enough rows of a tile to stay in a core's own cache while counted.
@@ -27,6 +28,8 @@ _LARGEST_NORM = 1e18
 # below what separates places, far above what a collapsed network's noise is.
 _ROUNDINGS = 4.0
 _UNIT_ROUNDOFF = 2.0**-24
+# Of cosines that come by Fourier transform.
+_SHIFT_SLACK = 1e-5
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,10 @@ class PairwiseDistances:
                 f"queries {q.shape} and gallery {g.shape} must have the same"
                 " number of columns D"
             )
-        return cls(q, g, row_norms("queries", q), row_norms("gallery", g))
+        norms = row_norms("queries", q), row_norms("gallery", g)
+        if isinstance(scorer, ShiftScorer):
+            return PairwiseShifts(q, g, *norms, scorer)
+        return cls(q, g, *norms)
 
     def _slack_factor(self) -> float:
         """How far rounding moves a score, per product of lengths."""
@@ -160,6 +166,37 @@ class PairwiseDistances:
         slack = 0.5 * self._slack_factor() * norms * lengths
         score = 0.5 * norms**2 - products
         return score.astype(np.float32), slack.astype(np.float32)
+
+
+@dataclass(frozen=True)
+class PairwiseShifts(PairwiseDistances):
+    """The same of descriptors that are compared under all circular shifts.
+
+    Its scores are minus those of the scorer, -1 to 1.
+    """
+
+    scorer: ShiftScorer = ShiftScorer()
+
+    def tiles(self) -> Iterator[tuple[slice, slice, np.ndarray]]:
+        """See `PairwiseDistances`."""
+        for q, n, scores, _ in tiles(
+            self.queries, self.gallery, None, self.scorer
+        ):
+            yield q, n, np.negative(scores, out=scores)
+
+    def _slacks_of(self, lengths: np.ndarray, norms: np.ndarray) -> np.ndarray:
+        shape = np.broadcast_shapes(lengths.shape, norms.shape)
+        return np.full(shape, _SHIFT_SLACK, np.float32)
+
+    def scores_at(
+        self, queries: np.ndarray, rows: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `PairwiseDistances`."""
+        scores = exact_scores(
+            self.queries, self.gallery, queries, rows, self.scorer
+        )
+        slack = np.full(len(scores), _SHIFT_SLACK, np.float32)
+        return -scores.astype(np.float32), slack
 
 
 def row_norms(name: str, matrix: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ through it. Scores are similarities: the larger, the more alike.
 | --- | --- | --- |
 | dot | their product | unit vectors |
 | distance | minus their squared Euclidean distance | any |
-| shift | cosine at the best circular shift | w columns of P numbers |
+| shift | cosine at the best circular shift (`shift_scorer.py`) | w columns |
 
 Batches in training are tensors of Keras; everything else is NumPy, tile by
 tile (`top_k.py`).
@@ -26,10 +26,6 @@ ROUNDING = 4e-5
 """float32 sums of equal rows may differ by where a row stands in the matrix.
 Rows this near the K-th are compared again, in float64."""
 
-# Correlations of a block of pairs stay in this many numbers.
-_BLOCK_NUMBERS = 2**24
-_SMALLEST_ENERGY = 1e-24
-
 
 @dataclass(frozen=True)
 class Scorer:
@@ -42,6 +38,11 @@ class Scorer:
     def plain(self) -> dict[str, Any]:
         """As JSON takes it; see `scorer_of`."""
         return {"kind": self.kind, **dataclasses.asdict(self)}
+
+    @property
+    def finds_headings(self) -> bool:
+        """Whether it compares under all azimuths, and says which is best."""
+        return False
 
     def reversed(self) -> Self:
         """The same for satellite queries in a ground gallery."""
@@ -121,17 +122,17 @@ class DistanceScorer(Scorer):
         """See `Scorer`."""
         super().tile(queries, gallery, out)
         out *= 2
-        out -= _squares(queries)[:, None]
-        out -= _squares(gallery)
+        out -= squares(queries)[:, None]
+        out -= squares(gallery)
 
     def exact(self, queries: np.ndarray, gallery: np.ndarray) -> np.ndarray:
         """See `Scorer`."""
         apart = queries.astype(np.float64) - gallery.astype(np.float64)
-        return -_squares(apart)
+        return -squares(apart)
 
     def rounding(self, queries: np.ndarray, gallery: np.ndarray) -> float:
         """See `Scorer`; it grows with the squares of the lengths."""
-        largest = _squares(queries).max() + _squares(gallery).max()
+        largest = squares(queries).max() + squares(gallery).max()
         return float(ROUNDING * largest)
 
 
@@ -145,14 +146,17 @@ def scorer_of(plain: Mapping[str, Any] | None) -> Scorer:
     Raises:
         ValueError: for an unknown kind or other arguments than it has.
     """
+    # Not at import: it derives from a class of this file.
+    from mgtl_tf.utils.shift_scorer import ShiftScorer
+
     fields = dict(plain or {"kind": DOT.kind})
-    kinds = {kind.kind: kind for kind in (Scorer, DistanceScorer)}
+    kinds = {kind.kind: kind for kind in (Scorer, DistanceScorer, ShiftScorer)}
     try:
         return kinds[fields.pop("kind")](**fields)
     except (KeyError, TypeError) as error:
         raise ValueError(f"scorer={plain}: unknown ({error})") from error
 
 
-def _squares(rows: np.ndarray) -> np.ndarray:
-    """Squared lengths of rows [n, D], [n]."""
+def squares(rows: np.ndarray) -> np.ndarray:
+    """Squared lengths of vectors [..., D]."""
     return np.vecdot(rows, rows)

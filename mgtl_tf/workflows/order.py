@@ -84,6 +84,7 @@ class EpochOrder:
             rows,
             augment=self.data.roll_and_mirror or self.data.roll_features,
             mirror=self.data.roll_and_mirror,
+            orientation_noise=self.data.orientation_noise,
             color_jitter=self.data.color_jitter,
             blur=self.data.blur,
             jpeg_quality=self.data.jpeg_quality,

@@ -5,7 +5,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment import blur, color_jitter, jpeg, turn_and_mirror
+from mgtl_tf.datasets.augment import (
+    blur,
+    color_jitter,
+    jpeg,
+    turn,
+    turn_and_mirror,
+)
 from polar import polar_transform
 
 SIDE = 32
@@ -244,3 +250,16 @@ def test_jpeg_is_opencvs_of_some_quality():
         qualities.append(1 + np.argmax(same))
     assert min(qualities) >= 30 and max(qualities) <= 95
     assert len(set(qualities)) >= 5
+
+
+def test_panoramas_alone_turn_evenly_and_parts_turn_as_the_whole():
+    seed = tf.constant([1, 2])
+    images = tf.tile(tf.range(36)[None, None, :, None], [400, 1, 1, 1])
+    turned = turn(images, 90.0, seed).numpy()
+    first = turned[:, 0, 0, 0]
+    np.testing.assert_array_equal(np.unique(first), np.arange(9))
+    np.testing.assert_array_equal(
+        turned[:, 0, :, 0], (first[:, None] + np.arange(36)) % 36
+    )
+    part = turn(images[100:200], 90.0, seed, (1, 4))
+    np.testing.assert_array_equal(part, turned[100:200])

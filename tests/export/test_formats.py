@@ -52,6 +52,7 @@ SYSTEMS = {
     "vo": {"width_multiplier": 1 / 64, "crop_margins": (0, 2), **SQUARE},
     "toker": {"width_multiplier": 1 / 64, "ground_blocks": (1, 1, 1)},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4, **SQUARE},
+    "dsm": {"width_multiplier": 1 / 16},
     "safa": {"width_multiplier": 1 / 64},
     "l2ltr": {
         "width_multiplier": 1 / 8,

@@ -38,6 +38,7 @@ TABLE = {
         {"stem_blocks": (1, 1, 1), "vit_blocks": 2, "channels": 12, "heads": 3},
         12,
     ),
+    "dsm": (VGG, 160),
     # The system's blocks are of 4 channels to 32; two poolings leave 10.
     "linear_probe": ({"poolings": 2, "channels": 12, "heads": 3}, 120),
     "regmi": (

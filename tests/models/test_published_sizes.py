@@ -15,6 +15,7 @@ from mgtl_tf.layers.modality_independent_features import VIEWS
 
 # system: parameters, panoramas and aerial images [H, W], D
 PUBLISHED = {
+    "dsm": (17_943_840, (128, 512), (128, 512), 4096),
     "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
     "zhai": (8_470_886, (224, 1232), (224, 224), 1280),
     "cvm_net": (163_782_400, (224, 1232), (512, 512), 4096),

@@ -17,6 +17,7 @@ from mgtl_tf.retrieval.headings import (
     trained_with_rotations,
 )
 from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 from tests.galleries.encoders import FakeEncoder
 
 WIDTH = 40
@@ -32,6 +33,13 @@ def columns(image):
     """A descriptor that knows what stands in which column, as the nets do."""
     row = image.mean(axis=(0, 2)) - 127.5
     return row / np.linalg.norm(row)
+
+
+def azimuths(image):
+    """All pixels, column by column."""
+    rows = image.transpose(1, 0, 2).reshape(image.shape[1], -1) - 127.5
+    mixed = rows @ np.random.default_rng(1).normal(size=(12, 3))
+    return (mixed / np.linalg.norm(mixed)).ravel()
 
 
 def panorama(seed):
@@ -86,6 +94,32 @@ def test_localizer_finds_place_and_heading(localizer):
     plain = localizer.locate(queries[2])
     assert plain.answers[0].similarity < 0.9
     assert plain.heading is None
+
+
+def test_a_scorer_that_searches_shifts_always_gives_the_heading(localizer):
+    """Columns of three numbers: one descriptor is encoded, not ten."""
+    encoder = FakeEncoder(azimuths, 3 * WIDTH)
+    matrix = encoder.encode_satellite([panorama(seed) for seed in range(60)])
+    scorer = {"scorer": ShiftScorer(WIDTH).plain()}
+    old = localizer.index
+    index = Index(old.folder, old.places, matrix, old.model_hash, scorer)
+    shifting = Localizer(encoder, index, open_engine(index))
+    encoder.batches.clear()
+    for unknown in (True, False):
+        query = np.roll(panorama(7), -4, axis=1)
+        found = shifting.locate(query, unknown_heading=unknown)
+        assert (found.answers[0].place.id, found.heading) == ("7", 36.0)
+        assert found.answers[0].similarity == pytest.approx(1, abs=1e-6)
+    assert encoder.batches == [1, 1]
+    # The middle quarter of a turn is enough.
+    quarter = np.roll(panorama(11), 10, axis=1)[:, 15:25]
+    found = shifting.locate(quarter, unknown_heading=True)
+    assert (found.answers[0].place.id, found.heading) == ("11", 270.0)
+    # What a file says is how it was turned; answers are of what is stored.
+    east = noted(np.roll(panorama(7), -WIDTH // 4, axis=1), 90.0)
+    for unknown, read in ((False, 90.0), (True, None)):
+        found = shifting.locate(east, unknown_heading=unknown)
+        assert (found.heading, found.heading_read) == (90.0, read)
 
 
 def test_the_true_place_is_ranked_by_its_best_turn(localizer):

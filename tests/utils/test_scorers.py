@@ -12,8 +12,10 @@ from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.losses import info_nce_loss, soft_margin_triplet_loss
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
+from mgtl_tf.utils import shift_scorer
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DISTANCE, DOT, scorer_of
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 
 
 def vectors(rows=7, size=6, seed=0):
@@ -49,6 +51,109 @@ def test_batches_tiles_and_pairs_score_alike(scorer):
     )
     assert scorer_of(scorer.plain()) == scorer
     assert scorer.fits(4, 4) and not scorer.fits(4, 5)
+
+
+def tried(ground, satellite, columns):
+    """Scores and shifts [Q, N], every shift tried in turn, in float64."""
+    depth = satellite.shape[1] // columns
+    scores = np.empty((len(ground), len(satellite)))
+    shifts = np.empty(scores.shape, int)
+    for i, g in enumerate(ground.astype("f8").reshape(len(ground), -1, depth)):
+        for j, a in enumerate(
+            satellite.astype("f8").reshape(-1, columns, depth)
+        ):
+            crops = [np.roll(a, -s, axis=0)[: len(g)] for s in range(columns)]
+            products = [(crop * g).sum() for crop in crops]
+            best = shifts[i, j] = int(np.argmax(products))
+            scores[i, j] = products[best] / np.linalg.norm(crops[best])
+    return scores, shifts
+
+
+@pytest.mark.parametrize(("columns", "seen", "depth"), [(8, 8, 3), (7, 3, 4)])
+def test_shifts_by_fourier_transform_are_all_shifts_tried(columns, seen, depth):
+    ground = vectors(9, seen * depth)
+    ground /= np.linalg.norm(ground, axis=1, keepdims=True)
+    satellite = vectors(7, columns * depth, seed=1)
+    expected, shifts = tried(ground, satellite, columns)
+    scorer = ShiftScorer(columns)
+    batch = np.asarray(scorer.of_batch(ground, satellite))
+    np.testing.assert_allclose(batch, expected, atol=1e-6)
+    out = np.empty((9, 7), "f4")
+    scorer.tile(ground, satellite, out)
+    np.testing.assert_allclose(out, expected, atol=1e-6)
+    back = np.empty((7, 9), "f4")
+    scorer.reversed().tile(satellite, ground, back)
+    np.testing.assert_allclose(back.T, expected, atol=1e-6)
+    pair = ground[:7], satellite
+    np.testing.assert_allclose(
+        scorer.exact(*pair), np.diagonal(expected), atol=1e-14
+    )
+    np.testing.assert_array_equal(scorer.shifts(*pair), np.diagonal(shifts))
+    assert scorer.fits(seen * depth, columns * depth)
+    assert scorer.reversed().fits(columns * depth, seen * depth)
+    assert not scorer.fits(seen * depth + 1, columns * depth)
+    assert scorer_of(scorer.reversed().plain()) == scorer.reversed()
+    place, _ = ranks(*pair, scorer=scorer)
+    own = np.diagonal(expected[:7])[:, None]
+    np.testing.assert_array_equal(place, (expected[:7] >= own).sum(axis=1))
+    place, _ = ranks(*pair[::-1], scorer=scorer.reversed())
+    np.testing.assert_array_equal(place, (expected[:7].T >= own).sum(axis=1))
+    rows, _ = SearchEngine(satellite, scorer).search(ground, 3)
+    np.testing.assert_array_equal(rows, np.argsort(-expected, axis=1)[:, :3])
+
+
+def test_blocks_of_pairs_and_equal_rows_of_shifts(monkeypatch):
+    ground, satellite = vectors(30, 24), vectors(40, 32, seed=1)
+    ground /= np.linalg.norm(ground, axis=1, keepdims=True)
+    satellite[20:] = np.roll(satellite[:20].reshape(20, 8, 4), 3, 1).reshape(
+        20, 32
+    )
+    scorer, whole = ShiftScorer(8), np.empty((30, 40), "f4")
+    scorer.tile(ground, satellite, whole)
+    monkeypatch.setattr(shift_scorer, "_BLOCK_ROWS", 7)
+    monkeypatch.setattr(shift_scorer, "_BLOCK_NUMBERS", 8 * 7 * 11)
+    parts = np.empty((30, 40), "f4")
+    scorer.tile(ground, satellite, parts)
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+    # A turned copy of a satellite image is as near: a tie.
+    _, ties = ranks(ground, satellite, np.arange(30), scorer)
+    assert (ties == 1).all()
+
+
+def test_the_gradient_of_shifts_is_that_of_the_crop_that_was_taken():
+    ground, satellite = vectors(3, 6), vectors(4, 10, seed=1)
+    ground = tf.Variable(ground / np.linalg.norm(ground, axis=1, keepdims=True))
+    satellite = tf.Variable(satellite)
+    weights = vectors(3, 4, seed=2)
+    _, shifts = tried(ground.numpy(), satellite.numpy(), 5)
+    with tf.GradientTape(persistent=True) as tape:
+        scores = ShiftScorer(5).of_batch(ground, satellite)
+        found = tf.reduce_sum(weights * scores)
+        wanted = 0.0
+        for i, j in np.ndindex(3, 4):
+            turned = tf.roll(tf.reshape(satellite[j], (5, 2)), -shifts[i, j], 0)
+            crop = tf.reshape(turned[:3], [-1])
+            cosine = tf.reduce_sum(crop * ground[i]) / tf.norm(crop)
+            wanted += weights[i, j] * cosine
+    for x in (ground, satellite):
+        np.testing.assert_allclose(
+            tape.gradient(found, x), tape.gradient(wanted, x), atol=1e-5
+        )
+
+
+@pytest.mark.parametrize("seen", [8, 3])
+def test_headings_are_those_that_the_centre_column_was_turned_to(seen):
+    aerial = vectors(8, 8 * 4).reshape(8, 8, 4)
+    start = (8 - seen) / 2
+    turned = [
+        np.roll(a, -int(turn + start), axis=0)[:seen]
+        for turn, a in enumerate(aerial)
+    ]
+    found = ShiftScorer(8).headings(
+        np.reshape(turned, (8, -1)), aerial.reshape(8, -1)
+    )
+    off = 360 / 8 * (int(start) - start)
+    np.testing.assert_allclose(found, (45 * np.arange(8) + off) % 360)
 
 
 def test_the_plain_form_is_checked():
