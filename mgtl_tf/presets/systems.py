@@ -69,8 +69,8 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "cvm_net": {
-        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. Nothing is
-        # turned: sums over cells learn slowly, and turned pairs teach half.
+        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. No pair
+        # is turned, as in its authors' training.
         "procedural": {
             "roll_and_mirror": False,
             "satellite_size": (64, 64),
