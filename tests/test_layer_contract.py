@@ -12,6 +12,7 @@ from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
+from mgtl_tf.layers.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
@@ -22,6 +23,7 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.net_vlad import NetVLAD
+from mgtl_tf.layers.orientation_channels import OrientationChannels
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
 from mgtl_tf.layers.spatial_maps import SpatialMaps
@@ -41,6 +43,7 @@ from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
 from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
 from mgtl_tf.layers.trunks.spectral_conv import SpectralConv2D
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.turned_crop import TurnedCrop
 from mgtl_tf.layers.vgg16 import VGG16Features
@@ -168,6 +171,16 @@ TABLE = [
         [MAP],
         (8, 2, 8),
     ),
+    (OrientationChannels, {}, [IMAGE], (17, 23, 5)),
+    (OrientationChannels, {"form": "polar"}, [IMAGE], (17, 23, 5)),
+    (OrientationChannels, {"form": "square"}, [(9, 9, 3)], (9, 9, 5)),
+    (
+        StridedHypercolumns,
+        {"depth": 4, "width_multiplier": 1 / 32},
+        [IMAGE],
+        (2, 2, 4 + 8 + 16),
+    ),
+    (GeneralizedMean, {"power": 2.0}, [MAP], (8,)),
     (FeatureTransport, {"rounds": 3, "sharpness": 2.0}, [MAP], MAP),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]

@@ -35,6 +35,8 @@ class ModelConfig:
     model_class: ClassVar[str] = (
         "mgtl_tf.models.mgtl.MutualGenerativeTransformer"
     )
+    orientation_channels: ClassVar[bool] = False
+    """Whether images come with two maps of their pixels' directions."""
 
     system: str = setting(
         "mgtl",

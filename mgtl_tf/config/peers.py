@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, SAFAConfig, published
-from mgtl_tf.config.settings import setting
+from mgtl_tf.config.settings import refused, setting
 from mgtl_tf.utils.scorers import DISTANCE, Scorer
 
 # Of all systems that have the field: it is one flag.
@@ -47,8 +47,8 @@ class RegmiConfig(ModelConfig):
     backbone_dropout: float = published("backbone_dropout", 0.5)
     strided_blocks: int = setting(
         8,
-        "regmi: strided convolutions of a view, the last three of which are"
-        " compared",
+        "regmi, oricnn: strided convolutions of a view, the last three of which"
+        " are compared; oricnn's has 7",
         least=3,
         below=9,
     )
@@ -187,9 +187,29 @@ class VoConfig(ModelConfig):
         return DISTANCE
 
 
+@dataclass(frozen=True)
+class OriCNNConfig(ModelConfig):
+    """OriCNN (Liu and Li 2019): images with maps of their directions."""
+
+    model_class: ClassVar[str] = "mgtl_tf.models.oricnn.OrientationNetwork"
+    orientation_channels: ClassVar[bool] = True
+
+    system: str = published("system", "oricnn")
+    image_size: tuple[int, int] = published("image_size", (224, 1232))
+    satellite_size: tuple[int, int] = published("satellite_size", (512, 512))
+    satellite_form: str = published("satellite_form", "square")
+    strided_blocks: int = published("strided_blocks", 7, RegmiConfig)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.strided_blocks > 7:
+            raise refused(self, "strided_blocks", "7 at most in oricnn")
+
+
 SYSTEMS |= {
     "l2ltr": L2LTRConfig,
     "regmi": RegmiConfig,
+    "oricnn": OriCNNConfig,
     "workman": WorkmanConfig,
     "zhai": ZhaiConfig,
     "cvm_net": CVMNetConfig,

@@ -24,7 +24,9 @@ import tensorflow as tf
 
 from mgtl_tf.datasets import augment as changes
 from mgtl_tf.datasets.augment_aerial import centre_crop, quarter_turns
+from mgtl_tf.datasets.directions import with_directions, with_maps
 from mgtl_tf.datasets.negatives import Places
+from mgtl_tf.datasets.pair_loader import PairLoader
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.utils.errors import UserError
 
@@ -54,6 +56,7 @@ def train_batches(
     satellite_crop: float = 1.0,
     satellite_quarter_turns: bool = False,
     orientation_noise: float = 0.0,
+    directions: bool = False,
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -80,11 +83,14 @@ def train_batches(
             right angles at random.
         orientation_noise: panoramas alone are turned evenly by 0 to so many
             degrees.
+        directions: whether images come with two maps of their pixels'
+            directions, which follow the changes of one view alone.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
         of its view's size, uint8, or float32 where colour, blur or JPEG
-        changed them (of feature maps [B / n, h, w, C] in their own dtype),
+        changed them (of feature maps [B / n, h, w, C] in their own dtype;
+        with `directions` float32 [B / n, H, W, 5]),
         "negatives": bool [B, B], True where a pair may be one}.
 
     Raises:
@@ -95,7 +101,7 @@ def train_batches(
     batch_size = batches.shape[1]
     own_size = batch_size // share[1]
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
-    load = _Loader(source, own_size)
+    load = PairLoader(source, own_size)
 
     def alone(satellite: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
         if satellite_crop < 1:
@@ -109,6 +115,8 @@ def train_batches(
     def camera(
         images: tf.Tensor, random: tf.Tensor, form: str = "polar"
     ) -> tf.Tensor:
+        if directions:
+            images, maps = images[..., :3], images[..., 3:]
         if color_jitter or blur or jpeg_quality:
             images = tf.cast(images, tf.float32)
         if color_jitter:
@@ -119,7 +127,7 @@ def train_batches(
         if jpeg_quality:
             seed = tf.random.fold_in(random, _JPEG)
             images = changes.jpeg(images, jpeg_quality, seed, share)
-        return images
+        return tf.concat([images, maps], -1) if directions else images
 
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
@@ -129,10 +137,15 @@ def train_batches(
             ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share, mirror, satellite_form
             )
+        if directions:
+            ground = with_maps(ground, "ground", satellite_form)
+            satellite = with_maps(satellite, "satellite", satellite_form)
         satellite = alone(satellite, random[2])
         if orientation_noise:
             turning = tf.random.fold_in(random[0], _TURN)
             ground = changes.turn(ground, orientation_noise, turning, share)
+        if directions and satellite_form == "square":
+            satellite = with_directions(satellite)
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
             "ground": camera(ground, random[1]),
@@ -164,7 +177,7 @@ def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
         raise ValueError("the source holds no pair to evaluate")
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: must be 1 or more")
-    load = _Loader(source, None)
+    load = PairLoader(source, None)
 
     def prepare(start: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = start + tf.range(batch_size, dtype=tf.int64)
@@ -188,26 +201,6 @@ def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
         if not found:
             raise
         raise UserError(found.group(1).strip()) from error
-
-
-class _Loader:
-    """A source as a graph operation: rows int [B] to images or maps."""
-
-    def __init__(self, source: PairSource, batch_size: int | None):
-        self._source = source
-        # A traced step needs to know H and W.
-        views = source.load(np.zeros(1, np.int64))
-        self._shapes = [(batch_size, *view.shape[1:]) for view in views]
-        self._dtype = tf.as_dtype(views[0].dtype)
-
-    def __call__(self, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        ground, satellite = tf.numpy_function(
-            self._source.load, [rows], (self._dtype, self._dtype)
-        )
-        return (
-            tf.ensure_shape(ground, self._shapes[0]),
-            tf.ensure_shape(satellite, self._shapes[1]),
-        )
 
 
 def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:

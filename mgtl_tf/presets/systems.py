@@ -121,6 +121,26 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "backbone_weights": "none",
         },
     },
+    "oricnn": {
+        # "OriCNN, small": five of the seven convolutions, and of aerial images
+        # 64 x 64; both views are turned together.
+        "procedural": {
+            "satellite_size": (64, 64),
+            "strided_blocks": 5,
+            "width_multiplier": 0.25,
+        },
+        # Liu and Li 2019: Adam 1e-5, from scratch, 100 epochs; panoramas are
+        # rolled, aerial images turned by right angles and, of 750 pixels,
+        # their middle taken where more than 512 are drawn.
+        "": {
+            "batch_size": 12,
+            "epochs": 100,
+            "backbone_weights": "none",
+            "orientation_noise": 360.0,
+            "satellite_quarter_turns": True,
+            "satellite_crop": 512 / 750,
+        },
+    },
     "workman": {
         # "Workman-style regression (frozen random ground network), small,
         # polar": both networks start alike, so both views are of one size. In

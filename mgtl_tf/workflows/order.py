@@ -96,6 +96,7 @@ class EpochOrder:
             satellite_form=self.model.config.satellite_form,
             satellite_crop=self.data.satellite_crop,
             satellite_quarter_turns=self.data.satellite_quarter_turns,
+            directions=self.model.config.orientation_channels,
         )
         return raising_user_errors(batches)
 

@@ -51,6 +51,7 @@ SYSTEMS = {
     "workman": {"width_multiplier": 1 / 64, **SQUARE},
     "vo": {"width_multiplier": 1 / 64, "crop_margins": (0, 2), **SQUARE},
     "toker": {"width_multiplier": 1 / 64, "ground_blocks": (1, 1, 1)},
+    "oricnn": {"width_multiplier": 1 / 64, "strided_blocks": 4, **SQUARE},
     "regmi": {"width_multiplier": 1 / 64, "strided_blocks": 4, **SQUARE},
     "dsm": {"width_multiplier": 1 / 16},
     "safa": {"width_multiplier": 1 / 64},
