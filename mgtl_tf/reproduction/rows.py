@@ -35,6 +35,7 @@ CVM_NET = Row("cvm_net", {"system": "cvm_net"})
 REGMI = Row("regmi", {"system": "regmi"})
 TOKER = Row("toker", {"system": "toker"})
 CVFT = Row("cvft", {"system": "cvft"})
+DSM = Row("dsm", {"system": "dsm"})
 
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (
@@ -44,6 +45,7 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("Regmi two-stream baseline", REGMI),
         ("SAFA-8", SAFA),
         ("CVFT", CVFT),
+        ("DSM (aligned)", DSM),
         ("Toker retrieval-only", TOKER),
         ("L2LTR", L2LTR),
         ("MGTL", WITH_CMI),
@@ -72,6 +74,7 @@ _TITLES = {
     ("toker", "cvusa"): "Toker retrieval-only, from scratch",
     ("toker", "cvact"): "Toker retrieval-only, from scratch",
     ("cvft", "procedural"): "CVFT, small",
+    ("dsm", "procedural"): "DSM (aligned), small",
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
     ("l2ltr", "cvusa"): "L2LTR, from scratch",
