@@ -181,8 +181,10 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "vo": {
-        # "Vo-style DBL with angle head, small".
+        # "Vo-style DBL with angle head, small". Pairs are not turned: aerial
+        # images already are, alone.
         "procedural": {
+            "roll_and_mirror": False,
             "satellite_size": (64, 64),
             "crop_margins": (0, 4),
             "poolings": 1,
