@@ -147,13 +147,15 @@ def _simulated(
         if np.count_nonzero(chosen) <= CANDIDATES:
             continue
         rows = known[chosen]
-        products = views @ np.asarray(index.descriptors[rows]).T
-        order = np.argsort(-products, axis=1, kind="stable")
+        scores = np.empty((len(views), len(rows)), np.float32)
+        gallery = np.asarray(index.descriptors[rows], np.float32)
+        index.scorer.tile(np.asarray(views, np.float32), gallery, scores)
+        order = np.argsort(-scores, axis=1, kind="stable")
         yield SimulatedDrive(
             kind,
             views,
             order,
-            np.take_along_axis(products, order, axis=1),
+            np.take_along_axis(scores, order, axis=1),
             near_first(coordinates[rows][order[:, :CANDIDATES]], metres),
             path,
             places[chosen],
