@@ -32,6 +32,7 @@ L2LTR = Row("l2ltr", {"system": "l2ltr"})
 WORKMAN = Row("workman", {"system": "workman"})
 VO = Row("vo", {"system": "vo"})
 CVM_NET = Row("cvm_net", {"system": "cvm_net"})
+ORICNN = Row("oricnn", {"system": "oricnn"})
 REGMI = Row("regmi", {"system": "regmi"})
 TOKER = Row("toker", {"system": "toker"})
 CVFT = Row("cvft", {"system": "cvft"})
@@ -42,6 +43,7 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("Workman-style regression", WORKMAN),
         ("Vo-style DBL with angle head", VO),
         ("CVM-Net-I", CVM_NET),
+        ("OriCNN", ORICNN),
         ("Regmi two-stream baseline", REGMI),
         ("SAFA-8", SAFA),
         ("CVFT", CVFT),
@@ -69,6 +71,7 @@ _TITLES = {
     ("workman", "procedural"): "Workman-style regression, small, polar",
     ("vo", "procedural"): "Vo-style DBL with angle head, small",
     ("cvm_net", "procedural"): "CVM-Net-I, small",
+    ("oricnn", "procedural"): "OriCNN, small",
     ("regmi", "procedural"): "Regmi two-stream baseline, small",
     ("toker", "procedural"): "Toker retrieval-only, small",
     ("toker", "cvusa"): "Toker retrieval-only, from scratch",
