@@ -14,10 +14,13 @@ from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.scorers import DOT
 
 
 class MeanColor(keras.Model):
     """A descriptor is the image's mean colour, as a unit vector."""
+
+    scorer = DOT
 
     def __init__(self):
         super().__init__()

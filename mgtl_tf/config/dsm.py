@@ -16,6 +16,8 @@ class DSMConfig(ModelConfig):
     """DSM (Shi et al. 2020): VGG-16 to conv4_3, columns of azimuths."""
 
     model_class: ClassVar[str] = "mgtl_tf.models.dsm.DynamicSimilarityMatching"
+    # Its aerial branch pads in its own way.
+    caches_features: ClassVar[bool] = False
 
     system: str = published("system", "dsm")
     image_size: tuple[int, int] = published("image_size", (128, 512))

@@ -29,6 +29,8 @@ class ModelConfig:
         UserError: naming the field, its value and the remedy.
     """
 
+    caches_features: ClassVar[bool] = True
+    """Whether the output of fixed blocks of its VGG-16 can be kept."""
     ground_form: ClassVar[str] = "image"
     """Or "labels": the system reads a panorama's label map."""
     # Named, not imported: a config is read without TensorFlow.

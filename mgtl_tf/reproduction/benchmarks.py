@@ -129,7 +129,11 @@ FULL = Benchmark(
         "max_steps": 40000,
         "learning_rate": 0.0003,
     },
-    settings={"l2ltr": {"learning_rate": 0.0001}},
+    settings={
+        "l2ltr": {"learning_rate": 0.0001},
+        # Its columns go round only where their number of pixels divides.
+        "dsm": {"image_size": (128, 512), "poolings": 3},
+    },
     controls={
         **_CONTROLS,
         "long_vgg": (
@@ -188,7 +192,8 @@ V2 = Benchmark(
         "freeze_blocks": 4,
         "max_steps": 400,
     },
-    settings={},
+    # DSM's columns go round only where their number of pixels divides.
+    settings={"dsm": {"image_size": (56, 304), "poolings": 3}},
     controls={
         "no_generative_loss": (
             "w/ CMI, lambda = 0",

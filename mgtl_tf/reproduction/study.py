@@ -78,7 +78,8 @@ class Study:
             name = f"{prepared.name}-{form.name}"
             prepared = prepared.with_name(name)
         paths = {"data_dir": self.data_dir, "data_cache": prepared}
-        if config.train.freeze_blocks and not config.data.image_changes:
+        keeps = config.model.caches_features and not config.data.image_changes
+        if config.train.freeze_blocks and keeps:
             paths["feature_cache"] = self.folder / "features"
         if of := config.train.init_backbone:
             paths["init_backbone"] = self._run_folder(of, seed)

@@ -54,4 +54,7 @@ def test_the_next_convolution_reads_what_dropout_leaves():
     whole = strided(third.reshape(4, 4, 32), layer.convolutions[3]).ravel()
     kept = fourth > 0
     assert 0 < kept.sum() < (whole > 0).sum()
-    np.testing.assert_allclose(fourth[kept], 2 * whole[kept], rtol=1e-4)
+    # A small sum of large terms keeps their rounding.
+    np.testing.assert_allclose(
+        fourth[kept], 2 * whole[kept], rtol=1e-4, atol=1e-5
+    )
