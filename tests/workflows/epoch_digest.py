@@ -16,6 +16,7 @@ import tensorflow as tf
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.training.progress import Progress
+from mgtl_tf.utils.scorers import DOT
 from mgtl_tf.workflows.order import EpochOrder
 
 CONFIG = RunConfig().replace(
@@ -34,6 +35,8 @@ CONFIG = RunConfig().replace(
 
 class MeanColor(keras.Model):
     """A descriptor is the image's mean colour, as a unit vector."""
+
+    config, scorer = CONFIG.model, DOT
 
     def encode_ground(self, images):
         mean = tf.reduce_mean(images, axis=(1, 2))
