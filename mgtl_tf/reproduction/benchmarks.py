@@ -224,7 +224,7 @@ V2 = Benchmark(
     },
     search=Search(
         replace(_WORLD_V2, seed=43, train_pairs=2000, val_pairs=1000),
-        (1.5e-4, 5e-4, 1.5e-3),
+        (5e-5, 1.5e-4, 5e-4),
         100,
     ),
     seeds=(0, 1, 2),
