@@ -33,9 +33,7 @@ class ExchangedKnowledge:
     """
 
     def __init__(self, model: keras.Model, knowledge: str):
-        config = model.config
-        generates = config.system == "mgtl" and config.recurrent_steps
-        if not generates or config.knowledge == "none":
+        if not model.config.generates_knowledge:
             raise UserError(
                 f"knowledge={knowledge}: this model generates none; only mgtl"
                 " with knowledge=cmi or conv does"

@@ -30,7 +30,8 @@ class ModelConfig:
     """
 
     caches_features: ClassVar[bool] = True
-    """Whether the output of fixed blocks of its VGG-16 can be kept."""
+    """Whether what fixed blocks of its VGG-16 give is what those weights give
+    in every system, and so can be kept."""
     ground_form: ClassVar[str] = "image"
     """Or "labels": the system reads a panorama's label map."""
     # Named, not imported: a config is read without TensorFlow.
@@ -164,6 +165,12 @@ class ModelConfig:
         if form == "square" and not height == width > 0:
             remedy = "two equal numbers of pixels with satellite_form=square"
             raise refused(self, "satellite_size", remedy)
+
+    @property
+    def generates_knowledge(self) -> bool:
+        """Whether attention reads what CMI generates (Eq. 3)."""
+        steps = self.recurrent_steps if self.system == "mgtl" else 0
+        return bool(steps) and self.knowledge != "none"
 
     @property
     def input_form(self) -> InputForm:

@@ -70,9 +70,7 @@ def turn_and_mirror(
     def moved(images: tf.Tensor) -> tf.Tensor:
         width = images.shape[2]
         columns = (1 - 2 * mirrored) * tf.range(width)  # [B, W]
-        columns = tf.math.floormod(columns + turns * (width // steps), width)
-        taken = tf.gather(images, columns, axis=2, batch_dims=1)
-        return tf.ensure_shape(taken, images.shape)
+        return _taken(images, columns + turns * (width // steps))
 
     if satellite_form == "polar":
         return moved(ground), moved(satellite)
@@ -101,7 +99,12 @@ def turn(
     batch, width = tf.shape(images)[0], tf.shape(images)[2]
     shares = draws((batch, 1), seed, 0.0, degrees / 360, tf.float32, share)
     turns = tf.cast(shares * tf.cast(width, tf.float32), tf.int32)
-    columns = tf.math.floormod(tf.range(width) + turns, width)  # [B, W]
+    return _taken(images, tf.range(width) + turns)
+
+
+def _taken(images: tf.Tensor, columns: tf.Tensor) -> tf.Tensor:
+    """Each image's own columns, int [B, W], once round and round."""
+    columns = tf.math.floormod(columns, images.shape[2])
     taken = tf.gather(images, columns, axis=2, batch_dims=1)
     return tf.ensure_shape(taken, images.shape)
 

@@ -93,11 +93,15 @@ class Protocol:
             parts.append(f"{self.knowledge} knowledge")
         return ", ".join(parts)
 
-    def headings(self, pairs: Sequence[Pair]) -> np.ndarray:
-        """To where the panoramas' centres look, degrees from north, [N]."""
+    def turns(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """Shares of a full turn by which panoramas are turned, float64 [N]."""
         if self.kind == "aligned":
             return np.zeros(len(pairs))
-        return 360 * np.array([_share(self.seed, pair.id) for pair in pairs])
+        return np.array([_share(self.seed, pair.id) for pair in pairs])
+
+    def headings(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """To where the panoramas' centres look, degrees from north, [N]."""
+        return 360 * self.turns(pairs)
 
     @property
     def file_suffix(self) -> str:
@@ -137,8 +141,7 @@ class ProtocolSource:
             raise ValueError(f"{len(source)} rows and {len(pairs)} pairs")
         self.source = source
         self.degrees = DEGREES[protocol.kind]
-        # Shares of a full turn, float64 [N].
-        self.turns = protocol.headings(pairs) / 360
+        self.turns = protocol.turns(pairs)
 
     def __len__(self) -> int:
         """How many pairs there are, N."""

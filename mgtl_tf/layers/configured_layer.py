@@ -21,6 +21,25 @@ class ConfiguredLayer(keras.layers.Layer):
         return input_shape
 
 
+def has_state(layer):
+    """Whether running a layer once more while training would change it."""
+    kinds = keras.layers.BatchNormalization, keras.layers.Dropout
+    return isinstance(layer, kinds)
+
+
+def run_chain(layers, features, training=None):
+    """What layers that follow one another make of features.
+
+    `training` is for those of `has_state`; the others take no such argument.
+    """
+    for layer in layers:
+        if has_state(layer):
+            features = layer(features, training=training)
+        else:
+            features = layer(features)
+    return features
+
+
 def build_chain(layers, input_shape):
     """Builds layers that follow one another; the last one's output shape."""
     shape = tuple(input_shape)

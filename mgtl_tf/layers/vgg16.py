@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import keras
@@ -9,7 +10,12 @@ from keras import ops
 
 from mgtl_tf.layers.circular_padding import CircularPadding
 from mgtl_tf.layers.color_scaling import bgr_less
-from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+from mgtl_tf.layers.configured_layer import (
+    ConfiguredLayer,
+    build_chain,
+    has_state,
+    run_chain,
+)
 
 BLOCKS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3, (512,) * 3)
 """Output channels of every convolution, block by block."""
@@ -153,10 +159,11 @@ class VGG16Features(ConfiguredLayer):
         for number in range(first_block, last_block or self.blocks):
             block, fixed = blocks[number], number < self.frozen_blocks
             learns = False if fixed else training
-            if self.rematerialize and learns and not _has_state(block):
-                features = keras.remat(_applied(block))(features)
+            run = functools.partial(run_chain, block)
+            if self.rematerialize and learns and not any(map(has_state, block)):
+                features = keras.remat(run)(features)
             else:
-                features = _applied(block, learns)(features)
+                features = run(features, learns)
             if fixed:
                 # Or its insides would be kept for a gradient nobody takes.
                 features = ops.stop_gradient(features)
@@ -182,23 +189,3 @@ class VGG16Features(ConfiguredLayer):
 def scaled_width(channels, multiplier):
     """Channels times a multiplier, at least one."""
     return max(1, round(channels * multiplier))
-
-
-def _applied(stages, training=None):
-    """Some layers as one function of features."""
-
-    def block(features):
-        for stage in stages:
-            if _has_state([stage]):
-                features = stage(features, training=training)
-            else:
-                features = stage(features)
-        return features
-
-    return block
-
-
-def _has_state(stages):
-    """Whether running the layers once more would change what they do."""
-    kinds = keras.layers.BatchNormalization, keras.layers.Dropout
-    return any(isinstance(s, kinds) for s in stages)

@@ -114,7 +114,17 @@ class CrossViewModel(keras.Model):
             backbone.freeze(blocks)
 
     def frozen_features(self, inputs):
-        """What the fixed blocks make of {"ground", "satellite"} images."""
+        """What the fixed blocks make of {"ground", "satellite"} images.
+
+        Raises:
+            UserError: for a system whose blocks give other maps than those
+                of the same weights in other systems.
+        """
+        if not self.config.caches_features:
+            raise UserError(
+                f"feature_cache: must be empty for system={self.config.system},"
+                " whose aerial branch pads in its own way"
+            )
         return {
             view: backbone(
                 inputs[view], training=False, last_block=backbone.frozen_blocks

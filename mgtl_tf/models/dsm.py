@@ -6,14 +6,9 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.circular_padding import CircularPadding
-from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM, VGG16Features
-from mgtl_tf.models.cross_view_model import (
-    flat_vectors,
-    unit_vectors,
-    vgg16_arguments,
-)
+from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM
+from mgtl_tf.models.cross_view_model import flat_vectors, unit_vectors
 from mgtl_tf.models.vgg16_model import VGG16Model
-from mgtl_tf.utils.errors import UserError
 
 _BLOCKS = 4
 _WIDTHS = (256, 64, 16)
@@ -47,17 +42,13 @@ class DynamicSimilarityMatching(VGG16Model):
         self.ground.build(tuple(ground))
         self.satellite.build(input_shape["satellite"])
 
-    def _network(self, view):
-        circular = view == "satellite"
-        backbone = VGG16Features(
-            **vgg16_arguments(self.config),
-            blocks=_BLOCKS,
-            circular=circular,
-            name="vgg16",
-            dtype=self.dtype_policy,
-        )
-        head = keras.Sequential(self._convolutions(circular), name="head")
-        return keras.Sequential([backbone, head], name=view)
+    def _backbone_arguments(self, view):
+        own = {"blocks": _BLOCKS, "circular": view == "satellite"}
+        return super()._backbone_arguments(view) | own
+
+    def _head(self, view):
+        layers = self._convolutions(view == "satellite")
+        return keras.Sequential(layers, name="head")
 
     def _convolutions(self, circular):
         common = {"dtype": self.dtype_policy}
@@ -89,17 +80,6 @@ class DynamicSimilarityMatching(VGG16Model):
             if place < len(_WIDTHS):
                 layers.append(keras.layers.ReLU(name=f"relu{place}", **common))
         return layers
-
-    def frozen_features(self, inputs):
-        """Not of this system.
-
-        Raises:
-            UserError: always; the maps of other systems have other borders.
-        """
-        raise UserError(
-            "feature_cache: must be empty for system=dsm, whose aerial branch"
-            " pads in its own way"
-        )
 
     def _forward(self, images, view, training, first_block=0):
         network = self.ground if view == "ground" else self.satellite

@@ -19,10 +19,10 @@ class LinearProbe(VGG16Model):
 
     system = "linear_probe"
 
-    def _backbone_arguments(self):
+    def _backbone_arguments(self, view):
         # Dropout is the projection's.
         own = {"dropout": 0.0, "blocks": self.config.blocks}
-        return super()._backbone_arguments() | own
+        return super()._backbone_arguments(view) | own
 
     def _head(self, view):
         return ColumnProjection(

@@ -17,12 +17,14 @@ class VGG16Model(TwoBranchModel):
     shape.
     """
 
-    def _backbone_arguments(self) -> dict[str, Any]:
+    def _backbone_arguments(self, view: str) -> dict[str, Any]:
         return vgg16_arguments(self.config)
 
     def _network(self, view):
         backbone = VGG16Features(
-            **self._backbone_arguments(), name="vgg16", dtype=self.dtype_policy
+            **self._backbone_arguments(view),
+            name="vgg16",
+            dtype=self.dtype_policy,
         )
         return keras.Sequential([backbone, self._head(view)], name=view)
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import build_chain, run_chain
 from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
 from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn, normalization
+from mgtl_tf.layers.vgg16 import scaled_width
 from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
 
 _CLASSES = 4
@@ -41,7 +43,7 @@ class LayoutMatching(CrossViewModel):
         self.trunk = Hypercolumn(
             config.width_multiplier, name="trunk", **common
         )
-        width = max(1, round(_HIDDEN * config.width_multiplier))
+        width = scaled_width(_HIDDEN, config.width_multiplier)
         self.perceptron = []
         for number in (1, 2):
             self.perceptron += [
@@ -61,9 +63,7 @@ class LayoutMatching(CrossViewModel):
         shape = input_shape["satellite"]
         self.trunk.build(shape)
         columns = self.trunk.compute_output_shape(shape)
-        for layer in (*self.perceptron, self.scores):
-            layer.build(columns)
-            columns = layer.compute_output_shape(columns)
+        columns = build_chain([*self.perceptron, self.scores], columns)
         last = (*columns[:3], self.trunk.widths[-1][-1])
         self.transfer.build(columns, last)
 
@@ -83,12 +83,7 @@ class LayoutMatching(CrossViewModel):
         columns = self.trunk(
             ops.cast(pixels, self.compute_dtype), training=training
         )
-        cells = columns
-        for layer in self.perceptron:
-            if isinstance(layer, keras.layers.BatchNormalization):
-                cells = layer(cells, training=training)
-            else:
-                cells = layer(cells)
+        cells = run_chain(self.perceptron, columns, training)
         last = columns[..., -self.trunk.widths[-1][-1] :]
         scores = self.transfer(self.scores(cells), last, training=training)
         shares = ops.softmax(ops.cast(scores, "float32"), axis=-1)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mgtl_tf.config import ModelConfig
+from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.synthetic.settings import WorldSettings
 
 Settings = Mapping[str, Any]
@@ -46,6 +48,15 @@ class Condition:
     world: WorldSettings | None = None
     protocol: str = "aligned"
     knowledge: str = ""
+
+    def applies_to(self, model: ModelConfig) -> bool:
+        """Knowledge is exchanged where a model generates some."""
+        return not self.knowledge or model.generates_knowledge
+
+    @property
+    def shown(self) -> Protocol:
+        """Protocol and knowledge as they name files."""
+        return Protocol(self.protocol, knowledge=self.knowledge)
 
 
 @dataclass(frozen=True)

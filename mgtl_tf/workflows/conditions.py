@@ -11,8 +11,6 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from mgtl_tf.config import ModelConfig
-from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.evaluation.ranks import Ranks, read_ranks
 from mgtl_tf.reproduction.benchmark import Condition
 from mgtl_tf.reproduction.launch import Environment, Job, run_all
@@ -52,7 +50,7 @@ def measure_under_conditions(
             run
             for run in place.runs(rows, seeds)
             if run.is_trained
-            and _applies(condition, run.config.model)
+            and condition.applies_to(run.config.model)
             and not is_measured(run, condition)
         ]
         if not missing:
@@ -72,14 +70,6 @@ def _job(study: Study, condition: Condition, run: Run) -> Job:
         own = vars(run.config.data)
         flags |= {name: own[name] for name in names if own[name]}
     return evaluation_job(run, study.folder / condition.key, flags)
-
-
-def _applies(condition: Condition, model: ModelConfig) -> bool:
-    """Knowledge is exchanged where a model generates some."""
-    generates = model.system == "mgtl" and model.recurrent_steps
-    return not condition.knowledge or bool(
-        generates and model.knowledge != "none"
-    )
 
 
 def condition_table(
@@ -119,9 +109,9 @@ def condition_table(
 
 def _evaluation(run: Run, condition: Condition) -> Path:
     """The ranks that experiments.evaluate writes under a condition."""
-    protocol = Protocol(condition.protocol, knowledge=condition.knowledge)
     place = f"-{condition.key}" if condition.world else ""
-    name = f"evaluation-procedural-validation{place}{protocol.file_suffix}"
+    place += condition.shown.file_suffix
+    name = f"evaluation-procedural-validation{place}"
     return run.folder / f"{name}-ranks.npz"
 
 
@@ -141,6 +131,5 @@ def condition_ranks(run: Run, condition: Condition) -> Ranks:
     """
     remedy = "remove it and give the same command again"
     ranks = read_ranks(_evaluation(run, condition), remedy)
-    protocol = Protocol(condition.protocol, knowledge=condition.knowledge)
-    gallery = ranks.gallery + protocol.file_suffix
+    gallery = ranks.gallery + condition.shown.file_suffix
     return dataclasses.replace(ranks, gallery=gallery)

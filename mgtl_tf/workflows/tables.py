@@ -64,7 +64,7 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
         elsewhere = study.on_world("search")
         searched = benchmark.search.world
         versions = ready_data(elsewhere, request.rows, searched)
-        runs = [run for *_, run in request.searched]
+        runs = [run for _, run in request.searched]
         finish(runs, versions, environments, request.any_code)
     world = benchmark.world if benchmark else None
     versions = ready_data(study, request.rows, world)
@@ -138,18 +138,23 @@ def _table(
 
 def _search_table(request: TablesRequest) -> Table:
     """Every row at every learning rate, on the search's own world."""
-    rows, ranks = [], {}
-    for title, row, rate, run in request.searched:
-        key = f"{row.key}-{rate:g}"
-        results: tuple[RunResult, ...] = ()
-        if run.is_trained:
-            found = run_ranks(run)
-            results = (run_result(run, found),)
-            ranks[ranks_key(key, 0, found.gallery)] = found.forth.place
-        rows.append(RowResult(key, f"{title}, {rate:g}", results))
+    rows = []
+    for title, run in request.searched:
+        done = (run_result(run, run_ranks(run)),) if run.is_trained else ()
+        rows.append(RowResult(run.name, title, done))
     name = f"{request.study.folder.name}, the world of its search"
     table = Table(SEARCH, tuple(rows), name, seeds=(0,))
-    return recomputed(table, ranks)
+    return recomputed(table, _searched_ranks(request))
+
+
+def _searched_ranks(request: TablesRequest) -> dict[str, np.ndarray]:
+    """Of the search's finished runs."""
+    done = [run for _, run in request.searched if run.is_trained]
+    read = {run.name: run_ranks(run) for run in done}
+    return {
+        ranks_key(name, 0, ranks.gallery): ranks.forth.place
+        for name, ranks in read.items()
+    }
 
 
 def _result(run: Run, joint: JointPairs | None) -> RunResult:
@@ -186,12 +191,7 @@ def study_ranks(request: TablesRequest) -> StudyRanks:
         UserError: for a file that cannot be read.
     """
     joint = request.joint
-    found: dict[str, np.ndarray] = {}
-    for _, row, rate, run in request.searched:
-        if run.is_trained:
-            ranks = run_ranks(run)
-            key = ranks_key(f"{row.key}-{rate:g}", 0, ranks.gallery)
-            found[key] = ranks.forth.place
+    found = _searched_ranks(request)
     for row in request.rows:
         runs = request.study.runs([row], request.seeds)
         done = [run for run in runs if run.is_trained]

@@ -63,10 +63,10 @@ class TablesRequest:
         return self.study.runs(self.rows, self.seeds)
 
     @property
-    def searched(self) -> list[tuple[str, Row, float, Run]]:
-        """Title, row, learning rate and run of the search; none unless asked.
+    def searched(self) -> list[tuple[str, Run]]:
+        """(title, run) of the search; none unless it is asked for.
 
-        Of the tables' rows, each once.
+        The tables' rows, each once, at every learning rate.
         """
         if not self.search:
             return []
@@ -77,7 +77,7 @@ class TablesRequest:
             if number != 3
         }
         return [
-            (title, row, rate, run)
+            (f"{title}, {rate:g}", run)
             for title, row in titled.values()
             for rate, run in self.study.search_runs(row)
         ]

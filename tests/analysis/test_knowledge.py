@@ -6,15 +6,7 @@ import pytest
 import mgtl_tf
 from mgtl_tf.analysis.knowledge import ExchangedKnowledge
 from mgtl_tf.utils.errors import UserError
-
-TINY = {
-    "image_size": (16, 40),
-    "width_multiplier": 1 / 32,
-    "poolings": 2,
-    "channels": 12,
-    "heads": 3,
-    "recurrent_steps": 2,
-}
+from tests.models.test_mgtl import TINY
 
 
 @pytest.fixture(scope="module")

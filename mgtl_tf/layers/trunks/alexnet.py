@@ -7,13 +7,21 @@ from typing import Any
 import keras
 
 from mgtl_tf.layers.color_scaling import bgr_less
-from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+from mgtl_tf.layers.configured_layer import (
+    ConfiguredLayer,
+    build_chain,
+    run_chain,
+)
 from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
 from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
 from mgtl_tf.layers.trunks.local_response_normalization import (
     LocalResponseNormalization,
 )
-from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR, NORMALIZATION_MOMENTUM
+from mgtl_tf.layers.vgg16 import (
+    CAFFE_MEANS_BGR,
+    NORMALIZATION_MOMENTUM,
+    scaled_width,
+)
 
 # Name, filters, side, stride, padding, whether in groups, whether pooled.
 _CONVOLUTIONS = (
@@ -124,8 +132,7 @@ class AlexNet(ConfiguredLayer):
 
     def _width(self, channels):
         # In two groups, even numbers of channels.
-        half = max(1, round(channels * self.width_multiplier / 2))
-        return 2 * half
+        return 2 * scaled_width(channels / 2, self.width_multiplier)
 
     def _initializers(self, name, deviation) -> dict[str, Any]:
         if self.start != "gaussian":
@@ -152,13 +159,7 @@ class AlexNet(ConfiguredLayer):
 
     def call(self, images, training=None):
         features = bgr_less(images, self.means, self.compute_dtype)
-        acting = keras.layers.BatchNormalization, keras.layers.Dropout
-        for stage in self.stages:
-            if isinstance(stage, acting):
-                features = stage(features, training=training)
-            else:
-                features = stage(features)
-        return features
+        return run_chain(self.stages, features, training)
 
     def compute_output_shape(self, input_shape):
         return (input_shape[0], self._width(_UNITS))

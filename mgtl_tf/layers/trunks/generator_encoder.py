@@ -12,6 +12,7 @@ from mgtl_tf.layers.trunks.generator_blocks import (
     instance_norm,
     spectral_conv,
 )
+from mgtl_tf.layers.vgg16 import scaled_width
 
 WIDTHS = (32, 64, 128, 256)
 """Channels of the first convolution and after each halving."""
@@ -44,7 +45,7 @@ class GeneratorEncoder(ConfiguredLayer):
 
     def build(self, input_shape):
         dtype, shape = self.dtype_policy, tuple(input_shape)
-        widths = [max(1, round(w * self.width_multiplier)) for w in WIDTHS]
+        widths = [scaled_width(w, self.width_multiplier) for w in WIDTHS]
         self.stages = [spectral_conv(widths[0], 7, "conv", dtype)]
         for place, width in enumerate(widths[1:]):
             name = f"down{place + 1}"
@@ -86,5 +87,5 @@ class GeneratorEncoder(ConfiguredLayer):
 
     def compute_output_shape(self, input_shape):
         batch, height, width, _ = input_shape
-        channels = max(1, round(WIDTHS[-1] * self.width_multiplier))
+        channels = scaled_width(WIDTHS[-1], self.width_multiplier)
         return (batch, height // 8, width // 8, channels)

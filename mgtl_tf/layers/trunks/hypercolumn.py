@@ -6,7 +6,12 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.bilinear_resize import BilinearResize
-from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+from mgtl_tf.layers.configured_layer import (
+    ConfiguredLayer,
+    build_chain,
+    run_chain,
+)
+from mgtl_tf.layers.vgg16 import scaled_width
 
 WIDTHS = ((64, 64), (128, 128), (256,) * 3, (512,) * 3)
 MOMENTUM, EPSILON = 0.9, 1e-3
@@ -62,7 +67,7 @@ class Hypercolumn(ConfiguredLayer):
     def widths(self):
         """Channels of every convolution, block by block."""
         return [
-            [max(1, round(width * self.width_multiplier)) for width in block]
+            [scaled_width(width, self.width_multiplier) for width in block]
             for block in WIDTHS
         ]
 
@@ -80,11 +85,7 @@ class Hypercolumn(ConfiguredLayer):
     def call(self, images, training=None):
         features, read = images, []
         for stages in self.blocks:
-            for stage in stages:
-                if isinstance(stage, keras.layers.BatchNormalization):
-                    features = stage(features, training=training)
-                else:
-                    features = stage(features)
+            features = run_chain(stages, features, training)
             read.append(features)
         columns = [self.sampling(features) for features in read[:-1]]
         return ops.concatenate([*columns, read[-1]], axis=-1)

@@ -8,6 +8,7 @@ from keras import ops
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.trunks.basic_block import BasicBlock
 from mgtl_tf.layers.trunks.normalized_conv import NormalizedConv
+from mgtl_tf.layers.vgg16 import scaled_width
 
 WIDTHS = (64, 128, 256)
 """Channels of the three stages, and first of the 7 x 7 convolution."""
@@ -38,7 +39,7 @@ class ResNet34Features(ConfiguredLayer):
         self.blocks = tuple(blocks)
 
     def _widths(self):
-        return [max(1, round(w * self.width_multiplier)) for w in WIDTHS]
+        return [scaled_width(w, self.width_multiplier) for w in WIDTHS]
 
     def build(self, input_shape):
         common, widths = {"dtype": self.dtype_policy}, self._widths()

@@ -7,7 +7,7 @@ from keras import ops
 
 from mgtl_tf.layers.bilinear_resize import BilinearResize
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM
+from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM, scaled_width
 
 WIDTHS = (64, 128, 256, 512, 512, 512, 512)
 _JOINED = 3
@@ -61,7 +61,7 @@ class StridedHypercolumns(ConfiguredLayer):
 
     def _widths(self):
         return [
-            max(1, round(width * self.width_multiplier))
+            scaled_width(width, self.width_multiplier)
             for width in WIDTHS[: self.depth]
         ]
 

@@ -7,7 +7,11 @@ from keras import ops
 
 from mgtl_tf.layers.color_scaling import bgr_less
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.vgg16 import CAFFE_MEANS_BGR, NORMALIZATION_MOMENTUM
+from mgtl_tf.layers.vgg16 import (
+    CAFFE_MEANS_BGR,
+    NORMALIZATION_MOMENTUM,
+    scaled_width,
+)
 
 WIDTHS = (64, 128, 256, 512, 512, 512, 512, 512)
 _JOINED = 3
@@ -78,7 +82,7 @@ class StridedPyramid(ConfiguredLayer):
 
     def _convolution(self, name, width):
         return keras.layers.Conv2D(
-            max(1, round(width * self.width_multiplier)),
+            scaled_width(width, self.width_multiplier),
             _KERNEL,
             2,
             padding="same",
@@ -107,6 +111,6 @@ class StridedPyramid(ConfiguredLayer):
         for place, channels in enumerate(WIDTHS[: self.depth]):
             height, width = -(-height // 2), -(-width // 2)
             if place >= self.depth - _JOINED:
-                scaled = max(1, round(channels * self.width_multiplier))
+                scaled = scaled_width(channels, self.width_multiplier)
                 size += height * width * scaled
         return (batch, size)
