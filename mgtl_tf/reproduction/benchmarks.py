@@ -71,6 +71,7 @@ _WORLD_V2 = WorldSettings(
     noise=1.5,
     cars=10.0,
     supersampling=1,
+    labels=True,
 )
 _TWICE: Settings = {"max_steps": 800}
 _WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
