@@ -11,7 +11,10 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.modality_independent_features import VIEWS
-from mgtl_tf.models.cross_view_model import unit_vectors
+from mgtl_tf.models.paired_recurrence import (
+    other_views_tokens,
+    paired_descriptors,
+)
 from mgtl_tf.utils.errors import UserError
 
 
@@ -53,31 +56,15 @@ class ExchangedKnowledge:
         Returns:
             unit vectors [B, D] of both views, float32.
         """
-        model, tokens = self.model, {}
-        for view, images in zip(VIEWS, (ground, satellite), strict=True):
-            features = model.features(
-                images, view=view, training=False, first_block=first_block
-            )
-            tokens[view] = model.encoding(features)  # Eq. 2
-        steps = zip(model.ground_steps, model.satellite_steps, strict=True)
-        for pair in steps:
-            tokens = self._step(dict(zip(VIEWS, pair, strict=True)), tokens)
-        norms = model.ground_norm, model.satellite_norm
-        ground, satellite = (
-            unit_vectors(norm(tokens[view]))
-            for view, norm in zip(VIEWS, norms, strict=True)
+        views = dict(zip(VIEWS, (ground, satellite), strict=True))
+        found = paired_descriptors(
+            self.model, views, _READ[self.knowledge], first_block=first_block
         )
-        return ground, satellite
+        return found["ground"], found["satellite"]
 
-    def _step(self, steps, tokens):
-        """Eq. 3 to 6 of both views."""
-        normalized = {v: steps[v].norm(tokens[v]) for v in VIEWS}
-        knowledge = {v: self._read(steps[v], normalized, v) for v in VIEWS}
-        return {
-            v: steps[v].transformer(normalized[v], knowledge[v]) for v in VIEWS
-        }
 
-    def _read(self, step, normalized, view):
-        if self.knowledge == "true":
-            return normalized[VIEWS[1 - VIEWS.index(view)]]
-        return ops.roll(step.generator(normalized[view]), 1, axis=0)
+def _of_another_pair(step, normalized, view):
+    return ops.roll(step.generator(normalized[view]), 1, axis=0)
+
+
+_READ = {"true": other_views_tokens, "shuffled": _of_another_pair}

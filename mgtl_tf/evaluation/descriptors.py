@@ -312,9 +312,7 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         reference = weakref.ref(model)
 
         def encode(ground, satellite, **start):
-            alive = reference()
-            ground = alive.encode_ground(ground, **start)
-            return ground, alive.encode_satellite(satellite, **start)
+            return reference().encode_pairs(ground, satellite, **start)
 
         _ENCODERS[model] = _compiled(encode)
     return _ENCODERS[model]

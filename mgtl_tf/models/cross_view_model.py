@@ -140,6 +140,13 @@ class CrossViewModel(keras.Model):
         """Descriptors of satellite network inputs, [B, H, W, 3] to [B, D]."""
         return self._forward(images, "satellite", False, first_block)[0]
 
+    def encode_pairs(self, ground, satellite, first_block=0):
+        """Descriptors [B, D] of both views, as they are evaluated."""
+        return (
+            self.encode_ground(ground, first_block),
+            self.encode_satellite(satellite, first_block),
+        )
+
     def call(self, inputs, training=None, first_block=0):
         ground, ground_tokens, satellite_knowledge = self._forward(
             inputs["ground"], "ground", training, first_block

@@ -20,6 +20,11 @@ from mgtl_tf.models.cross_view_model import (
     unit_vectors,
     vgg16_arguments,
 )
+from mgtl_tf.models.paired_recurrence import (
+    other_views_tokens,
+    paired_descriptors,
+)
+from mgtl_tf.utils.errors import UserError
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -27,8 +32,8 @@ class RecurrentStep(ConfiguredLayer):
     """One step of one view: LN, CMI and GKST (Eq. 3 to 6).
 
     Args:
-        knowledge: "cmi", "none" (attention reads the tokens themselves) or
-            "conv" (local generators).
+        knowledge: "cmi" or "conv" (local generators); otherwise none is
+            generated, and attention reads the tokens themselves.
         heads, ffn, mlp_ratio, residual_init: of
             KnowledgeSupportedTransformer; `mlp_ratio` of CMI too.
 
@@ -60,7 +65,7 @@ class RecurrentStep(ConfiguredLayer):
             epsilon=1e-6, name="norm", **common
         )
         self.generator = None
-        if knowledge != "none":
+        if knowledge in ("cmi", "conv"):
             self.generator = CrossModalInteraction(
                 mlp_ratio, local=knowledge == "conv", name="cmi", **common
             )
@@ -95,7 +100,9 @@ class MutualGenerativeTransformer(CrossViewModel):
     knowledge) (Eq. 4 to 6), each step and view with weights of its own
     (R10); a final LN; the tokens flattened and scaled to unit length (R11).
     The two views meet only in the loss, so each descriptor depends on its
-    own image alone (R12). `recurrent_steps=0` is the backbone alone.
+    own image alone (R12). `recurrent_steps=0` is the backbone alone. With
+    `knowledge="true"`, an experiment, attention reads the other view's tokens
+    and only pairs have descriptors.
     """
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
@@ -139,7 +146,7 @@ class MutualGenerativeTransformer(CrossViewModel):
             epsilon=1e-6, name=f"{view}_norm", dtype=self.dtype_policy
         )
 
-    def _layers_of(self, view):
+    def layers_of(self, view):
         """The steps and the final norm of a view."""
         if view == "ground":
             return self.ground_steps, self.ground_norm
@@ -153,7 +160,7 @@ class MutualGenerativeTransformer(CrossViewModel):
         tokens = self.features.compute_output_shape(image)
         self.encoding.build(tokens)
         for view in VIEWS:
-            steps, norm = self._layers_of(view)
+            steps, norm = self.layers_of(view)
             for layer in (*steps, norm):
                 layer.build(tokens)
 
@@ -172,7 +179,7 @@ class MutualGenerativeTransformer(CrossViewModel):
             "shared map (MIFE)": [compact] if compact else [],
         }
         for view in VIEWS:
-            steps, norm = self._layers_of(view)
+            steps, norm = self.layers_of(view)
             found[f"{view} CMI"] = [s.generator for s in steps if s.generator]
             found[f"{view} GKST"] = [s.transformer for s in steps]
             found[f"{view} norms"] = [s.norm for s in steps]
@@ -188,19 +195,40 @@ class MutualGenerativeTransformer(CrossViewModel):
         steps = list(self._recurrence(tokens, view))
         _, inputs, knowledge, outputs = map(list, zip(*steps, strict=True))
         descriptors = self._descriptors(outputs[-1], view)
-        if self.config.knowledge == "none":
+        if not self.config.generates_knowledge:
             return descriptors, [], []
         return descriptors, inputs, knowledge
 
+    def call(self, inputs, training=None, first_block=0):
+        if not self.config.reads_both_views:
+            return super().call(inputs, training, first_block)
+        found = paired_descriptors(
+            self, inputs, other_views_tokens, training, first_block
+        )
+        return {**found, "generated": [], "targets": []}
+
+    def encode_pairs(self, ground, satellite, first_block=0):
+        if not self.config.reads_both_views:
+            return super().encode_pairs(ground, satellite, first_block)
+        views = dict(zip(VIEWS, (ground, satellite), strict=True))
+        found = self.call(views, False, first_block)
+        return tuple(found[view] for view in VIEWS)
+
     def _recurrence(self, tokens, view):
         """Of every step: the step, its normalised tokens, knowledge, output."""
+        if self.config.reads_both_views:
+            raise UserError(
+                "knowledge=true: its descriptors depend on both images of a"
+                " pair, so that no gallery can be built; it can be trained and"
+                " evaluated on pairs alone"
+            )
         tokens = self.encoding(tokens)  # Eq. 2
-        for step in self._layers_of(view)[0]:
+        for step in self.layers_of(view)[0]:
             tokens, normalized, knowledge = step(tokens)
             yield step, normalized, knowledge, tokens
 
     def _descriptors(self, tokens, view):
-        return unit_vectors(self._layers_of(view)[1](tokens))
+        return unit_vectors(self.layers_of(view)[1](tokens))
 
     def trace(self, images, view):
         """What each recurrent step of a view takes and gives (Eq. 3 to 6).

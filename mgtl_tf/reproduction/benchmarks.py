@@ -206,6 +206,11 @@ V2 = Benchmark(
             "without_cmi",
             {"mlp_ratio": 12},
         ),
+        "true_knowledge": (
+            "Oracle: trained to attend to the other view's true tokens",
+            "with_cmi",
+            {"knowledge": "true"},
+        ),
         **{
             f"long_{key}": (f"{title}, twice as many steps", key, _TWICE)
             for key, title in (
@@ -232,6 +237,7 @@ V2 = Benchmark(
     most_seeds={
         **dict.fromkeys(("steps1", "steps3", "steps9", "naive", "safa"), 2),
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
+        "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
     },
 )

@@ -71,3 +71,23 @@ def test_nothing_to_exchange(fields):
     model = mgtl_tf.build_model(mgtl_tf.ModelConfig(**{**TINY, **fields}))
     with pytest.raises(UserError, match="knowledge=true: this model generates"):
         ExchangedKnowledge(model, "true")
+
+
+def test_a_model_trained_with_true_knowledge_is_measured_so(images):
+    """Its pairs' descriptors are those of the exchange; a gallery has none."""
+    fields = TINY | {"knowledge": "true"}
+    oracle = mgtl_tf.build_model(mgtl_tf.ModelConfig(**fields))
+    views = dict(zip(("ground", "satellite"), images, strict=True))
+    outputs = oracle(views, training=False)
+    assert outputs["generated"] == outputs["targets"] == []
+    ground, satellite = oracle.encode_pairs(*images)
+    np.testing.assert_allclose(ground, outputs["ground"], atol=1e-6)
+    other = {**views, "satellite": views["satellite"][::-1]}
+    changed = oracle(other, training=False)["ground"]
+    same = np.isclose(ground, changed, atol=1e-6).all(axis=1)
+    assert same.tolist() == [False, True, False]
+    np.testing.assert_allclose(satellite, outputs["satellite"], atol=1e-6)
+    for encode in (oracle.encode_ground, oracle.encode_satellite):
+        with pytest.raises(UserError, match="no gallery can be built"):
+            encode(images[0])
+    assert not any("cmi" in w.path for w in oracle.weights)
