@@ -125,6 +125,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # "OriCNN, small": five of the seven convolutions, and of aerial images
         # 64 x 64; both views are turned together.
         "procedural": {
+            **_FROM_SCRATCH,
             "satellite_size": (64, 64),
             "strided_blocks": 5,
             "width_multiplier": 0.25,
@@ -184,6 +185,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # "Vo-style DBL with angle head, small". Pairs are not turned: aerial
         # images already are, alone.
         "procedural": {
+            **_FROM_SCRATCH,
             "roll_and_mirror": False,
             "satellite_size": (64, 64),
             "crop_margins": (0, 4),

@@ -73,6 +73,8 @@ _WORLD_V2 = WorldSettings(
     supersampling=1,
     labels=True,
 )
+# Aerial images as they are, of all the world's pixels.
+_SQUARE: Settings = {"satellite_size": (128, 128)}
 _TWICE: Settings = {"max_steps": 800}
 _WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
 _FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
@@ -193,8 +195,19 @@ V2 = Benchmark(
         "freeze_blocks": 4,
         "max_steps": 400,
     },
-    # DSM's columns go round only where their number of pixels divides.
-    settings={"dsm": {"image_size": (56, 304), "poolings": 3}},
+    settings={
+        "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
+        "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
+        "safa": {"learning_rate": 1.5e-4},
+        # Its columns go round only where their number of pixels divides.
+        "dsm": {
+            "image_size": (56, 304),
+            "poolings": 3,
+            "backbone_normalization": "none",
+            "learning_rate": 1.5e-4,
+        },
+        **dict.fromkeys(("oricnn", "regmi", "vo"), _SQUARE),
+    },
     controls={
         "no_generative_loss": (
             "w/ CMI, lambda = 0",
@@ -235,7 +248,10 @@ V2 = Benchmark(
     ),
     seeds=(0, 1, 2),
     most_seeds={
-        **dict.fromkeys(("steps1", "steps3", "steps9", "naive", "safa"), 2),
+        **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
+        **dict.fromkeys(("safa", "dsm", "cvft", "cvm_net", "l2ltr"), 2),
+        **dict.fromkeys(("workman", "vo", "zhai", "oricnn", "regmi"), 1),
+        "toker": 1,
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
         "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),

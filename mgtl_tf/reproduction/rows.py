@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mgtl_tf.config.model import config_class
+
 
 @dataclass(frozen=True)
 class Row:
@@ -19,6 +21,12 @@ class Row:
     key: str
     changes: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether its system reads label maps in place of panoramas."""
+        system = config_class(self.changes.get("system", "mgtl"))
+        return system.ground_form == "labels"
+
 
 VGG = Row("vgg", {"recurrent_steps": 0})
 WITHOUT_CMI = Row("without_cmi", {"knowledge": "none", "recurrent_steps": 6})
@@ -31,6 +39,7 @@ SAFA = Row("safa", {"system": "safa"})
 L2LTR = Row("l2ltr", {"system": "l2ltr"})
 WORKMAN = Row("workman", {"system": "workman"})
 VO = Row("vo", {"system": "vo"})
+ZHAI = Row("zhai", {"system": "zhai"})
 CVM_NET = Row("cvm_net", {"system": "cvm_net"})
 ORICNN = Row("oricnn", {"system": "oricnn"})
 REGMI = Row("regmi", {"system": "regmi"})
@@ -42,6 +51,7 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (
         ("Workman-style regression", WORKMAN),
         ("Vo-style DBL with angle head", VO),
+        ("Zhai-style layout matching", ZHAI),
         ("CVM-Net-I", CVM_NET),
         ("OriCNN", ORICNN),
         ("Regmi two-stream baseline", REGMI),
@@ -70,6 +80,7 @@ TABLES = tuple(ROWS)
 _TITLES = {
     ("workman", "procedural"): "Workman-style regression, small, polar",
     ("vo", "procedural"): "Vo-style DBL with angle head, small",
+    ("zhai", "procedural"): "Zhai-style layout matching, small",
     ("cvm_net", "procedural"): "CVM-Net-I, small",
     ("oricnn", "procedural"): "OriCNN, small",
     ("regmi", "procedural"): "Regmi two-stream baseline, small",
@@ -85,20 +96,29 @@ _TITLES = {
 }
 
 
-def titled_rows(table: int, dataset: str) -> list[tuple[str, Row]]:
+def titled_rows(
+    table: int, dataset: str, labelled: bool = True
+) -> list[tuple[str, Row]]:
     """(title, row) of a table, each titled as it is trained on a data set.
 
-    On the synthetic world every network is small; L2LTR is trained without
-    its authors' pretrained weights. Table 3 is of the published networks.
+    On the synthetic world networks or images are small; L2LTR is trained
+    without its authors' pretrained weights. Table 3 is of the published
+    networks.
+
+    Args:
+        table: its number.
+        dataset: procedural, cvusa or cvact.
+        labelled: whether it has label maps of the panoramas.
     """
     return [
         (title if table == 3 else _TITLES.get((row.key, dataset), title), row)
         for title, row in ROWS[table]
+        if labelled or not row.needs_labels
     ]
 
 
-def rows_of(tables: Iterable[int]) -> tuple[Row, ...]:
+def rows_of(tables: Iterable[int], labelled: bool = True) -> tuple[Row, ...]:
     """The rows that these tables train, each once; Table 3 trains none."""
     trained = (table for table in tables if table != 3)
     found = {row.key: row for table in trained for _, row in ROWS[table]}
-    return tuple(found.values())
+    return tuple(r for r in found.values() if labelled or not r.needs_labels)

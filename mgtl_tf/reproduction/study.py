@@ -51,6 +51,13 @@ class Study:
         return self.benchmark.conditions if self.benchmark else ()
 
     @property
+    def labelled(self) -> bool:
+        """Whether label maps of the panoramas are there: CVACT has none."""
+        if self.benchmark:
+            return self.benchmark.world.labels
+        return self.preset == "cvusa"
+
+    @property
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
         return self.benchmark.settings if self.benchmark else {}
 

@@ -29,6 +29,11 @@ _NO_FLOPS = (
     " was trained. The paper's FLOPs cannot be reproduced: at 112 x 616 one"
     " VGG-16 branch alone takes 21.1 G multiply-adds."
 )
+_AS_TRAINED = (
+    "Parameters (both views, frozen blocks included), multiply-adds of a pair,"
+    " bytes of a descriptor (float32) and the time of one panorama's are of the"
+    " networks that were trained here, on the machine named here."
+)
 _COSTS = (
     "Networks at their published size, both views together, untrained;"
     " parameters are cut after two decimals, as the paper's. Time and memory"
@@ -121,6 +126,8 @@ def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
             recalls = paper.get(key, "").replace("-", "–").split()
             title = f"paper, {name}: {' / '.join(RECALLS)}"
             cells[title] = " / ".join(recalls)
+    if table.number == 1 and any(r.complexity for r in table.rows):
+        cells |= _size_cells(row) | _descriptor_cells(row)
     return cells
 
 
@@ -167,8 +174,7 @@ def _cost_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
         "parameters": size["parameters"],
         "param., paper": paper["parameters"],
         "multiply-adds": size["multiply-adds"],
-        "descriptor, bytes": "",
-        "one panorama, ms": "",
+        **_descriptor_cells(row),
         "of a batch of 16, ms": "",
         "peak memory, MB": "",
     }
@@ -177,12 +183,20 @@ def _cost_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
         peak = cost["peak_bytes"]
         seconds = cost["batch_seconds"] / cost["batch"]
         cells |= {
-            "descriptor, bytes": f"{cost['descriptor_bytes']:,}",
-            "one panorama, ms": f"{1e3 * cost['one_seconds']:.1f}",
             "of a batch of 16, ms": f"{1e3 * seconds:.1f}",
             "peak memory, MB": f"{peak / 1e6:,.0f}" if peak else "unknown",
         }
     return cells
+
+
+def _descriptor_cells(row: RowResult | None) -> Cells:
+    cost = row.complexity if row else None
+    if not cost:
+        return {"descriptor, bytes": "", "one panorama, ms": ""}
+    return {
+        "descriptor, bytes": f"{cost['descriptor_bytes']:,}",
+        "one panorama, ms": f"{1e3 * cost['one_seconds']:.1f}",
+    }
 
 
 def notes_of(table: Table) -> list[str]:
@@ -209,6 +223,8 @@ def notes_of(table: Table) -> list[str]:
     if table.synthetic:
         notes.append(_SYNTHETIC.format(_start(table.rows)))
     notes += [_NO_FLOPS] if table.number == 2 else []
+    if table.number == 1 and any(row.complexity for row in table.rows):
+        notes.append(_AS_TRAINED)
     return [*notes, *table.notes]
 
 

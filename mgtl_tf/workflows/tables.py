@@ -25,7 +25,7 @@ from mgtl_tf.reproduction.results import (
     run_ranks,
     run_result,
 )
-from mgtl_tf.reproduction.rows import TABLES, Row, rows_of, titled_rows
+from mgtl_tf.reproduction.rows import TABLES, Row
 from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.tables import as_markdown, cells_of, draw_table
@@ -70,8 +70,8 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
     versions = ready_data(study, request.rows, world)
     finish(request.runs, versions, environments, request.any_code)
     if request.conditions:
-        trained = rows_of(request.tables)
-        measure_under_conditions(study, trained, request.seeds, environments)
+        rows = request.table_rows
+        measure_under_conditions(study, rows, request.seeds, environments)
     if joint:
         measure_on_further(
             study, request.runs, request.also, joint, environments
@@ -87,7 +87,7 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         UserError: for a run that cannot be read.
     """
     study, joint = request.study, request.joint
-    titled = {n: titled_rows(n, study.preset) for n in TABLES}
+    titled = {n: request.titled(n) for n in TABLES}
     shown = [_table(request, joint, n, titled[n]) for n in request.tables]
     if warm := request.warm_rows:
         shown.append(_table(request, joint, WARM, warm))
@@ -98,7 +98,7 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         shown.append(_table(request, joint, CONTROLS, rows))
     # A row of several tables has its title of Table 2.
     titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
-    trained = [(titles[row.key], row) for row in rows_of(request.tables)]
+    trained = [(titles[row.key], row) for row in request.table_rows]
     for condition in study.conditions if request.conditions else ():
         table = condition_table(study, condition, trained, request.seeds)
         if table:
@@ -125,8 +125,11 @@ def _table(
         ranks |= _ranks_of(study, row, done, joint)
         results = tuple(_result(run, joint) for run in done)
         rows.append(RowResult(row.key, title, results))
-        if number in (2, 3) and request.measure_cost:
-            rows[-1] = _with_cost(rows[-1], row, study.folder / "costs")
+        if number in (1, 2, 3) and request.measure_cost:
+            # Table 1's as they were trained, the others of the paper's size.
+            trained = study.config(row, 0).model
+            model = trained if number == 1 else ModelConfig(**row.changes)
+            rows[-1] = _with_cost(rows[-1], model, study.folder / "costs")
     data = DATASETS.get(study.preset, f"{study.folder.name}, a synthetic world")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
@@ -199,14 +202,13 @@ def study_ranks(request: TablesRequest) -> StudyRanks:
     return found
 
 
-def _with_cost(result: RowResult, row: Row, folder: Path) -> RowResult:
+def _with_cost(
+    result: RowResult, model: ModelConfig, folder: Path
+) -> RowResult:
     # TensorFlow is loaded only where a cost is measured.
     from mgtl_tf.evaluation.complexity import stored_cost
 
-    # Of the published size, whatever size was trained.
-    return replace(
-        result, complexity=stored_cost(ModelConfig(**row.changes), folder)
-    )
+    return replace(result, complexity=stored_cost(model, folder))
 
 
 def _write(stem: Path, table: Table) -> None:

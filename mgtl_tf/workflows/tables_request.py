@@ -25,8 +25,9 @@ class TablesRequest:
         search: whether the rows of the tables are trained with every
             learning rate of the benchmark's search.
         any_code: whether finished runs of other code are accepted.
-        measure_cost: whether parameters, multiply-adds, time and memory of
-            the rows at the paper's size are measured for Tables 2 and 3.
+        measure_cost: whether parameters, multiply-adds, time and memory are
+            measured: for Table 1 of the networks that are trained, for Tables
+            2 and 3 of those at the paper's size.
         also: further data sets that all runs are measured on.
     """
 
@@ -52,10 +53,20 @@ class TablesRequest:
         return self.study.warm_rows() if self.warm else []
 
     @property
+    def table_rows(self) -> tuple[Row, ...]:
+        """Those of the paper's tables that these data can train."""
+        return rows_of(self.tables, self.study.labelled)
+
+    def titled(self, table: int) -> list[tuple[str, Row]]:
+        """(title, row) of one of the paper's tables."""
+        study = self.study
+        return titled_rows(table, study.preset, study.labelled)
+
+    @property
     def rows(self) -> list[Row]:
         """All that is trained."""
         further = [row for _, row in (*self.control_rows, *self.warm_rows)]
-        return [*rows_of(self.tables), *further]
+        return [*self.table_rows, *further]
 
     @property
     def runs(self) -> list[Run]:
@@ -73,7 +84,7 @@ class TablesRequest:
         titled = {
             row.key: (title, row)
             for number in self.tables
-            for title, row in titled_rows(number, self.study.preset)
+            for title, row in self.titled(number)
             if number != 3
         }
         return [

@@ -128,7 +128,12 @@ def test_tables_1_3_and_4_and_controls_by_hand():
     assert len(first) == 12
     assert first["CVFT 2020"][1:6] == [""] * 5
     assert first["L2LTR 2021"][6].startswith("94.05 / ")
-    assert first["Vo and Hays 2016"][6:] == ["– / – / – / 63.70", ""]
+    assert first["Vo and Hays 2016"][6:8] == ["– / – / – / 63.70", ""]
+    # What was trained costs; nothing is claimed of rows that were not.
+    costs = ["79,279,104 (79.27M)", "43.26 G", "30,720", "123.4"]
+    assert first["MGTL"][8:] == costs
+    assert first["Vo and Hays 2016"][8:] == [""] * 4
+    assert len(next(iter(cells_by_row(1, rows[:1])))) == 8
     notes = " ".join(notes_of(measured(1, rows)))
     assert "SAFA-8, small 12,800; MGTL 25,600" in notes
     # Parameters are cut after two decimals, as the paper's.
