@@ -4,33 +4,16 @@ import gc
 import json
 import weakref
 
-import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.scorers import DOT
-
-
-class MeanColor(keras.Model):
-    """A descriptor is the image's mean colour, as a unit vector."""
-
-    scorer = DOT
-
-    def __init__(self):
-        super().__init__()
-        self.gain = self.add_weight(shape=(), initializer="ones")
-
-    def encode_ground(self, images):
-        mean = tf.reduce_mean(images, axis=(1, 2)) * self.gain
-        return mean / tf.norm(mean, axis=1, keepdims=True)
-
-    encode_satellite = encode_ground
+from tests.mean_color import MeanColor
 
 
 class Colors:
@@ -185,7 +168,7 @@ def test_records_of_other_pairs_are_refused():
 def test_table():
     values = {"r@1": 0.9412, "r@1%": 1.0, "ties": 1234, "mean_rank": 1.25}
     worse = {"r@1": 0.05, "r@1%": 0.5, "ties": 0, "mean_rank": 4321.0}
-    text = evaluation.format_table(
+    text = format_table(
         {
             "protocol": "aligned",
             "ground_to_satellite": {**values, "within_25m": 0.5},

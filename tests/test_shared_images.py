@@ -5,6 +5,8 @@ import pytest
 
 from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.ranks import DIRECTIONS
+from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.metrics import PositivePairs, ranks, recall
 
 KS = (1, 2, 5, "10%")
@@ -57,19 +59,19 @@ def test_a_perfect_model_of_two_panoramas_an_image_is_right():
     images = np.arange(100).repeat(2)
     descriptors = unit(np.random.default_rng(0), 100, 32)[images]
     result = evaluation.evaluate(descriptors, descriptors, images=images)
-    for direction in evaluation.DIRECTIONS:
+    for direction in DIRECTIONS:
         assert result[direction]["r@1"] == 1.0
         assert result[direction]["ties"] == 0
     # r@1% is of the distinct images: the first answer alone.
     assert result["gallery_size"] == 100
-    table = evaluation.format_table(result)
+    table = format_table(result)
     assert "gallery: 100 distinct aerial images of 200 panoramas" in table
 
 
 def test_one_descriptor_for_all_is_never_right():
     same = np.tile(unit(np.random.default_rng(1), 1), (10, 1))
     result = evaluation.evaluate(same, same, images=IMAGES)
-    for direction in evaluation.DIRECTIONS:
+    for direction in DIRECTIONS:
         assert result[direction]["r@1"] == 0
 
 
@@ -102,7 +104,7 @@ def test_a_missing_position_loses_that_position_only():
     assert partly["ground_to_satellite"]["within_25m"] == 1.0  # 3 of 3
     assert partly["ground_to_satellite"]["r@1"] == 0.5
     assert (partly["with_position"], partly["panoramas"]) == (3, 4)
-    assert "1 of 4 panoramas has no position" in evaluation.format_table(partly)
+    assert "1 of 4 panoramas has no position" in format_table(partly)
     # An answer of unknown position is too far, but for its own query.
     places[[2, 3]] = places[[3, 0]]
     answered = evaluation.evaluate(ground, satellite, places, ks=(1,))

@@ -17,14 +17,7 @@ from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
 from mgtl_tf.datasets.records import Pair, files_digest, positions
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
-from mgtl_tf.evaluation.ranks import (
-    DEGREES,
-    DIRECTIONS,
-    METRES,
-    DirectionRanks,
-    Ranks,
-    Result,
-)
+from mgtl_tf.evaluation.ranks import METRES, DirectionRanks, Ranks, Result
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
 from mgtl_tf.utils.shift_scorer import ShiftScorer
@@ -257,55 +250,6 @@ def require_finite(
             )
 
 
-def format_table(result: Result) -> str:
-    """The result as a text table, one line a direction, under its protocol."""
-    # Not at import: pandas takes a second.
-    import pandas
-
-    rows = {d.replace("_", " "): _cells(result[d]) for d in DIRECTIONS}
-    frame = pandas.DataFrame(rows).T.rename_axis(index=result["protocol"])
-    sides = ["left", *["right"] * len(frame.columns)]
-    table = frame.to_markdown(
-        tablefmt="plain", colalign=sides, disable_numparse=True
-    )
-    return "\n".join([table, *_remarks(result)])
-
-
-def _remarks(result: Result) -> list[str]:
-    """What the figures are of, a line each."""
-    size = result["gallery_size"]
-    count = result.get("panoramas", size)
-    lines = [f"gallery: {size:,} places"]
-    if count != size:
-        lines = [
-            f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
-            " an aerial image is found by any panorama of its own"
-        ]
-    if result.get("heading", {}).get("found"):
-        heading = dict(result["heading"])
-        near, median = list(heading.values())[1:]
-        lines.append(
-            f"heading of the {heading['found']:,} panoramas that are found"
-            f" first: {100 * near:.1f} % within {DEGREES:g} degrees, median"
-            f" error {median:.1f} degrees"
-        )
-    missing = result.get("left_out", {})
-    if any(missing.values()):
-        parts = [f"{n:,} {split}" for split, n in missing.items() if n]
-        lines.append(
-            f"partial: {' and '.join(parts)} pairs are left out; these are not"
-            " figures of the whole data set"
-        )
-    unknown = count - result.get("with_position", 0)
-    if 0 < unknown < count:
-        have = "has" if unknown == 1 else "have"
-        lines.append(
-            f"{unknown:,} of {count:,} panoramas {have} no position: what is"
-            f" within metres is measured on the other {count - unknown:,}"
-        )
-    return lines
-
-
 def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
     if model not in _ENCODERS:
         # Weak, or the function would keep its own dictionary key alive.
@@ -328,15 +272,3 @@ def _compiled(
         return [tf.cast(d, tf.float32) for d in encode(*views, **start)]
 
     return compiled
-
-
-def _cells(values: dict[str, float | int]) -> dict[str, str]:
-    """Columns and values as they are shown."""
-    cells = {}
-    for name, value in values.items():
-        if name.startswith(("r@", "within_")):
-            text = f"{100 * value:.2f} %"
-        else:
-            text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
-        cells[name.replace("_", " ")] = text
-    return cells

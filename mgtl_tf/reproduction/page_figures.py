@@ -22,8 +22,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.evaluation.descriptors import format_table
 from mgtl_tf.evaluation.ranks import DIRECTIONS
+from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.paper import RECALLS, paper_rows
 from mgtl_tf.reproduction.publish import read_published

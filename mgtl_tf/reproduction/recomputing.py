@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mgtl_tf.reproduction.cells import cells_of, compared_with
 from mgtl_tf.reproduction.comparison import paired_difference
 from mgtl_tf.reproduction.results import (
     FurtherResult,
@@ -15,7 +16,6 @@ from mgtl_tf.reproduction.results import (
     Table,
     recalls_of,
 )
-from mgtl_tf.reproduction.tables import cells_of, compared_with
 from mgtl_tf.utils.errors import UserError
 
 StudyRanks = Mapping[str, np.ndarray]

@@ -18,6 +18,7 @@ from mgtl_tf.datasets.protocols import (
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
@@ -120,7 +121,7 @@ def evaluate_run(
     ranks.save(Path(f"{stem}-ranks.npz"))
     text = json.dumps({**facts, **result}, indent=2) + "\n"
     atomic_write(f"{stem}.json", text)
-    return "\n".join([evaluation.format_table(result), *trained.start.notes])
+    return "\n".join([format_table(result), *trained.start.notes])
 
 
 def on_data(

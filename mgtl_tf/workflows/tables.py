@@ -11,10 +11,11 @@ import numpy as np
 from absl import logging
 
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.launch import devices
 from mgtl_tf.reproduction.paper import DATASETS
 from mgtl_tf.reproduction.publish import StudyFigures, publish
-from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key, recomputed
+from mgtl_tf.reproduction.recomputing import recomputed
 from mgtl_tf.reproduction.results import (
     CONTROLS,
     SEARCH,
@@ -28,14 +29,12 @@ from mgtl_tf.reproduction.results import (
 from mgtl_tf.reproduction.rows import TABLES, Row
 from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
-from mgtl_tf.reproduction.tables import as_markdown, cells_of, draw_table
+from mgtl_tf.reproduction.tables import as_markdown, draw_table
 from mgtl_tf.reproduction.versions import code_version
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.conditions import (
-    condition_ranks,
     condition_table,
-    is_measured,
     measure_under_conditions,
 )
 from mgtl_tf.workflows.further_runs import (
@@ -44,6 +43,11 @@ from mgtl_tf.workflows.further_runs import (
     with_further,
 )
 from mgtl_tf.workflows.further_sets import JointPairs
+from mgtl_tf.workflows.study_ranks import (
+    ranks_of,
+    searched_ranks,
+    study_ranks,
+)
 from mgtl_tf.workflows.study_runs import finish, ready_data
 from mgtl_tf.workflows.tables_request import TablesRequest
 from polar.text import csv_text
@@ -122,14 +126,13 @@ def _table(
     for title, row in titled:
         runs = study.runs([row], request.seeds) if number != 3 else []
         done = [run for run in runs if run.is_trained]
-        ranks |= _ranks_of(study, row, done, joint)
+        ranks |= ranks_of(study, row, done, joint)
         results = tuple(_result(run, joint) for run in done)
         rows.append(RowResult(row.key, title, results))
-        if number in (1, 2, 3) and request.measure_cost:
-            # Table 1's as they were trained, the others of the paper's size.
-            trained = study.config(row, 0).model
-            model = trained if number == 1 else ModelConfig(**row.changes)
-            rows[-1] = _with_cost(rows[-1], model, study.folder / "costs")
+        if request.measure_cost and (
+            costed := _costed(study, number, row, done)
+        ):
+            rows[-1] = _with_cost(rows[-1], costed, study.folder / "costs")
     data = DATASETS.get(study.preset, f"{study.folder.name}, a synthetic world")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
@@ -147,17 +150,7 @@ def _search_table(request: TablesRequest) -> Table:
         rows.append(RowResult(run.name, title, done))
     name = f"{request.study.folder.name}, the world of its search"
     table = Table(SEARCH, tuple(rows), name, seeds=(0,))
-    return recomputed(table, _searched_ranks(request))
-
-
-def _searched_ranks(request: TablesRequest) -> dict[str, np.ndarray]:
-    """Of the search's finished runs."""
-    done = [run for _, run in request.searched if run.is_trained]
-    read = {run.name: run_ranks(run) for run in done}
-    return {
-        ranks_key(name, 0, ranks.gallery): ranks.forth.place
-        for name, ranks in read.items()
-    }
+    return recomputed(table, searched_ranks(request))
 
 
 def _result(run: Run, joint: JointPairs | None) -> RunResult:
@@ -167,39 +160,13 @@ def _result(run: Run, joint: JointPairs | None) -> RunResult:
     return with_further(result, further_ranks(run, joint), joint)
 
 
-def _ranks_of(
-    study: Study, row: Row, runs: Sequence[Run], joint: JointPairs | None
-) -> dict[str, np.ndarray]:
-    """Of a row's finished runs, on every gallery that they were measured on."""
-    found = {}
-    for run in runs:
-        measured = [run_ranks(run)]
-        measured += [
-            condition_ranks(run, condition)
-            for condition in study.conditions
-            if is_measured(run, condition)
-        ]
-        if joint and (ranks := further_ranks(run, joint)):
-            measured.append(ranks)
-        for ranks in measured:
-            key = ranks_key(row.key, run.config.train.seed, ranks.gallery)
-            found[key] = ranks.forth.place
-    return found
-
-
-def study_ranks(request: TablesRequest) -> StudyRanks:
-    """The ranks of all finished runs, for publication.
-
-    Raises:
-        UserError: for a file that cannot be read.
-    """
-    joint = request.joint
-    found = _searched_ranks(request)
-    for row in request.rows:
-        runs = request.study.runs([row], request.seeds)
-        done = [run for run in runs if run.is_trained]
-        found |= _ranks_of(request.study, row, done, joint)
-    return found
+def _costed(
+    study: Study, number: int, row: Row, done: Sequence[Run]
+) -> ModelConfig | None:
+    """The network whose cost a row of a table shows, if any."""
+    if number in (2, 3):
+        return ModelConfig(**row.changes)  # of the paper's size
+    return study.config(row, 0).model if number == 1 and done else None
 
 
 def _with_cost(

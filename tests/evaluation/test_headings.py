@@ -6,9 +6,11 @@ import tensorflow as tf
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import Protocol, ProtocolSource
 from mgtl_tf.datasets.records import Pair
-from mgtl_tf.evaluation.descriptors import format_table, rank_model
+from mgtl_tf.evaluation.descriptors import rank_model
 from mgtl_tf.evaluation.ranks import read_ranks
+from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.utils.shift_scorer import ShiftScorer
+from tests.mean_color import TwoEncoders
 
 COUNT, WIDTH = 12, 40
 
@@ -27,7 +29,7 @@ class Places:
         return self.images[rows], self.images[rows]
 
 
-class Columns:
+class Columns(TwoEncoders):
     """Descriptors are the pixels, column by column."""
 
     scorer = ShiftScorer(WIDTH)

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from mgtl_tf.reproduction.cells import cells_of, compared_with
 from mgtl_tf.reproduction.further import binomial_interval
+from mgtl_tf.reproduction.notes import notes_of
 from mgtl_tf.reproduction.publish import (
     StudyFigures,
     publish,
@@ -25,13 +27,7 @@ from mgtl_tf.reproduction.results import (
     Table,
     recalls_of,
 )
-from mgtl_tf.reproduction.tables import (
-    as_markdown,
-    as_text,
-    cells_of,
-    compared_with,
-    notes_of,
-)
+from mgtl_tf.reproduction.tables import as_markdown, as_text
 from mgtl_tf.utils.errors import UserError
 
 RESULTS = Path(__file__).parents[2] / "docs/results"

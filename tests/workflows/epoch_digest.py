@@ -9,15 +9,14 @@ import hashlib
 import sys
 from types import SimpleNamespace
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.training.progress import Progress
-from mgtl_tf.utils.scorers import DOT
 from mgtl_tf.workflows.order import EpochOrder
+from tests.mean_color import MeanColor
 
 CONFIG = RunConfig().replace(
     roll_and_mirror=True,
@@ -33,16 +32,10 @@ CONFIG = RunConfig().replace(
 )
 
 
-class MeanColor(keras.Model):
-    """A descriptor is the image's mean colour, as a unit vector."""
+class ConfiguredMeanColor(MeanColor):
+    """Of a run's config."""
 
-    config, scorer = CONFIG.model, DOT
-
-    def encode_ground(self, images):
-        mean = tf.reduce_mean(images, axis=(1, 2))
-        return mean / tf.norm(mean, axis=1, keepdims=True)
-
-    encode_satellite = encode_ground
+    config = CONFIG.model
 
 
 class Arrays:
@@ -72,7 +65,7 @@ def epochs(worker, workers):
     batches = EpochOrder(
         CONFIG.data,
         CONFIG.train,
-        MeanColor(),
+        ConfiguredMeanColor(),
         Arrays(31),
         places(31),
         distribution,

@@ -10,10 +10,11 @@ import pytest
 from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.reproduction.benchmark import Condition, Search
 from mgtl_tf.reproduction.benchmarks import SMALL
+from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.publish import read_published
 from mgtl_tf.reproduction.study import benchmark_study, data_study
-from mgtl_tf.reproduction.tables import cells_of, title_of
+from mgtl_tf.reproduction.tables import title_of
 from mgtl_tf.retrieval.calibration.confidence import Confidence, SequenceModel
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,

@@ -1,0 +1,120 @@
+"""The lines below a table: what its figures are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from mgtl_tf.reproduction.cells import NOT_COMPARED, SIGNIFICANT
+from mgtl_tf.reproduction.comparison import RESAMPLES
+from mgtl_tf.reproduction.further import further_note
+from mgtl_tf.reproduction.results import CONTROLS, RowResult, Table
+
+_NO_FLOPS = (
+    "Parameters (cut after two decimals, as the paper's) and multiply-adds of"
+    " a pair are those of the paper's network at the paper's size, whatever"
+    " was trained. The paper's FLOPs cannot be reproduced: at 112 x 616 one"
+    " VGG-16 branch alone takes 21.1 G multiply-adds."
+)
+_AS_TRAINED = (
+    "Parameters (both views, frozen blocks included), multiply-adds of a pair,"
+    " bytes of a descriptor (float32) and the time of one panorama's are of the"
+    " networks that were trained here, on the machine named here."
+)
+_COSTS = (
+    "Networks at their published size, both views together, untrained;"
+    " parameters are cut after two decimals, as the paper's. Time and memory"
+    " (of the whole process) are of the machine named here.",
+    "Paper, MGTL: 72.29M cannot be reproduced. No reading of the paper gives"
+    " it, and its own Table 2 says 79.27M of the same model.",
+)
+_SYNTHETIC = (
+    "Ours are on a synthetic world{}: they are not CVUSA or CVACT results, and"
+    " only their order can be compared with the paper's."
+)
+
+
+def notes_of(table: Table) -> list[str]:
+    """The lines below the table."""
+    if table.number == 3:
+        return [*_COSTS, *table.notes]
+    notes = [
+        "Per cent, ground to satellite; mean ± standard deviation over"
+        f" {_seeds(table)}; ties count against the model (R20)."
+    ]
+    if table.number not in NOT_COMPARED:
+        to_cmi = table.number in (CONTROLS, 4)
+        other = "w/ CMI, L = 6" if to_cmi else "our row above"
+        notes.append(
+            f"Δ r@1: percentage points more than {other}, and the 95 % interval"
+            f" of {RESAMPLES:,} paired resamples of the queries."
+            f" {SIGNIFICANT}: the interval leaves out zero and the difference"
+            " is more than twice the standard error over seeds."
+        )
+    notes += _origin(table)
+    notes += [further_note(table.further)] if table.further else []
+    notes += _pairs_seen(table.rows)
+    notes += _backbones(table.rows)
+    if table.synthetic:
+        notes.append(_SYNTHETIC.format(_start(table.rows)))
+    notes += [_NO_FLOPS] if table.number == 2 else []
+    if table.number == 1 and any(row.complexity for row in table.rows):
+        notes.append(_AS_TRAINED)
+    return [*notes, *table.notes]
+
+
+def _seeds(table: Table) -> str:
+    """Such as "seeds 0, 1", and how many of them rows with fewer have."""
+    text = f"seeds {', '.join(map(str, table.seeds))}"
+    counts = {row.title: len(row.runs) for row in table.rows if row.runs}
+    fewer = [
+        f"{title} {count}"
+        for title, count in counts.items()
+        if count < len(table.seeds)
+    ]
+    return f"{text} (how many of them: {'; '.join(fewer)})" if fewer else text
+
+
+def _origin(table: Table) -> list[str]:
+    """What the figures rest on: ranks, or recalls alone."""
+    if table.gallery:
+        return [
+            "Every figure is recomputed from the stored rank of every query;"
+            f" digest of the gallery: {table.gallery}."
+        ]
+    if not table.has_recall:
+        return []
+    return [
+        "No ranks of these runs are left: the cells rest on the recalls that"
+        " were stored of each run, Δ r@1 on the difference that was stored."
+    ]
+
+
+def _backbones(rows: Sequence[RowResult]) -> list[str]:
+    """Digests of the weights that backbones began with, where known."""
+    found = {
+        row.title: ", ".join(
+            sorted({run.backbone_digest[:16] or "none" for run in row.runs})
+        )
+        for row in rows
+        if row.runs
+    }
+    if set(found.values()) <= {"none"}:
+        return []
+    if len(set(found.values())) == 1:
+        return [f"Digest of every backbone's weights: {found.popitem()[1]}."]
+    listed = "; ".join(f"{title} {name}" for title, name in found.items())
+    return [f"Digest of the backbone's weights: {listed}."]
+
+
+def _start(rows: Sequence[RowResult]) -> str:
+    """Says that no run was given weights, where that is so."""
+    given = any(run.backbone_digest for row in rows for run in row.runs)
+    return "" if given else ", from random weights"
+
+
+def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
+    seen = {row.title: row.runs[0].pairs for row in rows if row.runs}
+    if len(set(seen.values())) == 1:
+        return [f"Every row has seen {next(iter(seen.values())):,} pairs."]
+    listed = "; ".join(f"{title} {count:,}" for title, count in seen.items())
+    return [f"Pairs seen in training: {listed}."] if seen else []

@@ -1,0 +1,76 @@
+"""Ranks of a study's finished runs: what its figures are computed from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key
+from mgtl_tf.reproduction.results import run_ranks
+from mgtl_tf.reproduction.rows import Row
+from mgtl_tf.reproduction.runs import Run
+from mgtl_tf.reproduction.study import Study
+from mgtl_tf.workflows.conditions import condition_ranks, is_measured
+from mgtl_tf.workflows.further_runs import further_ranks
+from mgtl_tf.workflows.further_sets import JointPairs
+from mgtl_tf.workflows.tables_request import TablesRequest
+
+
+def searched_ranks(request: TablesRequest) -> dict[str, np.ndarray]:
+    """Ranks of the search's finished runs, by `ranks_key`.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    done = [run for _, run in request.searched if run.is_trained]
+    read = {run.name: run_ranks(run) for run in done}
+    return {
+        ranks_key(name, 0, ranks.gallery): ranks.forth.place
+        for name, ranks in read.items()
+    }
+
+
+def ranks_of(
+    study: Study, row: Row, runs: Sequence[Run], joint: JointPairs | None
+) -> dict[str, np.ndarray]:
+    """Ranks of a row, by `ranks_key`, on every gallery it was measured on.
+
+    Args:
+        study: that the runs are of.
+        row: whose runs.
+        runs: the finished ones.
+        joint: the pairs of the further data sets, where any are asked for.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    found = {}
+    for run in runs:
+        measured = [run_ranks(run)]
+        measured += [
+            condition_ranks(run, condition)
+            for condition in study.conditions
+            if is_measured(run, condition)
+        ]
+        if joint and (ranks := further_ranks(run, joint)):
+            measured.append(ranks)
+        for ranks in measured:
+            key = ranks_key(row.key, run.config.train.seed, ranks.gallery)
+            found[key] = ranks.forth.place
+    return found
+
+
+def study_ranks(request: TablesRequest) -> StudyRanks:
+    """The ranks of all finished runs, for publication.
+
+    Raises:
+        UserError: for a file that cannot be read.
+    """
+    joint = request.joint
+    found = searched_ranks(request)
+    for row in request.rows:
+        runs = request.study.runs([row], request.seeds)
+        done = [run for run in runs if run.is_trained]
+        found |= ranks_of(request.study, row, done, joint)
+    return found
