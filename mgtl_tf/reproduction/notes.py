@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from mgtl_tf.reproduction.cells import NOT_COMPARED, SIGNIFICANT
+from mgtl_tf.reproduction.cells import (
+    NOT_COMPARED,
+    SIGNIFICANT,
+    compared_with,
+)
 from mgtl_tf.reproduction.comparison import RESAMPLES
 from mgtl_tf.reproduction.further import further_note
+from mgtl_tf.reproduction.paper import paper_rows
 from mgtl_tf.reproduction.results import CONTROLS, RowResult, Table
+from mgtl_tf.reproduction.rows import TABLES
 
 _NO_FLOPS = (
     "Parameters (cut after two decimals, as the paper's) and multiply-adds of"
@@ -50,6 +56,7 @@ def notes_of(table: Table) -> list[str]:
             f" {SIGNIFICANT}: the interval leaves out zero and the difference"
             " is more than twice the standard error over seeds."
         )
+    notes += _order(table)
     notes += _origin(table)
     notes += [further_note(table.further)] if table.further else []
     notes += _pairs_seen(table.rows)
@@ -60,6 +67,36 @@ def notes_of(table: Table) -> list[str]:
     if table.number == 1 and any(row.complexity for row in table.rows):
         notes.append(_AS_TRAINED)
     return [*notes, *table.notes]
+
+
+def _order(table: Table) -> list[str]:
+    """Where the paper's order of two rows on CVUSA is found here as well."""
+    if table.number not in TABLES:
+        return []
+    printed = {
+        paper["row"]: float(paper["cvusa"].split()[0])
+        for paper in paper_rows(table.number)
+        if paper["row"] and paper["cvusa"][:1].isdigit()
+    }
+    titles = {row.key: row.title for row in table.rows}
+    found: dict[str, list[str]] = {}
+    for key, other in compared_with(table.number, table.rows).items():
+        difference = next(r.difference for r in table.rows if r.key == key)
+        if difference and printed.keys() >= {key, other}:
+            papers = printed[key] - printed[other]
+            better, worse = (key, other) if papers > 0 else (other, key)
+            verdict = "not decided"
+            if difference.is_significant:
+                same = difference.mean * papers > 0
+                verdict = "found here too" if same else "reversed here"
+            pair = f"{titles[better]} above {titles[worse]}"
+            found.setdefault(verdict, []).append(pair)
+    if not found:
+        return []
+    listed = "; ".join(
+        f"{verdict}: {', '.join(pairs)}" for verdict, pairs in found.items()
+    )
+    return [f"The paper's order of r@1 on CVUSA is {listed}."]
 
 
 def _seeds(table: Table) -> str:

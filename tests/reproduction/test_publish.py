@@ -106,6 +106,10 @@ def test_table_2_by_hand():
     notes = " ".join(notes_of(measured(2, ROWS)))
     assert "not CVUSA or CVACT results" in notes
     assert "Every row has seen 25,600 pairs" in notes
+    assert (
+        "The paper's order of r@1 on CVUSA is not decided: w/o CMI above VGG16"
+        " only; found here too: w/ CMI above w/o CMI."
+    ) in notes
     assert cells_by_row(2, [row("vgg", "VGG16 only")])[0]["r@1"] == "not run"
     # A row that was run is not "not run", whatever is left of its figures.
     runs = tuple(
@@ -148,6 +152,9 @@ def test_tables_1_3_and_4_and_controls_by_hand():
     assert fourth[-1]["row"] == "Naïve (L=6)"
     assert fourth[0]["Δ r@1"].startswith("-15.75")
     assert fourth[2]["Δ r@1"] == ""  # L = 6 itself
+    better = measured(4, [row("steps1", "L = 1", 150, 151), MGTL])
+    reversed_here = "on CVUSA is reversed here: MGTL above L = 1."
+    assert reversed_here in " ".join(notes_of(better))
     control = row("long_vgg", "VGG16 only, long", 90, 92)
     controls = cells_by_row(CONTROLS, [*ROWS, control])
     assert controls[3]["Δ r@1"].startswith("-15.50")
