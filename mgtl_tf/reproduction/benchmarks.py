@@ -196,6 +196,9 @@ V2 = Benchmark(
         "max_steps": 400,
     },
     settings={
+        "vgg": {"learning_rate": 5e-4},
+        "without_cmi": {"learning_rate": 1.5e-4},
+        "with_cmi": {"learning_rate": 5e-4},
         "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
         "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
         "safa": {"learning_rate": 1.5e-4},
