@@ -5,8 +5,9 @@
     python -m benchmarks.record tests/large/test_uploads.py
     python -m benchmarks.record experiments.calibrate --gallery=demo/gallery ...
 
-Writes docs/results/benchmarks/NAME.json: command, date, machine and output.
-`python -m experiments.tables --publish` then sets it into docs/benchmarks.md.
+Writes docs/results/benchmarks/NAME.json: command, date, machine and output,
+with a checksum. `python -m experiments.tables --publish` then sets it into
+docs/benchmarks.md, or where a page shows it by NAME.
 A path is a file of tests, which pytest runs with --run-large; its counts, such
 as TRIES, are kept with the command.
 """
@@ -14,7 +15,6 @@ as TRIES, are kept with the command.
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from pathlib import Path
 
 from mgtl_tf.training.environment import describe
 from mgtl_tf.utils.atomic_io import atomic_write
+from mgtl_tf.utils.json_files import sealed_text
 from polar.parallel import usable_cores
 
 FOLDER = Path("docs/results/benchmarks")
@@ -37,9 +38,9 @@ def command_of(words: list[str]) -> list[str]:
 
 
 def file_name(words: list[str]) -> str:
-    """Such as recall-places=35532-mining."""
+    """Such as recall-places=35532-mining; flags that name paths left out."""
     program = words[0].rpartition("/")[2].removesuffix(".py")
-    flags = [word.lstrip("-").replace("/", "_") for word in words[1:]]
+    flags = [word.lstrip("-") for word in words[1:] if "/" not in word]
     return "-".join([program, *flags])
 
 
@@ -67,7 +68,7 @@ def record(words: list[str]) -> Path:
     }
     FOLDER.mkdir(parents=True, exist_ok=True)
     path = FOLDER / f"{file_name(words)}.json"
-    atomic_write(path, json.dumps(found, indent=1) + "\n")
+    atomic_write(path, sealed_text(found))
     return path
 
 

@@ -35,11 +35,12 @@ PROGRAM_FLAGS = [
 
 
 def main(**given: Any) -> None:
-    """Writes the page and prints its path."""
+    """Writes the page; prints its main figures and its path."""
     load_tensorflow()
-    from mgtl_tf.workflows.look import look_at_run
+    from mgtl_tf.workflows.look import look_at_run, look_lines
 
-    print_stdout(f"look: {look_at_run(**given)}")
+    page = look_at_run(**given)
+    print_stdout(*look_lines(page), f"look: {page}")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import pytest
 from tests.programs import run
 
 ROOT = Path(__file__).parents[1]
-# Written by experiments.tables --publish, or findings on single runs.
-GENERATED = {"results.md", "look.md"}
+# Written by experiments.tables --publish.
+GENERATED = {"results.md"}
 PAGES = [ROOT / "README.md", ROOT / "WORKSPACE.md"]
 PAGES += sorted(p for p in (ROOT / "docs").glob("*.md"))
 # Flags of other programs that the pages name.

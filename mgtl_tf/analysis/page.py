@@ -18,8 +18,9 @@ from mgtl_tf.utils.atomic_folders import atomic_folder
 
 PAGE = "look.html"
 """The page's file name; its pictures stand beside it."""
+FIGURES = "look.json"
+"""Facts and figures, beside it."""
 
-_FIGURES = "look.json"
 _TEMPLATE = Path(__file__).parent / "templates" / PAGE
 _OWN_AND_OTHER = ("own place", "another place")
 
@@ -57,7 +58,7 @@ def write_look(
             draw_example(folder / f"example-{number}.jpg", example)
         content = {"facts": dict(facts), "figures": figures}
         text = json.dumps(content, indent=1)
-        (folder / _FIGURES).write_text(text + "\n")
+        (folder / FIGURES).write_text(text + "\n")
         page = render(
             _TEMPLATE,
             warning=warning_of(figures),

@@ -37,9 +37,14 @@ def rewritten(page: str, text_of: Callable[[str], str]) -> str:
 
 
 def pages_of(docs: Path) -> list[Path]:
-    """The pages that may have blocks: docs/*.md, and README.md beside it."""
+    """The pages that may have blocks.
+
+    docs/*.md but for results.md, which is made as a whole; the readings of
+    studies, which it holds; README.md beside docs/.
+    """
+    found = {*docs.glob("*.md"), *docs.glob("results/*-reading.md")}
     readme = docs.resolve().parent / "README.md"
-    return [*sorted(docs.glob("*.md")), *([readme] if readme.is_file() else [])]
+    return sorted(found - {docs / "results.md"}) + [readme] * readme.is_file()
 
 
 def rewrite_pages(docs: Path, text_of: Callable[[str], str]) -> list[Path]:

@@ -4,10 +4,11 @@
     demo output                   the same as experiments.evaluate prints it
     demo PATH FORMAT              one of its figures, such as seed d
     study NAME                    r@1 of a published study beside the paper's
+    cell NAME TABLE ROW COLUMN    a cell of it, such as: cell v2 table2 vgg r@1
     transfer table                the shipped model on real and synthetic pairs
     transfer sentence             the first row of that table in words
     recorded NAME                 what benchmarks.record kept of a program
-    benchmarks all                what every recorded benchmark printed
+    benchmarks all                of every program that no page shows by name
     gpu table                     Table 2 as benchmarks.gpu_keras measured it
     gpu PATH FORMAT               one of its figures
 
@@ -18,6 +19,7 @@ cent ends with "%".
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +31,7 @@ from mgtl_tf.reproduction.paper import RECALLS, paper_rows
 from mgtl_tf.reproduction.publish import read_published
 from mgtl_tf.reproduction.results import CONTROLS, RowResult
 from mgtl_tf.reproduction.rows import ROWS
+from mgtl_tf.reproduction.tables import cells_of
 from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
@@ -38,12 +41,13 @@ _GPU = "gpu-table2-h200.json"
 
 @dataclasses.dataclass(frozen=True)
 class _Recorded:
-    """What benchmarks.record wrote."""
+    """What benchmarks.record wrote, with a checksum."""
 
     command: str
     date: str
     machine: str
     output: list[str]
+    sha256: str
 
 
 class PageFigures:
@@ -65,6 +69,8 @@ class PageFigures:
         kind, *rest = words.split()
         if kind == "study" and len(rest) == 1:
             return self._study(rest[0])
+        if kind == "cell" and len(rest) > 3:
+            return self._cell(*rest[:3], " ".join(rest[3:]))
         if kind == "recorded" and len(rest) == 1:
             folder = self._docs / "results" / "benchmarks"
             return _output(folder / f"{rest[0]}.json")
@@ -124,6 +130,16 @@ class PageFigures:
                     rows.append(_r1_cells(row))
         return _markdown(rows)
 
+    def _cell(self, name: str, table_name: str, key: str, column: str) -> str:
+        path = self._docs / "results" / f"{name}.json"
+        for table in read_published(path).tables:
+            rows = {row.title: row.key for row in table.rows}
+            if table.file_name == table_name and key in rows.values():
+                for cells in cells_of(table):
+                    if rows.get(cells["row"]) == key and cells.get(column):
+                        return cells[column]
+        raise UserError(f"{path}: {table_name} has no {column} of a row {key}")
+
     def _transfer_sentence(self) -> str:
         title, pairs, _, first, interval, fifth, median = transfer_rows(
             self._docs
@@ -135,11 +151,12 @@ class PageFigures:
         )
 
     def _benchmarks(self) -> str:
-        """Every program of benchmarks and tests that was recorded."""
+        """What was recorded and is not shown where a page speaks of it."""
         folder = self._docs / "results" / "benchmarks"
+        pages = "".join(p.read_text() for p in sorted(self._docs.glob("*.md")))
+        shown = set(re.findall(r"generated: recorded (\S+) -->", pages))
         paths = sorted(folder.glob("*.json"))
-        own = [p for p in paths if not p.name.startswith("experiments.")]
-        return "\n\n".join(map(_output, own))
+        return "\n\n".join(_output(p) for p in paths if p.stem not in shown)
 
     def _gpu_table(self) -> str:
         titles = {row.key: title for title, row in ROWS[2]}
@@ -156,7 +173,7 @@ class PageFigures:
 
 
 def _output(path: Path) -> str:
-    found = read_json(path, _Recorded, "record it again")
+    found = read_json(path, _Recorded, "record it again", sealed=True)
     output = "\n".join(found.output)
     return (
         f"`{found.command}`\n({found.machine}, {found.date})\n\n"

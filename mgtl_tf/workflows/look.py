@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.analysis.figures import look_figures
-from mgtl_tf.analysis.page import PAGE, write_look
+from mgtl_tf.analysis.page import FIGURES, PAGE, write_look
 from mgtl_tf.analysis.pictures import Example
+from mgtl_tf.analysis.step_table import step_table
 from mgtl_tf.analysis.traces import Traces, trace_places
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
@@ -26,6 +27,7 @@ from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.json_files import read_json
 from mgtl_tf.workflows.evaluate import on_data, read_split
 from mgtl_tf.workflows.inputs import open_source, pair_bar
 
@@ -86,6 +88,16 @@ def look_at_run(
         {v: own["attention"].mean(axis=1) for v, own in traces.items()},
         _examples(source, pairs, traces, examples),
     )
+
+
+def look_lines(page: Path) -> list[str]:
+    """The main figures of a page that `look_at_run` wrote.
+
+    Raises:
+        UserError: where those beside it cannot be read.
+    """
+    path = page.with_name(FIGURES)
+    return step_table(read_json(path, dict[str, Any], "look again")["figures"])
 
 
 class _Rows:

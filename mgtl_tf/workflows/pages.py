@@ -28,8 +28,10 @@ def publish_pages(docs: Path) -> list[Path]:
         UserError: for a file that cannot be read, or figures that are not
             those of the ranks beside them.
     """
-    page = write_page(docs)
-    return [page, *rewrite_pages(docs, PageFigures(docs).text_of)]
+    figures = PageFigures(docs)
+    # The readings first: results.md holds them.
+    changed = rewrite_pages(docs, figures.text_of)
+    return [write_page(docs), *changed]
 
 
 def publish_demo(demo: Path, docs: Path) -> Path:

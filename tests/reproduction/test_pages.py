@@ -16,9 +16,11 @@ from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.page_figures import PageFigures
 from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows.pages import publish_pages
 
 DOCS = Path(__file__).parents[2] / "docs"
 FIGURES = PageFigures(DOCS)
+STUDY = "procedural-v1-small"
 
 
 @pytest.fixture
@@ -80,13 +82,24 @@ def test_what_a_benchmark_printed_stands_on_its_page(
     Path("test_fake.py").write_text("def test_it(): print('ratio 0.97')")
     path = record.record(["./test_fake.py"])
     assert path.name == "test_fake.json"
+    figures, printed = PageFigures(docs), "\nratio 0.97"
+    command = "TRIES=7 python -m pytest -q -s --run-large ./test_fake.py"
+    everything = figures.text_of("benchmarks all")
+    assert command in everything and printed in everything
     (docs / "page.md").write_text(
         "<!-- generated: recorded test_fake -->\n<!-- end -->"
     )
-    assert rewrite_pages(docs, PageFigures(docs).text_of)
+    assert rewrite_pages(docs, figures.text_of)
     page = (docs / "page.md").read_text()
-    assert "TRIES=7 python -m pytest -q -s --run-large ./test_fake.py" in page
-    assert "\nratio 0.97" in page
+    assert command in page and printed in page
+    # Once where a page shows it by name.
+    assert command not in figures.text_of("benchmarks all")
+    path.write_text(path.read_text().replace("0.97", "0.98"))
+    with pytest.raises(UserError, match="test_fake.json: damaged"):
+        rewrite_pages(docs, figures.text_of)
+    assert record.file_name(["recall", "--mining", "--model=demo/run"]) == (
+        "recall-mining"
+    )
     assert record.command_of(["recall", "--places=9"]) == [
         "benchmarks.recall",
         "--places=9",
@@ -105,12 +118,28 @@ def test_what_a_benchmark_printed_stands_on_its_page(
         ("demo moon d", "moon: there is no such figure"),
         ("demo machine d", "machine d: "),
         ("study moon", "moon.json: damaged"),
+        (f"cell {STUDY} table2 vgg moon", "has no moon of a row"),
     ],
 )
 def test_a_block_that_cannot_be_made_names_its_page(docs, words, message):
     (docs / "page.md").write_text(f"<!-- generated: {words} --><!-- end -->")
     with pytest.raises(UserError, match=f"page.md: .*{message}"):
         rewrite_pages(docs, PageFigures(docs).text_of)
+
+
+def test_a_cell_within_a_reading(docs):
+    """By NumPy, from the stored recalls of each seed to results.md."""
+    study = json.loads((docs / f"results/{STUDY}.json").read_text())
+    (table,) = (t for t in study["tables"] if t["number"] == 2)
+    (row,) = (r for r in table["rows"] if r["key"] == "with_cmi")
+    values = [100 * run["recalls"]["r@1"] for run in row["runs"]]
+    wanted = f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}"
+    begin = f"It is at <!-- generated: cell {STUDY} table2 with_cmi r@1 -->"
+    reading = docs / f"results/{STUDY}-reading.md"
+    reading.write_text(f"{begin}99.99<!-- end -->.\n")
+    page = publish_pages(docs)[0]
+    right = f"{begin}{wanted}<!-- end -->.\n"
+    assert reading.read_text() == right and right in page.read_text()
 
 
 def test_a_demo_whose_figures_are_not_of_its_ranks_is_refused(docs):

@@ -13,7 +13,7 @@ from mgtl_tf.metrics import recall
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import read_split
-from mgtl_tf.workflows.look import look_at_run
+from mgtl_tf.workflows.look import look_at_run, look_lines
 from tests.pages import Links
 from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
 
@@ -95,6 +95,11 @@ def test_page_stands_alone_and_holds_its_figures(run, page):
     cells += [f"{s['r@5']:.1%}" for s in found["recall"]]
     for cell in cells:
         assert f"<td>{cell}</td>" in text
+    lines = look_lines(page)
+    assert lines[0].split() == ["4", "places;", "step", "1", "2"]
+    shares = [f"{s['r@1']:.1%}" for s in found["recall"][:2]]
+    assert lines[1].split()[-2:] == shares
+    assert lines[-1].split()[-1] == f"{found['agreement'][-1]['own']:.2f}"
 
 
 def test_figures_are_of_the_right_views_steps_and_places(
