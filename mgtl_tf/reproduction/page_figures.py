@@ -70,7 +70,7 @@ class PageFigures:
         if kind == "study" and len(rest) == 1:
             return self._study(rest[0])
         if kind == "cell" and len(rest) > 3:
-            return self._cell(*rest[:3], " ".join(rest[3:]))
+            return self._cell(*words.split(maxsplit=4)[1:])
         if kind == "recorded" and len(rest) == 1:
             folder = self._docs / "results" / "benchmarks"
             return _output(folder / f"{rest[0]}.json")
