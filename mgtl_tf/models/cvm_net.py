@@ -65,7 +65,9 @@ class CrossViewMatchingNetwork(VGG16Model):
             self.config.descriptor_size,
             use_bias=first,
             kernel_initializer=keras.initializers.RandomNormal(stddev=spread),
-            bias_initializer=keras.initializers.Constant(0.1),
+            bias_initializer=keras.initializers.Constant(
+                self.config.projection_bias
+            ),
             name="projection",
             dtype=self.dtype_policy,
         )

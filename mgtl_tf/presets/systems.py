@@ -69,9 +69,12 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "cvm_net": {
-        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers. No pair
-        # is turned, as in its authors' training.
+        # "CVM-Net-I, small": a quarter of the clusters, 256 numbers, and no
+        # biases to begin with. No pair is turned, as in its authors'
+        # training. In float32: descriptors begin nearly alike.
         "procedural": {
+            "dtype_policy": "float32",
+            "projection_bias": 0.0,
             "roll_and_mirror": False,
             "satellite_size": (64, 64),
             "clusters": 16,
