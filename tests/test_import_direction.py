@@ -18,7 +18,7 @@ ROAD = [
     ["mgtl_tf.presets"],
     ["mgtl_tf.datasets"],
     ["mgtl_tf.synthetic"],
-    ["mgtl_tf.losses"],
+    ["mgtl_tf.losses", "mgtl_tf.adversarial_losses"],
     ["mgtl_tf.layers"],
     ["mgtl_tf.models"],
     ["mgtl_tf.metrics"],

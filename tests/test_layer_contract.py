@@ -30,7 +30,11 @@ from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.layers.trunks.basic_block import BasicBlock
 from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
-from mgtl_tf.layers.trunks.generator_blocks import DownBlock, InstanceResidual
+from mgtl_tf.layers.trunks.generator_blocks import (
+    DownBlock,
+    InstanceResidual,
+    UpBlock,
+)
 from mgtl_tf.layers.trunks.generator_encoder import GeneratorEncoder
 from mgtl_tf.layers.trunks.grouped_conv import GroupedConv2D
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
@@ -38,11 +42,14 @@ from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn
 from mgtl_tf.layers.trunks.local_response_normalization import (
     LocalResponseNormalization,
 )
+from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
 from mgtl_tf.layers.trunks.normalized_conv import NormalizedConv
+from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
 from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
 from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
 from mgtl_tf.layers.trunks.spectral_conv import SpectralConv2D
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.trunks.street_view_decoder import StreetViewDecoder
 from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.turned_crop import TurnedCrop
@@ -145,6 +152,20 @@ TABLE = [
     ),
     (DownBlock, {"filters": 4}, [MAP], (2, 3, 4)),
     (InstanceResidual, {}, [MAP], MAP),
+    (UpBlock, {"filters": 4}, [MAP], (10, 14, 4)),
+    (NonLocalAttention, {}, [MAP], MAP),
+    (
+        StreetViewDecoder,
+        {"width_multiplier": 1 / 32},
+        [(2, 3, 8), (2, 3, 8), (4, 6, 4), (8, 12, 2)],
+        (16, 24, 3),
+    ),
+    (
+        PatchDiscriminator,
+        {"width_multiplier": 1 / 32},
+        [(24, 40, 6)],
+        (1, 3, 1),
+    ),
     (
         GeneratorEncoder,
         {"width_multiplier": 1 / 4, "blocks": 1},

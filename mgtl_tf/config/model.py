@@ -180,6 +180,11 @@ class ModelConfig:
         return bool(steps) and self.knowledge == "true"
 
     @property
+    def trains_in_groups(self) -> bool:
+        """Whether parts of the network have losses of their own."""
+        return False
+
+    @property
     def input_form(self) -> InputForm:
         """Sizes and forms of the network inputs."""
         return InputForm(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from mgtl_tf.config.model import SYSTEMS, ModelConfig, SAFAConfig, published
+from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.settings import refused, setting
 from mgtl_tf.utils.scorers import DISTANCE, Scorer
 
@@ -144,24 +144,6 @@ class ZhaiConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class TokerConfig(ModelConfig):
-    """Toker et al. (2021): retrieval without generated street views."""
-
-    model_class: ClassVar[str] = "mgtl_tf.models.toker.RetrievalOnly"
-
-    system: str = published("system", "toker")
-    attention_maps: int = published("attention_maps", 8, SAFAConfig)
-    ground_blocks: tuple[int, int, int] = setting(
-        (3, 4, 6),
-        "toker: blocks of the three stages of the panoramas' ResNet",
-        least=1,
-    )
-    residual_blocks: int = setting(
-        6, "toker: residual blocks of the aerial images' encoder", least=0
-    )
-
-
-@dataclass(frozen=True)
 class VoConfig(ModelConfig):
     """Vo and Hays (2016): distances of unnormalised vectors, turned images."""
 
@@ -220,6 +202,5 @@ SYSTEMS |= {
     "zhai": ZhaiConfig,
     "cvm_net": CVMNetConfig,
     "cvft": CVFTConfig,
-    "toker": TokerConfig,
     "vo": VoConfig,
 }

@@ -63,6 +63,16 @@ class RunConfig:
         if changes and self.model.satellite_form == "polar":
             remedy = "left out with satellite_form=polar"
             raise refused(self.data, changes[0], remedy)
+        if self.model.trains_in_groups:
+            self._refuse_split_batches()
+
+    def _refuse_split_batches(self) -> None:
+        """Groups of variables are trained on whole batches alone."""
+        why = f"where parts of system={self.model.system} train in turns"
+        if self.train.micro_batch:
+            raise refused(self.train, "micro_batch", f"0 {why}")
+        if self.train.strategy != "none":
+            raise refused(self.train, "strategy", f"none {why}")
 
     @classmethod
     def of(cls, **settings: Any) -> RunConfig:

@@ -52,6 +52,12 @@ class TrainConfig:
         " more slowly than the rest, which is new",
         above=0,
     )
+    discriminator_learning_rate_factor: float = setting(
+        1.0,
+        "multiplies the learning rate of a generator's discriminator, in"
+        " systems that have one",
+        above=0,
+    )
     adam_beta_1: float = setting(
         0.9,
         "decay of the optimizer's mean of past gradients",

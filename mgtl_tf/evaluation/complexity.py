@@ -41,7 +41,8 @@ class Cost:
     """Of a model as its config describes it.
 
     Attributes:
-        parameters: trainable, of both views together.
+        parameters: trainable, of both views together; what only training
+            needs, as a discriminator, is left out.
         parts: the model's parts, or outermost layers, to their parameters.
         multiply_adds: of a pair: one panorama and one aerial image.
         descriptor_bytes: of one descriptor, float32.
@@ -100,13 +101,14 @@ def complexity_of(
     one = _median_seconds(model, size, 1, repeats)
     many = _median_seconds(model, size, batch, repeats)
     outputs = model.compute_output_shape(config.input_shapes)
+    parts = _parts(model)
     encoders = (
         (model.encode_ground, size),
         (model.encode_satellite, config.view_size("satellite")),
     )
     return Cost(
-        parameters=_size(model),
-        parts=_parts(model),
+        parameters=sum(parts.values()),
+        parts=parts,
         multiply_adds=sum(multiply_adds(*e) for e in encoders),
         descriptor_bytes=_FLOAT32 * outputs["ground"][1],
         one_seconds=one,

@@ -135,7 +135,7 @@ def _write_saved_model(
     module = tf.Module()
     # What a SavedModel tracks; the Keras object itself stays outside, so that
     # loading needs none of its classes.
-    module.weights = list(model.weights)
+    module.weights = list(model.descriptor_weights)
     with plain_path(folder) as plain, as_os_errors():
         tf.saved_model.save(module, str(plain), signatures)
 
@@ -143,14 +143,15 @@ def _write_saved_model(
 def model_hash(model: keras.Model, run_config: RunConfig) -> str:
     """SHA-256 of all that a descriptor depends on besides the image.
 
-    That is: the model's config, the crop, and every weight, in order, so
-    that two exports of the same checkpoint have the same name.
+    That is: the model's config, the crop, and every weight that descriptors
+    depend on, in order, so that two exports of the same checkpoint have the
+    same name.
     """
     digest = hashlib.sha256()
     fields = run_config.model.identity()
     fields["ground_crop"] = run_config.data.ground_crop
     digest.update(json.dumps(fields, sort_keys=True).encode())
-    for variable in model.weights:
+    for variable in model.descriptor_weights:
         value = np.ascontiguousarray(keras.ops.convert_to_numpy(variable))
         digest.update(f"{value.dtype} {value.shape} ".encode())
         digest.update(value.tobytes())

@@ -41,7 +41,7 @@ def write_tflite(
         module = tf.Module()
         # TensorFlow's own variables become constants of the file; Keras'
         # around them would be read, unfilled, when it runs.
-        module.weights = [weight.value for weight in model.weights]
+        module.weights = [weight.value for weight in model.descriptor_weights]
         module.encoders = encoders
         tf.saved_model.save(module, str(plain), signatures=encoders)
         converter = tf.lite.TFLiteConverter.from_saved_model(

@@ -92,6 +92,21 @@ class CrossViewModel(keras.Model):
         """The VGG16Features of both views; none in systems without."""
         return []
 
+    @property
+    def groups(self):
+        """The `VariableGroup`s that a step updates, in its order.
+
+        Without any, all variables are updated at once by Eq. 9. With them the
+        system has `shared_outputs`: of the images of both views, the tensors
+        that the groups' losses share.
+        """
+        return ()
+
+    @property
+    def descriptor_weights(self):
+        """The weights that descriptors depend on, and an export holds."""
+        return self.weights
+
     def freeze_blocks(self, blocks):
         """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.
 
@@ -169,7 +184,16 @@ class CrossViewModel(keras.Model):
         sample_weight=None,
         training=True,
     ):
-        """Eq. 9 of a batch `x` and the model's outputs `y_pred`."""
+        """Eq. 9 of a batch `x` and the model's outputs `y_pred`.
+
+        Raises:
+            ValueError: for a system of several `groups`.
+        """
+        if self.groups:
+            raise ValueError(
+                f"{self.config.system}: `fit` has one loss and one optimizer,"
+                " and this form several; train it by experiments.train"
+            )
         return losses.total_loss(
             y_pred,
             x.get("negatives"),
@@ -238,7 +262,7 @@ class TwoBranchModel(CrossViewModel):
 
     @property
     def parts(self):
-        """Names to layers, for counts by part."""
+        """Names to layers that descriptors need, for counts by part."""
         return {"ground": [self.ground], "satellite": [self.satellite]}
 
     def _forward(self, images, view, training, first_block=0):

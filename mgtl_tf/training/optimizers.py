@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.group_optimizers import GroupOptimizers
 from mgtl_tf.training.scaled_rates import ScaledAdam, ScaledAdamW
 
 
@@ -64,9 +65,24 @@ def make_optimizer(
     return optimizer
 
 
+def optimizer_of(
+    model: keras.Model, config: TrainConfig
+) -> keras.optimizers.Optimizer | GroupOptimizers:
+    """What trains a model: one optimizer, or one for each of its groups."""
+    if groups := model.groups:
+        return GroupOptimizers(
+            groups,
+            [make_optimizer(config, group.variables) for group in groups],
+            config.discriminator_learning_rate_factor,
+        )
+    backbones = [b.trainable_variables for b in model.backbones]
+    return make_optimizer(config, model.trainable_variables, sum(backbones, []))
+
+
 @contextlib.contextmanager
 def averaged_weights(
-    optimizer: keras.optimizers.Optimizer, weights: Sequence[keras.Variable]
+    optimizer: keras.optimizers.Optimizer | GroupOptimizers,
+    weights: Sequence[keras.Variable],
 ) -> Iterator[bool]:
     """A context in which the model holds the averages of its weights.
 
@@ -74,11 +90,20 @@ def averaged_weights(
     or before the first step, nothing changes.
 
     Args:
-        optimizer, weights: of `make_optimizer`.
+        optimizer, weights: of `optimizer_of`, `make_optimizer`.
 
     Yields:
         whether the averages are in place.
     """
+    if isinstance(optimizer, GroupOptimizers):
+        with contextlib.ExitStack() as stack:
+            of_groups = zip(optimizer.optimizers, optimizer.groups, strict=True)
+            in_place = [
+                stack.enter_context(averaged_weights(one, group.variables))
+                for one, group in of_groups
+            ]
+            yield all(in_place)
+        return
     optimizer = getattr(optimizer, "inner_optimizer", optimizer)
     ready = optimizer.use_ema and int(optimizer.iterations.numpy()) > 0
     if not ready:

@@ -22,6 +22,11 @@ from mgtl_tf.training.distribution import (
     replica_seeds,
 )
 from mgtl_tf.training.gradient_caching import cached_gradients
+from mgtl_tf.training.group_optimizers import (
+    GroupOptimizers,
+    assign_learning_rate,
+)
+from mgtl_tf.training.group_step import update_groups
 from mgtl_tf.utils.scorers import DOT, Scorer
 
 LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
@@ -53,7 +58,8 @@ class TrainStep:
 
     Args:
         model: of `build_model`; its variables are updated.
-        optimizer: a Keras optimizer, built on the model's variables here.
+        optimizer: a Keras optimizer, built on the model's variables here; or
+            those of the model's groups, which are then updated one by one.
         config: loss settings, and `micro_batch`.
         distribution: in whose scope model and optimizer were made; by
             default the one device there is.
@@ -73,13 +79,14 @@ class TrainStep:
         "triplet_loss" (or "info_nce_loss", or the model's `loss_name`) and
         "generative_loss", and
         "positive_distance" and "negative_distance", the mean squared
-        distances (of unit vectors 0..4) of positive and of negative pairs.
+        distances (of unit vectors 0..4) of positive and of negative pairs;
+        of a model with groups also their losses, whose sum "loss" then is.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        optimizer: keras.optimizers.Optimizer,
+        optimizer: keras.optimizers.Optimizer | GroupOptimizers,
         config: TrainConfig,
         distribution: Distribution | None = None,
         first_block: int = 0,
@@ -94,8 +101,10 @@ class TrainStep:
         self._loss_name = model.loss_name or LOSS_NAMES[config.loss]
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
-        with self.distribution.scope():
-            optimizer.build(model.trainable_variables)
+        self._in_groups = isinstance(optimizer, GroupOptimizers)
+        if not isinstance(optimizer, GroupOptimizers):
+            with self.distribution.scope():
+                optimizer.build(model.trainable_variables)
         # Nothing here depends on AutoGraph, which would rewrite Keras' own
         # code line by line: a third of the time until the first step.
         self._traced = tf.function(self._step, autograph=False)
@@ -107,7 +116,7 @@ class TrainStep:
         return self._traced(batch, tf.constant(learning_rate, tf.float32))
 
     def _step(self, batch, learning_rate):
-        self.optimizer.learning_rate.assign(learning_rate)
+        assign_learning_rate(self.optimizer, learning_rate)
         results = self.strategy.run(self._replica_step, (batch,))
         # Every replica gives the figures of the whole batch.
         return {
@@ -116,6 +125,8 @@ class TrainStep:
         }
 
     def _replica_step(self, batch):
+        if self._in_groups:
+            return self._group_figures(batch)
         gradients, figures = self.replica_gradients(batch)
         if self.distribution.replicas > 1 and self._reads_gradients:
             # Keras sums over replicas too, but only after clipping and
@@ -123,6 +134,17 @@ class TrainStep:
             gradients = mean_of_replicas(gradients)
         self.optimizer.apply(gradients, self.model.trainable_variables)
         return figures
+
+    def _group_figures(self, batch):
+        """Updates every group; its losses beside the usual figures."""
+        negatives = batch["negatives"]
+        compare = functools.partial(self._retrieval_loss, negatives=negatives)
+        views = {v: tf.cast(batch[v], tf.float32) for v in VIEWS}
+        descriptors, scalars = update_groups(
+            self.model, self.optimizer, views, compare
+        )
+        none = tf.zeros(())  # no generated knowledge (Eq. 8)
+        return self._figures(descriptors, none, negatives) | scalars
 
     @property
     def _reads_gradients(self) -> bool:

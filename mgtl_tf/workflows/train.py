@@ -19,7 +19,7 @@ from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.loop import Callbacks, TrainingLoop
-from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
+from mgtl_tf.training.optimizers import averaged_weights, optimizer_of
 from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.signals import save_signal, stop_signals
 from mgtl_tf.training.step import TrainStep
@@ -109,15 +109,7 @@ class _Training:
         with distribution.scope():
             self.model = build_model(model, train.dtype_policy)
             self.model.freeze_blocks(train.freeze_blocks)
-            self.optimizer = make_optimizer(
-                self.train,
-                self.model.trainable_variables,
-                [
-                    variable
-                    for backbone in self.model.backbones
-                    for variable in backbone.trainable_variables
-                ],
-            )
+            self.optimizer = optimizer_of(self.model, self.train)
         self.checkpoints = Checkpoints(
             run_dir,
             self.model,

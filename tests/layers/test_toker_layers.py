@@ -1,4 +1,4 @@
-"""The trunks of Toker et al.: sizes, parameters, blocks by hand."""
+"""The layers of Toker et al.: sizes, parameters, blocks by hand."""
 
 import keras
 import numpy as np
@@ -7,25 +7,41 @@ from keras import ops
 
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.trunks.basic_block import BasicBlock
-from mgtl_tf.layers.trunks.generator_blocks import DownBlock, InstanceResidual
+from mgtl_tf.layers.trunks.generator_blocks import (
+    DownBlock,
+    InstanceResidual,
+    UpBlock,
+)
 from mgtl_tf.layers.trunks.generator_encoder import GeneratorEncoder
+from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
+from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
 from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
+from mgtl_tf.layers.trunks.street_view_decoder import StreetViewDecoder
 from tests.numpy_layers import randomise
 
 STATES = ("direction", "moving_mean", "moving_variance")
 
 
+IMAGE, MAP = (None, 112, 616, 3), (None, 14, 77, 256)
+
+
 @pytest.mark.parametrize(
-    ("kind", "count"),
-    [(ResNet34Features, 8_170_304), (GeneratorEncoder, 8_298_368)],
+    ("kind", "count", "shape", "output"),
+    [
+        (ResNet34Features, 8_170_304, IMAGE, MAP),
+        (GeneratorEncoder, 8_298_368, IMAGE, MAP),
+        (StreetViewDecoder, 1_209_540, MAP, IMAGE),
+        # Of an aerial image and a street view: patches of 70 x 70 pixels.
+        (PatchDiscriminator, 2_788_290, (*IMAGE[:3], 6), (None, 12, 75, 1)),
+    ],
 )
-def test_published_parameters_and_map(kind, count):
-    layer, shape = kind(), (None, 112, 616, 3)
+def test_published_parameters_and_map(kind, count, shape, output):
+    layer = kind()
     with keras.StatelessScope(initialize_variables=False):
         layer.build(shape)
     weights = [w for w in layer.weights if not w.path.endswith(STATES)]
     assert sum(int(np.prod(w.shape)) for w in weights) == count
-    assert layer.compute_output_shape(shape) == (None, 14, 77, 256)
+    assert layer.compute_output_shape(shape) == output
 
 
 def _maps(channels=4):
@@ -58,17 +74,62 @@ def test_a_residual_block_normalises_each_image_and_has_no_last_relu():
     layer = InstanceResidual()
     layer.build((None, 6, 8, 4))
     randomise(layer)
+    found = _normed(_convolved(_maps(), layer.conv1), layer.norm1)
+    found = _convolved(np.maximum(found, 0), layer.conv2)
+    wanted = _normed(found, layer.norm2) + _maps()
+    np.testing.assert_allclose(layer(_maps()), wanted, atol=1e-4)
 
-    def norm(x, layer):
-        mean, variance = (
-            f(x, (1, 2), keepdims=True) for f in (np.mean, np.var)
-        )
-        scaled = (x - mean) / np.sqrt(variance + 1e-5)
-        return scaled * np.asarray(layer.gamma) + np.asarray(layer.beta)
 
-    found = norm(_convolved(_maps(), layer.conv1), layer.norm1)
-    found = norm(_convolved(np.maximum(found, 0), layer.conv2), layer.norm2)
-    np.testing.assert_allclose(layer(_maps()), found + _maps(), atol=1e-4)
+def _normed(maps, layer):
+    mean, variance = (f(maps, (1, 2), keepdims=True) for f in (np.mean, np.var))
+    scaled = (maps - mean) / np.sqrt(variance + 1e-5)
+    return scaled * np.asarray(layer.gamma) + np.asarray(layer.beta)
+
+
+def test_an_up_block_repeats_cells_before_it_convolves():
+    layer = UpBlock(6)
+    layer.build((None, 6, 8, 4))
+    randomise(layer)
+    twice = lambda x: x.repeat(2, axis=1).repeat(2, axis=2)  # noqa: E731
+    found = np.maximum(_normed(_maps(), layer.norm1), 0)
+    found = _normed(_convolved(twice(found), layer.conv1), layer.norm2)
+    found = _convolved(np.maximum(found, 0), layer.conv2)
+    wanted = found + _convolved(twice(_maps()), layer.shortcut)
+    np.testing.assert_allclose(layer(_maps()), wanted, atol=1e-4)
+
+
+def test_attention_reads_maxima_of_cells_and_begins_as_the_identity():
+    layer, maps = NonLocalAttention(), _maps(8)
+    layer.build(maps.shape)
+    np.testing.assert_array_equal(layer(maps), maps)
+    layer.gamma.assign(0.7)
+    query, key, value = (
+        maps.astype("f8") @ np.asarray(one.normalized_kernel(), "f8")[0, 0]
+        for one in (layer.query, layer.key, layer.value)
+    )
+    halved = lambda x: x.reshape(2, 3, 2, 4, 2, -1).max((2, 4))  # noqa: E731
+    scores = np.einsum("bijc,bklc->bijkl", query, halved(key))
+    shares = np.exp(scores) / np.exp(scores).sum((3, 4), keepdims=True)
+    found = np.einsum("bijkl,bklc->bijc", shares, halved(value))
+    out = np.asarray(layer.output_map.normalized_kernel(), "f8")[0, 0]
+    np.testing.assert_allclose(layer(maps), maps + 0.7 * found @ out, atol=1e-4)
+
+
+def test_the_discriminators_ends_are_plain_and_patches_apart_do_not_meet():
+    """But through the attention, which begins as the identity."""
+    layer = PatchDiscriminator(1 / 16)
+    images = np.zeros((1, 32, 128, 6), "float32")
+    layer(images)
+    kinds = [type(one).__name__ for one in layer.convolutions]
+    assert kinds == ["Conv2D", *["SpectralConv2D"] * 3, "Conv2D"]
+    randomise(layer)
+    layer.attention.gamma.assign(0.0)
+    before = np.asarray(layer(images))
+    images[:, :, :8] = 1.0
+    moved = np.abs(np.asarray(layer(images)) - before).max((0, 1, 3))
+    # A patch begins at every eighth column; the first at column -23.
+    near = [8 * column - 23 < 8 for column in range(len(moved))]
+    assert (moved > 0).tolist() == near
 
 
 def test_a_basic_block_pads_all_sides_alike():

@@ -95,3 +95,48 @@ class InstanceResidual(ConfiguredLayer):
         found = self.norm1(self.conv1(features, training=training))
         found = self.conv2(ops.relu(found), training=training)
         return self.norm2(found) + features
+
+
+@keras.saving.register_keras_serializable("mgtl_tf")
+class UpBlock(ConfiguredLayer):
+    """To twice the size: y = C2(ReLU(N2(C1(U(ReLU(N1(x))))))) + S(U(x)).
+
+    C1 and C2 are 3 x 3, S is 1 x 1, N1 and N2 instance norms, U repeats every
+    cell twice in both directions.
+
+    Args:
+        filters: C'.
+
+    Call arguments:
+        features: [B, h, w, C].
+        training: of the spectral norms.
+
+    Output:
+        [B, 2 h, 2 w, C'].
+    """
+
+    def __init__(self, filters, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        dtype = self.dtype_policy
+        self.norm1 = instance_norm("norm1", dtype)
+        self.twice = keras.layers.UpSampling2D(name="twice", dtype=dtype)
+        self.conv1 = spectral_conv(filters, 3, "conv1", dtype)
+        self.norm2 = instance_norm("norm2", dtype)
+        self.conv2 = spectral_conv(filters, 3, "conv2", dtype)
+        self.shortcut = spectral_conv(filters, 1, "shortcut", dtype)
+
+    def build(self, input_shape):
+        stages = [self.norm1, self.twice, self.conv1, self.norm2, self.conv2]
+        build_chain(stages, input_shape)
+        self.shortcut.build(input_shape)
+
+    def call(self, features, training=None):
+        found = self.twice(ops.relu(self.norm1(features)))
+        found = self.norm2(self.conv1(found, training=training))
+        found = self.conv2(ops.relu(found), training=training)
+        return found + self.shortcut(self.twice(features), training=training)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, _ = input_shape
+        return (batch, 2 * height, 2 * width, self.filters)
