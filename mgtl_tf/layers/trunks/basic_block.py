@@ -5,7 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+from mgtl_tf.layers.configured_layer import (
+    ConfiguredLayer,
+    build_chain,
+    spaced,
+)
 from mgtl_tf.layers.trunks.normalized_conv import NormalizedConv
 
 
@@ -41,18 +45,15 @@ class BasicBlock(ConfiguredLayer):
         self.shortcut = None
         if self.stride != 1 or input_shape[-1] != self.filters:
             self.shortcut = NormalizedConv(
-                self.filters,
-                1,
-                self.stride,
-                name="shortcut",
-                dtype=self.dtype_policy,
+                self.filters, 1, name="shortcut", dtype=self.dtype_policy
             )
             self.shortcut.build(input_shape)
 
     def call(self, features, training=None):
         kept = features
         if self.shortcut is not None:
-            kept = self.shortcut(features, training=training)
+            kept = spaced(features, self.stride)
+            kept = self.shortcut(kept, training=training)
         found = ops.relu(self.conv1(features, training=training))
         return ops.relu(self.conv2(found, training=training) + kept)
 

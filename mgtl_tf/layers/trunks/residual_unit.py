@@ -5,7 +5,11 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
+from mgtl_tf.layers.configured_layer import (
+    ConfiguredLayer,
+    build_chain,
+    spaced,
+)
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 
 EXPANSION = 4
@@ -50,14 +54,14 @@ class ResidualUnit(ConfiguredLayer):
         self.shortcut = None
         if input_shape[-1] != out or self.stride != 1:
             self.shortcut = self._convolution(
-                "conv_proj", out, 1, self.stride, norm_per_channel=True
+                "conv_proj", out, 1, 1, norm_per_channel=True
             )
             self.shortcut.build(input_shape)
 
     def call(self, features):
         kept = features
         if self.shortcut is not None:
-            kept = self.shortcut(features)
+            kept = self.shortcut(spaced(features, self.stride))
         return ops.relu(self.conv3(self.conv2(self.conv1(features))) + kept)
 
     def compute_output_shape(self, input_shape):
