@@ -2,7 +2,7 @@
 
 The class goes to `mgtl_tf/models/global_maximum.py`, the config and its line
 in SYSTEMS to `mgtl_tf/config/peers.py`, SETTINGS to `_SETTINGS` in
-`mgtl_tf/presets/systems.py`, ROW to `TABLE` in `test_every_system.py`. Then
+`mgtl_tf/presets/systems.py`, ROW to `TABLE` in `tests/models/systems.py`. Then
 every program, file and test has it.
 """
 

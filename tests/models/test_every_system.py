@@ -1,6 +1,6 @@
-"""What every system must do, by Keras' means and by our train step.
+"""What every system must do by Keras' means; see tests/models/systems.py.
 
-A new system joins by one row of `TABLE`.
+That it learns, and goes on exactly where it was, is test_systems_learn.py.
 """
 
 import os
@@ -8,126 +8,37 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-import mgtl_tf
-from mgtl_tf.config import SYSTEMS, RunConfig, TrainConfig
-from mgtl_tf.datasets.label_maps import COLOURS
+from mgtl_tf.config import SYSTEMS, TrainConfig
 from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.losses import total_loss
 from mgtl_tf.presets import PRESETS, load_preset
-from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.optimizers import make_optimizer
-from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.step import TrainStep
+from tests.models.systems import (
+    TABLE,
+    every_system,
+    noise,
+    noisy_pairs,
+    small_model,
+)
 from tests.processor import needs_bfloat16
 
-SIZE = (16, 40)
-VGG = {"poolings": 2, "backbone_normalization": "batch"}
-SQUARE = {"satellite_size": (24, 24), "satellite_form": "square"}
-
-# name: a form of it that a test can train, and its descriptors' length D
-TABLE = {
-    "mgtl": ({**VGG, "channels": 12, "heads": 3, "recurrent_steps": 1}, 120),
-    "safa": ({**VGG, "attention_maps": 3}, 3 * 32),
-    "l2ltr": (
-        {"stem_blocks": (1, 1, 1), "vit_blocks": 2, "channels": 12, "heads": 3},
-        12,
-    ),
-    "dsm": (VGG, 160),
-    "oricnn": (
-        {
-            "strided_blocks": 3,
-            "satellite_size": (16, 16),
-            "satellite_form": "square",
-        },
-        4 + 8 + 16,
-    ),
-    # The system's blocks are of 4 channels to 32; two poolings leave 10.
-    "linear_probe": ({"poolings": 2, "channels": 12, "heads": 3}, 120),
-    "regmi": (
-        {
-            "strided_blocks": 4,
-            "backbone_normalization": "batch",
-            "descriptor_size": 10,
-            **SQUARE,
-        },
-        10,
-    ),
-    "workman": ({**SQUARE, "poolings": 1, "descriptor_size": 12}, 12),
-    # Without padding, 112 pixels leave 3 x 3 cells.
-    "zhai": ({"layout_size": (2, 4), "satellite_size": (112, 112)}, 2 * 4 * 4),
-    "cvm_net": (
-        {
-            **VGG,
-            "satellite_size": (24, 24),
-            "clusters": 4,
-            "descriptor_size": 9,
-        },
-        9,
-    ),
-    # Nine cells of 8 channels.
-    "cvft": ({**VGG, "satellite_size": (24, 24), "channels": 8}, 72),
-    "toker": (
-        {"ground_blocks": (1, 1, 1), "residual_blocks": 0, "attention_maps": 2},
-        2 * 16,
-    ),
-    "vo": (
-        {
-            "satellite_size": (26, 26),
-            "satellite_form": "square",
-            "largest_turn": 0.0,  # noise that is turned is other noise
-            "crop_margins": (0, 0),
-            "poolings": 1,
-            "backbone_normalization": "batch",
-            "descriptor_size": 11,
-        },
-        11,
-    ),
-}
 # The views' networks are of one form, and so of one size, but for these.
 OF_TWO_FORMS = ("regmi", "toker", "zhai")
-every_system = pytest.mark.parametrize("name", TABLE)
-
-
-def _model(name="mgtl", dtype=None, **fields):
-    keras.utils.set_random_seed(1)
-    given = {"backbone_dropout": 0.0, **TABLE[name][0], **fields}
-    config = mgtl_tf.ModelConfig(
-        system=name, image_size=SIZE, width_multiplier=1 / 16, **given
-    )
-    return mgtl_tf.build_model(config, dtype)
-
-
-def _images(model, view, seed, batch=3):
-    random = np.random.default_rng(seed)
-    shape = (batch, *model.config.input_shapes[view][1:])
-    if view == "ground" and model.config.ground_form == "labels":
-        blocks = COLOURS[random.integers(0, 4, (batch, 4, 5))]
-        return blocks.repeat(4, axis=1).repeat(8, axis=2).astype("float32")
-    return random.uniform(0, 255, shape).astype("float32")
-
-
-def _pairs(model, count=4):
-    ground = _images(model, "ground", 0, count)
-    height, width = model.config.view_size("satellite")
-    like = np.stack([cv2.resize(image, (width, height)) for image in ground])
-    noise = np.random.default_rng(1).normal(0, 10, like.shape)
-    return {"ground": ground, "satellite": (like + noise).astype("float32")}
 
 
 def _unlike(model):
-    return {v: _images(model, v, n) for n, v in enumerate(VIEWS)}
+    return {v: noise(model, v, n) for n, v in enumerate(VIEWS)}
 
 
 @pytest.fixture(scope="module")
 def models():
     """A model of every system, for tests that change no weight."""
-    return {name: _model(name) for name in TABLE}
+    return {name: small_model(name) for name in TABLE}
 
 
 def test_the_table_holds_every_system():
@@ -166,7 +77,7 @@ def test_each_view_sees_its_own_image_alone(models, name):
     model = models[name]
     inputs = _unlike(model)
     before = model(inputs, training=False)
-    others = _images(model, "satellite", 2)
+    others = noise(model, "satellite", 2)
     after = model({**inputs, "satellite": others}, training=False)
     moved = {
         view: np.abs(before[view] - after[view]).max()
@@ -206,7 +117,7 @@ def test_summary_shapes_and_plain_config(models, name):
     model.summary(print_fn=lines.append)
     assert "?" not in "\n".join(lines)
     shapes = model.compute_output_shape(model.config.input_shapes)
-    outputs = model(_pairs(model, 3))
+    outputs = model(noisy_pairs(model, 3))
     assert shapes.keys() == outputs.keys()
     for view in ("ground", "satellite"):
         assert shapes[view] == (None, outputs[view].shape[1])
@@ -226,77 +137,27 @@ def test_summary_shapes_and_plain_config(models, name):
 @needs_bfloat16
 @every_system
 def test_half_precision_descriptors_are_float32_units(models, name):
-    half = _model(name, "mixed_bfloat16")
+    half = small_model(name, "mixed_bfloat16")
     half.set_weights(models[name].get_weights())
-    images = _images(half, "ground", 0)
+    images = noise(half, "ground", 0)
     found = half.encode_ground(images)
     assert found.dtype == "float32"
     expected = models[name].encode_ground(images)
     assert np.sum(np.asarray(found) * np.asarray(expected), 1).min() > 0.98
 
 
-@every_system
-def test_it_learns_and_a_checkpoint_holds_all_that_it_learnt(name, tmp_path):
-    """Through the real train step, with dropout, whose state counts too."""
-    config = RunConfig().train
-    model = _model(name, backbone_dropout=0.05)
-    optimizer = make_optimizer(config, model.trainable_variables)
-    step = TrainStep(model, optimizer, config)
-    batch = {**_pairs(model), "negatives": ~np.eye(4, dtype=bool)}
-    before = [w.numpy() for w in model.trainable_weights]
-    losses = [float(step(batch, 1e-3)["loss"]) for _ in range(20)]
-    assert losses[-1] < 0.8 * losses[0]
-    for old, new in zip(before, model.trainable_weights, strict=True):
-        if "key/bias" not in new.path:  # no softmax depends on it
-            assert not np.array_equal(old, new.numpy()), new.path
-
-    checkpoints = Checkpoints(tmp_path, model, optimizer)
-    checkpoints.save_last(Progress(step=20))
-    step(batch, 1e-3)
-    expected = [w.numpy() for w in model.weights]
-    for variable in (*model.weights, *optimizer.variables):
-        variable.assign(0 * variable)
-    assert checkpoints.restore_last().step == 20
-    step(batch, 1e-3)
-    for a, b in zip(model.weights, expected, strict=True):
-        np.testing.assert_allclose(a.numpy(), b, atol=1e-6)
-
-
-@every_system
-def test_fit_trains_with_equation_9(name):
-    # Without XLA, which compiles a network for ten seconds (test_docs.py runs
-    # Keras' own choice), and as a graph where a step is small.
-    model = _model(name, backbone_normalization="none")
-    batch = _pairs(model)
-    # It has no form without moving statistics, which take their time.
-    epochs = 80 if name == "oricnn" else 4
-    model.compile(
-        keras.optimizers.Adam(1e-3),
-        run_eagerly=name != "oricnn",
-        jit_compile=False,
-    )
-    own = {"retrieval_loss": model.retrieval_loss}
-    before = float(total_loss(model(batch, training=True), **own))
-    history = model.fit(batch, batch_size=4, epochs=epochs, verbose=0)
-    assert history.history["loss"][-1] < before
-    outputs = model(batch, training=False)
-    dataset = tf.data.Dataset.from_tensors(batch)
-    after = model.evaluate(dataset, verbose=0)
-    assert after == pytest.approx(float(total_loss(outputs, **own)), rel=1e-4)
-    assert after < before
-    found = model.predict(batch, batch_size=2, verbose=0)
-    for view in ("ground", "satellite"):
-        np.testing.assert_allclose(found[view], outputs[view], atol=1e-5)
-
-
-def test_a_fit_step_and_the_custom_step_give_the_same_weights():
+# The config's loss, one without negatives, one of distances.
+@pytest.mark.parametrize("name", ["mgtl", "workman", "vo"])
+def test_a_fit_step_and_the_custom_step_give_the_same_weights(name):
     negatives = ~np.eye(4, dtype=bool)
     negatives[0, 1] = negatives[1, 0] = False
     plain = {"backbone_normalization": "none"}
-    ours, kerass = _model(**plain), _model(**plain)
-    batch = {**_pairs(ours), "negatives": negatives}
+    ours, kerass = small_model(name, **plain), small_model(name, **plain)
+    batch = {**noisy_pairs(ours), "negatives": negatives}
     step = TrainStep(ours, keras.optimizers.Adam(1e-3), TrainConfig())
+    tf.config.run_functions_eagerly(True)
     figures = step(batch, 1e-3)
+    tf.config.run_functions_eagerly(False)
     kerass.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     dataset = tf.data.Dataset.from_tensors(batch)
     history = kerass.fit(dataset, verbose=0, shuffle=False)
@@ -316,9 +177,9 @@ def test_a_fit_step_and_the_custom_step_give_the_same_weights():
     ],
 )
 def test_fit_of_other_precision_and_of_one_pair(count, dtype):
-    model = _model(dtype=dtype)
+    model = small_model(dtype=dtype)
     model.compile(keras.optimizers.SGD(1e-3), run_eagerly=True)
-    loss = model.fit(_pairs(model, count), verbose=0).history["loss"][0]
+    loss = model.fit(noisy_pairs(model, count), verbose=0).history["loss"][0]
     assert np.isfinite(loss)
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
@@ -331,7 +192,7 @@ for name in {names}:
     pairs = dict(np.load(name + ".npz"))
     model = keras.models.load_model(name + ".keras")
     np.save(name + ".npy", model.encode_ground(pairs["ground"]))
-    if model.compiled:
+    if name == "trained":
         model.run_eagerly = True
         model.fit(pairs, batch_size=4, verbose=0)
         assert int(model.optimizer.iterations) == 2
@@ -351,20 +212,37 @@ def _python(code, folder):
 
 
 def test_saved_models_load_in_a_fresh_process(models, tmp_path):
-    trained = _model()
-    pairs = _pairs(trained)
+    trained = small_model()
+    pairs = noisy_pairs(trained)
     trained.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     trained.fit(pairs, batch_size=4, verbose=0)
     saved = {**models, "trained": trained}
     for name, model in saved.items():
         model.save(tmp_path / f"{name}.keras")
-        np.savez(tmp_path / f"{name}.npz", **_pairs(model))
+        np.savez(tmp_path / f"{name}.npz", **noisy_pairs(model))
     done = _python(LOAD.format(names=list(saved)), tmp_path)
     assert done.returncode == 0, done.stderr
     for name, model in saved.items():
-        expected = model.encode_ground(_pairs(model)["ground"])
+        expected = model.encode_ground(noisy_pairs(model)["ground"])
         found = np.load(tmp_path / f"{name}.npy")
         np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@every_system
+def test_evaluate_and_predict_are_equation_9_and_the_outputs(models, name):
+    """That `fit` minimises the same, a step above and test_docs.py show."""
+    model = models[name]
+    batch = noisy_pairs(model)
+    outputs = model(batch, training=False)
+    own = {"retrieval_loss": model.retrieval_loss, "scorer": model.scorer}
+    expected = float(total_loss(outputs, **own))
+    model.compile(run_eagerly=True)
+    dataset = tf.data.Dataset.from_tensors(batch)
+    loss = model.evaluate(dataset, verbose=0)
+    assert loss == pytest.approx(expected, rel=1e-4)
+    found = model.predict(batch, batch_size=4, verbose=0)
+    for view in VIEWS:
+        np.testing.assert_allclose(found[view], outputs[view], atol=1e-5)
 
 
 CHILD = "import mgtl_tf, sys; print('keras' in sys.modules)"

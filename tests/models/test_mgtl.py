@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import mgtl_tf
+from tests.models.published_size import published
 from tests.numpy_layers import attend, norm, perceptron
 
 TINY = {
@@ -35,7 +36,7 @@ def _images(seed, batch=2):
     ],
 )
 def test_parameters_of_table_2(fields, expected):
-    model = mgtl_tf.build_model(mgtl_tf.ModelConfig(**fields))
+    model = published("mgtl", **fields)
     count = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
     assert count == expected
 
@@ -47,8 +48,7 @@ def test_every_step_adds_the_same_parameters():
     gkst = 4 * (c * c + c) + 2 * c + perceptron
     per_step = 2 * (gkst + 2 * perceptron + 2 * c)
     backbone_and_map = 29_429_376 + 512 * c + c
-    config = mgtl_tf.ModelConfig(recurrent_steps=3)
-    assert mgtl_tf.build_model(config).count_params() == (
+    assert published("mgtl", recurrent_steps=3).count_params() == (
         backbone_and_map + 3 * per_step + 2 * 2 * c
     )
 

@@ -53,12 +53,17 @@ def _refusal(model, source):
     return message
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_both_branches_get_the_files_weights(files, name):
+@pytest.mark.parametrize(
+    ("name", "system", "count"),
+    # The linear probe has the first four blocks.
+    [*((name, "mgtl", 13) for name in FORMS), ("v.h5", "linear_probe", 10)],
+)
+def test_both_branches_get_the_files_weights(files, name, system, count):
     network, folder = files
-    model = _vgg_model()
+    model = _vgg_model(system=system)
     model.start_from(str(folder / name))
     for backbone in model.backbones:
+        assert len(backbone.convolutions) == count
         for convolution in backbone.convolutions:
             expected = network.get_layer(convolution.name).get_weights()
             for ours, theirs in zip(

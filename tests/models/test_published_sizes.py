@@ -1,4 +1,4 @@
-"""Parameters of the peers as their authors' networks have them.
+"""Parameters of every system as its authors' network has them.
 
 Sums by hand from the shapes of their layers: moving statistics and random
 states are not counted.
@@ -10,11 +10,21 @@ import keras
 import pytest
 
 from mgtl_tf import models
-from mgtl_tf.config import ModelConfig
+from mgtl_tf.config import SYSTEMS, ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
 
 # system: parameters, panoramas and aerial images [H, W], D
 PUBLISHED = {
+    "mgtl": (79_279_104, (112, 616), (112, 616), 20 * 384),
+    "safa": (29_533_696, (112, 616), (112, 616), 4096),
+    "l2ltr": (195_909_248, (128, 512), (128, 512), 768),
+    # Four blocks of VGG-16, and a map of columns of 7 rows a view.
+    "linear_probe": (
+        2 * (7_635_264 + 7 * 512 * 48 + 48),
+        (112, 616),
+        (112, 616),
+        39 * 48,
+    ),
     "dsm": (17_943_840, (128, 512), (128, 512), 4096),
     "regmi": (135_841_616, (224, 1232), (512, 512), 1000),
     "zhai": (8_470_886, (224, 1232), (224, 224), 1280),
@@ -29,7 +39,7 @@ PUBLISHED = {
 STATES = ("moving_mean", "moving_variance", "seed_generator_state", "direction")
 
 
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_parameters_and_descriptors(name):
     count, ground, satellite, dimension = PUBLISHED[name]
     config = ModelConfig(system=name)

@@ -1,14 +1,11 @@
 """Vo and Hays: turns against NumPy, the angle that is to be predicted."""
 
-import keras
 import numpy as np
 import pytest
 
-import mgtl_tf
 from mgtl_tf.layers.turned_crop import TurnedCrop
 from mgtl_tf.losses import generative_loss, soft_margin_triplet_loss
-
-SIZES = {"ground": (16, 40), "satellite": (26, 26)}
+from tests.models.systems import noise, small_model
 
 
 def _image(side=9):
@@ -39,31 +36,15 @@ def test_a_scale_of_two_shows_half_as_much():
 
 @pytest.fixture(scope="module")
 def model():
-    keras.utils.set_random_seed(1)
-    return mgtl_tf.build_model(
-        mgtl_tf.ModelConfig(
-            system="vo",
-            image_size=SIZES["ground"],
-            satellite_size=SIZES["satellite"],
-            crop_margins=(0, 1),
-            width_multiplier=1 / 16,
-            poolings=1,
-            backbone_normalization="batch",
-            descriptor_size=5,
-        )
-    )
+    return small_model("vo", largest_turn=180.0, crop_margins=(0, 1))
 
 
-def _inputs(batch=64):
-    random = np.random.default_rng(1)
-    return {
-        view: random.uniform(0, 255, (batch, *size, 3)).astype("float32")
-        for view, size in SIZES.items()
-    }
+def _inputs(model, batch=64):
+    return {v: noise(model, v, 1, batch) for v in ("ground", "satellite")}
 
 
 def test_angles_are_drawn_from_the_whole_circle_while_training(model):
-    inputs = _inputs()
+    inputs = _inputs(model)
     first, second = (
         np.asarray(model(inputs, training=True)["targets"][0]) for _ in range(2)
     )
@@ -77,7 +58,7 @@ def test_angles_are_drawn_from_the_whole_circle_while_training(model):
 
 def test_the_losses_are_those_of_the_authors(model):
     """Softplus of differences of squared distances, half a squared error."""
-    outputs = model(_inputs(4), training=False)
+    outputs = model(_inputs(model, 4), training=False)
     ground, satellite = (
         np.asarray(outputs[v], "f8") for v in ("ground", "satellite")
     )

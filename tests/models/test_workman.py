@@ -1,31 +1,19 @@
 """Regression of fixed ground features: what moves, what does not."""
 
-import keras
 import numpy as np
 import pytest
 
-import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
-
-SIZE = (16, 40)
+from tests.models.systems import SIZE, small_model
 
 
 def _model():
-    keras.utils.set_random_seed(1)
-    return mgtl_tf.build_model(
-        mgtl_tf.ModelConfig(
-            system="workman",
-            image_size=SIZE,
-            satellite_size=(0, 0),
-            satellite_form="polar",
-            width_multiplier=1 / 16,
-            poolings=1,
-            descriptor_size=12,
-        )
-    )
+    """Of two views of one size."""
+    polar = {"satellite_size": (0, 0), "satellite_form": "polar"}
+    return small_model("workman", **polar)
 
 
 def test_only_the_aerial_network_moves_and_without_any_negative():

@@ -93,7 +93,7 @@ def _draw(settings, root, processes=1, progress=True):
 def trained(monkeypatch):
     """Names of runs; nothing is trained: files of finished runs are written.
 
-    That a system is trained by its own command, test_every_system.py and
+    That a system is trained by its own command, test_systems_learn.py and
     test_study.py show.
     """
     monkeypatch.setattr(study_runs, "make_world", _draw)
