@@ -30,7 +30,7 @@ _END = b"\xff\xd9"
 # APP1: EXIF and XMP.
 _NOTES = b"\xff\xe1"
 _CHANNELS = {"Gray": 1, "RGB": 3, "YCbCr": 3, "CMYK": 4, "YCCK": 4}
-_SCAN = 0xDA
+_SCAN, _RESTARTS = 0xDA, 0xDD
 # Frames of Huffman and of arithmetic coding.
 _PROGRESSIVE = (0xC2, 0xCA)
 _PROGRESSIVE_MARKS = (b"\xff\xc2", b"\xff\xca")
@@ -123,7 +123,9 @@ def _decoded_without_oddity(
             return _decoded(plain, header)
         except ValueError as error:
             found = _EXTRANEOUS.search(str(error))
-        if found and found[2] == "0xd9" and int(found[1]) <= _FEW_BYTES:
+        few = found and found[2] == "0xd9" and int(found[1]) <= _FEW_BYTES
+        # Where restarts divide a scan, its later parts may be missing.
+        if few and all(marker != _RESTARTS for marker, *_ in _segments(plain)):
             return _decoded(plain, header, strict=False)
     if "Unsupported JPEG process" in reason or "precision" in reason:
         raise ValueError(f"is of a rare kind that is not read ({reason})")

@@ -1,6 +1,7 @@
 """Damaged image files are refused, in every format; odd ones are read."""
 
 import io
+import re
 
 import cv2
 import numpy as np
@@ -124,6 +125,19 @@ def test_a_progressive_file_that_ends_after_any_scan():
         for cut in {place, end if end > places[0] else place}:
             with pytest.raises(ValueError, match="lacks scans|damaged"):
                 decode(data[:cut] + b"\xff\xd9")
+
+
+def test_parts_between_restarts_are_not_missed():
+    """Zeros that begin within a restart marker leave one byte too many."""
+    data = JPEGS["restarts"](scene())
+    first = data.find(b"\xff\xda")
+    markers = list(re.finditer(rb"\xff[\xd0-\xd7]", data[first:]))
+    assert len(markers) > 5
+    for found in markers:
+        kept = data[: first + found.start() + 1]
+        for end in (b"", bytes(len(data) - len(kept))):
+            with pytest.raises(ValueError, match="damaged|cut off"):
+                decode(kept + end + b"\xff\xd9")
 
 
 def test_flat_pictures_are_no_holes():
