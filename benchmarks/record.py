@@ -55,9 +55,9 @@ def record(words: list[str]) -> Path:
         [sys.executable, "-m", *command],
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
     sys.stdout.write(done.stdout)
+    done.check_returncode()
     counts = [f"{k}={os.environ[k]}" for k in _COUNTS if k in os.environ]
     machine = describe()
     found = {
