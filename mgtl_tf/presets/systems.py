@@ -165,7 +165,9 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "toker": {
         # "Toker retrieval-only, small". In float32: instance norms of maps
-        # this small would magnify what bfloat16 rounds.
+        # this small would magnify what bfloat16 rounds. At half this width,
+        # 306 steps on 600 pairs: r@1 76.5 % of 200, and in full, with
+        # --generator, 74.5 %, L1 of street views 0.31 to 0.22 (of 2).
         "procedural": {
             **_FROM_SCRATCH,
             "dtype_policy": "float32",
@@ -175,7 +177,8 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "adam_beta_1": 0.5,
         },
         # Toker et al. 2021: Adam 1e-4 of momentum 0.5, 200 epochs; from
-        # scratch, where theirs starts ResNet-34 from ImageNet.
+        # scratch, where theirs starts ResNet-34 from ImageNet. Theirs is
+        # with --generator.
         "": {
             "batch_size": 32,
             "epochs": 200,
