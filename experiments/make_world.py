@@ -1,4 +1,4 @@
-"""Makes a seeded town and pictures of it, in the layout of CVUSA.
+"""Makes a seeded town and pictures of it, in the layout of CVUSA or VIGOR.
 
     python -m experiments.make_world --output_dir=demo/world
 
@@ -13,7 +13,13 @@ from typing import Any
 from absl import flags, logging
 
 from experiments.flags import define_parsed, run_program
-from mgtl_tf.synthetic.settings import STYLES, WorldSettings, cvusa_form
+from mgtl_tf.synthetic.settings import (
+    LAYOUTS,
+    STYLES,
+    WorldSettings,
+    cvusa_form,
+    vigor_form,
+)
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.world import make_world
 from polar.parallel import usable_cores
@@ -79,6 +85,14 @@ PROGRAM_FLAGS = [
         " colour, to train for real images; held_out: the same kinds in"
         " colours and textures that varied never has, to choose by",
     ),
+    flags.DEFINE_enum(
+        "layout",
+        "cvusa",
+        LAYOUTS,
+        "cvusa: an aerial image around each panorama; vigor: four cities of"
+        " overlapping aerial images, 120 panoramas to train on and 120 to test,"
+        " anywhere in them, in VIGOR's own files",
+    ),
     flags.DEFINE_string(
         "output_dir", None, "folder to write the world to", required=True
     ),
@@ -107,14 +121,18 @@ def main(
     ground_size: tuple[int, int] | None,
     processes: int,
     full: bool,
+    layout: str,
     **given: Any,
 ) -> None:
     """Makes the world; what was given changes the default or --full."""
     if ground_size is not None:
         given["ground_height"], given["ground_width"] = ground_size
     given = {name: v for name, v in given.items() if v is not None}
+    if full and layout == "vigor":
+        raise flags.IllegalFlagValueError("--full is of --layout=cvusa alone")
     form = cvusa_form(_DEFAULT) if full else _DEFAULT
     try:
+        form = vigor_form(form) if layout == "vigor" else form
         settings = dataclasses.replace(form, **given)
     except UserError as error:
         raise flags.IllegalFlagValueError(str(error)) from error

@@ -131,6 +131,8 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
         root.mkdir(parents=True, exist_ok=True)
         if not path.is_file():
             atomic_write(path, _manifest(settings))
+        if settings.layout != "cvusa":
+            return
         folders = [AERIAL, GROUND, *([LABELS] if settings.labels else [])]
         for file in (*_TABLES, *(f"{folder}/x" for folder in folders)):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
@@ -185,7 +187,8 @@ def _write_lines(path: Path, rows: list[str]) -> None:
 def _manifest(settings: WorldSettings) -> str:
     """world.json: version, settings, and which map gave which IDs."""
     maps = []
-    for share in plan_maps(settings):
+    # Of VIGOR's layout the label files say which city gave what.
+    for share in plan_maps(settings) if settings.layout == "cvusa" else ():
         latitude, longitude = map_origin(share.index)
         maps.append(
             {

@@ -45,6 +45,19 @@ def draw_pose(settings: WorldSettings, town: TownMap, row: int) -> Pose:
 
 def aerial_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
     """The aerial image of a place, as JPEG."""
+    return as_jpeg(*_aerial_image(settings, town, row))
+
+
+def aerial_tile(settings: WorldSettings, town: TownMap, row: int) -> bytes:
+    """The same as PNG."""
+    image = _aerial_image(settings, town, row)[0]
+    return cv2.imencode(".png", image[..., ::-1])[1].tobytes()
+
+
+def _aerial_image(
+    settings: WorldSettings, town: TownMap, row: int
+) -> tuple[np.ndarray, int]:
+    """RGB uint8 [S, S, 3], and the quality of its JPEG."""
     rng = generator(settings.seed, town.index, row, _AERIAL)
     day = draw_appearance(rng, settings.appearance_change, settings.noise)
     centre = town.places[row]
@@ -52,7 +65,7 @@ def aerial_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
     extent = _frame(settings, town, row)[1]
     wanted = dataclasses.replace(settings, aerial_metres=extent)
     image = render_aerial(town.canvas, centre, wanted, day, cars, rng)
-    return as_jpeg(image, day.jpeg_quality)
+    return image, day.jpeg_quality
 
 
 def _frame(

@@ -13,7 +13,11 @@ folder begun by an older program is never continued by a newer one."""
 CVUSA_TRAIN_PAIRS = 35532
 CVUSA_VAL_PAIRS = 8884
 
+VIGOR_TILE_METRES = 72.96
+"""What 640 pixels of 0.114 m span: two steps of VIGOR's grid."""
+
 STYLES = ("standard", "varied", "held_out")
+LAYOUTS = ("cvusa", "vigor")
 
 _LEAST = {
     "seed": 0,
@@ -73,6 +77,9 @@ class WorldSettings:
     supersampling: int = 2  # rays a pixel and axis
     style: str = "standard"  # how maps differ in kind; see town/style.py
     labels: bool = False  # whether panoramas' classes are written as well
+    # cvusa: an aerial image around each panorama; vigor: four cities of
+    # overlapping aerial images, panoramas anywhere in them.
+    layout: str = "cvusa"
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
@@ -98,8 +105,11 @@ class WorldSettings:
                 f"spacing_max is {self.spacing_max}: give at least"
                 f" {_SPACING_RATIO} times spacing_min={self.spacing_min}"
             )
-        if self.style not in STYLES:
-            raise UserError(f"style is {self.style!r}: one of {STYLES}")
+        for name, known in (("style", STYLES), ("layout", LAYOUTS)):
+            if (value := getattr(self, name)) not in known:
+                raise UserError(f"{name} is {value!r}: one of {known}")
+        if self.layout == "vigor":
+            self._check_vigor()
         if self.ground_height * 2 > self.ground_width:
             raise UserError(
                 f"ground_size is {self.ground_height}x{self.ground_width}:"
@@ -109,6 +119,18 @@ class WorldSettings:
             raise UserError("train_pairs and val_pairs are both 0")
         if self.train_pairs + self.val_pairs > 9_999_999:
             raise UserError("an ID has seven digits: ask for fewer pairs")
+
+    def _check_vigor(self) -> None:
+        if self.aerial_metres != VIGOR_TILE_METRES:
+            raise UserError(
+                f"aerial_metres is {self.aerial_metres}: {VIGOR_TILE_METRES}"
+                " with layout=vigor, whose grid is of 36.48 m"
+            )
+        if self.labels or self.aerial_metres_min:
+            raise UserError(
+                "labels and aerial_metres_min belong to layout=cvusa; leave"
+                " them out"
+            )
 
 
 def cvusa_form(settings: WorldSettings) -> WorldSettings:
@@ -120,4 +142,23 @@ def cvusa_form(settings: WorldSettings) -> WorldSettings:
         aerial_size=750,
         ground_height=224,
         ground_width=1232,
+    )
+
+
+def vigor_form(settings: WorldSettings) -> WorldSettings:
+    """A world in VIGOR's layout: 60 panoramas a city, half to train on.
+
+    Places lie farther apart, so that at most two of them fall on an aerial
+    image, and panoramas may stand anywhere about them.
+    """
+    return dataclasses.replace(
+        settings,
+        layout="vigor",
+        train_pairs=120,
+        val_pairs=120,
+        aerial_metres=VIGOR_TILE_METRES,
+        spacing_min=12.0,
+        spacing_max=30.0,
+        position_error_min=0.0,
+        position_error_max=6.0,
     )

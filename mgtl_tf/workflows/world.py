@@ -12,6 +12,7 @@ from mgtl_tf.synthetic import files
 from mgtl_tf.synthetic.drawing import draw_world
 from mgtl_tf.synthetic.pairs import as_jpeg
 from mgtl_tf.synthetic.settings import WorldSettings
+from mgtl_tf.synthetic.vigor_files import draw_vigor_world, example_pictures
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.locks import LOCK, hold_lock
@@ -33,7 +34,7 @@ def make_world(
 
     Args:
         settings: of the world.
-        output_dir: its folder, in CVUSA's layout when finished.
+        output_dir: its folder, in CVUSA's or VIGOR's layout when finished.
         processes: how many work at once; the files do not depend on it.
         progress: whether to show a progress bar.
 
@@ -50,7 +51,8 @@ def make_world(
     root = Path(output_dir)
     files.open_folder(root, settings)
     with hold_lock(root / LOCK, root, "making this world"):
-        draw_world(root, settings, processes, progress)
+        draw = draw_vigor_world if settings.layout == "vigor" else draw_world
+        draw(root, settings, processes, progress)
         return write_contact_sheet(root, settings)
 
 
@@ -58,12 +60,16 @@ def write_contact_sheet(root: Path, settings: WorldSettings) -> Path:
     """Writes the sheet of places spread over both splits; its path.
 
     Streets stand in the same columns of both views where the geometry of
-    the two renderers agrees.
+    the two renderers agrees and the panorama stands in the centre.
     """
-    total = settings.train_pairs + settings.val_pairs
-    count = min(PLACES, total)
-    numbers = np.linspace(1, total, count).round().astype(int)
-    tiles = [_tile(root, int(number)) for number in numbers]
+    if settings.layout == "vigor":
+        pictures = example_pictures(root, PLACES)
+    else:
+        total = settings.train_pairs + settings.val_pairs
+        count = min(PLACES, total)
+        numbers = np.linspace(1, total, count).round().astype(int)
+        pictures = [files.picture_paths(root, int(n)) for n in numbers]
+    tiles = [_tile(*pair) for pair in pictures]
     if len(tiles) % 2:
         tiles.append(np.full_like(tiles[0], 255))
     rows = [
@@ -74,10 +80,10 @@ def write_contact_sheet(root: Path, settings: WorldSettings) -> Path:
     return root / SHEET
 
 
-def _tile(root: Path, number: int) -> np.ndarray:
+def _tile(aerial_path: Path, ground_path: Path) -> np.ndarray:
     """One place: panorama over polar view, the aerial image at the right."""
     try:
-        aerial, ground = map(read_image, files.picture_paths(root, number))
+        aerial, ground = read_image(aerial_path), read_image(ground_path)
     except UserError as error:
         raise UserError(f"{error}; delete it and run this again") from error
     width = round(TILE_HEIGHT * ground.shape[1] / ground.shape[0])
