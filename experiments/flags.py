@@ -181,6 +181,13 @@ def define_config(*parts: type) -> None:
         _define(field, hint)
 
 
+def define_fields(*names: str) -> None:
+    """Defines the flags of some fields of the config records."""
+    for field, hint in _fields(_PARTS):
+        if field.name in names:
+            _define(field, hint)
+
+
 def _fields(parts: Iterable[type]) -> Iterator[tuple[Any, Any]]:
     """Fields and their types, each name once: systems share most of theirs."""
     seen = set()

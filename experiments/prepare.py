@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from experiments.flags import run_config, run_program
+from experiments.flags import define_fields, run_config, run_program
 from mgtl_tf.config import DATASETS, SATELLITE_FORMS, SYSTEMS
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from polar.program import print_stderr, print_stdout
@@ -70,6 +70,7 @@ flags.DEFINE_list(
     "top,bottom of the rows kept of a panorama, as fractions of its height;"
     " default: the data set's preset",
 )
+define_fields("vigor_labels", "vigor_protocol")
 _SHOWN = 10
 
 
@@ -88,7 +89,14 @@ def main(
     settings = CacheSettings.of(
         config.data.dataset, config.model.input_form, config.data.ground_crop
     )
-    prepared = prepare(data_dir, output_dir, settings, processes, verify=verify)
+    prepared = prepare(
+        data_dir,
+        output_dir,
+        settings,
+        processes,
+        verify=verify,
+        options=config.data.reader_options,
+    )
     _show(prepared)
     return int(bool(prepared.errors))
 

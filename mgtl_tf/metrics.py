@@ -103,7 +103,7 @@ def summary(
         ValueError: for an unreadable K.
     """
     result: dict[str, float | int] = {
-        f"r@{k}": float(np.mean(place <= min(_count(k, size), size)))
+        f"r@{k}": float(np.mean(place <= min(count_of(k, size), size)))
         for k in ks
     }
     result["ties"] = int(np.count_nonzero(ties))
@@ -117,11 +117,13 @@ def ranks(
     gallery: ArrayLike,
     truth: ArrayLike | Positives | None = None,
     scorer: Scorer = DOT,
+    ignored: Positives | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where each query's nearest right row stands in the gallery (R20).
 
     Args:
         queries, gallery, truth, scorer: as of `recall`.
+        ignored: rows that are neither right nor wrong.
 
     Returns:
         rank: int64 [Q], 1 + the number of wrong gallery rows at least as
@@ -139,6 +141,10 @@ def ranks(
         if n.start == 0:
             rows, columns = right.of(q)
             best, slack = _nearest(pair, q, rows, columns)
+            if ignored is not None:
+                others = ignored.of(q)
+                rows = np.append(rows, others[0])
+                columns = np.append(columns, others[1])
         inside = (columns >= n.start) & (columns < n.stop)
         scores[rows[inside], columns[inside] - n.start] = np.inf
         counts = pair.counts(q, n, scores, best, slack)
@@ -203,8 +209,16 @@ def _true_rows(
     return rows.astype(np.int64)
 
 
-def _count(k: int | str, size: int) -> int:
-    """K as a number of gallery rows."""
+def count_of(k: int | str, size: int) -> int:
+    """K as a number of gallery rows.
+
+    Args:
+        k: as of `recall`.
+        size: N, rows of the gallery.
+
+    Raises:
+        ValueError: for an unreadable K.
+    """
     try:
         if isinstance(k, str) and k.endswith("%"):
             # Exact: 0.29 * 100 would be cut to 28 in floating point.

@@ -182,7 +182,7 @@ def test_values_that_are_not_finite_raise(bad, side):
     ],
 )
 def test_shares_of_the_gallery(share, size, wanted):
-    assert metrics._count(share, size) == wanted
+    assert metrics.count_of(share, size) == wanted
 
 
 @pytest.mark.parametrize("k", [0, -1, 1.5, "x%", "1/0%", "0%", "5", None])

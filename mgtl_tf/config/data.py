@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mgtl_tf.config.settings import check_fields, refused, setting
 
-DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv")
+DATASETS = ("procedural", "cvusa", "cvact", "cvact_test", "csv", "vigor")
 """Layouts of data_dir that a reader is there for."""
 
 
@@ -25,6 +25,19 @@ class DataConfig:
         DATASETS,
     )
     data_dir: str = setting("", "folder that holds the data set")
+    vigor_labels: str = setting(
+        "corrected",
+        "vigor only: label set; corrected: SliceMatch's, with each city's"
+        " resolution; original: 0.114 m a pixel everywhere. They differ in"
+        " offsets, not in which aerial image is right",
+        ("corrected", "original"),
+    )
+    vigor_protocol: str = setting(
+        "same",
+        "vigor only: same: train and test in all four cities; cross: train in"
+        " NewYork and Seattle, test in SanFrancisco and Chicago",
+        ("same", "cross"),
+    )
     ground_crop: tuple[float, float] = setting(
         (0.0, 1.0),
         "top,bottom of the rows kept of a panorama, as fractions of its"
@@ -34,6 +47,11 @@ class DataConfig:
         25.0,
         "nearer places are never each other's negatives, metres (R15)",
         least=0,
+    )
+    exclude_overlap: bool = setting(
+        False,
+        "places that share any of their aerial images, semi-positives among"
+        " them, are never each other's negatives (vigor; VIGOR's own rule)",
     )
     cache: str = setting(
         "disk",
@@ -119,6 +137,13 @@ class DataConfig:
         if not 0 <= self.jpeg_quality <= 95:
             raise refused(self, "jpeg_quality", "0 (off) or 1 to 95")
         self._check_features()
+
+    @property
+    def reader_options(self) -> dict[str, str]:
+        """What the reader of the data set is told besides its folder."""
+        if self.dataset != "vigor":
+            return {}
+        return {"labels": self.vigor_labels, "protocol": self.vigor_protocol}
 
     @property
     def satellite_changes(self) -> list[str]:

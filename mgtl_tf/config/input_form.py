@@ -19,7 +19,8 @@ class InputForm:
         image_size: H, W of panoramas, pixels.
         satellite_size: of aerial images; (0, 0): as of panoramas.
         satellite_form: one of SATELLITE_FORMS.
-        ground_form: image, or labels: the label map of a panorama.
+        ground_form: image, or labels: the label map of a panorama, or none:
+            aerial images alone; a panorama of no pixels stands beside each.
     """
 
     image_size: tuple[int, int]
@@ -29,6 +30,8 @@ class InputForm:
 
     def size(self, view: str) -> tuple[int, int]:
         """H, W in pixels of "ground" or "satellite"."""
+        if view == "ground" and self.ground_form == "none":
+            return 0, 0
         if view == "ground" or self.satellite_size == _AS_GROUND:
             return self.image_size
         return self.satellite_size

@@ -95,13 +95,18 @@ def nearest_places(places: Places, k: int) -> np.ndarray:
         images, return_inverse=True, return_counts=True
     )
     answers = np.full((len(positions), k), _NONE, np.int64)
+    shared = places.shared[known]
     for rows in slices(len(known), _ROWS):
         near = tree.query_ball_point(there[rows], radius, return_length=True)
         # These may all be nearer than the k that are wanted.
-        excluded = int((near + counts[number[rows]]).max())
+        overlapping = shared[rows] @ shared.T
+        near = near + counts[number[rows]] + np.diff(overlapping.indptr)
+        excluded = int(near.max())
         reach = range(1, min(len(known), k + excluded) + 1)
         apart, others = tree.query(there[rows], reach)
         same = images[others] == images[rows, None]
+        here = np.arange(len(others))[:, None]
+        same |= np.asarray(overlapping[here, others].todense() > 0)
         apart[(apart < radius) | same] = np.inf
         order = np.lexsort((others, apart), axis=1)[:, :k]
         found = known[np.take_along_axis(others, order, axis=1)]

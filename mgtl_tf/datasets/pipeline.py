@@ -57,6 +57,7 @@ def train_batches(
     satellite_quarter_turns: bool = False,
     orientation_noise: float = 0.0,
     directions: bool = False,
+    offsets: np.ndarray | None = None,
 ) -> tf.data.Dataset:
     """One epoch's batches, a function of the arguments alone.
 
@@ -85,17 +86,23 @@ def train_batches(
             degrees.
         directions: whether images come with two maps of their pixels'
             directions, which follow the changes of one view alone.
+        offsets: d0, d1 of each row's panorama in its square aerial image
+            (`records.Tiles`), float32 [N, 2]; they follow `augment`.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
         of its view's size, uint8, or float32 where colour, blur or JPEG
         changed them (of feature maps [B / n, h, w, C] in their own dtype;
         with `directions` float32 [B / n, H, W, 5]),
-        "negatives": bool [B, B], True where a pair may be one}.
+        "negatives": bool [B, B], True where a pair may be one, and
+        "offsets": float32 [B / n, 2] where they are given}.
 
     Raises:
         ValueError: for shapes that do not fit the source.
     """
+    alone_changed = satellite_crop < 1 or satellite_quarter_turns
+    if offsets is not None and (alone_changed or satellite_form == "polar"):
+        raise ValueError("offsets need square images that nothing moves alone")
     places = places or Places(np.arange(len(source)))
     batches = _checked(batches, len(source), len(places))
     batch_size = batches.shape[1]
@@ -133,6 +140,14 @@ def train_batches(
         rows = tf.constant(batches)[step]
         ground, satellite = load(rows[own])
         random = _seeds(seed, epoch, step)
+        found = {}
+        if offsets is not None:
+            moved = tf.gather(tf.constant(offsets, tf.float32), rows[own])
+            if augment:
+                moved = changes.move_offsets(
+                    moved, ground.shape[2], random[0], share, mirror
+                )
+            found["offsets"] = moved
         if augment:
             ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share, mirror, satellite_form
@@ -147,7 +162,7 @@ def train_batches(
         if directions and satellite_form == "square":
             satellite = with_directions(satellite)
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
-        return {
+        return found | {
             "ground": camera(ground, random[1]),
             "satellite": camera(satellite, random[2], satellite_form),
             "negatives": tf.ensure_shape(mask, (batch_size, batch_size)),

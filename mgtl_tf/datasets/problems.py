@@ -28,7 +28,8 @@ class Problem:
 
     Attributes:
         file: the list or the image that is at fault.
-        split: "train" or "validation"; "" for a table of both.
+        split: "train" or "validation"; "gallery" for aerial images without
+            a panorama; "" for a table of all.
         row: of the split's list, from 1 on; 0: of no single row.
         reason: what is wrong, as a phrase.
         id: of the pair, where it is known.

@@ -6,14 +6,15 @@ import dataclasses
 import functools
 import itertools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from mgtl_tf.datasets.csv_list import read_csv
 from mgtl_tf.datasets.cvact import read_cvact, read_cvact_test
 from mgtl_tf.datasets.cvusa import read_cvusa
-from mgtl_tf.datasets.problems import Problem
+from mgtl_tf.datasets.problems import ERROR, Problem
 from mgtl_tf.datasets.records import Dataset, shared_note, unknown_note
+from mgtl_tf.datasets.vigor.reader import read_vigor
 from mgtl_tf.utils.errors import UserError
 
 READERS: dict[str, Callable[..., Dataset]] = {
@@ -23,6 +24,7 @@ READERS: dict[str, Callable[..., Dataset]] = {
     "cvact": read_cvact,
     "cvact_test": read_cvact_test,
     "csv": read_csv,
+    "vigor": read_vigor,
 }
 
 
@@ -31,7 +33,10 @@ class RefusedRow(UserError):
 
 
 def read_dataset(
-    name: str, root: Path | str, problems: list[Problem] | None = None
+    name: str,
+    root: Path | str,
+    problems: list[Problem] | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> Dataset:
     """The pairs of a data set on disk.
 
@@ -40,12 +45,13 @@ def read_dataset(
         root: its folder.
         problems: gets what is wrong, and such rows are left out; whether
             image files exist is then not checked. By default the first
-            problem, a missing file among them, is raised.
+            error, a missing file among them, is raised.
+        options: of the reader, by name; see `DataConfig.reader_options`.
 
     Raises:
         UserError: for an unknown name, no folder, or a folder that does not
             hold what the data set must.
-        RefusedRow: the first problem.
+        RefusedRow: the first error.
     """
     if name not in READERS:
         raise UserError(
@@ -54,10 +60,11 @@ def read_dataset(
     if not str(root):
         raise UserError(f"data_dir is needed: the folder that holds {name}")
     found: list[Problem] = []
-    dataset = READERS[name](root, found)
+    dataset = READERS[name](root, found, **(options or {}))
     if problems is None:
         for problem in itertools.chain(found, _missing_files(dataset)):
-            raise RefusedRow(str(problem))
+            if problem.severity == ERROR:
+                raise RefusedRow(str(problem))
     else:
         problems += found
     notes = (
@@ -70,7 +77,11 @@ def read_dataset(
 
 
 def _missing_files(dataset: Dataset) -> Iterator[Problem]:
-    splits = {"train": dataset.train, "validation": dataset.validation}
+    splits = {
+        "train": dataset.train,
+        "validation": dataset.validation,
+        "gallery": dataset.distractors,
+    }
     for split, pairs in splits.items():
         for pair in pairs:
             for file in (pair.ground, pair.aerial):

@@ -12,6 +12,43 @@ import numpy as np
 
 
 @dataclass(frozen=True)
+class AerialImage:
+    """An aerial image of a gallery, whether or not a panorama shows it.
+
+    Attributes:
+        id, position, coordinates, row: as of Pair, of its centre.
+        aerial: the file.
+    """
+
+    id: str
+    aerial: Path
+    position: tuple[float, ...] | None = None
+    coordinates: tuple[float, float] | None = None
+    row: int = 0
+
+    def as_pair(self) -> Pair:
+        """It alone, for sources of `ground_form="none"`."""
+        place = self.position, self.coordinates
+        return Pair(self.id, self.aerial, self.aerial, *place, self.row)
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """The overlapping aerial images about a panorama (VIGOR).
+
+    Attributes:
+        images: the pair's own one, the positive, then the semi-positives.
+        offsets: d0, d1 of each in pixels of 640: with x to the right and y
+            downwards the panorama stands at x = 320 - d1, y = 320 + d0.
+        metres_per_pixel: that the offsets are counted with.
+    """
+
+    images: tuple[AerialImage, ...]
+    offsets: tuple[tuple[float, float], ...]
+    metres_per_pixel: float
+
+
+@dataclass(frozen=True)
 class Pair:
     """A panorama and the aerial image of the same place.
 
@@ -25,6 +62,7 @@ class Pair:
         labels: the file of the classes of the panorama's pixels (0 sky, 1
             building, 2 road, 3 tree), which need not be there; None where the
             list names none.
+        tiles: of data whose aerial images are not centred on panoramas.
     """
 
     id: str
@@ -34,6 +72,7 @@ class Pair:
     coordinates: tuple[float, float] | None = None
     row: int = 0
     labels: Path | None = None
+    tiles: Tiles | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +86,9 @@ class Dataset:
             to be missing.
         left_out: how many training and validation pairs are listed and, on
             request, not used.
+        gallery: all aerial images that the validation panoramas are searched
+            in, in the data set's order; empty: only those of the pairs.
+        remarks: lines that stand beside every figure.
     """
 
     name: str
@@ -54,6 +96,14 @@ class Dataset:
     validation: tuple[Pair, ...]
     notes: tuple[str, ...] = ()
     left_out: tuple[int, int] = (0, 0)
+    gallery: tuple[AerialImage, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def distractors(self) -> tuple[Pair, ...]:
+        """The gallery's images that no validation pair shows, as pairs."""
+        shown = {pair.aerial for pair in self.validation}
+        return tuple(i.as_pair() for i in self.gallery if i.aerial not in shown)
 
 
 def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
@@ -61,7 +111,16 @@ def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
 
     NaN in the rows of pairs without one; None where no pair has one.
     """
-    known = [pair.position for pair in pairs]
+    return _array([pair.position for pair in pairs])
+
+
+def aerial_positions(pairs: Sequence[Pair]) -> np.ndarray | None:
+    """The same of the aerial images' centres; the pairs' where none differ."""
+    centres = (p.tiles.images[0] if p.tiles else p for p in pairs)
+    return _array([centre.position for centre in centres])
+
+
+def _array(known: Sequence[tuple[float, ...] | None]) -> np.ndarray | None:
     axes = next((len(value) for value in known if value is not None), None)
     if axes is None:
         return None

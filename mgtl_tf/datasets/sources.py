@@ -67,12 +67,15 @@ class FileSource:
         """As of `PairSource`."""
         pairs = [self.pairs[row] for row in rows]
         size, crop = self.form.size("ground"), self.ground_crop
-        ground = [
-            load_ground(
-                p.ground, size, crop, self.dataset, self.form.ground_form
-            )
-            for p in pairs
-        ]
+        if self.form.ground_form == "none":
+            ground = [np.empty((*size, 3), np.uint8)] * len(pairs)
+        else:
+            ground = [
+                load_ground(
+                    p.ground, size, crop, self.dataset, self.form.ground_form
+                )
+                for p in pairs
+            ]
         size, kind = self.form.size("satellite"), self.form.satellite_form
         satellite = [load_satellite(p.aerial, size, kind) for p in pairs]
         return np.stack(ground), np.stack(satellite)

@@ -15,12 +15,21 @@ from mgtl_tf import metrics
 from mgtl_tf.datasets.aerial_images import aerial_images, one_each
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.protocols import ALIGNED, Protocol
-from mgtl_tf.datasets.records import Pair, files_digest, positions
+from mgtl_tf.datasets.records import (
+    Pair,
+    aerial_positions,
+    files_digest,
+    positions,
+)
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.evaluation.ranks import METRES, DirectionRanks, Ranks, Result
+from mgtl_tf.evaluation.tile_ranks import measure_tiles
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
 from mgtl_tf.utils.shift_scorer import ShiftScorer
+
+Distractors = tuple[Sequence[Pair], Collection[dict[str, Any]]]
+"""`AerialImage.as_pair` of images, and their batches."""
 
 # A model is evaluated many times while it trains: one trace serves all.
 _ENCODERS: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
@@ -60,6 +69,35 @@ def embed(
     """
     compiled = _compiled(encode) if encode else _encoder(model)
     start = {"first_block": first_block} if first_block else {}
+    return _embedded(compiled, batches, progress, pairs, start)
+
+
+def embed_aerial(
+    model: keras.Model,
+    batches: Collection[dict[str, Any]],
+    progress: Callable[[int], Any] | None = None,
+    pairs: Sequence[Pair] | None = None,
+) -> np.ndarray:
+    """Descriptors of aerial images alone, float32 [N, D].
+
+    Args:
+        model, batches, progress: as of `embed`; panoramas are not looked at.
+        pairs: `AerialImage.as_pair` of the images.
+
+    Raises:
+        UserError, ValueError: as `embed`.
+    """
+    return _embedded(_encoders(model)[1], batches, progress, pairs, {})[1]
+
+
+def _embedded(
+    compiled: tf.types.experimental.PolymorphicFunction,
+    batches: Collection[dict[str, Any]],
+    progress: Callable[[int], Any] | None,
+    pairs: Sequence[Pair] | None,
+    start: dict[str, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """See `embed`."""
     if not len(batches):
         raise ValueError("there is no batch to embed")
     found: list[np.ndarray] = []
@@ -122,6 +160,7 @@ def rank_pairs(
     images: np.ndarray | None = None,
     gallery: str = "",
     scorer: Scorer = DOT,
+    centres: np.ndarray | None = None,
 ) -> Ranks:
     """Ranks of all pairs in both directions (R20).
 
@@ -129,28 +168,33 @@ def rank_pairs(
     own image is first; an aerial image, where any panorama of its own is.
 
     Args:
-        ground, satellite: descriptors [Q, D], row i of both of pair i.
+        ground, satellite: descriptors [Q, D] and [R, D], row i of both of
+            pair i; rows of the latter beyond are distractors, aerial images
+            of no panorama here.
         places: positions [Q, P] in Cartesian metres, NaN in rows that are
-            unknown, or None. What an image's first pair says is the
-            image's.
+            unknown, or None.
         metres: radius within which a first answer is counted as right, of
             the queries of known position.
         protocol: how the ground images were shown, and which answers are
             right. What has no position is right by its own pairs alone.
-        images: int [Q], the number of each pair's aerial image, as of
-            `aerial_images`; by default no pairs share one.
+        images: int [R], the number of each row's aerial image, as of
+            `aerial_images`; by default no rows share one.
         gallery: the pairs' digest.
         scorer: the system's, of ground queries.
+        centres: where the rows' images are, [R, P], as `places`; by default
+            these. What an image's first row of known position says is its.
 
     Raises:
         UserError, ValueError: as `evaluate`.
     """
     pairs = np.arange(len(ground))
-    images = pairs if images is None else images
+    images = np.arange(len(satellite)) if images is None else images
     distinct = one_each(satellite, images)
+    own, shown = images[: len(pairs)], 1 + int(images[: len(pairs)].max())
     where = None
     if places is not None:
-        where = image_positions(places, images, len(distinct))
+        centres = places if centres is None else centres
+        where = image_positions(centres, images, len(distinct))
     elif protocol.hit_metres:
         raise UserError(
             f"hit_metres={protocol.hit_metres:g}: these pairs have no"
@@ -175,17 +219,60 @@ def rank_pairs(
 
     return Ranks(
         gallery,
-        ranked(ground, distinct, (pairs, images), places, where, scorer),
+        ranked(ground, distinct, (pairs, own), places, where, scorer),
         ranked(
-            distinct,
+            distinct[:shown],
             ground,
-            (images, pairs),
-            where,
+            (own, pairs),
+            None if where is None else where[:shown],
             places,
             scorer.reversed(),
         ),
         metres,
+        distractors=len(distinct) - shown,
     )
+
+
+def rank_embedded(
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    pairs: Sequence[Pair],
+    distractors: Sequence[Pair] = (),
+    protocol: Protocol = ALIGNED,
+    scorer: Scorer = DOT,
+    images: np.ndarray | None = None,
+) -> Ranks:
+    """`rank_pairs` of records, and what overlapping images are measured by.
+
+    Args:
+        ground: descriptors of the pairs, [Q, D].
+        satellite: of the pairs and the distractors, [R, D].
+        pairs, distractors: the records.
+        protocol, scorer: as of `rank_pairs`.
+        images: `aerial_images` of both, where they are known already.
+
+    Raises:
+        UserError, ValueError: as `rank_pairs`.
+    """
+    rows = [*pairs, *distractors]
+    images = aerial_images(rows) if images is None else images
+    digest = files_digest(pairs, *([distractors] if distractors else []))
+    found = rank_pairs(
+        ground,
+        satellite,
+        positions(pairs),
+        protocol=protocol,
+        images=images,
+        gallery=digest,
+        scorer=scorer,
+        centres=aerial_positions(rows),
+    )
+    # Among the pairs' own images alone, these figures would mislead.
+    if not distractors or any(pair.tiles is None for pair in pairs):
+        return found
+    distinct = one_each(satellite, images)
+    tiles = measure_tiles(ground, distinct, rows, images, scorer)
+    return dataclasses.replace(found, tiles=tiles)
 
 
 def rank_model(
@@ -196,12 +283,14 @@ def rank_model(
     protocol: Protocol = ALIGNED,
     first_block: int = 0,
     encode: Callable[..., tuple[Any, Any]] | None = None,
+    distractors: Distractors | None = None,
 ) -> Ranks:
-    """`embed`, then `rank_pairs` with the positions of the pairs.
+    """`embed`, then `rank_embedded`.
 
     Args:
         model, batches, pairs, progress, first_block, encode: as of `embed`.
         protocol: as of `rank_pairs`; the batches must follow it already.
+        distractors: aerial images of no panorama, and their batches.
 
     Raises:
         UserError, ValueError: as `embed`.
@@ -209,18 +298,17 @@ def rank_model(
     ground, satellite = embed(
         model, batches, progress, pairs, first_block, encode
     )
-    ranks = rank_pairs(
-        ground,
-        satellite,
-        positions(pairs),
-        protocol=protocol,
-        images=aerial_images(pairs),
-        gallery=files_digest(pairs),
-        scorer=model.scorer,
+    others: Sequence[Pair] = ()
+    if distractors is not None:
+        others = distractors[0]
+        found = embed_aerial(model, distractors[1], progress, others)
+        satellite = np.concatenate([satellite, found])
+    ranks = rank_embedded(
+        ground, satellite, pairs, others, protocol, model.scorer
     )
     if not isinstance(model.scorer, ShiftScorer):
         return ranks
-    found = model.scorer.headings(ground, satellite)
+    found = model.scorer.headings(ground, satellite[: len(ground)])
     apart = np.abs((found - protocol.headings(pairs) + 180) % 360 - 180)
     return dataclasses.replace(ranks, heading_errors=apart)
 
@@ -251,6 +339,11 @@ def require_finite(
 
 
 def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
+    return _encoders(model)[0]
+
+
+def _encoders(model: keras.Model) -> tuple[Any, Any]:
+    """Of pairs, and of aerial images alone."""
     if model not in _ENCODERS:
         # Weak, or the function would keep its own dictionary key alive.
         reference = weakref.ref(model)
@@ -258,7 +351,11 @@ def _encoder(model: keras.Model) -> tf.types.experimental.PolymorphicFunction:
         def encode(ground, satellite, **start):
             return reference().encode_pairs(ground, satellite, **start)
 
-        _ENCODERS[model] = _compiled(encode)
+        def encode_aerial(ground, satellite):
+            found = reference().encode_satellite(satellite)
+            return found[:, :1], found  # there is no panorama
+
+        _ENCODERS[model] = _compiled(encode), _compiled(encode_aerial)
     return _ENCODERS[model]
 
 

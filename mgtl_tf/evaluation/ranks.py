@@ -30,6 +30,7 @@ DEGREES = 12.0
 """Largest error of a heading that counts as right."""
 
 _HEADINGS = "heading_errors"
+_DISTRACTORS, _TILES = "distractors", "tiles_"
 _TIES, _WITHIN = "ties", "within"
 
 
@@ -57,8 +58,11 @@ class Ranks:
     Attributes:
         gallery: `records.files_digest` of the pairs.
         forth: of the panoramas, [Q], in the distinct aerial images.
-        back: of the distinct aerial images, [N], in the panoramas.
+        back: of the distinct aerial images of panoramas, in these.
         metres: what "within" means.
+        distractors: images of the gallery that are of no panorama.
+        tiles: of overlapping aerial images (VIGOR), by the names of
+            `tile_ranks.measure_tiles`; None of others.
         heading_errors: degrees by which the heading that a panorama's own
             aerial image gives it is wrong, [Q]; None of systems that search
             for none.
@@ -69,11 +73,13 @@ class Ranks:
     back: DirectionRanks
     metres: float = METRES
     heading_errors: np.ndarray | None = None
+    distractors: int = 0
+    tiles: Mapping[str, np.ndarray] | None = None
 
     @property
     def places(self) -> int:
         """N, distinct aerial images of the gallery."""
-        return len(self.back.place)
+        return len(self.back.place) + self.distractors
 
     def result(
         self,
@@ -99,7 +105,17 @@ class Ranks:
             "panoramas": panoramas,
             "with_position": 0 if within is None else len(within),
             **self._headings(),
+            **self._tiles(),
         }
+
+    def _tiles(self) -> dict[str, Any]:
+        """What is measured where aerial images overlap; see `tile_ranks`."""
+        found: dict[str, Any] = {}
+        if self.distractors:
+            found["distractors"] = self.distractors
+        if self.tiles is not None:
+            found["tiles"] = {k: float(v.mean()) for k, v in self.tiles.items()}
+        return found
 
     def _headings(self) -> dict[str, Any]:
         """Of panoramas that are found first, how wrong their headings are."""
@@ -141,6 +157,10 @@ class Ranks:
                 arrays[f"{name}_{_WITHIN}"] = found.within
         if self.heading_errors is not None:
             arrays[_HEADINGS] = self.heading_errors
+        if self.distractors:
+            arrays[_DISTRACTORS] = np.array(self.distractors)
+        for name, values in (self.tiles or {}).items():
+            arrays[_TILES + name] = values
         write_arrays(path, arrays)
 
 
@@ -158,6 +178,13 @@ def read_ranks(path: Path, remedy: str) -> Ranks:
             _direction(arrays, DIRECTIONS[1]),
             float(_one(arrays, "metres").item()),
             arrays.get(_HEADINGS),
+            int(arrays.get(_DISTRACTORS, np.array(0)).item()),
+            {
+                name.removeprefix(_TILES): values
+                for name, values in arrays.items()
+                if name.startswith(_TILES)
+            }
+            or None,
         )
     except (UnfitFileError, ValueError) as error:
         raise damaged(path, error, remedy) from error

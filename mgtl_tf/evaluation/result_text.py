@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from mgtl_tf import metrics
 from mgtl_tf.evaluation.ranks import DEGREES, DIRECTIONS, Result
+from mgtl_tf.evaluation.tile_ranks import tile_lines
 
 
 def format_table(result: Result) -> str:
@@ -29,6 +31,12 @@ def _remarks(result: Result) -> list[str]:
             f"gallery: {size:,} distinct aerial images of {count:,} panoramas;"
             " an aerial image is found by any panorama of its own"
         ]
+    if others := result.get("distractors"):
+        lines[0] = (
+            f"gallery: {size:,} distinct aerial images, {others:,} of which"
+            f" are of none of the {count:,} panoramas"
+        )
+        lines.append(f"r@1%: K = {metrics.count_of('1%', size):,} of {size:,}")
     if result.get("heading", {}).get("found"):
         heading = dict(result["heading"])
         near, median = list(heading.values())[1:]
@@ -37,6 +45,9 @@ def _remarks(result: Result) -> list[str]:
             f" first: {100 * near:.1f} % within {DEGREES:g} degrees, median"
             f" error {median:.1f} degrees"
         )
+    if tiles := result.get("tiles"):
+        lines += tile_lines(tiles)
+    lines += result.get("remarks", [])
     missing = result.get("left_out", {})
     if any(missing.values()):
         parts = [f"{n:,} {split}" for split, n in missing.items() if n]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mgtl_tf.datasets.vigor_labels import (
+from mgtl_tf.datasets.vigor.labels import (
     CITIES,
     GRID_METRES,
     METRES_PER_PIXEL,

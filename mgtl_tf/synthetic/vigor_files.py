@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.datasets.vigor_labels import (
+from mgtl_tf.datasets.vigor.labels import (
     CITIES,
     LABELS,
     TEST_LIST,

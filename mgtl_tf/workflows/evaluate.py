@@ -24,7 +24,13 @@ from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.features import open_inputs
-from mgtl_tf.workflows.inputs import left_out, open_source, pair_bar, read_data
+from mgtl_tf.workflows.inputs import (
+    beside_figures,
+    open_gallery,
+    open_source,
+    pair_bar,
+    read_data,
+)
 
 
 def evaluate_run(
@@ -87,7 +93,7 @@ def evaluate_run(
     )
     encode = ExchangedKnowledge(model, knowledge) if knowledge else None
     records = read_data(data)
-    pairs = _pairs_of(records, data.data_dir, split)
+    pairs = pairs_of(records, data.data_dir, split)
     name = f"{data.dataset}-{split}{_elsewhere(trained.data, data)}"
     cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
     if protocol != ALIGNED.name:
@@ -102,12 +108,31 @@ def evaluate_run(
     source, first_block = open_inputs(
         data, trained.train.freeze_blocks, model, pairs, pixels
     )
-    batches = eval_batches(source, trained.train.evaluation_batch_size)
-    with pair_bar("evaluate", pairs) as bar:
+    size = trained.train.evaluation_batch_size
+    others = records.distractors if split == "validation" else ()
+    distractors = None
+    if others:
+        if encode:
+            raise UserError(
+                f"knowledge={knowledge}: needs pairs, and of the gallery of"
+                f" {data.data_dir} {len(others):,} images have no panorama"
+            )
+        form = trained.model.input_form
+        folder = cache.with_name(f"{cache.name}-gallery")
+        tiles = open_gallery(data, form, others, folder)
+        distractors = others, eval_batches(tiles, size)
+    with pair_bar("evaluate", [*pairs, *others]) as bar:
         ranks = evaluation.rank_model(
-            model, batches, pairs, bar.update, shown, first_block, encode
+            model,
+            eval_batches(source, size),
+            pairs,
+            bar.update,
+            shown,
+            first_block,
+            encode,
+            distractors,
         )
-    result = ranks.result(shown.name) | left_out(records)
+    result = ranks.result(shown.name) | beside_figures(records)
     facts = {
         "trained_on": trained.data.dataset,
         "evaluated_on": data.dataset,
@@ -161,10 +186,15 @@ def read_split(data: DataConfig, split: str) -> tuple[Pair, ...]:
     Raises:
         UserError: for data that cannot be read, or without such pairs.
     """
-    return _pairs_of(read_data(data), data.data_dir, split)
+    return pairs_of(read_data(data), data.data_dir, split)
 
 
-def _pairs_of(records: Dataset, data_dir: str, split: str) -> tuple[Pair, ...]:
+def pairs_of(records: Dataset, data_dir: str, split: str) -> tuple[Pair, ...]:
+    """The pairs of a split, at least one.
+
+    Raises:
+        UserError: where there is none.
+    """
     pairs = records.train if split == "train" else records.validation
     if not pairs:
         raise UserError(f"{data_dir}: has no pairs in its {split} split")

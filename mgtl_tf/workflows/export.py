@@ -78,7 +78,12 @@ def format_lines(folder: Path) -> list[str]:
 def _pictures(config: RunConfig) -> list[tuple[np.ndarray, np.ndarray]]:
     """A few pairs of the run's data set, as pixels; none where it is gone."""
     try:
-        dataset = read_dataset(config.data.dataset, config.data.data_dir, [])
+        dataset = read_dataset(
+            config.data.dataset,
+            config.data.data_dir,
+            [],
+            config.data.reader_options,
+        )
         return [
             (read_panorama(pair.ground).pixels, read_image(pair.aerial))
             for pair in dataset.validation[:_REAL_PAIRS]

@@ -28,8 +28,8 @@ from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.evaluate import on_data, read_split
-from mgtl_tf.workflows.inputs import pair_bar
+from mgtl_tf.workflows.evaluate import on_data, pairs_of
+from mgtl_tf.workflows.inputs import pair_bar, read_data
 
 FurtherSets = tuple[tuple[str, str], ...]
 """(name of a reader, folder) of each further data set."""
@@ -104,7 +104,13 @@ def read_joint(sets: FurtherSets, own: DataConfig) -> JointPairs:
                 f"also={name}: {data.data_dir} is no folder; name the one that"
                 " holds this data set"
             )
-        pairs = read_split(data, "validation")
+        records = read_data(data)
+        if records.distractors:
+            raise UserError(
+                f"also={name}: its gallery holds aerial images of no panorama,"
+                " which a joint gallery does not; evaluate it by itself"
+            )
+        pairs = pairs_of(records, data.data_dir, "validation")
         found.append(
             tuple(
                 dataclasses.replace(pair, id=f"{name}:{pair.id}", position=None)

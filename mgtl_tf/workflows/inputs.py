@@ -14,6 +14,7 @@ from mgtl_tf.config import DataConfig, InputForm
 from mgtl_tf.datasets.decoded_cache.building import build_cache
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.decoded_cache.prepared import (
+    GALLERY,
     SPLITS,
     kept_pairs,
     open_prepared,
@@ -21,7 +22,7 @@ from mgtl_tf.datasets.decoded_cache.prepared import (
 )
 from mgtl_tf.datasets.label_maps import with_labels
 from mgtl_tf.datasets.negatives import Places
-from mgtl_tf.datasets.problems import Problem
+from mgtl_tf.datasets.problems import ERROR, Problem
 from mgtl_tf.datasets.readers import RefusedRow, read_dataset
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import FileSource, PairSource
@@ -62,6 +63,28 @@ def open_source(
     return build_cache(pairs, settings, cache_dir)
 
 
+def open_gallery(
+    data: DataConfig, form: InputForm, images: Sequence[Pair], cache_dir: Path
+) -> PairSource:
+    """Where aerial images of no panorama are read from, as `open_source`.
+
+    Args:
+        data, form, cache_dir: as of `open_source`.
+        images: `AerialImage.as_pair` of each, in the order of the rows.
+
+    Raises:
+        UserError: as `open_source`.
+    """
+    alone = dataclasses.replace(form, ground_form="none")
+    name = data.dataset
+    settings = CacheSettings.of(name, alone, data.ground_crop)
+    if data.data_cache and prepared_dataset(data.data_cache) == name:
+        return open_prepared(data.data_cache, images, settings, [GALLERY])
+    if data.cache == "none":
+        return FileSource(images, alone)
+    return build_cache(images, settings, cache_dir)
+
+
 def read_data(data: DataConfig) -> Dataset:
     """A config's pairs, with a warning for each of their notes.
 
@@ -74,7 +97,9 @@ def read_data(data: DataConfig) -> Dataset:
         dataset = _partial(data)
     else:
         try:
-            dataset = read_dataset(data.dataset, data.data_dir)
+            dataset = read_dataset(
+                data.dataset, data.data_dir, options=data.reader_options
+            )
         except RefusedRow as error:
             others = (
                 "use the pairs that data_cache has with partial"
@@ -107,7 +132,9 @@ def read_trainable(data: DataConfig, batch_size: int) -> Dataset:
             f"batch_size={batch_size}: the training split of {data.data_dir}"
             f" has only {count} pairs; give at most batch_size={count}"
         )
-    places = Places.of(dataset.train, data.same_place_metres)
+    places = Places.of(
+        dataset.train, data.same_place_metres, data.exclude_overlap
+    )
     places.require_negatives(data.data_dir)
     return dataset
 
@@ -134,33 +161,50 @@ def _partial(data: DataConfig) -> Dataset:
             " wrote: it lists the usable pairs"
         )
     problems: list[Problem] = []
-    found = read_dataset(data.dataset, data.data_dir, problems)
+    found = read_dataset(
+        data.dataset, data.data_dir, problems, data.reader_options
+    )
     kept, missing, notes = [], [], []
     for split, pairs in zip(
         SPLITS, (found.train, found.validation), strict=True
     ):
         kept.append(kept_pairs(data.data_cache, split, pairs))
-        rows = {p.row for p in problems if p.split == split and p.row}
+        rows = {
+            (p.file, p.row)
+            for p in problems
+            if p.split == split and p.row and p.severity == ERROR
+        }
         missing.append(len(pairs) - len(kept[-1]) + len(rows))
         if missing[-1]:
             notes.append(
                 f"partial: {missing[-1]:,} {split} pairs are left out,"
                 f" {len(kept[-1]):,} are used; see {data.data_cache}/report.csv"
             )
+    others = found.distractors
+    there = kept_pairs(data.data_cache, GALLERY, others) if others else ()
+    if lost := {i.id for i in others} - {i.id for i in there}:
+        notes.append(
+            f"partial: {len(lost):,} aerial images of no panorama are left out"
+            f" of the gallery; see {data.data_cache}/report.csv"
+        )
     return dataclasses.replace(
         found,
         train=kept[0],
         validation=kept[1],
+        gallery=tuple(i for i in found.gallery if i.id not in lost),
         notes=(*found.notes, *notes),
         left_out=(missing[0], missing[1]),
     )
 
 
-def left_out(dataset: Dataset) -> dict[str, dict[str, int]]:
-    """Part of a result of partial data; empty for complete data."""
-    if not any(dataset.left_out):
-        return {}
-    return {"left_out": dict(zip(SPLITS, dataset.left_out, strict=True))}
+def beside_figures(dataset: Dataset) -> dict[str, Any]:
+    """Parts of a result: what is left out, and the data set's remarks."""
+    found: dict[str, Any] = {}
+    if any(dataset.left_out):
+        found["left_out"] = dict(zip(SPLITS, dataset.left_out, strict=True))
+    if dataset.remarks:
+        found["remarks"] = list(dataset.remarks)
+    return found
 
 
 def pair_bar(doing: str, pairs: Sequence[Any]) -> tqdm:

@@ -61,7 +61,9 @@ class EpochOrder:
         self.source = source
         self.pairs = pairs
         self.distribution = distribution or Distribution()
-        self.places = Places.of(pairs, data.same_place_metres)
+        self.places = Places.of(
+            pairs, data.same_place_metres, data.exclude_overlap
+        )
         self._first_block = first_block(data.feature_cache, train.freeze_blocks)
         self._checked = False
 
@@ -113,7 +115,8 @@ class EpochOrder:
         message = (
             f"{lacking:,} of {len(batches):,} batches hold only places of one"
             f" aerial image or nearer to each other than"
-            f" same_place_metres={self.data.same_place_metres:g}, so they"
+            f" same_place_metres={self.data.same_place_metres:g}"
+            f"{' or of overlapping ones' * self.data.exclude_overlap}, so they"
             " teach nothing; a larger batch_size or a smaller radius leaves"
             " fewer of them"
         )

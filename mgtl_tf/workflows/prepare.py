@@ -4,31 +4,38 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from mgtl_tf.datasets.csv_table import DEGREES
 from mgtl_tf.datasets.decoded_cache.blocks import file_of
 from mgtl_tf.datasets.decoded_cache.building import build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.growing import CacheContents
-from mgtl_tf.datasets.decoded_cache.prepared import SPLITS
+from mgtl_tf.datasets.decoded_cache.prepared import GALLERY, SPLITS
 from mgtl_tf.datasets.label_maps import with_labels
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.datasets.problems import ERROR, WARNING, Problem, write_report
 from mgtl_tf.datasets.readers import read_dataset
-from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.records import AerialImage, Pair
 from mgtl_tf.datasets.sources import VIEWS
-from mgtl_tf.utils.atomic_io import naming_write_errors
+from mgtl_tf.datasets.vigor.checks import SYNTHETIC
+from mgtl_tf.utils.atomic_io import atomic_write, naming_write_errors
 from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_header
+from polar.text import csv_text
 
 REPORT_CSV = "report.csv"
 _PUBLISHED_SIZES = {
     "cvusa": {"ground": "1232 x 224", "satellite": "750 x 750"},
     "cvact": {"ground": "1664 x 832", "satellite": "1200 x 1200"},
     "cvact_test": {"ground": "1664 x 832", "satellite": "1200 x 1200"},
+    "vigor": {"ground": "2048 x 1024", "satellite": "640 x 640"},
 }
+GALLERY_CSV = "gallery.csv"
+"""The gallery's images in their order, for `experiments.index`."""
+
 _IMAGE = {"ground": "panoramas", "satellite": "aerial images"}
 
 
@@ -65,6 +72,7 @@ def prepare(
     processes: int | None = None,
     progress: bool = True,
     verify: bool = False,
+    options: Mapping[str, str] | None = None,
 ) -> Prepared:
     """Decodes all pairs that can be, and reports all that cannot.
 
@@ -75,6 +83,7 @@ def prepare(
         processes: how many decode at a time; default one a core.
         progress: whether to show a bar.
         verify: whether existing rows are compared with their checksums.
+        options: of the reader, as of `read_dataset`.
 
     Raises:
         UserError: where nothing can be read at all, or `output_dir` holds a
@@ -82,7 +91,7 @@ def prepare(
     """
     output_dir = Path(output_dir)
     problems: list[Problem] = []
-    dataset = read_dataset(settings.dataset, data_dir, problems)
+    dataset = read_dataset(settings.dataset, data_dir, problems, options)
     both = zip(SPLITS, (dataset.train, dataset.validation), strict=True)
     splits = {split: pairs for split, pairs in both if pairs}
     if settings.ground_form == "labels":
@@ -96,7 +105,19 @@ def prepare(
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
     found = build_caches(caches, settings, processes, progress, verify=verify)
+    if others := dataset.distractors:
+        write_gallery(output_dir / GALLERY_CSV, dataset.gallery)
+        folder, alone = (
+            output_dir / GALLERY,
+            replace(settings, ground_form="none"),
+        )
+        found |= build_caches(
+            {folder: others}, alone, processes, progress, verify=verify
+        )
+        splits[GALLERY] = others
     published = _PUBLISHED_SIZES.get(settings.dataset, {})
+    if (Path(data_dir) / SYNTHETIC).is_file():
+        published = {}
     for split, pairs in splits.items():
         folder = output_dir / split
         filled = found[folder]
@@ -112,17 +133,31 @@ def prepare(
             # Where most are of another size, they were resized on purpose.
             if 2 * counts[size] > counts.total():
                 problems += _odd_sizes(split, pairs, filled, view, size)
-        left_out += len({row for row, _, _ in filled.left_out()})
+        if split != GALLERY:
+            left_out += len({row for row, _, _ in filled.left_out()})
         made += filled.made
     write_report(output_dir / REPORT_CSV, problems)
     return Prepared(
         tuple(problems),
         tuple(notes),
-        sum(map(len, splits.values())),
+        len(dataset.train) + len(dataset.validation),
         left_out,
         made,
         output_dir / REPORT_CSV,
     )
+
+
+def write_gallery(path: Path, images: Sequence[AerialImage]) -> None:
+    """Writes a list of aerial images, in their order.
+
+    Raises:
+        UserError: where it cannot be written.
+    """
+    rows = [
+        (i.id, str(i.aerial.absolute()), *map(repr, i.coordinates or ()))
+        for i in images
+    ]
+    atomic_write(path, csv_text([("id", "aerial", *DEGREES), *rows], raw=True))
 
 
 def _problems(
@@ -132,10 +167,11 @@ def _problems(
     found = [(row, v, why, ERROR) for row, v, why in filled.left_out()]
     found += [(row, v, why, WARNING) for row, v, why in filled.warnings()]
     out = {row for row, _, _, severity in found if severity == ERROR}
+    views = VIEWS[1:] if split == GALLERY else VIEWS
     found += [
         (row, view, "does not exist any more; the cache still holds it", ERROR)
         for row, pair in enumerate(pairs)
-        for view in VIEWS
+        for view in views
         if row not in out and not os.path.exists(file_of(pair, view))
     ]
     for row, view, reason, severity in sorted(found):

@@ -13,7 +13,7 @@ from mgtl_tf.config import DataConfig, TrainConfig
 from mgtl_tf.datasets.aerial_images import aerial_images
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import ALIGNED
-from mgtl_tf.datasets.records import Dataset, files_digest, positions
+from mgtl_tf.datasets.records import Dataset
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.evaluation.ranks import Ranks, Result
@@ -23,7 +23,12 @@ from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.training.environment import read_environment
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.workflows.features import open_inputs
-from mgtl_tf.workflows.inputs import left_out, open_source, pair_bar
+from mgtl_tf.workflows.inputs import (
+    beside_figures,
+    open_gallery,
+    open_source,
+    pair_bar,
+)
 
 
 class Validation:
@@ -35,6 +40,7 @@ class Validation:
         batch_size: images a step.
         inputs: what the model reads of them; by default their pixels.
         first_block: N: the inputs are what its first N blocks gave.
+        distractors: pixels of the gallery's images of no panorama.
     """
 
     def __init__(
@@ -44,42 +50,55 @@ class Validation:
         batch_size: int,
         inputs: PairSource | None = None,
         first_block: int = 0,
+        distractors: PairSource | None = None,
     ):
         self.pairs = dataset.validation
         self.source = source
         self._inputs = inputs or source
         self._first_block = first_block
-        self.images = aerial_images(self.pairs)
-        self._left_out = left_out(dataset)
+        self.rows = self.pairs + dataset.distractors
+        self.images = aerial_images(self.rows)
+        self._distractors = distractors
+        self._beside = beside_figures(dataset)
         self._batch_size = batch_size
 
     def measure(
         self, model: keras.Model
     ) -> tuple[Ranks, np.ndarray, np.ndarray]:
-        """All ranks, and ground and satellite descriptors [N, D].
+        """All ranks, and ground and satellite descriptors [Q, D] and [R, D].
+
+        The latter are those of `rows`: of the pairs, then of aerial images
+        without a panorama.
 
         Raises:
             UserError: for an image that cannot be read, or descriptors that
                 are not finite.
         """
         batches = eval_batches(self._inputs, self._batch_size)
-        with pair_bar("evaluate", self.pairs) as bar:
+        others = self.rows[len(self.pairs) :]
+        with pair_bar("evaluate", self.rows) as bar:
             ground, satellite = evaluation.embed(
                 model, batches, bar.update, self.pairs, self._first_block
             )
-        ranks = evaluation.rank_pairs(
+            if self._distractors is not None:
+                batches = eval_batches(self._distractors, self._batch_size)
+                found = evaluation.embed_aerial(
+                    model, batches, bar.update, others
+                )
+                satellite = np.concatenate([satellite, found])
+        ranks = evaluation.rank_embedded(
             ground,
             satellite,
-            positions(self.pairs),
-            images=self.images,
-            gallery=files_digest(self.pairs),
+            self.pairs,
+            others,
             scorer=model.scorer,
+            images=self.images,
         )
         return ranks, ground, satellite
 
     def result(self, ranks: Ranks) -> Result:
-        """Recall of these ranks, and what was left out of the pairs."""
-        return ranks.result(ALIGNED.name) | self._left_out
+        """Recall of these ranks, and what must stand beside it."""
+        return ranks.result(ALIGNED.name) | self._beside
 
     def shown(
         self,
@@ -96,14 +115,16 @@ class Validation:
         """
         ranks, ground, satellite = self.measure(model)
         if pictures:
+            # Among the images of panoramas alone: others are not in `source`.
+            count = len(self.pairs)
             rows = fixed_rows(len(self.pairs), pictures)
             show(
                 retrieval_thumbnails(
                     rows,
                     ground,
-                    satellite,
+                    satellite[:count],
                     self.source,
-                    self.images,
+                    self.images[:count],
                     model.scorer,
                 )
             )
@@ -136,8 +157,19 @@ def open_validation(
     inputs, first_block = open_inputs(
         data, train.freeze_blocks, model, pairs, lambda: pixels
     )
+    others, distractors = dataset.distractors, None
+    if others:
+        folder = cache.with_name("validation-gallery")
+        distractors = open_gallery(
+            data, model.config.input_form, others, folder
+        )
     return Validation(
-        dataset, pixels, train.evaluation_batch_size, inputs, first_block
+        dataset,
+        pixels,
+        train.evaluation_batch_size,
+        inputs,
+        first_block,
+        distractors,
     )
 
 
@@ -157,13 +189,13 @@ def write_run_report(run_dir: Path | str, dataset: Dataset) -> Path:
     run_dir = Path(run_dir)
     config, model = load_model(run_dir, "best")
     retrieval = None
-    if pairs := dataset.validation:
+    if dataset.validation:
         validation = open_validation(
             dataset, config.data, config.train, model, run_dir
         )
         ranks, ground, satellite = validation.measure(model)
         retrieval = Retrieval(
-            pairs,
+            validation.rows,
             validation.images,
             ground,
             satellite,

@@ -1,16 +1,21 @@
 """Which places are negatives: of a batch, of a data set, in the loss."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.datasets.hard_negatives import nearest_places
 from mgtl_tf.datasets.negatives import Places
+from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.losses import info_nce_loss, soft_margin_triplet_loss
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.order import EpochOrder
+from tests.datasets.vigor_tree import make_vigor
 
 NAN = np.nan
 IMAGES = np.array([0, 0, 1, 2, 1, 3])
@@ -106,3 +111,39 @@ def test_the_loss_does_not_push_pairs_of_one_image_apart(loss):
     weights = np.linalg.lstsq(plane, gradient, rcond=None)[0]
     assert np.abs(weights).min() > 1e-3
     np.testing.assert_allclose(plane @ weights, gradient, atol=1e-5)
+
+
+def test_places_that_share_a_semi_positive_are_no_negatives():
+    """Trap 4 and 5: every pair of places, by sets of four images each."""
+    rng = np.random.default_rng(3)
+    overlap = np.array([rng.permutation(20)[:4] for _ in range(40)])
+    sets = [set(row) for row in overlap.tolist()]
+    shared = np.array([[bool(a & b) for b in sets] for a in sets])
+    positions = rng.uniform(0, 200, (40, 2))
+    apart = np.linalg.norm(positions[:, None] - positions, axis=-1)
+    places = Places(overlap[:, 0], positions, 15.0, overlap)
+    wanted = ~shared & ~(apart < 15)
+    rows = np.array([7, 3, 3, 39, 0, 12])
+    assert (places.negatives(rows) == wanted[np.ix_(rows, rows)]).all()
+    tile = places.false_negatives(slice(5, 30), slice(0, 40))
+    assert (tile == ~wanted[5:30]).all()
+    # By position: the nearest that are negatives, in order.
+    found = nearest_places(places, 6)
+    for row, answers in enumerate(found.tolist()):
+        order = [n for n in np.argsort(apart[row]) if wanted[row, n]]
+        assert answers == order[:6]
+
+
+def test_pairs_give_their_four_images(tmp_path):
+    dataset = read_dataset("vigor", make_vigor(tmp_path))
+    pairs = dataset.train
+    sets = [{tile.aerial for tile in pair.tiles.images} for pair in pairs]
+    shared = np.array([[bool(a & b) for b in sets] for a in sets])
+    assert shared.sum() > len(pairs)
+    rows = np.arange(len(pairs))
+    assert (Places.of(pairs, 0.0, True).negatives(rows) == ~shared).all()
+    # Empty files are alike no other, and these tiles differ.
+    assert Places.of(pairs, 0.0).negatives(rows).sum() == 8 * 7
+    bare = [Pair("one", Path("g"), Path("a"))]
+    with pytest.raises(UserError, match="exclude_overlap: pair one names no"):
+        Places.of(bare, 0.0, True)

@@ -72,7 +72,7 @@ def test_wrong_folder_levels_are_pointed_out(tmp_path):
     for outer in (tmp_path / "download", inner / "bingmap"):
         refused("cvusa", outer, f"did you mean {inner}")
     refused("cvusa", tmp_path / "nothing", "no such folder")
-    refused("vigor", tmp_path, "unknown; choose one of")
+    refused("kitti", tmp_path, "unknown; choose one of")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import pyproj
 import pytest
 
-from mgtl_tf.datasets.vigor_labels import (
+from mgtl_tf.datasets.vigor.labels import (
     CITIES,
     LABELS,
     METRES_PER_PIXEL,

@@ -134,6 +134,8 @@ def _examine(pair: Pair, view: str, settings: CacheSettings) -> _Examined:
     """One file as network input, or why not; what was converted in it."""
     path = file_of(pair, view)
     size: list[str] = []
+    if view == "ground" and settings.ground_form == "none":
+        return _Examined(np.empty((0, 0, 3), np.uint8), [], [])
     try:
         data = read_file(path)
         heading = None

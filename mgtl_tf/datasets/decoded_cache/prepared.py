@@ -21,6 +21,9 @@ from mgtl_tf.utils.part_files import UNFINISHED_JSONL, differences
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 
 SPLITS = ("train", "validation")
+GALLERY = "gallery"
+"""Folder of the aerial images without a panorama."""
+
 _AGAIN = "prepare it again"
 
 
@@ -34,7 +37,10 @@ def prepared_dataset(data_cache: Path | str) -> str:
 
 
 def open_prepared(
-    data_cache: Path | str, pairs: Sequence[Pair], settings: CacheSettings
+    data_cache: Path | str,
+    pairs: Sequence[Pair],
+    settings: CacheSettings,
+    splits: Sequence[str] = SPLITS,
 ) -> CacheSource:
     """The pixels of these pairs, from the split that holds them all.
 
@@ -42,6 +48,7 @@ def open_prepared(
         data_cache: the folder that `prepare` wrote.
         pairs: row n of the source is pairs[n].
         settings: that they must have been made by.
+        splits: that are looked through.
 
     Raises:
         UserError: for a folder that holds no finished cache, or one made by
@@ -49,7 +56,7 @@ def open_prepared(
             another file.
     """
     missing = ""
-    for folder, state in _states(Path(data_cache)).items():
+    for folder, state in _states(Path(data_cache), splits).items():
         if different := differences(state.settings, settings.as_json()):
             raise UserError(
                 f"{data_cache}: made otherwise ({different}); prepare another"
@@ -79,7 +86,7 @@ def kept_pairs(
 
     Args:
         data_cache: the folder that `prepare` wrote.
-        split: "train" or "validation".
+        split: "train", "validation" or "gallery".
         pairs: as they are listed now; one that the cache does not know of is
             kept, for `open_prepared` to refuse.
 
@@ -87,17 +94,19 @@ def kept_pairs(
         UserError: for a folder that holds no finished cache.
     """
     root = Path(data_cache)
-    state = _states(root).get(root / split)
+    state = _states(root, (*SPLITS, GALLERY)).get(root / split)
     if state is None:
         return tuple(pairs)
     out = {r.rows[row][0] for r in state.blocks for row, _, _ in r.left_out}
     return tuple(pair for pair in pairs if pair.id not in out)
 
 
-def _states(root: Path) -> dict[Path, CacheState]:
+def _states(
+    root: Path, splits: Sequence[str] = SPLITS
+) -> dict[Path, CacheState]:
     """The finished caches of a folder, at least one."""
     found = {}
-    for folder in (root / split for split in SPLITS):
+    for folder in (root / split for split in splits):
         try:
             state = read_state(folder)
         except UnfitFileError as error:

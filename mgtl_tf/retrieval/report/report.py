@@ -66,9 +66,11 @@ class Retrieval:
     """A model's descriptors of the validation pairs and their evaluation.
 
     Args:
-        pairs: in the order of the rows.
-        images: int [N], the number of each pair's aerial image.
-        ground, satellite: descriptors, float32 [N, D].
+        pairs: in the order of the rows; those of aerial images without a
+            panorama follow.
+        images: int [R], the number of each row's aerial image.
+        ground: descriptors of the panoramas, float32 [Q, D].
+        satellite: of all rows, float32 [R, D].
         ranks: of `evaluation.descriptors.rank_pairs`.
         result: their recall.
         scorer: the system's.
@@ -146,7 +148,7 @@ def _headline(
 
 
 def _retrieval_tiles(retrieval: Retrieval) -> list[tuple[str, str]]:
-    result, count = retrieval.result, len(retrieval.pairs)
+    result, count = retrieval.result, len(retrieval.ground)
     recalls, size = result["ground_to_satellite"], result["gallery_size"]
     tiles = [
         (f"{100 * recalls['r@1']:.1f} %", "r@1: right at the first answer"),
@@ -192,7 +194,11 @@ def _draw_retrieval(
         ranks.places,
         folder / "recall_curve.svg",
     )
-    draw_polar_pairs(found.pairs[:_SHEET_PAIRS], folder / "pairs.jpg", crop)
+    draw_polar_pairs(
+        found.pairs[: min(_SHEET_PAIRS, len(found.ground))],
+        folder / "pairs.jpg",
+        crop,
+    )
     drawn: dict[str, list[dict[str, Any]]] = {}
     for kind, queries in choose_examples(found, forth).items():
         for number, query in enumerate(queries, 1):
@@ -218,7 +224,8 @@ def choose_examples(
         ranks: int [N], of each query's true place, from 1.
         each: how many of each kind, fewer where there are few pairs.
     """
-    similarity = found.scorer.exact(found.ground, found.satellite)
+    own = found.satellite[: len(found.ground)]
+    similarity = found.scorer.exact(found.ground, own)
     order = np.lexsort((-similarity, ranks))
     middle = max(0, (len(order) - each) // 2)
     chosen = {

@@ -1,0 +1,1 @@
+"""VIGOR: overlapping aerial images, of which a panorama stands in four."""
