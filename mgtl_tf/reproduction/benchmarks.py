@@ -254,7 +254,7 @@ V2 = Benchmark(
         **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
         **dict.fromkeys(("safa", "dsm", "cvft", "cvm_net", "l2ltr"), 2),
         **dict.fromkeys(("workman", "vo", "zhai", "oricnn", "regmi"), 1),
-        "toker": 1,
+        **dict.fromkeys(("toker", "toker_full"), 1),
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
         "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),

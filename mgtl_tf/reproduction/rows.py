@@ -44,6 +44,7 @@ CVM_NET = Row("cvm_net", {"system": "cvm_net"})
 ORICNN = Row("oricnn", {"system": "oricnn"})
 REGMI = Row("regmi", {"system": "regmi"})
 TOKER = Row("toker", {"system": "toker"})
+TOKER_FULL = Row("toker_full", {"system": "toker", "generator": True})
 CVFT = Row("cvft", {"system": "cvft"})
 DSM = Row("dsm", {"system": "dsm"})
 
@@ -59,6 +60,7 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("CVFT", CVFT),
         ("DSM (aligned)", DSM),
         ("Toker retrieval-only", TOKER),
+        ("Toker", TOKER_FULL),
         ("L2LTR", L2LTR),
         ("MGTL", WITH_CMI),
     ),
@@ -85,6 +87,9 @@ _TITLES = {
     ("oricnn", "procedural"): "OriCNN, small",
     ("regmi", "procedural"): "Regmi two-stream baseline, small",
     ("toker", "procedural"): "Toker retrieval-only, small",
+    ("toker_full", "procedural"): "Toker, small",
+    ("toker_full", "cvusa"): "Toker, from scratch",
+    ("toker_full", "cvact"): "Toker, from scratch",
     ("toker", "cvusa"): "Toker retrieval-only, from scratch",
     ("toker", "cvact"): "Toker retrieval-only, from scratch",
     ("cvft", "procedural"): "CVFT, small",
