@@ -9,7 +9,8 @@ import pytest
 from absl import flags
 
 LONGEST = [
-    "test_keras_workflow",
+    "test_systems_exported",
+    "test_systems_learn",
     "test_end_to_end",
     "test_several_workers",
     "test_train",

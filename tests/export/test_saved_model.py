@@ -1,10 +1,10 @@
-"""The SavedModel, opened by TensorFlow alone in another process."""
+"""The SavedModel: its signatures, its preprocessing, its model.json.
+
+That TensorFlow alone opens it, test_systems_exported.py shows.
+"""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,29 +26,6 @@ REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
 SIZE, CROP = CONFIG.model.image_size, CONFIG.data.ground_crop
 NAMES = ("encode_ground", "encode_satellite")
 
-# Prints descriptors of the files of each view, one by one and all at once.
-READER = """
-import json, sys
-import tensorflow as tf
-try:
-    import mgtl_tf
-    raise SystemExit("the package can be imported")
-except ImportError:
-    pass
-signatures = tf.saved_model.load(sys.argv[1]).signatures
-answers = {}
-for name, paths in json.loads(sys.argv[2]).items():
-    def encode(images):
-        answer = signatures[name](image_bytes=tf.constant(images))
-        assert answer["descriptor"].dtype == tf.float32
-        return answer["descriptor"]
-    images = [open(path, "rb").read() for path in paths]
-    single = tf.concat([encode([image]) for image in images], 0)
-    answers[name] = tf.stack([single, encode(images)]).numpy().tolist()
-assert not any(m.startswith(("mgtl_tf", "polar")) for m in sys.modules)
-print(json.dumps(answers))
-"""
-
 
 @pytest.fixture(scope="module")
 def signatures(tiny_export):
@@ -60,26 +37,6 @@ def details(tiny_export):
     return json.loads((tiny_export.folder / "model.json").read_text())
 
 
-def in_another_process(folder, paths, tmp_path):
-    environment = {
-        k: v for k, v in os.environ.items() if not k.startswith("PYTHON")
-    }
-    # -S: without site-packages of an editable installation, whose finder
-    # would still know this package.
-    site = next(p for p in sys.path if p.endswith("site-packages"))
-    run = subprocess.run(
-        [sys.executable, "-I", "-S", "-c"]
-        + [f"import sys; sys.path.append({site!r})\n" + READER]
-        + [str(folder), json.dumps(paths)],
-        cwd=tmp_path,
-        env={**environment, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    return {k: np.array(rows) for k, rows in json.loads(run.stdout).items()}
-
-
 def expected(model, grounds, aerials):
     """The model itself behind the pipeline that trains it."""
     inputs = [load_ground(path, SIZE, CROP) for path in grounds]
@@ -88,27 +45,6 @@ def expected(model, grounds, aerials):
         "encode_ground": model.encode_ground(np.float32(inputs)).numpy(),
         "encode_satellite": model.encode_satellite(np.float32(others)).numpy(),
     }
-
-
-def test_descriptors_in_a_process_without_the_package(tiny_export, tmp_path):
-    paths = {
-        "encode_ground": [
-            picture(tmp_path / "a.jpg", 64, 320, 1),
-            picture(tmp_path / "b.png", 129, 511, 2),
-            picture(tmp_path / "c.jpg", 20, 90, 3),
-        ],
-        "encode_satellite": [
-            picture(tmp_path / "d.jpg", 100, 100, 4),
-            picture(tmp_path / "e.png", 61, 61, 5),
-        ],
-    }
-    texts = {name: list(map(str, own)) for name, own in paths.items()}
-    found = in_another_process(tiny_export.folder, texts, tmp_path)
-    for name, wanted in expected(tiny_export.model, *paths.values()).items():
-        for rows in found[name]:
-            np.testing.assert_allclose(rows, wanted, atol=1e-3)
-        # Different enough that the comparisons mean something.
-        assert np.abs(wanted[0] - wanted[1]).max() > 5e-3
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason=f"needs {REAL}")
