@@ -96,6 +96,9 @@ def _images_in(folder: Path) -> list[Path]:
 
 def _listed(path: Path, view: str) -> Iterator[NamedImage]:
     for number, values in _rows(path, view):
+        alone = values["id"] and values["aerial"] and not values["ground"]
+        if view == "ground" and alone:
+            continue  # of own pairs, an aerial image of no panorama
         row = f"{path}: row {number}"
         image = _beside(path, values[view])
         if image is None:

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from mgtl_tf.datasets.cvact import KNOWN_MISSING
 from mgtl_tf.datasets.decoded_cache.blocks import fingerprint
 from mgtl_tf.datasets.preprocess import read_file
-from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.readers import RefusedRow, read_dataset
 from mgtl_tf.datasets.records import Pair, positions
+from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred, from_utm
 from tests.datasets.builders import (
@@ -439,3 +440,23 @@ def test_any_list_gives_pairs_or_one_line(tmp_path_factory, name, content):
             fingerprint(pair)
             with pytest.raises(UserError):
                 read_file(pair.ground)
+
+
+def test_csv_rows_without_a_panorama_are_of_the_gallery_alone(tmp_path):
+    """Several panoramas may share one aerial image, others have none."""
+    alone = "three,,images/a2.tif,47.5,8.26"
+    again = ONE.replace("one", "other").replace("g1", "g2")
+    make_csv(tmp_path, ONE, alone)
+    root = make_csv(tmp_path, alone, ONE, again, name="validation.csv")
+    dataset = read_dataset("csv", root)
+    assert [pair.id for pair in dataset.train] == ["one"]
+    assert "1 rows of train.csv name no panorama: not used" in dataset.notes
+    assert [pair.id for pair in dataset.validation] == ["one", "other"]
+    assert [image.id for image in dataset.gallery] == ["three", "one"]
+    assert [image.id for image in dataset.distractors] == ["three"]
+    assert dataset.distractors[0].coordinates == (47.5, 8.26)
+    shown = named_images(root / "validation.csv", "ground")
+    assert [image.id for image in shown] == ["one", "other"]
+    (root / "images/a2.tif").unlink()
+    with pytest.raises(RefusedRow, match="a2.tif, row 1: does not exist"):
+        read_dataset("csv", root)
