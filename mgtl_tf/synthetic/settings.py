@@ -156,6 +156,9 @@ def vigor_form(settings: WorldSettings) -> WorldSettings:
         layout="vigor",
         train_pairs=120,
         val_pairs=120,
+        # The whole sphere, as VIGOR's panoramas.
+        ground_height=128,
+        ground_width=256,
         aerial_metres=VIGOR_TILE_METRES,
         spacing_min=12.0,
         spacing_max=30.0,
