@@ -30,6 +30,8 @@ TINY = RunConfig().replace(
     recurrent_steps=0,
     backbone_weights="none",
 )
+# Two of its convolutions a view, where any network will do.
+PROBE = TINY.replace(system="linear_probe", blocks=1)
 
 
 def write_run(folder, config):

@@ -22,9 +22,9 @@ from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 from polar.convert import convert_folder
-from tests.tiny_runs import TINY, write_noisy_cvusa
+from tests.tiny_runs import PROBE, write_noisy_cvusa
 
-SMALL = TINY.replace(
+SMALL = PROBE.replace(
     batch_size=2,
     epochs=1,
     profile_steps=1,
