@@ -13,7 +13,7 @@ from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.evaluate import evaluate_run
-from mgtl_tf.workflows.inputs import left_out, open_source, read_data
+from mgtl_tf.workflows.inputs import beside_figures, open_source, read_data
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.train import train
 from tests.tiny_runs import PROBE, write_image
@@ -177,7 +177,9 @@ def test_a_partial_cvact_download_can_be_used(tmp_path):
     assert [p.id for p in dataset.train] == ["p0", "p2", "p3"]
     assert [p.id for p in dataset.validation] == ["p5", "p7"]
     assert dataset.left_out == (2, 1)
-    assert left_out(dataset) == {"left_out": {"train": 2, "validation": 1}}
+    assert beside_figures(dataset) == {
+        "left_out": {"train": 2, "validation": 1}
+    }
     # Five rows, of which it reads its own three.
     source = open_source(
         part.data, part.model.input_form, dataset.train, tmp_path / "unused"
