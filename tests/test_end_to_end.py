@@ -31,6 +31,8 @@ TINY = [
     "--log_every=1",
     "--evaluate_every=1",
 ]
+# That every system resumes, tests/models/test_systems_learn.py shows.
+PROBE = [*TINY, "--system=linear_probe", "--blocks=1"]
 
 
 def program(name, *arguments, check=0):
@@ -61,7 +63,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def run(world, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run") / "run"
-    flags = [*TINY, f"--data_dir={world}", "--epochs=2", "--mining_start=1"]
+    flags = [*PROBE, f"--data_dir={world}", "--epochs=2", "--mining_start=1"]
     flags += ["--mining_neighbours=3", "--ema_momentum=0.9"]
     flags += ["--backbone_dropout=0.5", "--color_jitter=0.3"]
     flags += ["--backbone_normalization=none"]
@@ -184,7 +186,7 @@ def test_truncated_image_stops_before_training(world, tmp_path):
             target.write_bytes(path.read_bytes())
     victim = copy / "streetview/panos/0000002.jpg"
     victim.write_bytes(victim.read_bytes()[:900])
-    flags = [*TINY, f"--data_dir={copy}", f"--run_dir={tmp_path / 'run'}"]
+    flags = [*PROBE, f"--data_dir={copy}", f"--run_dir={tmp_path / 'run'}"]
     result = program("train", *flags, check=1)
     assert "0000002.jpg: is cut off" in result.stderr
     assert "Traceback" not in result.stderr

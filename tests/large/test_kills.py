@@ -22,7 +22,7 @@ PAIRS = int(os.environ.get("PAIRS", 400))
 SEED = int(os.environ.get("SEED", 0))
 # The smallest network that trains, in 6 steps.
 SHORT = "--epochs=3 --width_multiplier=0.015625 --poolings=1".split()
-SHORT += "--channels=4 --recurrent_steps=0 --image_size=8,16".split()
+SHORT += "--system=linear_probe --blocks=2 --image_size=8,16".split()
 
 
 def test_kills_in_succession_leave_no_trace(tmp_path):

@@ -18,7 +18,7 @@ from mgtl_tf.workflows import train as workflow
 from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train
 from tests.small_disk import fill
-from tests.tiny_runs import TINY, write_noisy_cvusa
+from tests.tiny_runs import PROBE, write_noisy_cvusa
 
 
 def all_first(queries, *_):
@@ -26,7 +26,7 @@ def all_first(queries, *_):
     return np.ones(len(queries), int), np.zeros(len(queries), int)
 
 
-SMALL = TINY.replace(batch_size=2, epochs=1, cache="none")
+SMALL = PROBE.replace(batch_size=2, epochs=1, cache="none")
 FROM_EVERY_STEP = {"checkpoint_steps": 1, "log_every": 1, "evaluate_every": 0}
 
 
@@ -159,7 +159,6 @@ def test_every_option_beyond_the_paper(world, tmp_path):
     """InfoNCE, AdamW, cosine, averages, clipping, a profile: to the report."""
     config = SMALL.replace(
         data_dir=world(12, validation=2),
-        recurrent_steps=1,
         loss="info_nce",
         optimizer="adamw",
         schedule="cosine",
