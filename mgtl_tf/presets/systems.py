@@ -15,6 +15,10 @@ from typing import Any
 # Of systems without VGG-16, whatever a study gives those that have it.
 _FROM_SCRATCH = {"backbone_weights": "none", "freeze_blocks": 0}
 
+# What VIGOR's preset, which is of plain aerial images, becomes for systems
+# that compare the views' columns: polar about the tile's centre.
+_POLAR = {"satellite_form": "polar", "satellite_size": (0, 0)}
+
 _CVM_NET = {
     "batch_size": 12,
     "epochs": 100,
@@ -22,7 +26,11 @@ _CVM_NET = {
     "satellite_quarter_turns": True,
 }
 
+_DSM = {"batch_size": 32, "epochs": 100, "freeze_blocks": 3}
+
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "mgtl": {"vigor": _POLAR, "": {}},
+    "linear_probe": {"vigor": _POLAR, "": {}},
     "safa": {
         "procedural": {},
         # Shi et al. 2019: Adam 1e-5, ImageNet VGG-16.
@@ -30,10 +38,11 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "dsm": {
         "procedural": {"backbone_normalization": "batch"},
+        "vigor": {**_DSM, **_POLAR},
         # Shi et al. 2020: Adam 1e-5, ImageNet VGG-16, conv1 to conv3 frozen.
         # Table 1's are panoramas of known heading and 360 degrees; for others
         # --shift_search --orientation_noise=360 --field_of_view=N.
-        "": {"batch_size": 32, "epochs": 100, "freeze_blocks": 3},
+        "": _DSM,
     },
     "l2ltr": {
         # "L2LTR-style (K from previous layer), small". Residual branches

@@ -210,6 +210,8 @@ V2 = Benchmark(
             "learning_rate": 1.5e-4,
         },
         **dict.fromkeys(("oricnn", "regmi", "vo"), _SQUARE),
+        # Its decoder doubles the maps three times.
+        "toker_full": {"image_size": (56, 304)},
     },
     controls={
         "no_generative_loss": (

@@ -112,7 +112,8 @@ def write_page(docs: Path) -> Path:
             that of its run's ranks.
     """
     sections = []
-    for path in sorted((docs / "results").glob("*.json")):
+    # A benchmark's later versions come first.
+    for path in sorted((docs / "results").glob("*.json"), reverse=True):
         study = read_published(path)
         ranks = read_ranks_of(study, path.parent)
         for table in study.tables:

@@ -240,6 +240,13 @@ def test_configs_of_rows(study, tmp_path):
     assert {key for key, folder in features.items() if folder} == {"cvft"}
 
 
+@pytest.mark.parametrize("name", BENCHMARKS)
+def test_every_row_fits_every_benchmark(name, tmp_path):
+    study = benchmark_study(BENCHMARKS[name], tmp_path, {})
+    for row in rows_of((1, 2, 4), study.labelled):
+        assert study.config(row, 0).model.image_size
+
+
 @pytest.mark.parametrize("dataset", ["procedural", "cvusa", "cvact"])
 def test_the_command_gives_back_the_config(dataset):
     """Its flags laid over preset and system, by another reading of them."""

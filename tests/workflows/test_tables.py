@@ -58,7 +58,10 @@ TINY = dataclasses.replace(
     controls={
         "long_vgg": ("VGG16 only, longer", "vgg", {"max_steps": 3}),
     },
-    settings={"vgg": {"learning_rate": 0.003}},
+    settings={
+        "vgg": {"learning_rate": 0.003},
+        "toker_full": {"image_size": (24, 24)},
+    },
     warm={
         "warm_vgg": ("VGG16 only, going on", "vgg", {"init_backbone": "vgg"})
     },
