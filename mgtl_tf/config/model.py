@@ -170,14 +170,17 @@ class ModelConfig:
     @property
     def generates_knowledge(self) -> bool:
         """Whether attention reads what CMI generates (Eq. 3)."""
-        steps = self.recurrent_steps if self.system == "mgtl" else 0
-        return bool(steps) and self.knowledge in ("cmi", "conv")
+        return self._attends_to("cmi", "conv")
 
     @property
     def reads_both_views(self) -> bool:
         """Whether a descriptor depends on both images of a pair."""
+        return self._attends_to("true")
+
+    def _attends_to(self, *knowledge: str) -> bool:
+        """Whether it is an MGTL with steps that read one of these."""
         steps = self.recurrent_steps if self.system == "mgtl" else 0
-        return bool(steps) and self.knowledge == "true"
+        return bool(steps) and self.knowledge in knowledge
 
     @property
     def trains_in_groups(self) -> bool:

@@ -105,8 +105,9 @@ def nearest_places(places: Places, k: int) -> np.ndarray:
         reach = range(1, min(len(known), k + excluded) + 1)
         apart, others = tree.query(there[rows], reach)
         same = images[others] == images[rows, None]
-        here = np.arange(len(others))[:, None]
-        same |= np.asarray(overlapping[here, others].todense() > 0)
+        if overlapping.nnz:
+            here = np.arange(len(others))[:, None]
+            same |= np.asarray(overlapping[here, others].todense() > 0)
         apart[(apart < radius) | same] = np.inf
         order = np.lexsort((others, apart), axis=1)[:, :k]
         found = known[np.take_along_axis(others, order, axis=1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -99,7 +100,7 @@ class Dataset:
     gallery: tuple[AerialImage, ...] = ()
     remarks: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def distractors(self) -> tuple[Pair, ...]:
         """The gallery's images that no validation pair shows, as pairs."""
         shown = {pair.aerial for pair in self.validation}

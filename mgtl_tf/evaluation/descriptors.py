@@ -72,22 +72,29 @@ def embed(
     return _embedded(compiled, batches, progress, pairs, start)
 
 
-def embed_aerial(
+def with_aerial(
+    satellite: np.ndarray,
     model: keras.Model,
-    batches: Collection[dict[str, Any]],
+    distractors: Distractors,
     progress: Callable[[int], Any] | None = None,
-    pairs: Sequence[Pair] | None = None,
 ) -> np.ndarray:
-    """Descriptors of aerial images alone, float32 [N, D].
+    """Descriptors of pairs' aerial images and, after them, of distractors.
 
     Args:
-        model, batches, progress: as of `embed`; panoramas are not looked at.
-        pairs: `AerialImage.as_pair` of the images.
+        satellite: those of the pairs, [Q, D].
+        model, progress: as of `embed`.
+        distractors: whose panoramas are not looked at.
+
+    Returns:
+        float32 [R, D].
 
     Raises:
         UserError, ValueError: as `embed`.
     """
-    return _embedded(_encoders(model)[1], batches, progress, pairs, {})[1]
+    images, batches = distractors
+    encode = _encoders(model)[1]
+    found = _embedded(encode, batches, progress, images, {})[1]
+    return np.concatenate([satellite, found])
 
 
 def _embedded(
@@ -301,8 +308,7 @@ def rank_model(
     others: Sequence[Pair] = ()
     if distractors is not None:
         others = distractors[0]
-        found = embed_aerial(model, distractors[1], progress, others)
-        satellite = np.concatenate([satellite, found])
+        satellite = with_aerial(satellite, model, distractors, progress)
     ranks = rank_embedded(
         ground, satellite, pairs, others, protocol, model.scorer
     )

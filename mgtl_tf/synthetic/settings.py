@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from mgtl_tf.datasets.vigor.labels import GRID_METRES
 from mgtl_tf.utils.errors import UserError
 
 WORLD_VERSION = 1
@@ -13,7 +14,7 @@ folder begun by an older program is never continued by a newer one."""
 CVUSA_TRAIN_PAIRS = 35532
 CVUSA_VAL_PAIRS = 8884
 
-VIGOR_TILE_METRES = 72.96
+VIGOR_TILE_METRES = 2 * GRID_METRES
 """What 640 pixels of 0.114 m span: two steps of VIGOR's grid."""
 
 STYLES = ("standard", "varied", "held_out")

@@ -118,8 +118,7 @@ def evaluate_run(
                 f" {data.data_dir} {len(others):,} images have no panorama"
             )
         form = trained.model.input_form
-        folder = cache.with_name(f"{cache.name}-gallery")
-        tiles = open_gallery(data, form, others, folder)
+        tiles = open_gallery(data, form, others, cache)
         distractors = others, eval_batches(tiles, size)
     with pair_bar("evaluate", [*pairs, *others]) as bar:
         ranks = evaluation.rank_model(

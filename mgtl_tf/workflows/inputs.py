@@ -51,16 +51,9 @@ def open_source(
         UserError: for a file that cannot be read, or a `data_cache` that
             lacks a pair or was made with other settings.
     """
-    crop, name = data.ground_crop, data.dataset
-    settings = CacheSettings.of(name, form, crop)
     if form.ground_form == "labels":
         pairs = with_labels(pairs)
-    # A run is also evaluated on other data sets than its own.
-    if data.data_cache and prepared_dataset(data.data_cache) == name:
-        return open_prepared(data.data_cache, pairs, settings)
-    if data.cache == "none":
-        return FileSource(pairs, form, crop, name)
-    return build_cache(pairs, settings, cache_dir)
+    return _opened(data, form, pairs, cache_dir, SPLITS)
 
 
 def open_gallery(
@@ -69,20 +62,34 @@ def open_gallery(
     """Where aerial images of no panorama are read from, as `open_source`.
 
     Args:
-        data, form, cache_dir: as of `open_source`.
+        data, form: as of `open_source`.
         images: `AerialImage.as_pair` of each, in the order of the rows.
+        cache_dir: of the pairs; that of these images lies beside it.
 
     Raises:
         UserError: as `open_source`.
     """
     alone = dataclasses.replace(form, ground_form="none")
-    name = data.dataset
-    settings = CacheSettings.of(name, alone, data.ground_crop)
+    beside = cache_dir.with_name(f"{cache_dir.name}-gallery")
+    return _opened(data, alone, images, beside, (GALLERY,))
+
+
+def _opened(
+    data: DataConfig,
+    form: InputForm,
+    pairs: Sequence[Pair],
+    cache_dir: Path,
+    splits: Sequence[str],
+) -> PairSource:
+    """As `open_source`, from these splits of what was prepared."""
+    crop, name = data.ground_crop, data.dataset
+    settings = CacheSettings.of(name, form, crop)
+    # A run is also evaluated on other data sets than its own.
     if data.data_cache and prepared_dataset(data.data_cache) == name:
-        return open_prepared(data.data_cache, images, settings, [GALLERY])
+        return open_prepared(data.data_cache, pairs, settings, splits)
     if data.cache == "none":
-        return FileSource(images, alone)
-    return build_cache(images, settings, cache_dir)
+        return FileSource(pairs, form, crop, name)
+    return build_cache(pairs, settings, cache_dir)
 
 
 def read_data(data: DataConfig) -> Dataset:

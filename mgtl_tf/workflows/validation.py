@@ -82,10 +82,9 @@ class Validation:
             )
             if self._distractors is not None:
                 batches = eval_batches(self._distractors, self._batch_size)
-                found = evaluation.embed_aerial(
-                    model, batches, bar.update, others
+                satellite = evaluation.with_aerial(
+                    satellite, model, (others, batches), bar.update
                 )
-                satellite = np.concatenate([satellite, found])
         ranks = evaluation.rank_embedded(
             ground,
             satellite,
@@ -159,10 +158,8 @@ def open_validation(
     )
     others, distractors = dataset.distractors, None
     if others:
-        folder = cache.with_name("validation-gallery")
-        distractors = open_gallery(
-            data, model.config.input_form, others, folder
-        )
+        form = model.config.input_form
+        distractors = open_gallery(data, form, others, cache)
     return Validation(
         dataset,
         pixels,

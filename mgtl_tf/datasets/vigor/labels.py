@@ -117,13 +117,6 @@ def offset_of(
     return -north / resolution, -east / resolution
 
 
-def point_of(
-    offsets: tuple[float, float], resolution: float
-) -> tuple[float, float]:
-    """East and north in metres from a tile's centre; undoes `offset_of`."""
-    return -offsets[1] * resolution, -offsets[0] * resolution
-
-
 def panorama_place(name: str) -> tuple[str, float, float]:
     """Id, latitude and longitude of a panorama's file name.
 

@@ -12,11 +12,17 @@ _SPREAD = 0.02
 
 
 def spectral_conv(filters, side, name, dtype, **options):
-    """A SpectralConv2D with mirrored borders, started as N(0, 0.02)."""
-    return SpectralConv2D(
+    """A SpectralConv2D with mirrored borders, started as `plain_conv`."""
+    options = {"reflect": True, **options}
+    return plain_conv(filters, side, name, dtype, SpectralConv2D, **options)
+
+
+def plain_conv(filters, side, name, dtype, kind=keras.layers.Conv2D, **options):
+    """A convolution of a generator or discriminator, started as N(0, 0.02)."""
+    return kind(
         filters,
         side,
-        **{"reflect": True, **options},
+        **options,
         kernel_initializer=keras.initializers.RandomNormal(stddev=_SPREAD),
         name=name,
         dtype=dtype,

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.trunks.generator_blocks import spectral_conv
+from mgtl_tf.layers.trunks.generator_blocks import plain_conv, spectral_conv
 from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
 from mgtl_tf.layers.vgg16 import scaled_width
 
@@ -14,7 +14,6 @@ _WIDTHS = (64, 128, 256, 512)
 _STRIDES = (2, 2, 2, 1)
 _KERNEL = 4
 _SLOPE = 0.1
-_SPREAD = 0.02
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -46,21 +45,21 @@ class PatchDiscriminator(ConfiguredLayer):
         steps = zip((*widths, 1), (*_STRIDES, 1), strict=True)
         self.convolutions, shape = [], tuple(input_shape)
         for place, (width, stride) in enumerate(steps):
-            make = spectral_conv if 0 < place < len(widths) else _plain_conv
-            self.convolutions.append(
-                make(
-                    width,
-                    _KERNEL,
-                    f"conv{place + 1}",
-                    self.dtype_policy,
-                    strides=stride,
-                    **({"reflect": False} if make is spectral_conv else {}),
-                )
+            inner = 0 < place < len(widths)
+            options = {"reflect": False} if inner else {}
+            make = spectral_conv if inner else plain_conv
+            convolution = make(
+                width,
+                _KERNEL,
+                f"conv{place + 1}",
+                self.dtype_policy,
+                strides=stride,
+                **options,
             )
-            self.convolutions[-1].build(_padded_shape(shape))
-            shape = self.convolutions[-1].compute_output_shape(
-                _padded_shape(shape)
-            )
+            padded = _padded_shape(shape)
+            convolution.build(padded)
+            shape = convolution.compute_output_shape(padded)
+            self.convolutions.append(convolution)
             if place == 1:
                 self.attention = NonLocalAttention(
                     name="attention", dtype=self.dtype_policy
@@ -87,17 +86,6 @@ class PatchDiscriminator(ConfiguredLayer):
         for convolution in self.convolutions:
             shape = convolution.compute_output_shape(_padded_shape(shape))
         return shape
-
-
-def _plain_conv(filters, side, name, dtype, **options):
-    return keras.layers.Conv2D(
-        filters,
-        side,
-        kernel_initializer=keras.initializers.RandomNormal(stddev=_SPREAD),
-        name=name,
-        dtype=dtype,
-        **options,
-    )
 
 
 def _padded_shape(shape):

@@ -6,13 +6,16 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.trunks.generator_blocks import UpBlock, instance_norm
+from mgtl_tf.layers.trunks.generator_blocks import (
+    UpBlock,
+    instance_norm,
+    plain_conv,
+)
 from mgtl_tf.layers.trunks.generator_encoder import WIDTHS
 from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
 from mgtl_tf.layers.vgg16 import scaled_width
 
 _UP_WIDTHS = (128, 64, 64)
-_SPREAD = 0.02
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -60,14 +63,7 @@ class StreetViewDecoder(ConfiguredLayer):
             shape = self.ups[-1].compute_output_shape(joined)
             self.norms.append(instance_norm(f"up{number}_norm", dtype))
             self.norms[-1].build(shape)
-        self.last = keras.layers.Conv2D(
-            3,
-            3,
-            padding="same",
-            kernel_initializer=keras.initializers.RandomNormal(stddev=_SPREAD),
-            name="last",
-            dtype=dtype,
-        )
+        self.last = plain_conv(3, 3, "last", dtype, padding="same")
         self.last.build(shape)
 
     def call(self, features, third, second, first, training=None):
