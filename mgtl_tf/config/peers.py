@@ -124,6 +124,17 @@ class WorkmanConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
+class WorkmanVGG16Config(ModelConfig):
+    """Workman et al. (2015) with ImageNet's VGG-16 in place of AlexNet."""
+
+    model_class: ClassVar[str] = (
+        "mgtl_tf.models.workman_vgg16.GroundMapRegression"
+    )
+
+    system: str = published("system", "workman_vgg16")
+
+
+@dataclass(frozen=True)
 class ZhaiConfig(ModelConfig):
     """Zhai et al. (2017): a panorama's layout of classes, seen from above.
 
@@ -199,6 +210,7 @@ SYSTEMS |= {
     "regmi": RegmiConfig,
     "oricnn": OriCNNConfig,
     "workman": WorkmanConfig,
+    "workman_vgg16": WorkmanVGG16Config,
     "zhai": ZhaiConfig,
     "cvm_net": CVMNetConfig,
     "cvft": CVFTConfig,

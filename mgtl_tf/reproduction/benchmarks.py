@@ -201,7 +201,7 @@ V2 = Benchmark(
         "with_cmi": {"learning_rate": 5e-4},
         "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
         "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
-        "safa": {"learning_rate": 1.5e-4},
+        **dict.fromkeys(("safa", "workman"), {"learning_rate": 1.5e-4}),
         # Its columns go round only where their number of pixels divides.
         "dsm": {
             "image_size": (56, 304),
@@ -209,7 +209,11 @@ V2 = Benchmark(
             "backbone_normalization": "none",
             "learning_rate": 1.5e-4,
         },
-        **dict.fromkeys(("oricnn", "regmi", "vo"), _SQUARE),
+        "oricnn": _SQUARE,
+        # Their narrow networks of random weights learn nothing without.
+        **dict.fromkeys(
+            ("regmi", "vo"), {**_SQUARE, "backbone_normalization": "batch"}
+        ),
         # Its decoder doubles the maps three times.
         "toker_full": {"image_size": (56, 304)},
     },

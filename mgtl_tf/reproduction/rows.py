@@ -37,7 +37,7 @@ STEPS_9 = Row("steps9", {"recurrent_steps": 9})
 NAIVE = Row("naive", {"knowledge": "conv", "recurrent_steps": 6})
 SAFA = Row("safa", {"system": "safa"})
 L2LTR = Row("l2ltr", {"system": "l2ltr"})
-WORKMAN = Row("workman", {"system": "workman"})
+WORKMAN = Row("workman", {"system": "workman_vgg16"})
 VO = Row("vo", {"system": "vo"})
 ZHAI = Row("zhai", {"system": "zhai"})
 CVM_NET = Row("cvm_net", {"system": "cvm_net"})
@@ -50,7 +50,7 @@ DSM = Row("dsm", {"system": "dsm"})
 
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (
-        ("Workman-style regression", WORKMAN),
+        ("Workman-style regression, VGG-16", WORKMAN),
         ("Vo-style DBL with angle head", VO),
         ("Zhai-style layout matching", ZHAI),
         ("CVM-Net-I", CVM_NET),
@@ -80,7 +80,7 @@ TABLES = tuple(ROWS)
 
 # Rows that are trained differently from the paper's row of that name.
 _TITLES = {
-    ("workman", "procedural"): "Workman-style regression, small, polar",
+    ("workman", "procedural"): "Workman-style regression, VGG-16, small",
     ("vo", "procedural"): "Vo-style DBL with angle head, small",
     ("zhai", "procedural"): "Zhai-style layout matching, small",
     ("cvm_net", "procedural"): "CVM-Net-I, small",

@@ -44,6 +44,8 @@ TABLE = {
         10,
     ),
     "workman": ({**SQUARE, "poolings": 1, "descriptor_size": 12}, 12),
+    # The polar image's 10 columns of 2 rows of 32 channels.
+    "workman_vgg16": ({**VGG, "poolings": 3}, 320),
     # Without padding, 112 pixels leave 3 x 3 cells.
     "zhai": ({"layout_size": (2, 4), "satellite_size": (112, 112)}, 2 * 4 * 4),
     "cvm_net": (

@@ -10,14 +10,17 @@ from mgtl_tf.utils.errors import UserError
 from tests.models.systems import SIZE, small_model
 
 
-def _model():
+def _model(name="workman"):
     """Of two views of one size."""
     polar = {"satellite_size": (0, 0), "satellite_form": "polar"}
-    return small_model("workman", **polar)
+    # Batch statistics and dropout show whether the ground network is at rest.
+    return small_model(name, backbone_dropout=0.2, **polar)
 
 
-def test_only_the_aerial_network_moves_and_without_any_negative():
-    model = _model()
+@pytest.mark.parametrize("name", ["workman", "workman_vgg16"])
+def test_only_the_aerial_network_moves_and_without_any_negative(name):
+    model = _model(name)
+    model.freeze_blocks(len(model.backbones))
     model.start_from("none")
     for ours, theirs in zip(
         model.ground.get_weights(), model.satellite.get_weights(), strict=True
@@ -35,6 +38,14 @@ def test_only_the_aerial_network_moves_and_without_any_negative():
     for old, new in zip(before, model.ground.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     assert all("satellite" in w.path for w in model.trainable_weights)
+    # What the ground network gives is what evaluation gives.
+    calm = model(batch, training=True)["ground"]
+    np.testing.assert_allclose(calm, model.encode_ground(images[0]), atol=1e-6)
+
+
+def test_views_of_other_sizes_are_refused():
+    with pytest.raises(UserError, match="map of the size"):
+        small_model("workman_vgg16", satellite_size=(32, 80)).start_from("none")
 
 
 def test_the_loss_is_the_mean_squared_distance_of_true_pairs():
