@@ -101,8 +101,8 @@ def info_nce_loss(
     Args:
         ground, satellite, negatives, scorer: as of
             `soft_margin_triplet_loss`.
-        temperature: what scores are divided by; fixed, not learnt. 0.07 is
-            where Sample4Geo's learnt one starts.
+        temperature: what scores are divided by: a number, or a scalar tensor
+            of what is learnt. 0.07 is where Sample4Geo's starts.
         label_smoothing: share of the target spread evenly over the
             candidates, at least 0 and below 1.
 
@@ -117,7 +117,8 @@ def info_nce_loss(
     Cross-View Geo-Localisation", ICCV 2023.
     """
     _check_shapes(ground, satellite, negatives, scorer)
-    if not temperature > 0:
+    # A learnt one is a tensor, whose value is not known yet.
+    if isinstance(temperature, (int, float)) and not temperature > 0:
         raise ValueError(f"temperature={temperature}: must be more than 0")
     if not 0 <= label_smoothing < 1:
         raise ValueError(

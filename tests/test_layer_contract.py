@@ -26,10 +26,13 @@ from mgtl_tf.layers.net_vlad import NetVLAD
 from mgtl_tf.layers.orientation_channels import OrientationChannels
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
+from mgtl_tf.layers.region_means import RegionMeans
 from mgtl_tf.layers.spatial_maps import SpatialMaps
 from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.layers.trunks.basic_block import BasicBlock
 from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
+from mgtl_tf.layers.trunks.convnext import ConvNeXtFeatures
+from mgtl_tf.layers.trunks.convnext_block import ConvNeXtBlock
 from mgtl_tf.layers.trunks.generator_blocks import (
     DownBlock,
     InstanceResidual,
@@ -201,6 +204,15 @@ TABLE = [
         [IMAGE],
         (2, 2, 4 + 8 + 16),
     ),
+    (ConvNeXtBlock, {}, [MAP], MAP),
+    (
+        ConvNeXtFeatures,
+        {"depths": (1, 1, 2, 1), "widths": (4, 8, 12, 16)},
+        [(39, 71, 3)],
+        (1, 2, 16),
+    ),
+    (RegionMeans, {}, [MAP], (1, 8)),
+    (RegionMeans, {"regions": "square"}, [MAP], (4, 8)),
     (GeneralizedMean, {"power": 2.0}, [MAP], (8,)),
     (FeatureTransport, {"rounds": 3, "sharpness": 2.0}, [MAP], MAP),
 ]

@@ -6,6 +6,7 @@ the paper's, or those of the system's authors; presets (mgtl_tf/presets)
 replace a few of them.
 """
 
+from mgtl_tf.config.convnext import ConvNeXtConfig
 from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.dsm import DSMConfig
 from mgtl_tf.config.input_form import SATELLITE_FORMS, InputForm

@@ -84,6 +84,13 @@ class TrainConfig:
     clip_norm: float = setting(
         0.0, "largest norm of the whole gradient; 0: not clipped", least=0
     )
+    sharpness_radius: float = setting(
+        0.0,
+        "rho of adaptive sharpness-aware minimisation (ASAM): each step's"
+        " gradient is that at the worst weights within it, twice the work;"
+        " 2.5 in FRGeo and TransGeo; 0: off",
+        least=0,
+    )
     ema_momentum: float = setting(
         0.0,
         "evaluate, keep as best and export the weights' exponential moving"
@@ -99,7 +106,8 @@ class TrainConfig:
     )
     temperature: float = setting(
         0.07,
-        "info_nce only: what cosines are divided by; fixed, not learnt",
+        "info_nce only: what cosines are divided by; fixed, but for"
+        " learned_temperature",
         above=0,
     )
     label_smoothing: float = setting(
@@ -142,11 +150,18 @@ class TrainConfig:
     mining_neighbours: int = setting(
         32, "how many hard negatives of each place batches draw from", above=0
     )
+    mining_kept: int = setting(
+        0,
+        "of the mining_neighbours the nearest so many and, drawn anew in every"
+        " epoch, as many of the others; 0: all",
+        least=0,
+    )
     backbone_weights: str = setting(
         "imagenet",
         "start of both VGG-16 branches: imagenet (downloaded by Keras), none"
         " (random), or a file of VGG-16: Keras' HDF5, .weights.h5, .keras, .npz"
-        " or .onnx; l2ltr: none, or the .npz of R50+ViT-B/16",
+        " or .onnx; l2ltr: none, or the .npz of R50+ViT-B/16; frgeo,"
+        " sample4geo: the same of ConvNeXt, .h5 or .weights.h5",
     )
     freeze_blocks: int = setting(
         0,
@@ -227,5 +242,13 @@ class TrainConfig:
             raise refused(
                 self, "hard_negatives_per_query", "0 with loss=info_nce"
             )
+        if 2 * self.mining_kept > self.mining_neighbours:
+            raise refused(
+                self,
+                "mining_kept",
+                f"half of mining_neighbours={self.mining_neighbours} or less",
+            )
+        if self.sharpness_radius and self.strategy != "none":
+            raise refused(self, "sharpness_radius", "0 but for strategy=none")
         if self.init_from and self.init_backbone:
             raise refused(self, "init_backbone", "empty with init_from")

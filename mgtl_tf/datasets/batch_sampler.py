@@ -70,6 +70,29 @@ def mined_batches(
     return batches[rng.permutation(steps)]
 
 
+def kept_neighbours(
+    neighbours: np.ndarray, kept: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Of each place its nearest neighbours, and as many random others.
+
+    Sample4Geo's choice: 32 and 32 of 128, of which a batch is then filled.
+
+    Args:
+        neighbours: of each place, nearest first, int [N, k], -1 for none,
+            which stand last.
+        kept: how many of either, half of k at most.
+        rng: draws the others, of each place without repetition.
+
+    Returns:
+        int [N, 2 kept], nearest first among either.
+    """
+    first, others = neighbours[:, :kept], neighbours[:, kept:]
+    draws = rng.random(others.shape)
+    draws[others < 0] = 2.0  # taken last
+    drawn = np.sort(np.argsort(draws, axis=1)[:, :kept], axis=1)
+    return np.hstack([first, np.take_along_axis(others, drawn, axis=1)])
+
+
 def _grow(
     seeds: np.ndarray, neighbours: np.ndarray, batch_size: int
 ) -> list[int]:

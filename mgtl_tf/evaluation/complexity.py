@@ -171,6 +171,8 @@ def _products(operation: tf.Operation) -> int:
     # Each number of the output is a sum of so many products.
     if kind == "Conv2D":
         terms = math.prod(shapes[1][:-1])
+    elif kind == "DepthwiseConv2dNative":
+        terms = math.prod(shapes[1][:2])
     elif kind == "MatMul":
         terms = shapes[0][0 if operation.get_attr("transpose_a") else 1]
     elif kind == "BatchMatMulV2":

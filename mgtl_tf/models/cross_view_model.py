@@ -107,6 +107,11 @@ class CrossViewModel(keras.Model):
         """The weights that descriptors depend on, and an export holds."""
         return self.weights
 
+    @property
+    def loss_weights(self):
+        """The weights that the retrieval loss alone reads."""
+        return []
+
     def freeze_blocks(self, blocks):
         """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.
 
@@ -213,7 +218,8 @@ class CrossViewModel(keras.Model):
 
         Train step, gradient caching and `fit` all take it from here. With
         micro-batches or replicas only some rows of the descriptors have
-        gradients, so it must be a sum over rows or pairs of rows.
+        gradients, so it must be a sum over rows or pairs of rows; weights of
+        its own are `loss_weights`.
 
         Args:
             ground, satellite: descriptors [B, D] of the whole batch.
@@ -254,7 +260,8 @@ class TwoBranchModel(CrossViewModel):
 
     def __init__(self, config: ModelConfig | None = None, **kwargs):
         super().__init__(config, **kwargs)
-        self.ground, self.satellite = map(self._network, VIEWS)
+        self.ground = self._network("ground")
+        self.satellite = self._network("satellite")
 
     def build(self, input_shape):
         self.ground.build(input_shape["ground"])

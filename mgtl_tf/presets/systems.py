@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mgtl_tf.presets.convnext_systems import SETTINGS
+
 # Of systems without VGG-16, whatever a study gives those that have it.
 _FROM_SCRATCH = {"backbone_weights": "none", "freeze_blocks": 0}
 
@@ -29,6 +31,7 @@ _CVM_NET = {
 _DSM = {"batch_size": 32, "epochs": 100, "freeze_blocks": 3}
 
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    **SETTINGS,
     "mgtl": {"vigor": _POLAR, "": {}},
     "linear_probe": {"vigor": _POLAR, "": {}},
     "safa": {

@@ -12,6 +12,7 @@ from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.config.settings import refused
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.training.distribution import (
     Distribution,
@@ -27,6 +28,7 @@ from mgtl_tf.training.group_optimizers import (
     assign_learning_rate,
 )
 from mgtl_tf.training.group_step import update_groups
+from mgtl_tf.training.sharpness import sharpness_aware
 from mgtl_tf.utils.scorers import DOT, Scorer
 
 LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
@@ -34,9 +36,15 @@ LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
 
 
 def retrieval_loss(
-    config: TrainConfig, scorer: Scorer = DOT
+    config: TrainConfig, scorer: Scorer = DOT, learns_temperature: bool = False
 ) -> Callable[..., Any]:
-    """The config's loss of descriptors in `losses`, with its settings."""
+    """The config's loss of descriptors in `losses`, with its settings.
+
+    Raises:
+        UserError: where a temperature is learnt that the loss has not.
+    """
+    if learns_temperature and config.loss != "info_nce":
+        raise refused(config, "loss", "info_nce with learned_temperature")
     if config.loss == "info_nce":
         return functools.partial(
             losses.info_nce_loss,
@@ -95,8 +103,10 @@ class TrainStep:
         self.optimizer = optimizer
         self.config = config
         self._start = {"first_block": first_block} if first_block else {}
+        learns = bool(model.loss_weights)
         self._retrieval_loss = functools.partial(
-            model.retrieval_loss, default=retrieval_loss(config, model.scorer)
+            model.retrieval_loss,
+            default=retrieval_loss(config, model.scorer, learns),
         )
         self._loss_name = model.loss_name or LOSS_NAMES[config.loss]
         self.distribution = distribution or Distribution()
@@ -127,7 +137,11 @@ class TrainStep:
     def _replica_step(self, batch):
         if self._in_groups:
             return self._group_figures(batch)
-        gradients, figures = self.replica_gradients(batch)
+        find = functools.partial(self.replica_gradients, batch)
+        radius = self.config.sharpness_radius
+        gradients, figures = (
+            sharpness_aware(self.model, radius, find) if radius else find()
+        )
         if self.distribution.replicas > 1 and self._reads_gradients:
             # Keras sums over replicas too, but only after clipping and
             # after looking for overflow, which must see the sum.
@@ -223,10 +237,21 @@ class TrainStep:
             # Larger for float16.
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
+        if parts > 1:
+            gradients = self._shared_out(gradients, parts)
         generative = losses.generative_loss(
             outputs["generated"], outputs["targets"]
         )
         return gradients, generative, batch
+
+    def _shared_out(self, gradients, parts):
+        """Every part has the whole gradient of what the loss alone reads."""
+        whole = set(map(id, self.model.loss_weights))
+        variables = self.model.trainable_variables
+        return [
+            g / parts if id(v) in whole else g
+            for g, v in zip(gradients, variables, strict=True)
+        ]
 
     def _outputs(self, views):
         return self.model(views, training=True, **self._start)

@@ -10,7 +10,11 @@ import tensorflow as tf
 from absl import logging
 
 from mgtl_tf.config import DataConfig, TrainConfig
-from mgtl_tf.datasets.batch_sampler import mined_batches, shuffled_batches
+from mgtl_tf.datasets.batch_sampler import (
+    kept_neighbours,
+    mined_batches,
+    shuffled_batches,
+)
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pipeline import (
@@ -108,7 +112,10 @@ class EpochOrder:
         size = self.train.batch_size
         if progress.neighbours is None:
             return shuffled_batches(len(self.source), size, random)
-        return mined_batches(progress.neighbours, size, random)
+        neighbours = progress.neighbours
+        if kept := self.train.mining_kept:
+            neighbours = kept_neighbours(neighbours, kept, random)
+        return mined_batches(neighbours, size, random)
 
     def _require_negatives(self, batches: np.ndarray) -> None:
         lacking = sum(not self.places.negatives(b).any() for b in batches)

@@ -5,7 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mgtl_tf.datasets.batch_sampler import mined_batches, shuffled_batches
+from mgtl_tf.datasets.batch_sampler import (
+    kept_neighbours,
+    mined_batches,
+    shuffled_batches,
+)
 
 
 @settings(deadline=None, max_examples=80)
@@ -87,3 +91,26 @@ def test_batch_sizes_that_do_not_fit():
         shuffled_batches(4, 5, rng)
     with pytest.raises(ValueError, match="batch_size=0"):
         mined_batches(ring(4, 2), 0, rng)
+
+
+def test_the_nearest_are_kept_and_as_many_others_drawn_evenly():
+    neighbours = np.tile(np.arange(10, 22), (500, 1))
+    rng = np.random.default_rng(0)
+    found = kept_neighbours(neighbours, 3, rng)
+    assert found.shape == (500, 6)
+    assert (found[:, :3] == [10, 11, 12]).all()
+    others = found[:, 3:]
+    assert (np.diff(others, axis=1) > 0).all() and others.min() >= 13
+    # Nine others, three drawn of each place: a third of 500, give or take
+    # five standard deviations.
+    counts = np.bincount(others.ravel(), minlength=22)[13:]
+    assert np.abs(counts - 500 / 3).max() < 5 * np.sqrt(500 * 2 / 9)
+    again = kept_neighbours(neighbours, 3, rng)
+    assert (again[:, 3:] != others).any()
+
+
+def test_places_of_few_neighbours_keep_what_there_is():
+    neighbours = np.array([[4, 5, 6, 7, -1, -1], [1, 2, -1, -1, -1, -1]])
+    found = kept_neighbours(neighbours, 2, np.random.default_rng(1))
+    assert found[0].tolist() == [4, 5, 6, 7]
+    assert found[1].tolist() == [1, 2, -1, -1]

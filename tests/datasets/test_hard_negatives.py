@@ -9,6 +9,7 @@ from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.utils import top_k
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.geodesy import earth_centred
 
 
 def unit(rng, rows, size):
@@ -150,3 +151,30 @@ def test_many_near_panoramas_of_one_image_do_not_hide_the_others():
     found = nearest_places(Places(images, line, 2.0), 3)
     assert found[0].tolist() == [30, 31, 32]
     assert found[29].tolist() == [31, 32, 33]
+
+
+def test_near_on_the_map_is_near_by_haversine_of_radians():
+    """Degrees in its place, as in public code, would order them otherwise."""
+    rng = np.random.default_rng(4)
+    degrees = rng.uniform([59.0, 10.0], [59.02, 10.02], (40, 2))
+    metres = earth_centred(*degrees.T)
+    found = nearest_places(Places(np.arange(40), metres), 8)
+
+    apart = _haversine(np.radians(degrees))
+
+    def farther(rows):
+        """By how much more than the nearest ones; an ellipsoid gives 0.4 %."""
+        nearest = np.sort(apart, axis=1)[:, 1:9]
+        return np.take_along_axis(apart, rows, axis=1) / nearest - 1
+
+    assert np.abs(farther(found)).max() < 0.01
+    in_degrees = _haversine(degrees).argsort(axis=1)[:, 1:9]
+    assert (np.abs(farther(in_degrees)) > 0.01).mean() > 0.1
+
+
+def _haversine(angles):
+    """Great-circle angles [N, N] of (latitude, longitude), radians."""
+    latitude, longitude = angles.T
+    apart = [np.sin((x[:, None] - x) / 2) ** 2 for x in (latitude, longitude)]
+    cosines = np.cos(latitude)[:, None] * np.cos(latitude)
+    return 2 * np.arcsin(np.sqrt(apart[0] + cosines * apart[1]).clip(0, 1))

@@ -1,4 +1,4 @@
-"""A fourteenth system: all that is written to add one to thirteen.
+"""One more system: all that is written to add it.
 
 The class goes to `mgtl_tf/models/global_maximum.py`, the config and its line
 in SYSTEMS to `mgtl_tf/config/peers.py`, SETTINGS to `_SETTINGS` in

@@ -13,6 +13,13 @@ from mgtl_tf.datasets.label_maps import COLOURS
 
 SIZE = (16, 40)
 VGG = {"poolings": 2, "backbone_normalization": "batch"}
+# ConvNeXt makes a cell of 32 x 32 pixels.
+CONVNEXT = {
+    "image_size": (32, 128),
+    "satellite_size": (64, 64),
+    "convnext_depths": (1, 1, 1, 1),
+    "convnext_widths": (96, 192, 256, 192),
+}
 SQUARE = {"satellite_size": (24, 24), "satellite_form": "square"}
 
 # name: a form of it that a test can train, and its descriptors' length D
@@ -75,6 +82,8 @@ TABLE = {
         },
         11,
     ),
+    "frgeo": (CONVNEXT, 4 * 12),
+    "sample4geo": (CONVNEXT, 12),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 
@@ -82,10 +91,9 @@ every_system = pytest.mark.parametrize("name", TABLE)
 def small_model(name="mgtl", dtype=None, **fields):
     """A system's small form, of weights that only the seed decides."""
     keras.utils.set_random_seed(1)
-    given = {"backbone_dropout": 0.0, **TABLE[name][0], **fields}
-    config = mgtl_tf.ModelConfig(
-        system=name, image_size=SIZE, width_multiplier=1 / 16, **given
-    )
+    given = {"image_size": SIZE, "backbone_dropout": 0.0}
+    given |= {**TABLE[name][0], **fields}
+    config = mgtl_tf.ModelConfig(system=name, width_multiplier=1 / 16, **given)
     return mgtl_tf.build_model(config, dtype)
 
 

@@ -37,7 +37,8 @@ def step(request):
         # Traced in a third of the time.
         fields["backbone_normalization"] = "none"
     model = small_model(request.param, **fields)
-    config = TrainConfig(batch_size=PAIRS)
+    own = {"loss": "info_nce"} if model.loss_weights else {}
+    config = TrainConfig(batch_size=PAIRS, **own)
     optimizer = make_optimizer(config, model.trainable_variables)
     return TrainStep(model, optimizer, config)
 

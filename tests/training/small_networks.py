@@ -34,6 +34,7 @@ class OneLayer(keras.Model):
     """
 
     loss_name = ""
+    loss_weights = ()
     scorer = DOT
 
     def __init__(self, dropout=0.0, normalized=False):

@@ -98,3 +98,16 @@ def test_pairs_without_positions_are_refused():
     batches = order(pairs, batch_size=2, mining_by_position_until=1)
     with pytest.raises(UserError, match="must be 0: fewer than two"):
         batches(Progress())
+
+
+def test_some_neighbours_are_kept_and_others_drawn_anew_in_every_epoch():
+    settings = {"batch_size": 4, "mining_neighbours": 6, "mining_kept": 2}
+    drawn = order([Pair(str(i), "", "") for i in range(12)], **settings)
+    plain = order(drawn.pairs, **{**settings, "mining_kept": 0})
+    progress = Progress()
+    progress.neighbours = np.array(
+        [np.delete(np.arange(12), i)[:6] for i in range(12)]
+    )
+    found = drawn.rows(progress)
+    np.testing.assert_array_equal(found, drawn.rows(progress))
+    assert not np.array_equal(found, plain.rows(progress))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
+from mgtl_tf.layers.color_scaling import standardized
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.trunks.residual_unit import EXPANSION, ResidualUnit
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
 
 WIDTH = 64
-_MEAN = (0.485, 0.456, 0.406)
-_SPREAD = (0.229, 0.224, 0.225)
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
@@ -61,11 +59,7 @@ class HybridStem(ConfiguredLayer):
         build_chain([self.root, self.pool, *self.stages], input_shape)
 
     def call(self, images):
-        # In float32: bfloat16 resolves 0..255 only to whole grey levels.
-        scaled = ops.cast(images, "float32") / 255.0
-        mean = ops.convert_to_tensor(_MEAN, "float32")
-        spread = ops.convert_to_tensor(_SPREAD, "float32")
-        features = ops.cast((scaled - mean) / spread, self.compute_dtype)
+        features = standardized(images, self.compute_dtype)
         features = self.pool(self.root(features))
         for unit in self.stages:
             features = unit(features)

@@ -1,0 +1,1 @@
+"""Systems on ConvNeXt, and where its weights come from."""
