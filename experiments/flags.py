@@ -69,6 +69,12 @@ _SHARED = {
     ),
     "backend": _choice(["faiss", "milvus"], "what searches the gallery"),
     "uri": _text(None, "of Milvus: a local file FILE.db, or http://HOST:19530"),
+    "runner": _choice(
+        ["local", "ray"], "what does the work: this program, or Ray's actors"
+    ),
+    "ray_address": _text(
+        "", "HOST:PORT of a Ray cluster; default: Ray starts on this machine"
+    ),
 }
 
 

@@ -13,10 +13,11 @@ an answer is shown by its image. Crops of which the map lacks more than
 --most_missing are left out and counted; a smaller share is filled from around
 it, and counted too.
 
-Killed or stopped, the same command resumes at the last complete batch.
-Several machines share the work with --shard=1/4, 2/4 ... and one --output_dir
-(or copies of it, brought together); the last one joins the shards, or --join
-does. --verify reads a whole index again.
+Killed or stopped, the same command resumes at the last complete batch. With
+--runner=ray, Ray shares the work among this machine's cores or, with
+--ray_address=HOST:PORT, those of a cluster, whose machines see all folders
+under the same paths; the index is the same. --verify reads a whole index
+again.
 
 --engine=ivfpq (or float16, int8, pca) also builds that search engine, and
 --backend=milvus --uri=FILE.db (or http://HOST:19530) fills Milvus; without
@@ -108,17 +109,9 @@ PROGRAM_FLAGS = [
         " by an estimate, at most 128",
         lower_bound=0,
     ),
-    flags.DEFINE_string(
-        "shard",
-        None,
-        "i/n: index only the i-th of n parts, into OUTPUT_DIR/shard-i-of-n;"
-        " every machine gives the same other flags",
-    ),
+    *define_shared("runner", "ray_address"),
     flags.DEFINE_boolean(
         "restart", False, "throw away what an earlier command began"
-    ),
-    flags.DEFINE_boolean(
-        "join", False, "only join the shards that lie in OUTPUT_DIR"
     ),
     flags.DEFINE_boolean(
         "verify",
@@ -128,7 +121,7 @@ PROGRAM_FLAGS = [
 ]
 
 
-def main(join: bool, verify: bool, output_dir: str, **given: Any) -> int:
+def main(verify: bool, output_dir: str, **given: Any) -> int:
     """Indexes; prints what was indexed and what was left out."""
     search = {flag.name: given.pop(flag.name) for flag in _ENGINE_FLAGS}
     wanted = search["engine"] != "exact" or search["backend"] != "faiss"
@@ -136,16 +129,17 @@ def main(join: bool, verify: bool, output_dir: str, **given: Any) -> int:
     from mgtl_tf.workflows import engines, index
 
     skipped = False
-    if join or verify or (wanted and not any(sources)):
+    if verify or (wanted and not any(sources)):
         _refuse_map_flags(given)
-        print_stdout(*index.maintain_gallery(output_dir, join, verify))
+        if verify:
+            print_stdout(index.verify_gallery(output_dir))
     else:
         _require(given, "model", "images")
         engines.require_gallery_engine(**search)
         done = index.index_gallery(output_dir=output_dir, **given)
         print_stderr(*done.faults())
         print_stdout(*done.lines(output_dir))
-        skipped, wanted = bool(done.built.skipped), wanted and not done.missing
+        skipped = bool(done.built.skipped)
     if wanted:
         print_stdout(*engines.build_gallery_engine(output_dir, **search))
     return int(skipped)

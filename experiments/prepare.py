@@ -5,7 +5,9 @@ python -m experiments.prepare --dataset=cvusa --data_dir=CVUSA
 
 What is missing or damaged stands in OUTPUT_DIR/report.csv, the first lines
 also on the screen; the rest is prepared all the same. The same command
-resumes a preparation that was stopped. Then:
+resumes a preparation that was stopped. With --runner=ray, Ray shares the work
+among this machine's cores or, with --ray_address=HOST:PORT, those of a
+cluster, whose machines see both folders under the same paths. Then:
 
 python -m experiments.train --preset=cvusa --data_dir=CVUSA
     --data_cache=prepared/cvusa --run_dir=runs/cvusa
@@ -13,13 +15,19 @@ python -m experiments.train --preset=cvusa --data_dir=CVUSA
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from experiments.flags import define_fields, run_config, run_program
+from experiments.flags import (
+    define_fields,
+    define_shared,
+    run_config,
+    run_program,
+)
 from mgtl_tf.config import DATASETS, SATELLITE_FORMS, SYSTEMS
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.utils.ray_jobs import by_ray, connect_ray
 from polar.program import print_stderr, print_stdout
 
 if TYPE_CHECKING:
@@ -38,6 +46,7 @@ PROGRAM_FLAGS = [
     flags.DEFINE_integer(
         "processes", None, "how many decode at once; default one a core", 1
     ),
+    *define_shared("runner", "ray_address"),
     flags.DEFINE_boolean(
         "verify",
         False,
@@ -74,28 +83,22 @@ define_fields("vigor_labels", "vigor_protocol")
 _SHOWN = 10
 
 
-def main(
-    dataset: str,
-    data_dir: str,
-    output_dir: str,
-    processes: int | None,
-    verify: bool,
-) -> int:
+def main(dataset: str, runner: str, ray_address: str, **given: Any) -> int:
     """Prepares; 1 where anything is wrong."""
     # Its processes load this file too, and need no reader of data sets.
     from mgtl_tf.workflows.prepare import prepare
 
+    if runner == "ray":
+        connect_ray(ray_address)
     config = run_config(dataset)
     settings = CacheSettings.of(
         config.data.dataset, config.model.input_form, config.data.ground_crop
     )
     prepared = prepare(
-        data_dir,
-        output_dir,
-        settings,
-        processes,
-        verify=verify,
+        settings=settings,
         options=config.data.reader_options,
+        spread=by_ray if runner == "ray" else None,
+        **given,
     )
     _show(prepared)
     return int(bool(prepared.errors))

@@ -7,53 +7,40 @@ call resumes from the last finished batch and ends in the same bytes.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.galleries.encoder import UnreadableImage
+from mgtl_tf.galleries.encoding import (
+    Encoded,
+    SatelliteEncoder,
+    batches_of,
+    encoded_batches,
+)
 from mgtl_tf.galleries.growing import (
-    Gap,
     GrowingGallery,
     discard,
     unfinished_folder,
 )
 from mgtl_tf.galleries.manifest import write_manifest
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.galleries.sources import (
-    FileSource,
-    ImageSource,
-    LeftOut,
-    NoData,
-)
+from mgtl_tf.galleries.sources import FileSource, ImageSource
 from mgtl_tf.utils.atomic_folders import (
     folder_lock,
     require_replaceable,
     swap_folder,
 )
 from mgtl_tf.utils.atomic_io import INDEX_JSON, unwritable
-from mgtl_tf.utils.batches import prefetched
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.part_files import UNFINISHED_JSONL
 
-
-class SatelliteEncoder(Protocol):
-    """What building needs of an `Encoder`."""
-
-    model_hash: str
-    dimension: int
-
-    def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
-        """RGB uint8 [s, s, 3] to a network input."""
-
-    def encode_satellite(self, images: Sequence[np.ndarray]) -> np.ndarray:
-        """Network inputs to descriptors [B, D]."""
+EncodeBatches = Callable[[Path, Sequence[range]], Iterator[Encoded]]
+"""The index's folder and numbers of candidates to their descriptors."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +74,7 @@ def build_index(
     progress: bool = True,
     preprocessing: Mapping[str, Any] | None = None,
     restart: bool = False,
-    may_be_empty: bool = False,
+    encode: EncodeBatches | None = None,
 ) -> Built:
     """Writes an index of all places whose image can be read.
 
@@ -102,7 +89,7 @@ def build_index(
         progress: whether a progress bar is shown on stderr.
         preprocessing: how the model sees an image; kept in the index.
         restart: whether an unfinished index is removed first.
-        may_be_empty: whether no place is an index too (of a shard).
+        encode: encodes batches elsewhere; by default here, by `encoder`.
 
     Raises:
         UserError: where output_dir holds other files, an unfinished index
@@ -130,10 +117,9 @@ def build_index(
             with closing(
                 GrowingGallery(folder, plan, encoder.dimension)
             ) as growing:
-                _grow(growing, source, encoder, batch_size, progress)
-                return _finish(
-                    growing, source, final, encoder, preprocessing, may_be_empty
-                )
+                encode = encode or partial(encoded_batches, encoder, source)
+                _grow(growing, source, encode, batch_size, progress)
+                return _finish(growing, source, final, encoder, preprocessing)
     except OSError as error:
         raise unwritable(output_dir, error) from error
 
@@ -141,21 +127,12 @@ def build_index(
 def _grow(
     growing: GrowingGallery,
     source: ImageSource,
-    encoder: SatelliteEncoder,
+    encode: EncodeBatches,
     batch_size: int,
     progress: bool,
 ) -> None:
-    """Encodes what is missing; the next images are decoded meanwhile."""
-
-    def prepare(number: int) -> np.ndarray | Gap:
-        try:
-            pixels = source.load(number, growing.folder)
-            return encoder.satellite_input(pixels)
-        except (LeftOut, UnreadableImage) as error:
-            return Gap(number, str(error), isinstance(error, NoData))
-
-    numbers = range(growing.done, len(source))
-    images = prefetched(prepare, numbers, source.threads, 2 * batch_size)
+    """Encodes what is missing."""
+    batches = batches_of(growing.done, len(source), batch_size)
     with tqdm(
         total=len(source),
         initial=growing.done,
@@ -164,39 +141,13 @@ def _grow(
         disable=not progress,
         dynamic_ncols=True,
     ) as bar:
-        while batch := list(islice(images, batch_size)):
-            gaps = [image for image in batch if isinstance(image, Gap)]
-            read = [image for image in batch if not isinstance(image, Gap)]
-            growing.append(_encode(encoder, read), gaps)
+        for batch, found in zip(
+            batches, encode(growing.folder, batches), strict=True
+        ):
+            growing.append(found.rows, found.gaps)
+            for number, missing in found.filled.items():
+                source.count_filled(number, missing)
             bar.update(len(batch))
-
-
-def _encode(
-    encoder: SatelliteEncoder, images: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Descriptors [b, D]; what exceeds the memory is halved."""
-    if not images:
-        return np.empty((0, encoder.dimension), np.float32)
-    try:
-        return _checked(encoder.encode_satellite(images))
-    except MemoryError:
-        if len(images) == 1:
-            raise UserError(
-                "no memory to encode a single image; stop other programs and"
-                " give the same command again"
-            ) from None
-    middle = len(images) // 2
-    halves = (images[:middle], images[middle:])
-    return np.concatenate([_encode(encoder, half) for half in halves])
-
-
-def _checked(rows: np.ndarray) -> np.ndarray:
-    if not np.isfinite(rows).all():
-        raise UserError(
-            "the model gives descriptors that are not finite; train again or"
-            " export another checkpoint"
-        )
-    return rows
 
 
 def _finish(
@@ -205,7 +156,6 @@ def _finish(
     final: Path,
     encoder: SatelliteEncoder,
     preprocessing: Mapping[str, Any] | None,
-    may_be_empty: bool,
 ) -> Built:
     """Gives the index its places, its manifest and its name."""
     skipped = tuple(
@@ -213,7 +163,7 @@ def _finish(
         for gap in growing.gaps
         if not gap.expected
     )
-    if not growing.kept and not may_be_empty:
+    if not growing.kept:
         discard(growing.folder)
         growing.folder.rmdir()
         if skipped:

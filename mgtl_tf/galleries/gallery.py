@@ -38,9 +38,6 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 from mgtl_tf.utils.scorers import Scorer, scorer_of
 
-SHARD_FOLDERS = "shard-*-of-*"
-"""Names of the folders in which machines share the work on one index."""
-
 
 @dataclass(frozen=True)
 class Index:
@@ -152,11 +149,6 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
 def _what_is_there(folder: Path) -> str:
     if not folder.is_dir():
         return f"no such folder; {REMEDY}"
-    if any(folder.glob(SHARD_FOLDERS)):
-        return (
-            f"holds shards that are not joined yet (no {INDEX_JSON}); give"
-            f" python -m experiments.index --join --output_dir={folder}"
-        )
     return f"holds no {INDEX_JSON}; {REMEDY}"
 
 

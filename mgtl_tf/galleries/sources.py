@@ -6,7 +6,6 @@ import hashlib
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,7 +13,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.utils.errors import UserError
 from polar.image_files import read_image
 
 # Each may hold an image of the most pixels that are read.
@@ -42,13 +40,19 @@ class ImageSource(Protocol):
     def place(self, number: int, folder: Path) -> Place:
         """One of them; `folder` is the index's, where crops are kept."""
 
-    def load(self, number: int, folder: Path) -> np.ndarray:
-        """Its pixels, RGB uint8 [h, w, 3]; a crop is also written as a file.
+    def load(self, number: int, folder: Path) -> tuple[np.ndarray, int]:
+        """Its pixels, RGB uint8 [h, w, 3], and how many a map lacked of them.
+
+        A crop is also written as a file. Of processes with the same source,
+        any may be asked.
 
         Raises:
             LeftOut: where there is none.
             OSError: where the folder does not take it.
         """
+
+    def count_filled(self, number: int, missing: int) -> None:
+        """Counts, for `notes`, that so many pixels were filled in."""
 
     def describe(self) -> dict[str, Any]:
         """Plain values that identify it on every machine."""
@@ -80,14 +84,17 @@ class FileSource:
         """See `ImageSource`."""
         return self._places[number]
 
-    def load(self, number: int, folder: Path) -> np.ndarray:
+    def load(self, number: int, folder: Path) -> tuple[np.ndarray, int]:
         """See `ImageSource`."""
         try:
-            return read_image(self._places[number].image)
+            return read_image(self._places[number].image), 0
         except OSError as error:
             raise LeftOut(error.strerror or str(error)) from error
         except ValueError as error:
             raise LeftOut(str(error)) from error
+
+    def count_filled(self, number: int, missing: int) -> None:
+        """See `ImageSource`; files lack nothing."""
 
     def describe(self) -> dict[str, Any]:
         """Ids, coordinates and sizes, as a checksum."""
@@ -135,65 +142,22 @@ def _stat(path: Path) -> tuple[int, int]:
     return found.st_size, found.st_mtime_ns
 
 
-@dataclass(frozen=True)
-class Shard:
-    """One machine's share of the work.
-
-    Attributes:
-        number: from 1 to `of`.
-        of: how many shares there are.
-    """
-
-    number: int
-    of: int
-
-    @classmethod
-    def parse(cls, text: str) -> Shard:
-        """From "2/4".
-
-        Raises:
-            UserError: for anything else.
-        """
-        number, _, of = text.partition("/")
-        if number.isdecimal() and of.isdecimal():
-            shard = cls(int(number), int(of))
-            if 1 <= shard.number <= shard.of <= 9999:
-                return shard
-        raise UserError(f"shard={text}: give i/n, i from 1 to n, such as 2/4")
-
-    def __str__(self) -> str:
-        return f"{self.number}/{self.of}"
-
-    @property
-    def folder_name(self) -> str:
-        """Of its folder in the output folder."""
-        return f"shard-{self.number}-of-{self.of}"
-
-
 class JoinedSource:
-    """Several sources, one after the other, or a shard of them.
+    """Several sources, one after the other.
 
     Args:
         sources: at least one.
-        shard: which consecutive part of all; None: all.
     """
 
-    def __init__(
-        self, sources: Sequence[ImageSource], shard: Shard | None = None
-    ):
+    def __init__(self, sources: Sequence[ImageSource]):
         self._sources = sources
-        self._shard = shard
         self._ends = list(accumulate(len(source) for source in sources))
-        number, of = (shard.number, shard.of) if shard else (1, 1)
-        self._start = (number - 1) * self._ends[-1] // of
-        self._stop = number * self._ends[-1] // of
         self.threads = min(source.threads for source in sources)
 
     def __len__(self) -> int:
-        return self._stop - self._start
+        return self._ends[-1]
 
     def _find(self, number: int) -> tuple[ImageSource, int]:
-        number += self._start
         which = bisect_right(self._ends, number)
         first = self._ends[which - 1] if which else 0
         return self._sources[which], number - first
@@ -203,22 +167,23 @@ class JoinedSource:
         source, own = self._find(number)
         return source.place(own, folder)
 
-    def load(self, number: int, folder: Path) -> np.ndarray:
+    def load(self, number: int, folder: Path) -> tuple[np.ndarray, int]:
         """See `ImageSource`."""
         source, own = self._find(number)
         return source.load(own, folder)
 
+    def count_filled(self, number: int, missing: int) -> None:
+        """See `ImageSource`."""
+        source, own = self._find(number)
+        source.count_filled(own, missing)
+
     def describe(self) -> dict[str, Any]:
-        """Of one its own, of several a numbered list; and the shard."""
-        parts = [source.describe() for source in self._sources]
-        joined = parts[0]
-        if len(parts) > 1:
-            joined = {
-                f"{name} ({number})": value
-                for number, part in enumerate(parts, 1)
-                for name, value in part.items()
-            }
-        return joined | ({"shard": str(self._shard)} if self._shard else {})
+        """Of all sources, numbered."""
+        return {
+            f"{name} ({number})": value
+            for number, source in enumerate(self._sources, 1)
+            for name, value in source.describe().items()
+        }
 
     def stamp(self) -> str:
         """Of all sources."""

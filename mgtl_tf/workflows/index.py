@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mgtl_tf.export.model_folder import read_details
@@ -11,17 +12,12 @@ from mgtl_tf.export.shipped import model_folder
 from mgtl_tf.galleries.batch_size import automatic_batch_size
 from mgtl_tf.galleries.builder import Built, build_index
 from mgtl_tf.galleries.encoder import Encoder
+from mgtl_tf.galleries.encoding import BatchEncoder, Encoded
 from mgtl_tf.galleries.gallery import load_index
-from mgtl_tf.galleries.shards import (
-    finished_shard,
-    join_shards,
-    missing_shards,
-    require_shard_folder,
-)
-from mgtl_tf.galleries.sources import ImageSource, JoinedSource, Shard
 from mgtl_tf.galleries.tiling.finding import find_images
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.atomic_io import INDEX_JSON
+from mgtl_tf.utils.ray_jobs import by_ray, connect_ray
 
 _MOST_LINES = 50
 
@@ -31,15 +27,11 @@ class Indexed:
     """What a command did.
 
     Attributes:
-        built: of the index, or of the shard that was made.
-        missing: shards without which the index can't be joined yet.
-        joined: N of the joined index; None where nothing was joined.
+        built: of the index.
         notes: what was ignored or filled in the images, lines.
     """
 
     built: Built
-    missing: tuple[Shard, ...] = ()
-    joined: int | None = None
     notes: tuple[str, ...] = ()
 
     def faults(self) -> list[str]:
@@ -60,13 +52,7 @@ class Indexed:
                 f"{built.empty} crops left out: no data in the map, or in more"
                 " than most_missing of the crop"
             )
-        lines += self.notes
-        if self.missing:
-            names = ", ".join(map(str, self.missing))
-            lines.append(f"still missing: shard {names}")
-        if self.joined is not None:
-            lines.append(f"{self.joined} places joined in {output_dir}")
-        return lines
+        return [*lines, *self.notes]
 
 
 def index_gallery(
@@ -76,15 +62,16 @@ def index_gallery(
     locations: Path | str | None = None,
     batch_size: int = 0,
     progress: bool = True,
-    shard: str | None = None,
     restart: bool = False,
     crop_metres: float | None = None,
     metres_per_pixel: float | None = None,
     step_metres: float | None = None,
     most_missing: float | None = None,
     tile_rows: str | None = None,
+    runner: str = "local",
+    ray_address: str = "",
 ) -> Indexed:
-    """Writes the index of all aerial images that can be read, or a shard.
+    """Writes the index of all aerial images that can be read.
 
     Resumes what an earlier call began.
 
@@ -93,27 +80,23 @@ def index_gallery(
         images: aerial image files, folders of them, CSV lists that name
             them; or maps to be cut: georeferenced rasters (GeoTIFF, .vrt),
             folders of their sheets, folders of z/x/y tiles.
-        output_dir: a new or empty folder, an older index, or (for a shard)
-            one with other shards.
+        output_dir: a new or empty folder, or an older index.
         locations: CSV with columns id, latitude, longitude.
         batch_size: images encoded together; 0: by the memory.
         progress: whether a progress bar is shown.
-        shard: "i/n": only the i-th of n parts; whoever finishes the last one
-            joins them.
         restart: whether what was begun is deleted first.
         crop_metres, metres_per_pixel, step_metres, most_missing: how maps
             are cut; see `crop_settings`.
         tile_rows: "xyz" or "tms"; see `tile_scheme`.
+        runner: "local" encodes in this process; "ray" in actors, which must
+            see the model, the images and output_dir under the same paths.
+        ray_address: of a Ray cluster; "" starts Ray on this machine.
 
     Raises:
         UserError: for wrong paths or files, when no image can be read, or
             the disk does not take the index.
     """
-    part = None if shard is None else Shard.parse(shard)
-    if part is None:
-        require_replaceable(output_dir, INDEX_JSON)
-    else:
-        require_shard_folder(output_dir)
+    require_replaceable(output_dir, INDEX_JSON)
     model = model_folder(model)
     data = read_details(model).get("config", {}).get("data", {})
     map_settings = {
@@ -123,57 +106,42 @@ def index_gallery(
         "most_missing": most_missing,
         "tile_rows": tile_rows,
     }
-    source = find_images(
-        images, locations, data.get("dataset", ""), map_settings
+    dataset = data.get("dataset", "")
+    find = partial(find_images, images, locations, dataset, map_settings)
+    source, encoder = find(), Encoder(model)
+
+    def encode_by_ray(
+        folder: Path, batches: Sequence[range]
+    ) -> Iterator[Encoded]:
+        encode = BatchEncoder(partial(Encoder, model), find, folder)
+        return by_ray(encode, batches)
+
+    if runner == "ray":
+        connect_ray(ray_address)
+    built = build_index(
+        encoder,
+        source,
+        output_dir,
+        batch_size or automatic_batch_size(encoder.details),
+        progress,
+        encoder.preprocessing,
+        restart,
+        encode_by_ray if runner == "ray" else None,
     )
-    encoder = Encoder(model)
-
-    def build(source: ImageSource, folder: Path) -> Built:
-        return build_index(
-            encoder,
-            source,
-            folder,
-            batch_size or automatic_batch_size(encoder.details),
-            progress,
-            encoder.preprocessing,
-            restart,
-            may_be_empty=part is not None,
-        )
-
-    if part is None:
-        done = build(source, Path(output_dir))
-        return Indexed(done, notes=tuple(source.notes()))
-    share = JoinedSource([source], part)
-    folder = Path(output_dir) / part.folder_name
-    there = None
-    if not restart:
-        there = finished_shard(folder, encoder.model_hash, share.describe())
-    built = build(share, folder) if there is None else Built(there)
-    missing = tuple(missing_shards(output_dir))
-    joined = None if missing else join_shards(output_dir)
-    return Indexed(built, missing, joined, tuple(source.notes()))
+    return Indexed(built, tuple(source.notes()))
 
 
-def maintain_gallery(
-    folder: Path | str, join: bool = False, verify: bool = False
-) -> list[str]:
-    """Joins or verifies an index that is there; none of its images is read.
+def verify_gallery(folder: Path | str) -> str:
+    """Compares every byte of an index with its checksums.
 
     Args:
         folder: of the index.
-        join: whether its shards become one index.
-        verify: whether every byte is compared with its checksums.
 
     Returns:
-        What was done, a line each.
+        What was done, a line.
 
     Raises:
         UserError: naming what is missing, damaged or foreign.
     """
-    lines = []
-    if join:
-        lines.append(f"{join_shards(folder):,} places joined in {folder}")
-    if verify:
-        count = len(load_index(folder, verify=True).places)
-        lines.append(f"{folder}: all of {count:,} places is complete")
-    return lines
+    count = len(load_index(folder, verify=True).places)
+    return f"{folder}: all of {count:,} places is complete"

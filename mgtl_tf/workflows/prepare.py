@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mgtl_tf.datasets.csv_table import DEGREES
 from mgtl_tf.datasets.decoded_cache.blocks import file_of
-from mgtl_tf.datasets.decoded_cache.building import build_caches
+from mgtl_tf.datasets.decoded_cache.building import Spread, build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.growing import CacheContents
 from mgtl_tf.datasets.decoded_cache.prepared import GALLERY, SPLITS
@@ -73,6 +73,7 @@ def prepare(
     progress: bool = True,
     verify: bool = False,
     options: Mapping[str, str] | None = None,
+    spread: Spread | None = None,
 ) -> Prepared:
     """Decodes all pairs that can be, and reports all that cannot.
 
@@ -84,6 +85,7 @@ def prepare(
         progress: whether to show a bar.
         verify: whether existing rows are compared with their checksums.
         options: of the reader, as of `read_dataset`.
+        spread: as of `build_caches`.
 
     Raises:
         UserError: where nothing can be read at all, or `output_dir` holds a
@@ -104,7 +106,9 @@ def prepare(
     notes = list(dataset.notes)
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
-    found = build_caches(caches, settings, processes, progress, verify=verify)
+    found = build_caches(
+        caches, settings, processes, progress, verify=verify, spread=spread
+    )
     if others := dataset.distractors:
         write_gallery(output_dir / GALLERY_CSV, dataset.gallery)
         folder, alone = (
@@ -112,7 +116,12 @@ def prepare(
             replace(settings, ground_form="none"),
         )
         found |= build_caches(
-            {folder: others}, alone, processes, progress, verify=verify
+            {folder: others},
+            alone,
+            processes,
+            progress,
+            verify=verify,
+            spread=spread,
         )
         splits[GALLERY] = others
     published = _PUBLISHED_SIZES.get(settings.dataset, {})

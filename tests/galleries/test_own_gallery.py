@@ -9,8 +9,6 @@ import pytest
 from mgtl_tf.galleries.gallery import load_index
 from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import find_places
-from mgtl_tf.galleries.shards import join_shards
-from mgtl_tf.galleries.sources import FileSource, JoinedSource, Shard
 from mgtl_tf.retrieval.ann import open_engine
 from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.utils.errors import UserError
@@ -121,18 +119,6 @@ def test_a_gallery_of_the_files_alone_knows_the_list_too(folder, tmp_path):
             25.0,
             {},
         )
-
-
-def test_shards_keep_the_other_ids(folder, tmp_path):
-    source = FileSource(find_places([folder / "validation.csv"]))
-    for number in (1, 2):
-        shard = Shard(number, 2)
-        folder = tmp_path / "joined" / shard.folder_name
-        build(JoinedSource([source], shard), folder, pixel_encoder())
-    assert join_shards(tmp_path / "joined") == COUNT
-    index = load_index(tmp_path / "joined", verify=True)
-    rows = [index.row(f"berne-{i}.{k}") for i in range(COUNT) for k in (0, 1)]
-    assert rows == np.arange(COUNT).repeat(2).tolist()
 
 
 def test_damaged_other_ids_are_named(folder, tmp_path):

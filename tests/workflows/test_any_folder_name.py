@@ -5,13 +5,10 @@ import json
 import os
 import shutil
 
-import numpy as np
 import pytest
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
-from mgtl_tf.galleries.gallery import load_index
-from mgtl_tf.galleries.shards import join_shards
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.calibrate import calibrate_gallery
 from mgtl_tf.workflows.engines import build_gallery_engine
@@ -66,13 +63,6 @@ def test_from_data_to_answer(tmp_path, name):
     for _ in range(2):  # The second in the first one's place.
         index_gallery(model, [aerial], gallery, progress=False)
     build_gallery_engine(gallery, "float16", progress=False)
-    shards = root / "shards"
-    for shard in ("1/2", "2/2"):
-        index_gallery(model, [aerial], shards, progress=False, shard=shard)
-    join_shards(shards)
-    np.testing.assert_array_equal(
-        load_index(shards).descriptors, load_index(gallery).descriptors
-    )
     with pytest.raises(UserError, match="50 queries"):
         calibrate_gallery(model, gallery, panoramas)
 

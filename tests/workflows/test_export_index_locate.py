@@ -336,7 +336,7 @@ def test_programs_tell_wrong_paths_in_one_line():
         ("locate", ["--model=m", "--gallery=g", "--near=7", "a.jpg"], 2),
         ("index", ["--model=m", "--images=i", "--output_dir=o", "more"], 2),
         ("index", ["--model=m", "--output_dir=o"], 2),
-        ("index", ["--join", "--output_dir=none"], 1),
+        ("index", ["--verify", "--output_dir=none"], 1),
     ):
         done = programs.run(f"experiments.{name}", *arguments)
         assert done.returncode == status, (name, done.stderr)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from mgtl_tf.datasets.decoded_cache.blocks import (
@@ -39,6 +40,12 @@ from mgtl_tf.utils.plain_files import UnfitFileError
 from polar.parallel import WorkerDiedError, in_parallel
 
 _LISTED = 10
+
+Spread = Callable[
+    [Callable[[Block], tuple[Path, BlockRecord]], Sequence[Block]],
+    Iterable[tuple[Path, BlockRecord]],
+]
+"""A function and all jobs to their results, as `in_parallel`."""
 
 
 def build_cache(
@@ -83,6 +90,7 @@ def build_caches(
     replace: bool = False,
     verify: bool = False,
     make: Callable[[Block], tuple[Path, BlockRecord]] | None = None,
+    spread: Spread | None = None,
 ) -> dict[Path, CacheContents]:
     """Makes what caches lack of their pairs; unusable ones are left out.
 
@@ -99,6 +107,7 @@ def build_caches(
             that differ are made anew.
         make: writes a block's rows, in this process; by default its files
             are decoded, in `processes`.
+        spread: calls a function of every job elsewhere than in `processes`.
 
     Raises:
         UserError: where a folder holds other things or a cache of other
@@ -123,7 +132,10 @@ def build_caches(
                 state = _state(folder, settings, replace)
                 cache.resume(state, processes, progress, verify)
                 growing[folder] = cache
-            _make_missing(growing, processes, progress, settings.making, make)
+            jobs = [b for cache in growing.values() for b in cache.missing]
+            spread = spread or partial(in_parallel, processes=processes)
+            made = map(make, jobs) if make else spread(write_block, jobs)
+            _make_missing(growing, made, progress, settings.making)
             return {folder: c.finish() for folder, c in growing.items()}
     except WorkerDiedError as error:
         raise UserError(
@@ -133,20 +145,14 @@ def build_caches(
 
 def _make_missing(
     caches: Mapping[Path, GrowingCache],
-    processes: int | None,
+    made: Iterable[tuple[Path, BlockRecord]],
     progress: bool,
     doing: str,
-    make: Callable[[Block], tuple[Path, BlockRecord]] | None,
 ) -> None:
     missing = [block for cache in caches.values() for block in cache.missing]
     total = sum(cache.count for cache in caches.values())
     done = total - sum(len(block.pairs) for block in missing)
     damaged = 0
-    made = (
-        map(make, missing)
-        if make
-        else in_parallel(write_block, missing, processes)
-    )
     with progress_bar(doing, missing, progress, done) as bar:
         for folder, record in made:
             caches[folder].add(record)

@@ -149,13 +149,11 @@ class CropSource:
         image = folder / CROPS / self._sheets.name / part / f"{name}.jpg"
         return Place(name, image, (latitude, longitude))
 
-    def load(self, number: int, folder: Path) -> np.ndarray:
+    def load(self, number: int, folder: Path) -> tuple[np.ndarray, int]:
         """See `sources.ImageSource`."""
         place = self.place(number, folder)
         latitude, longitude = self.centres[number].tolist()
         crop = cut_crop(self._sheets, (latitude, longitude), self._settings)
-        self._filled += crop.missing > 0
-        self._filled_pixels += crop.missing
         content = cv2.imencode(
             ".jpg",
             cv2.cvtColor(crop.pixels, cv2.COLOR_RGB2BGR),
@@ -163,7 +161,12 @@ class CropSource:
         )[1].tobytes()
         os.makedirs(place.image.parent, exist_ok=True)
         place.image.write_bytes(content)
-        return decode(content)
+        return decode(content), crop.missing
+
+    def count_filled(self, number: int, missing: int) -> None:
+        """See `sources.ImageSource`."""
+        self._filled += 1
+        self._filled_pixels += missing
 
     def describe(self) -> dict[str, Any]:
         """See `sources.ImageSource`; by the sizes of the map's files."""

@@ -48,7 +48,9 @@ def fates(path, settings, folder, **flags):
     found = []
     for number in range(len(source)):
         try:
-            source.load(number, folder)
+            missing = source.load(number, folder)[1]
+            if missing:
+                source.count_filled(number, missing)
             found.append("ok")
         except LeftOut as error:
             found.append(str(error))

@@ -86,7 +86,7 @@ def test_flags_of_maps_without_images(tmp_path, load_program):
     program = load_program("index")
     with pytest.raises(flags.Error, match="tile_rows=tms: goes with --images"):
         given = {flag.name: None for flag in program.PROGRAM_FLAGS}
-        given |= {"join": True, "tile_rows": "tms", "output_dir": tmp_path}
+        given |= {"verify": True, "tile_rows": "tms", "output_dir": tmp_path}
         program.main(**given | {"engine": "exact", "backend": "faiss"})
 
 

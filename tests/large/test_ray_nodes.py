@@ -1,0 +1,130 @@
+"""A cluster of two nodes, of which workers, programs and nodes are killed.
+
+KILLS=10 CROPS=2000 python -m pytest -s --run-large tests/large/test_ray_nodes.py
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mgtl_tf.config import RunConfig
+from mgtl_tf.export.saved_model import export_model
+from tests.large import kills
+from tests.tiny_runs import ONE_STEP, write_run
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.large
+
+KILLS = int(os.environ.get("KILLS", 10))
+CROPS = int(os.environ.get("CROPS", 2000))
+PORT = int(os.environ.get("PORT", 6399))
+ADDRESS = f"127.0.0.1:{PORT}"
+RAY = str(Path(sys.executable).with_name("ray"))
+
+
+class Nodes:
+    """A head and another node, each of one core and a group of processes."""
+
+    def __init__(self):
+        self.groups = {}
+
+    def start(self, name):
+        where = ["--head", f"--port={PORT}", "--include-dashboard=false"]
+        where = where if name == "head" else [f"--address={ADDRESS}"]
+        self.groups[name] = subprocess.Popen(
+            [RAY, "start", "--block", "--num-cpus=1", *where],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def kill(self, name):
+        os.killpg(self.groups[name].pid, signal.SIGKILL)
+        self.groups[name].wait()
+
+    def start_all(self):
+        self.start("head")
+        time.sleep(10)
+        self.start("other")
+        time.sleep(8)
+
+
+@pytest.fixture
+def nodes():
+    found = Nodes()
+    found.start_all()
+    yield found
+    for name in ("other", "head"):
+        found.kill(name)
+
+
+@pytest.fixture
+def job(tmp_path):
+    """Indexing images of which one is damaged, which is a line of stderr."""
+    config = RunConfig(model=ONE_STEP)
+    export_model(
+        write_run(tmp_path / "run", config), config, tmp_path / "model"
+    )
+    images = tmp_path / "images"
+    images.mkdir()
+    noise = np.random.default_rng(0)
+    for number in range(CROPS):
+        pixels = noise.integers(0, 256, (96, 96, 3), "uint8")
+        cv2.imwrite(str(images / f"{number:06}.png"), pixels)
+    (images / "000007.png").write_bytes(b"no image")
+    return kills.indexing(tmp_path / "model", images, "--batch_size=16")
+
+
+def test_what_is_killed_changes_no_byte(nodes, job, tmp_path):
+    whole = tmp_path / "whole"
+    assert _finish(job, whole, 1).count("000007.png") == 1
+    expected = job.result(whole)
+    job.flags += ["--runner=ray", f"--ray_address={ADDRESS}"]
+    chance, kinds = random.Random(0), ("worker", "program", "other", "head")
+    began = time.monotonic()
+    _finish(job, tmp_path / "first", 1)
+    span = time.monotonic() - began
+    print(f"\nuninterrupted, two nodes: {span:.1f} s")
+    assert job.differing(tmp_path / "first", expected) == []
+    for number in range(KILLS):
+        kind, folder = kinds[number % len(kinds)], tmp_path / f"kill{number}"
+        process = job.start(folder)
+        job.wait(process, folder, seconds=chance.uniform(0, span / 2))
+        lines = kills.blocks(folder)
+        _kill(kind, process, nodes)
+        _, errors = process.communicate()
+        if process.returncode != 1 or "000007.png" not in errors:
+            if kind == "head":
+                assert "the same command resumes" in errors
+                nodes.kill("other")
+                nodes.start_all()
+            errors = _finish(job, folder, 1)
+        print(f"{number}: {kind} after {lines} lines of the journal")
+        assert job.differing(folder, expected) == [], kind
+        if kind == "other":
+            nodes.start("other")
+            time.sleep(8)
+
+
+def _finish(job, folder, status):
+    process = job.start(folder)
+    _, errors = process.communicate()
+    assert process.returncode == status, errors
+    return errors
+
+
+def _kill(kind, process, nodes):
+    if kind == "program":
+        process.kill()
+    elif kind == "worker":
+        subprocess.run(["pkill", "-9", "-o", "-f", "^ray::MapWorker"])
+    else:
+        nodes.kill(kind)
