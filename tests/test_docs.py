@@ -21,6 +21,7 @@ OTHERS = {"strict", "run-large", "rest_api_port", "port", "model_name"}
 OTHERS |= {"model_base_path", "logdir", "data-binary", "run_large", "help"}
 # Of benchmarks.gpu_keras, which needs JAX.
 OTHERS |= {"reference", "norate", "study", "weights"}
+OTHERS |= {"head", "address"}  # of ray start
 
 
 def blocks(path, language):
