@@ -18,6 +18,7 @@ from mgtl_tf.reproduction.benchmark import (
     Search,
     Settings,
 )
+from mgtl_tf.reproduction.rows import ROWS, WITH_CMI
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 
 # No mining: the paper's tables are trained with negatives of the batch.
@@ -262,9 +263,7 @@ V2 = Benchmark(
     seeds=(0, 1, 2),
     most_seeds={
         **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
-        **dict.fromkeys(("safa", "dsm", "cvft", "cvm_net", "l2ltr"), 2),
-        **dict.fromkeys(("workman", "vo", "zhai", "oricnn", "regmi"), 1),
-        **dict.fromkeys(("toker", "toker_full"), 1),
+        **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
         "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
