@@ -10,6 +10,7 @@ from mgtl_tf.layers.bilinear_resize import BilinearResize
 from mgtl_tf.layers.circular_padding import CircularPadding
 from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
+from mgtl_tf.layers.convnext_tokens import ConvNeXtTokens
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
 from mgtl_tf.layers.generalized_mean import GeneralizedMean
@@ -210,6 +211,16 @@ TABLE = [
         {"depths": (1, 1, 2, 1), "widths": (4, 8, 12, 16)},
         [(39, 71, 3)],
         (1, 2, 16),
+    ),
+    (
+        ConvNeXtTokens,
+        {
+            "channels": 6,
+            "trunk": {"depths": (1, 1, 1, 1), "widths": (4, 8, 12, 16)},
+            "shared": True,
+        },
+        [(32, 96, 3)],
+        (3, 6),
     ),
     (RegionMeans, {}, [MAP], (1, 8)),
     (RegionMeans, {"regions": "square"}, [MAP], (4, 8)),

@@ -9,7 +9,7 @@ from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.settings import refused, setting
 
 _LEAST = 32
-_SYSTEMS = "frgeo, sample4geo"
+_SYSTEMS = "frgeo, sample4geo, mgtl_convnext"
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class ConvNeXtConfig(ModelConfig):
     )
     descriptor_regions: str = setting(
         "whole",
-        f"{_SYSTEMS}: a descriptor is the mean of a view's map (whole), or"
-        " those of its four quarters in an order that both views share",
+        "frgeo, sample4geo: a descriptor is the mean of a view's map (whole),"
+        " or those of its four quarters in an order that both views share",
         ("whole", "quarters"),
     )
     learned_temperature: float = setting(
@@ -113,4 +113,22 @@ class Sample4GeoConfig(ConvNeXtConfig):
     )
 
 
-SYSTEMS |= {"frgeo": FRGeoConfig, "sample4geo": Sample4GeoConfig}
+@dataclass(frozen=True)
+class MGTLConvNeXtConfig(Sample4GeoConfig):
+    """MGTL's recurrence on Sample4Geo's network; nobody has published it."""
+
+    model_class: ClassVar[str] = (
+        "mgtl_tf.models.convnext.mgtl_convnext.ConvNeXtGenerativeTransformer"
+    )
+
+    system: str = published("system", "mgtl_convnext")
+    image_size: tuple[int, int] = published("image_size", (128, 512))
+    satellite_size: tuple[int, int] = published("satellite_size", (0, 0))
+    satellite_form: str = published("satellite_form", "polar")
+
+
+SYSTEMS |= {
+    "frgeo": FRGeoConfig,
+    "sample4geo": Sample4GeoConfig,
+    "mgtl_convnext": MGTLConvNeXtConfig,
+}

@@ -14,7 +14,7 @@ SYSTEMS: dict[str, type[ModelConfig]] = {}
 """System to its config; filled at the end of this file."""
 
 # A column of theirs is an azimuth, in both views the same.
-_COMPARE_COLUMNS = ("mgtl", "linear_probe", "dsm")
+_COMPARE_COLUMNS = ("mgtl", "mgtl_convnext", "linear_probe", "dsm")
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,8 @@ class ModelConfig:
 
     def _attends_to(self, *knowledge: str) -> bool:
         """Whether it is an MGTL with steps that read one of these."""
-        steps = self.recurrent_steps if self.system == "mgtl" else 0
+        recurs = self.system in ("mgtl", "mgtl_convnext")
+        steps = self.recurrent_steps if recurs else 0
         return bool(steps) and self.knowledge in knowledge
 
     @property

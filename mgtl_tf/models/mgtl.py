@@ -108,11 +108,8 @@ class MutualGenerativeTransformer(CrossViewModel):
     def __init__(self, config: ModelConfig | None = None, **kwargs):
         super().__init__(config, **kwargs)
         config = self.config
-        self.features = ModalityIndependentFeatures(
-            config.channels if config.recurrent_steps else None,
-            vgg16_arguments(config),
-            name="features",
-            dtype=self.dtype_policy,
+        self.features = self._features(
+            config.channels if config.recurrent_steps else None
         )
         self.encoding = PositionalEncoding(
             name="encoding", dtype=self.dtype_policy
@@ -125,6 +122,15 @@ class MutualGenerativeTransformer(CrossViewModel):
         if config.recurrent_steps:
             self.ground_norm = self._final_norm("ground")
             self.satellite_norm = self._final_norm("satellite")
+
+    def _features(self, channels):
+        """The layer that makes tokens of a view's images (Eq. 1)."""
+        return ModalityIndependentFeatures(
+            channels,
+            vgg16_arguments(self.config),
+            name="features",
+            dtype=self.dtype_policy,
+        )
 
     def _recurrent_steps(self, view):
         config = self.config
@@ -170,12 +176,18 @@ class MutualGenerativeTransformer(CrossViewModel):
         return [self.features.ground, self.features.satellite]
 
     @property
+    def _backbone_parts(self):
+        return {
+            "ground backbone (MIFE)": [self.features.ground],
+            "satellite backbone (MIFE)": [self.features.satellite],
+        }
+
+    @property
     def parts(self):
         """Names to layers, for counts by part (Table 2)."""
         compact = self.features.compact
         found = {
-            "ground backbone (MIFE)": [self.features.ground],
-            "satellite backbone (MIFE)": [self.features.satellite],
+            **self._backbone_parts,
             "shared map (MIFE)": [compact] if compact else [],
         }
         for view in VIEWS:

@@ -56,6 +56,18 @@ _SAMPLE4GEO = {
     "evaluate_every": 4,
 }
 
+# Of our own, for one GPU: Sample4Geo's batches at FRGeo's image sizes, pieces
+# of 16 pairs at a time with the negatives of all 128.
+_BEST = {
+    **_SAMPLE4GEO,
+    "image_size": (128, 512),
+    "micro_batch": 16,
+    "dtype_policy": "auto",
+}
+
+# Azimuth columns of polar images.
+_POLAR = {"satellite_form": "polar", "satellite_size": (0, 0)}
+
 SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "frgeo": {
         # "FRGeo, small".
@@ -87,6 +99,12 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "image_size": (384, 768),
             "satellite_size": (384, 384),
         },
+        "best": {**_BEST, "satellite_size": (256, 256)},
+    },
+    "mgtl_convnext": {
+        # "MGTL on ConvNeXt, small": four columns.
+        "procedural": {**_SMALL, **_POLAR},
+        "": {**_BEST, **_POLAR},
     },
 }
 """System to preset to fields; "" for all others."""

@@ -18,7 +18,7 @@ from mgtl_tf.reproduction.benchmark import (
     Search,
     Settings,
 )
-from mgtl_tf.reproduction.rows import ROWS, WITH_CMI
+from mgtl_tf.reproduction.rows import ROWS, TODAY, WITH_CMI
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 
 # No mining: the paper's tables are trained with negatives of the batch.
@@ -76,6 +76,19 @@ _WORLD_V2 = WorldSettings(
 )
 # Aerial images as they are, of all the world's pixels.
 _SQUARE: Settings = {"satellite_size": (128, 128)}
+# Today's rows, all alike but for what they are named by: the world's pixels,
+# half of ConvNeXt's width, random weights.
+_TODAY: Settings = {
+    "image_size": (64, 256),
+    "satellite_size": (128, 128),
+    "width_multiplier": 0.5,
+    "learning_rate": 1e-3,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "roll_and_mirror": True,
+    # All see the same pairs: places are not mined.
+    "mining_by_position_until": 0,
+}
 _TWICE: Settings = {"max_steps": 800}
 _WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
 _FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
@@ -219,6 +232,8 @@ V2 = Benchmark(
             "backbone_normalization": "batch",
             "learning_rate": 1.5e-4,
         },
+        **dict.fromkeys(("frgeo", "sample4geo", "best_quarters"), _TODAY),
+        "best_mgtl": {**_TODAY, "satellite_size": (0, 0)},
         # Its decoder doubles the maps three times.
         "toker_full": {"image_size": (56, 304)},
     },
@@ -264,6 +279,7 @@ V2 = Benchmark(
     most_seeds={
         **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
         **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
+        **{row.key: 2 for _, row in ROWS[TODAY]},
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
         "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),

@@ -9,7 +9,12 @@ import numpy as np
 
 from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.further import further_cells
-from mgtl_tf.reproduction.paper import DATASETS, RECALLS, paper_rows
+from mgtl_tf.reproduction.paper import (
+    DATASETS,
+    RECALLS,
+    paper_rows,
+    today_rows,
+)
 from mgtl_tf.reproduction.results import (
     CONDITION,
     SEARCH,
@@ -17,7 +22,7 @@ from mgtl_tf.reproduction.results import (
     RowResult,
     Table,
 )
-from mgtl_tf.reproduction.rows import TABLES
+from mgtl_tf.reproduction.rows import TABLES, TODAY
 
 SIGNIFICANT = "†"
 """Marks a difference that is significant."""
@@ -30,11 +35,11 @@ Cells = dict[str, str]
 def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
     """Row key to the key of the row that its r@1 is compared with.
 
-    Tables 1, 2 and 2w: our row before; Table 4 and the controls: w/ CMI at
-    L = 6.
+    Tables 1, 2, 2w and today's: our row before; Table 4 and the controls: w/
+    CMI at L = 6.
     """
     run = [row.key for row in rows if row.runs]
-    if number in (1, 2, WARM):
+    if number in (1, 2, WARM, TODAY):
         return dict(zip(run[1:], run, strict=False))
     if number in (3, CONDITION, SEARCH) or "with_cmi" not in run:
         return {}
@@ -44,7 +49,7 @@ def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
 def cells_of(table: Table) -> list[Cells]:
     """The rows, each as column name to cell; all have the same columns."""
     ours = {row.key: row for row in table.rows}
-    printed = paper_rows(table.number) if table.number in TABLES else []
+    printed = _printed(table.number)
     pairs: list[tuple[Cells, RowResult | None]] = [
         (paper, ours.pop(paper["row"], None)) for paper in printed
     ]
@@ -52,6 +57,13 @@ def cells_of(table: Table) -> list[Cells]:
     if table.number != 3:
         pairs += [({}, row) for row in ours.values()]
     return [cells_of_row(table, paper, row) for paper, row in pairs]
+
+
+def _printed(number: int) -> list[Cells]:
+    """Published rows of a table; none of our own tables."""
+    if number == TODAY:
+        return today_rows()
+    return paper_rows(number) if number in TABLES else []
 
 
 def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
@@ -65,12 +77,15 @@ def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
         cells |= _size_cells(row)
         sizes = paper and f"{paper['parameters']} / {paper['flops']}"
         cells["paper: param. / FLOPs"] = sizes or ""
-    if table.number in TABLES:
+    if table.number in (*TABLES, TODAY):
+        who = "published" if table.number == TODAY else "paper"
         for key, name in DATASETS.items():
             recalls = paper.get(key, "").replace("-", "–").split()
-            title = f"paper, {name}: {' / '.join(RECALLS)}"
+            title = f"{who}, {name}: {' / '.join(RECALLS)}"
             cells[title] = " / ".join(recalls)
-    if table.number == 1 and any(r.complexity for r in table.rows):
+    if table.number == TODAY:
+        cells["source of published figures"] = paper.get("source", "")
+    if table.number in (1, TODAY) and any(r.complexity for r in table.rows):
         cells |= _size_cells(row) | _descriptor_cells(row)
     return cells
 

@@ -1,7 +1,9 @@
 """Tables 1 to 4 as the paper prints them, every cell, from paper.csv.
 
 Nothing in that file was computed by us. Recalls stand in the order of
-`RECALLS`, per cent, "-" where the paper has none.
+`RECALLS`, per cent, "-" where the paper has none. The figures that today's
+systems are published with, by their authors or a leaderboard, are in
+today.csv, each row with its source.
 """
 
 from __future__ import annotations
@@ -22,6 +24,19 @@ def paper_rows(table: int) -> list[dict[str, str]]:
         "cvusa" and "cvact", four recalls each; "parameters" ("79.27M") and
         "flops" ("4.43G"). Empty where the paper or we have none.
     """
-    text = Path(__file__).with_name("paper.csv").read_text(encoding="utf-8")
-    rows = csv.DictReader(text.splitlines())
-    return [row for row in rows if row["table"] == str(table)]
+    return [r for r in _rows("paper.csv") if r["table"] == str(table)]
+
+
+def today_rows() -> list[dict[str, str]]:
+    """Today's systems as published, worst r@1 on CVUSA first.
+
+    Returns:
+        for each system "title", "row", "cvusa" and "cvact", as of
+        `paper_rows`, and "source".
+    """
+    return _rows("today.csv")
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+    return list(csv.DictReader(text.splitlines()))

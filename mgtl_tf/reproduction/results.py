@@ -12,6 +12,7 @@ from mgtl_tf.evaluation.ranks import Ranks, read_ranks
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.paper import RECALLS
+from mgtl_tf.reproduction.rows import TODAY
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.training.logs import read_metrics
 
@@ -23,6 +24,7 @@ _HEADINGS = {
     CONDITION: "Distractors",
     WARM: "Table 2w",
     SEARCH: "Search",
+    TODAY: "Table today",
 }
 
 
@@ -103,8 +105,7 @@ class Table:
     """Rows, and what the caption must say.
 
     Attributes:
-        number: 1 to 4 of the paper, or one of its own
-            above.
+        number: 1 to 4 of the paper, TODAY, or one of those above.
         rows: ours, in the order of the table.
         measured_on: the data that recall is of.
         synthetic: whether those are of a synthetic world.

@@ -47,6 +47,15 @@ TOKER = Row("toker", {"system": "toker"})
 TOKER_FULL = Row("toker_full", {"system": "toker", "generator": True})
 CVFT = Row("cvft", {"system": "cvft"})
 DSM = Row("dsm", {"system": "dsm"})
+FRGEO = Row("frgeo", {"system": "frgeo"})
+SAMPLE4GEO = Row("sample4geo", {"system": "sample4geo"})
+BEST_QUARTERS = Row(
+    "best_quarters", {"system": "sample4geo", "descriptor_regions": "quarters"}
+)
+BEST_MGTL = Row("best_mgtl", {"system": "mgtl_convnext"})
+
+TODAY = 5
+"""Number of the table of today's systems, which stands beside Table 1."""
 
 ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     1: (
@@ -73,10 +82,18 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("CMI, L = 9", STEPS_9),
         ("Naive, L = 6", NAIVE),
     ),
+    # The three variants of --preset=best are the last three.
+    TODAY: (
+        ("FRGeo", FRGEO),
+        ("Sample4Geo", SAMPLE4GEO),
+        ("Sample4Geo, FRGeo's quarters", BEST_QUARTERS),
+        ("Sample4Geo, MGTL's transformer", BEST_MGTL),
+    ),
 }
 """Table to (title, row), in the paper's order. A new row is one line here."""
 
-TABLES = tuple(ROWS)
+TABLES = tuple(number for number in ROWS if number != TODAY)
+"""The paper's."""
 
 # Rows that are trained differently from the paper's row of that name.
 _TITLES = {
@@ -96,6 +113,10 @@ _TITLES = {
     ("dsm", "procedural"): "DSM (aligned), small",
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
+    ("frgeo", "procedural"): "FRGeo, small",
+    ("sample4geo", "procedural"): "Sample4Geo, small",
+    ("best_quarters", "procedural"): "Sample4Geo, FRGeo's quarters, small",
+    ("best_mgtl", "procedural"): "Sample4Geo, MGTL's transformer, small",
     ("l2ltr", "cvusa"): "L2LTR, from scratch",
     ("l2ltr", "cvact"): "L2LTR, from scratch",
 }

@@ -26,7 +26,7 @@ from mgtl_tf.reproduction.results import (
     run_ranks,
     run_result,
 )
-from mgtl_tf.reproduction.rows import TABLES, Row
+from mgtl_tf.reproduction.rows import ROWS, TODAY, Row
 from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.tables import as_markdown, draw_table
@@ -91,7 +91,7 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         UserError: for a run that cannot be read.
     """
     study, joint = request.study, request.joint
-    titled = {n: request.titled(n) for n in TABLES}
+    titled = {n: request.titled(n) for n in ROWS}
     shown = [_table(request, joint, n, titled[n]) for n in request.tables]
     if warm := request.warm_rows:
         shown.append(_table(request, joint, WARM, warm))
@@ -101,7 +101,7 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         rows = [*titled[2], *controls]
         shown.append(_table(request, joint, CONTROLS, rows))
     # A row of several tables has its title of Table 2.
-    titles = {row.key: t for n in (1, 4, 2) for t, row in titled[n]}
+    titles = {row.key: t for n in (TODAY, 1, 4, 2) for t, row in titled[n]}
     trained = [(titles[row.key], row) for row in request.table_rows]
     for condition in study.conditions if request.conditions else ():
         table = condition_table(study, condition, trained, request.seeds)
@@ -166,7 +166,8 @@ def _costed(
     """The network whose cost a row of a table shows, if any."""
     if number in (2, 3):
         return ModelConfig(**row.changes)  # of the paper's size
-    return study.config(row, 0).model if number == 1 and done else None
+    trained = number in (1, TODAY) and done
+    return study.config(row, 0).model if trained else None
 
 
 def _with_cost(

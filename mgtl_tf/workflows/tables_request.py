@@ -16,7 +16,7 @@ class TablesRequest:
 
     Attributes:
         study: whose runs they show.
-        tables: numbers, 1 to 4.
+        tables: numbers, 1 to 4 or TODAY.
         seeds: of every row.
         controls: whether the benchmark's control rows are trained as well.
         conditions: whether the tables' rows are measured again under the
@@ -26,8 +26,8 @@ class TablesRequest:
             learning rate of the benchmark's search.
         any_code: whether finished runs of other code are accepted.
         measure_cost: whether parameters, multiply-adds, time and memory are
-            measured: for Table 1 of the networks that are trained, for Tables
-            2 and 3 of those at the paper's size.
+            measured: for Tables 1 and TODAY of the networks that are trained,
+            for Tables 2 and 3 of those at the paper's size.
         also: further data sets that all runs are measured on.
     """
 

@@ -84,6 +84,18 @@ TABLE = {
     ),
     "frgeo": (CONVNEXT, 4 * 12),
     "sample4geo": (CONVNEXT, 12),
+    # Four columns of 12 channels.
+    "mgtl_convnext": (
+        {
+            **CONVNEXT,
+            "satellite_size": (0, 0),
+            "satellite_form": "polar",
+            "channels": 12,
+            "heads": 3,
+            "recurrent_steps": 1,
+        },
+        48,
+    ),
 }
 every_system = pytest.mark.parametrize("name", TABLE)
 

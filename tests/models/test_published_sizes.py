@@ -43,6 +43,14 @@ PUBLISHED = {
     "frgeo": (2 * 27_820_128, (128, 512), (256, 256), 4 * 768),
     # The last is the temperature.
     "sample4geo": (87_566_464 + 1, (140, 768), (384, 384), 1024),
+    # MGTL's less both VGG-16 and the map of 512 channels; a shared ConvNeXt-B
+    # and a map of 1,024; the temperature.
+    "mgtl_convnext": (
+        79_279_104 - 29_429_376 - 513 * 384 + 87_566_464 + 1025 * 384 + 1,
+        (128, 512),
+        (128, 512),
+        16 * 384,
+    ),
     "vo": (124_953_344 + 819_502, (230, 230), (250, 250), 1024),
 }
 STATES = ("moving_mean", "moving_variance", "seed_generator_state", "direction")

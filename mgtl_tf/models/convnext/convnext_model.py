@@ -2,39 +2,26 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import keras
-from keras import ops
 
-from mgtl_tf import losses
+from mgtl_tf.config import ConvNeXtConfig
 from mgtl_tf.layers.region_means import RegionMeans
 from mgtl_tf.layers.trunks.convnext import ConvNeXtFeatures
 from mgtl_tf.layers.vgg16 import scaled_width
+from mgtl_tf.models.convnext.learned_temperature import LearnedTemperature
 from mgtl_tf.models.convnext.pretrained_convnext import load_convnext
 from mgtl_tf.models.cross_view_model import TwoBranchModel
 
 
-class ConvNeXtModel(TwoBranchModel):
+class ConvNeXtModel(LearnedTemperature, TwoBranchModel):
     """ConvNeXt, the means of its map, and its last LayerNorm of these.
 
     The norm comes after the mean, as in timm, where Keras' own ConvNeXt
     without a top has it before. With `shared_trunk` both views have one
     network; images may be of different sizes all the same.
-
-    With `learned_temperature` the model holds ln(1 / temperature), a number
-    that info_nce alone reads.
     """
-
-    def build(self, input_shape):
-        super().build(input_shape)
-        self.log_scale = None
-        if start := self.config.learned_temperature:
-            self.log_scale = self.add_weight(
-                name="log_scale",
-                shape=(),
-                initializer=keras.initializers.Constant(-math.log(start)),
-            )
 
     def _network(self, view):
         means = RegionMeans(
@@ -48,13 +35,8 @@ class ConvNeXtModel(TwoBranchModel):
 
     def _trunk(self):
         config, common = self.config, {"dtype": self.dtype_policy}
-        factor = config.width_multiplier
         trunk = ConvNeXtFeatures(
-            config.convnext_depths,
-            [scaled_width(w, factor) for w in config.convnext_widths],
-            config.rematerialize,
-            name="convnext",
-            **common,
+            **convnext_arguments(config), name="convnext", **common
         )
         norm = keras.layers.LayerNormalization(
             epsilon=1e-6, name="norm", **common
@@ -79,26 +61,12 @@ class ConvNeXtModel(TwoBranchModel):
             return {"shared network": [self.ground]}
         return super().parts
 
-    @property
-    def loss_weights(self):
-        """The logarithm of the learnt temperature's inverse."""
-        return [] if self.log_scale is None else [self.log_scale]
 
-    @property
-    def descriptor_weights(self):
-        """All but the temperature."""
-        spared = set(map(id, self.loss_weights))
-        return [w for w in self.weights if id(w) not in spared]
-
-    def retrieval_loss(
-        self,
-        ground,
-        satellite,
-        negatives=None,
-        default=losses.info_nce_loss,
-        **options,
-    ):
-        """The config's loss, info_nce by default, at the learnt temperature."""
-        if self.log_scale is not None:
-            options["temperature"] = ops.exp(-self.log_scale)
-        return default(ground, satellite, negatives=negatives, **options)
+def convnext_arguments(config: ConvNeXtConfig) -> dict[str, Any]:
+    """A config's ConvNeXt as arguments of ConvNeXtFeatures."""
+    factor = config.width_multiplier
+    return {
+        "depths": config.convnext_depths,
+        "widths": [scaled_width(w, factor) for w in config.convnext_widths],
+        "rematerialize": config.rematerialize,
+    }

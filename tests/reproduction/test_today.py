@@ -1,0 +1,102 @@
+"""The table of today's systems: published figures, rows, cells, its flag."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments.tables import _tables
+from mgtl_tf.reproduction.benchmarks import V2
+from mgtl_tf.reproduction.cells import cells_of
+from mgtl_tf.reproduction.notes import notes_of
+from mgtl_tf.reproduction.paper import today_rows
+from mgtl_tf.reproduction.results import RowResult, RunResult, Table
+from mgtl_tf.reproduction.rows import ROWS, TABLES, TODAY, titled_rows
+from mgtl_tf.reproduction.study import benchmark_study
+from mgtl_tf.reproduction.tables import title_of
+
+SURVEY = Path(__file__).parents[3] / "shared/design/field2026.md"
+
+
+@pytest.mark.skipif(not SURVEY.is_file(), reason="no survey beside us")
+def test_published_figures_and_commits_are_the_surveys():
+    text = SURVEY.read_text()
+    for row in today_rows():
+        lines = [x for x in text.splitlines() if row["title"].split()[0] in x]
+        assert lines, row["title"]
+        joined = "\n".join(lines)
+        for recalls in (row["cvusa"], row["cvact"]):
+            for number in re.findall(r"\d+\.\d+", recalls):
+                assert number in joined, (row["title"], number)
+        for commit in re.findall(r"\b[0-9a-f]{7}\b", row["source"]):
+            assert commit in text, commit
+
+
+def test_every_published_row_has_a_source_and_recalls_that_rise():
+    for row in today_rows():
+        assert row["source"]
+        for recalls in (row["cvusa"], row["cvact"]):
+            found = recalls.replace("-", "").split()
+            assert found == sorted(found, key=float)
+            assert not recalls or len(recalls.split()) == 4
+    first = [float(row["cvusa"].split()[0]) for row in today_rows()]
+    assert first == sorted(first)
+
+
+def _table():
+    titled = titled_rows(TODAY, "procedural")
+    recalls = {"r@1": 0.5, "r@5": 0.75, "r@10": 0.875, "r@1%": 1.0}
+    run = RunResult(0, 100, recalls, 12800, 1.0, 1.0)
+    rows = tuple(RowResult(row.key, title, (run,)) for title, row in titled)
+    return Table(TODAY, rows, "a world", seeds=(0,))
+
+
+def test_ours_and_published_figures_stand_in_columns_of_their_own():
+    table = _table()
+    assert title_of(table).startswith("Table today. ")
+    cells = cells_of(table)
+    assert len({tuple(line) for line in cells}) == 1
+    found = {line["row"]: line for line in cells}
+    ours = found["FRGeo, small"]
+    assert ours["r@1"] == "50.00"
+    published = "published, CVUSA: r@1 / r@5 / r@10 / r@1%"
+    assert ours[published] == "97.06 / 99.25 / 99.47 / 99.85"
+    assert "FRGeo-Code" in ours["source of published figures"]
+    mgtl = found["Sample4Geo, MGTL's transformer, small"]
+    assert mgtl[published] == mgtl["source of published figures"] == ""
+    geo2 = found["Geo2 2026"]
+    assert geo2["r@1"] == "" and geo2[published] == "98.83 / – / – / –"
+    assert any("none of them measured" in note for note in notes_of(table))
+
+
+def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):
+    study = benchmark_study(V2, tmp_path, {})
+    rows = {row.key: row for _, row in ROWS[TODAY]}
+    runs = study.runs(rows.values(), V2.seeds)
+    assert len(runs) == 2 * len(rows)
+    whole, quarters, mgtl = (
+        study.config(rows[key], 0)
+        for key in ("sample4geo", "best_quarters", "best_mgtl")
+    )
+    assert whole.differences(quarters) == [
+        "descriptor_regions: whole -> quarters"
+    ]
+    names = {text.split(":")[0] for text in whole.differences(mgtl)}
+    assert names == {
+        "system",
+        "satellite_size",
+        "satellite_form",
+        "data_cache",
+    }
+    pairs = {r.config.train.batch_size * r.config.train.max_steps for r in runs}
+    assert len(pairs) == 1
+
+
+def test_the_flag_takes_numbers_and_today():
+    assert _tables("2,today,1") == (1, 2, TODAY)
+    assert _tables("today") == (TODAY,)
+    assert _tables("") == ()
+    assert TODAY not in TABLES
+    for wrong in ("5", "0", "tomorrow"):
+        with pytest.raises(ValueError):
+            _tables(wrong)
