@@ -17,7 +17,13 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import define_also, define_shared, run_program
+from experiments.flags import (
+    VIGOR_FLAGS,
+    define_also,
+    define_shared,
+    define_vigor,
+    run_program,
+)
 from mgtl_tf.config import DATASETS
 from mgtl_tf.datasets.protocols import DEGREES, KNOWLEDGE
 from mgtl_tf.utils.tf_setup import load_tensorflow
@@ -77,6 +83,7 @@ PROGRAM_FLAGS = [
         " many metres; default: 5 for CVACT_test (its authors' rule), else 0",
     ),
     define_also(),
+    *define_vigor("the run's own"),
     flags.DEFINE_boolean(
         "own",
         True,
@@ -94,10 +101,13 @@ def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
     from mgtl_tf.workflows.further_sets import measure_further
 
     if own:
-        print(evaluate_run(**given))
+        of_own = dict(given)
+        if any(name == "vigor" for name, _ in also):
+            of_own |= dict.fromkeys(VIGOR_FLAGS)  # they are of --also
+        print(evaluate_run(**of_own))
     if also:
         names = ("run_dir", "checkpoint", "protocol", "protocol_seed")
-        asked = {name: given[name] for name in names}
+        asked = {name: given[name] for name in (*names, *VIGOR_FLAGS)}
         print("\n" * own + measure_further(sets=also, **asked))
 
 

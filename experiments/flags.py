@@ -21,6 +21,7 @@ from mgtl_tf.config import (
     TrainConfig,
 )
 from mgtl_tf.datasets.readers import READERS
+from mgtl_tf.datasets.vigor.labels import LABELS, PROTOCOLS
 from mgtl_tf.export.shipped import SHIPPED
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.utils.errors import UserError
@@ -100,6 +101,29 @@ def define_also() -> flags.FlagHolder:
         "NAME:FOLDER, with commas between, where NAME is one of"
         f" {', '.join(READERS)}",
     )
+
+
+VIGOR_FLAGS = ("vigor_labels", "vigor_protocol")
+
+
+def define_vigor(default: str) -> list[flags.FlagHolder]:
+    """Defines VIGOR_FLAGS, of measuring; `default` says what else holds."""
+    return [
+        flags.DEFINE_enum(
+            "vigor_labels",
+            None,
+            list(LABELS),
+            "vigor only: label set of what is measured (metres differ, not"
+            f" recall); default: {default}",
+        ),
+        flags.DEFINE_enum(
+            "vigor_protocol",
+            None,
+            PROTOCOLS,
+            "vigor only: same or cross area of what is measured; default:"
+            f" {default}",
+        ),
+    ]
 
 
 def define_shared(*names: str) -> list[flags.FlagHolder]:

@@ -17,7 +17,13 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import define_also, define_parsed, run_program
+from experiments.flags import (
+    VIGOR_FLAGS,
+    define_also,
+    define_parsed,
+    define_vigor,
+    run_program,
+)
 from mgtl_tf.reproduction.benchmarks import BENCHMARKS
 from mgtl_tf.reproduction.rows import TABLES, TODAY
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
@@ -121,6 +127,7 @@ _STUDY_FLAGS = [
         " rate of the search, on a synthetic world of its own",
     ),
     define_also(),
+    *define_vigor("corrected, same"),
 ]
 
 PROGRAM_FLAGS = [
@@ -202,6 +209,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
         "search",
         "any_code",
         "also",
+        *VIGOR_FLAGS,
     )
     asked = {name: given[name] for name in names}
     seeds = given["seeds"] or study.seeds

@@ -172,6 +172,29 @@ def generative_loss(generated, targets, stop_gradient_targets=True):
     return total
 
 
+def offset_loss(predicted, offsets):
+    """How far predicted points are from where panoramas stand (VIGOR).
+
+    Formula: the mean over B of |predicted - offsets|^2.
+
+    Args:
+        predicted, offsets: d0, d1 in half sides of the aerial image, [B, 2].
+
+    Returns:
+        float32 scalar.
+
+    Raises:
+        ValueError: for shapes that do not fit.
+    """
+    shapes = tuple(predicted.shape), tuple(offsets.shape)
+    if shapes[0] != shapes[1] or shapes[0][1:] != (2,):
+        raise ValueError(
+            f"predicted {shapes[0]} and offsets {shapes[1]} must both be [B, 2]"
+        )
+    apart = ops.cast(predicted, "float32") - ops.cast(offsets, "float32")
+    return ops.mean(ops.sum(ops.square(apart), axis=-1))
+
+
 def total_loss(
     outputs,
     negatives=None,

@@ -24,6 +24,7 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.net_vlad import NetVLAD
+from mgtl_tf.layers.offset_head import OffsetHead
 from mgtl_tf.layers.orientation_channels import OrientationChannels
 from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
@@ -226,6 +227,7 @@ TABLE = [
     (RegionMeans, {"regions": "square"}, [MAP], (4, 8)),
     (GeneralizedMean, {"power": 2.0}, [MAP], (8,)),
     (FeatureTransport, {"rounds": 3, "sharpness": 2.0}, [MAP], MAP),
+    (OffsetHead, {"units": 6}, [(9,), (9,)], (2,)),
 ]
 IDS = [f"{kind.__name__}-{i}" for i, (kind, *_) in enumerate(TABLE)]
 every_layer = pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mgtl_tf.losses import (
     generative_loss,
     info_nce_loss,
+    offset_loss,
     soft_margin_triplet_loss,
     total_loss,
 )
@@ -240,3 +241,12 @@ def test_total_loss_is_the_weighted_sum():
     )
     wanted = float(info_nce_loss(g, s, 0.2, negatives=mask)) + 0.5 * generative
     assert float(found) == pytest.approx(wanted, rel=1e-6)
+
+
+def test_offset_loss_is_the_mean_squared_distance():
+    found = np.float32([[0.5, 0.0], [0.0, -0.25]])
+    truth = np.float32([[0.1, 0.3], [0.0, 0.25]])
+    loss = float(offset_loss(found, truth))
+    assert loss == pytest.approx((0.4**2 + 0.3**2 + 0.5**2) / 2, rel=1e-6)
+    with pytest.raises(ValueError, match=r"must both be \[B, 2\]"):
+        offset_loss(found, truth[:1])

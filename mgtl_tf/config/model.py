@@ -125,6 +125,11 @@ class ModelConfig:
         " starts as the identity) (R19)",
         ("glorot", "zeros"),
     )
+    offset_head: bool = setting(
+        False,
+        "vigor: a head on both descriptors, trained beside retrieval, says"
+        " where in its aerial image a panorama stands",
+    )
 
     def __new__(cls, system: Any = None, **settings: Any) -> Any:
         """The system's own class, where this one is called for all."""
@@ -213,6 +218,9 @@ class ModelConfig:
         fields = dataclasses.asdict(self)
         for name in ("satellite_size", "satellite_form"):
             del fields[name]
+        if not self.offset_head:
+            # Networks were, before they could have one, and digests agree.
+            del fields["offset_head"]
         return fields | self.input_form.settings
 
 

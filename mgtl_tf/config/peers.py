@@ -180,6 +180,12 @@ class VoConfig(ModelConfig):
         least=0,
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.offset_head and self.largest_turn:
+            why = "with offset_head: the network turns images by itself"
+            raise refused(self, "largest_turn", f"0 {why}")
+
     @property
     def scorer(self) -> Scorer:
         """Minus the squared distance."""

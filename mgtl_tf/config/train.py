@@ -130,6 +130,12 @@ class TrainConfig:
     generative_weight: float = setting(
         0.05, "lambda, weight of the generative loss (Eq. 9, R16)", least=0
     )
+    offset_weight: float = setting(
+        1.0,
+        "offset_head only: weight of its loss, the squared distance of the"
+        " predicted point in half sides of the aerial image (VIGOR: 0.01)",
+        least=0,
+    )
     stop_gradient_targets: bool = setting(
         True, "keep the generative loss from moving its targets (R16)"
     )

@@ -58,10 +58,10 @@ def turn_and_mirror(
     Returns:
         both views, moved alike within a pair.
     """
-    batch, steps = tf.shape(ground)[0], ground.shape[2]
-    if satellite_form == "polar":
-        steps = math.gcd(steps, satellite.shape[2])
-    turns, mirrored = _moves(batch, steps, seed, share, mirror)
+    steps = turn_steps(ground, satellite, satellite_form)
+    turns, mirrored = drawn_moves(
+        tf.shape(ground)[0], steps, seed, share, mirror
+    )
 
     def moved(images: tf.Tensor) -> tf.Tensor:
         width = images.shape[2]
@@ -78,36 +78,17 @@ def turn_and_mirror(
     return moved(ground), tf.ensure_shape(turned, satellite.shape)
 
 
-def move_offsets(
-    offsets: tf.Tensor,
-    steps: int,
-    seed: tf.Tensor,
-    share: Share = (0, 1),
-    mirror: bool = True,
-) -> tf.Tensor:
-    """Offsets of panoramas in square images that `turn_and_mirror` moves.
-
-    An image turned to the left by an angle turns the point x = -d1, y = d0
-    (to the right, downwards) with it; mirrored, it negates d1.
-
-    Args:
-        offsets: d0, d1 of each pair, float32 [B, 2]; see `records.Tiles`.
-        steps: W, columns of the panoramas.
-        seed, share, mirror: as of `turn_and_mirror`.
-
-    Returns:
-        float32 [B, 2].
-    """
-    moves = _moves(tf.shape(offsets)[0], steps, seed, share, mirror)
-    turns, mirrored = (tf.cast(move[:, 0], tf.float32) for move in moves)
-    angle = turns * (2 * math.pi / steps)
-    d0, d1 = tf.unstack(offsets, axis=1)
-    down = d0 * tf.cos(angle) + d1 * tf.sin(angle)
-    left = d1 * tf.cos(angle) - d0 * tf.sin(angle)
-    return tf.stack([down, left * (1 - 2 * mirrored)], axis=1)
+def turn_steps(
+    ground: tf.Tensor, satellite: tf.Tensor, satellite_form: str = "polar"
+) -> int:
+    """In how many steps `turn_and_mirror` turns the world once."""
+    columns = ground.shape[2]
+    if satellite_form == "polar":
+        return math.gcd(columns, satellite.shape[2])
+    return columns
 
 
-def _moves(
+def drawn_moves(
     batch: tf.Tensor, steps: int, seed: tf.Tensor, share: Share, mirror: bool
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """By how many of the steps each pair is turned, and whether mirrored.

@@ -29,8 +29,7 @@ def centre_crop(
         as `images`, bilinear samples.
     """
     count = tf.shape(images)[0]
-    kept = draws((count,), seed, 0.0, 1.0, tf.float32, share)
-    kept = tf.where(kept > smallest, kept, 1.0)
+    kept = drawn_shares(count, smallest, seed, share)
     # From the centre of one corner's pixel to that of the other's: scaling by
     # `kept` about the middle, where pixels are areas.
     low, high = (1 - kept) / 2, (1 + kept) / 2
@@ -58,11 +57,26 @@ def quarter_turns(
     Returns:
         as `images`, pixels moved alone.
     """
-    shape = (tf.shape(images)[0], 1, 1, 1)
-    turns = draws(shape, seed, 0, 5, tf.int32, share) % 4
+    turns = drawn_quarters(tf.shape(images)[0], seed, share)
+    turns = turns[:, None, None, None]
     turned = tf.where(
         turns % 2 == 1, tf.transpose(images, [0, 2, 1, 3]), images
     )
     upright = (turns == 0) | (turns == 3)
     turned = tf.where(upright, turned, turned[:, ::-1])
     return tf.where(turns < 2, turned, turned[:, :, ::-1])
+
+
+def drawn_shares(
+    count: tf.Tensor, smallest: float, seed: tf.Tensor, share: Share
+) -> tf.Tensor:
+    """Shares of their sides that `centre_crop` keeps, float32 [count]."""
+    kept = draws((count,), seed, 0.0, 1.0, tf.float32, share)
+    return tf.where(kept > smallest, kept, 1.0)
+
+
+def drawn_quarters(
+    count: tf.Tensor, seed: tf.Tensor, share: Share
+) -> tf.Tensor:
+    """By how many right angles `quarter_turns` turns, 0 to 3, int32 [count]."""
+    return draws((count,), seed, 0, 5, tf.int32, share) % 4

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -17,6 +18,8 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError, open_plain
 
 DEGREES = ("latitude", "longitude")
+SIDE = "side_metres"
+"""Column of the ground that a side of an aerial image covers."""
 # Most bytes of a list: five million rows.
 _LARGEST = 2**29
 # Most characters of a line that are looked at; csv takes 131,072 of a value.
@@ -102,6 +105,22 @@ def degrees_of(values: dict[str, str]) -> tuple[float, float] | None:
         if not abs(value) <= limit:
             raise ValueError(_no_degrees(texts, (latitude, longitude)))
     return latitude, longitude
+
+
+def metres_of(values: dict[str, str], column: str) -> float | None:
+    """A length of a row; None where it is empty.
+
+    Raises:
+        ValueError: where it is no number above 0, as a phrase.
+    """
+    text = values[column]
+    try:
+        metres = float(text or "nan")
+    except ValueError:
+        metres = -1.0
+    if text and not 0 < metres < math.inf:
+        raise ValueError(f"{column} {text[:40]!r} is no number of metres")
+    return metres if text else None
 
 
 def _opened(path: Path) -> TextIO:

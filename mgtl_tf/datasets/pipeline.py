@@ -24,6 +24,11 @@ import tensorflow as tf
 
 from mgtl_tf.datasets import augment as changes
 from mgtl_tf.datasets.augment_aerial import centre_crop, quarter_turns
+from mgtl_tf.datasets.augment_offsets import (
+    crop_offsets,
+    move_offsets,
+    quarter_turn_offsets,
+)
 from mgtl_tf.datasets.directions import with_directions, with_maps
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pair_loader import PairLoader
@@ -86,8 +91,9 @@ def train_batches(
             degrees.
         directions: whether images come with two maps of their pixels'
             directions, which follow the changes of one view alone.
-        offsets: d0, d1 of each row's panorama in its square aerial image
-            (`records.Tiles`), float32 [N, 2]; they follow `augment`.
+        offsets: d0, d1 of each row's panorama in its aerial image
+            (`records.offsets_of`), float32 [N, 2]; they follow all that moves
+            these images.
 
     Returns:
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
@@ -100,9 +106,6 @@ def train_batches(
     Raises:
         ValueError: for shapes that do not fit the source.
     """
-    alone_changed = satellite_crop < 1 or satellite_quarter_turns
-    if offsets is not None and (alone_changed or satellite_form == "polar"):
-        raise ValueError("offsets need square images that nothing moves alone")
     places = places or Places(np.arange(len(source)))
     batches = _checked(batches, len(source), len(places))
     batch_size = batches.shape[1]
@@ -110,14 +113,21 @@ def train_batches(
     own = slice(share[0] * own_size, (share[0] + 1) * own_size)
     load = PairLoader(source, own_size)
 
-    def alone(satellite: tf.Tensor, random: tf.Tensor) -> tf.Tensor:
+    def alone(
+        satellite: tf.Tensor, moved: tf.Tensor | None, random: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor | None]:
+        """Aerial images changed alone, and offsets that follow them."""
         if satellite_crop < 1:
             seed = tf.random.fold_in(random, _CROP)
             satellite = centre_crop(satellite, satellite_crop, seed, share)
+            if moved is not None:
+                moved = crop_offsets(moved, satellite_crop, seed, share)
         if satellite_quarter_turns:
             seed = tf.random.fold_in(random, _QUARTER)
             satellite = quarter_turns(satellite, seed, share)
-        return satellite
+            if moved is not None:
+                moved = quarter_turn_offsets(moved, seed, share)
+        return satellite, moved
 
     def camera(
         images: tf.Tensor, random: tf.Tensor, form: str = "polar"
@@ -140,14 +150,12 @@ def train_batches(
         rows = tf.constant(batches)[step]
         ground, satellite = load(rows[own])
         random = _seeds(seed, epoch, step)
-        found = {}
+        moved = None
         if offsets is not None:
             moved = tf.gather(tf.constant(offsets, tf.float32), rows[own])
-            if augment:
-                moved = changes.move_offsets(
-                    moved, ground.shape[2], random[0], share, mirror
-                )
-            found["offsets"] = moved
+        if augment and moved is not None:
+            steps = changes.turn_steps(ground, satellite, satellite_form)
+            moved = move_offsets(moved, steps, random[0], share, mirror)
         if augment:
             ground, satellite = changes.turn_and_mirror(
                 ground, satellite, random[0], share, mirror, satellite_form
@@ -155,17 +163,18 @@ def train_batches(
         if directions:
             ground = with_maps(ground, "ground", satellite_form)
             satellite = with_maps(satellite, "satellite", satellite_form)
-        satellite = alone(satellite, random[2])
+        satellite, moved = alone(satellite, moved, random[2])
         if orientation_noise:
             turning = tf.random.fold_in(random[0], _TURN)
             ground = changes.turn(ground, orientation_noise, turning, share)
         if directions and satellite_form == "square":
             satellite = with_directions(satellite)
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
-        return found | {
+        return {
             "ground": camera(ground, random[1]),
             "satellite": camera(satellite, random[2], satellite_form),
             "negatives": tf.ensure_shape(mask, (batch_size, batch_size)),
+            **({} if moved is None else {"offsets": moved}),
         }
 
     steps = tf.data.Dataset.range(first_step, len(batches))

@@ -11,6 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mgtl_tf.utils.errors import UserError
+
+HALF_SIDE_PIXELS = 320
+"""Of the images that `Tiles.offsets` are counted in."""
+
 
 @dataclass(frozen=True)
 class AerialImage:
@@ -19,6 +24,7 @@ class AerialImage:
     Attributes:
         id, position, coordinates, row: as of Pair, of its centre.
         aerial: the file.
+        side_metres: as of Pair.
     """
 
     id: str
@@ -26,11 +32,19 @@ class AerialImage:
     position: tuple[float, ...] | None = None
     coordinates: tuple[float, float] | None = None
     row: int = 0
+    side_metres: float | None = None
 
     def as_pair(self) -> Pair:
         """It alone, for sources of `ground_form="none"`."""
-        place = self.position, self.coordinates
-        return Pair(self.id, self.aerial, self.aerial, *place, self.row)
+        return Pair(
+            self.id,
+            self.aerial,
+            self.aerial,
+            self.position,
+            self.coordinates,
+            self.row,
+            side_metres=self.side_metres,
+        )
 
 
 @dataclass(frozen=True)
@@ -64,6 +78,8 @@ class Pair:
             building, 2 road, 3 tree), which need not be there; None where the
             list names none.
         tiles: of data whose aerial images are not centred on panoramas.
+        side_metres: ground that a side of the aerial image covers; None where
+            unknown.
     """
 
     id: str
@@ -74,6 +90,7 @@ class Pair:
     row: int = 0
     labels: Path | None = None
     tiles: Tiles | None = None
+    side_metres: float | None = None
 
 
 @dataclass(frozen=True)
@@ -113,6 +130,24 @@ def positions(pairs: Sequence[Pair]) -> np.ndarray | None:
     NaN in the rows of pairs without one; None where no pair has one.
     """
     return _array([pair.position for pair in pairs])
+
+
+def offsets_of(pairs: Sequence[Pair]) -> np.ndarray:
+    """Where each panorama stands in its aerial image, float32 [N, 2].
+
+    d0 and d1 in half sides: d0 below the centre, d1 to the left of it.
+
+    Raises:
+        UserError: for a pair whose data set does not say.
+    """
+    without = next((pair for pair in pairs if pair.tiles is None), None)
+    if without is not None:
+        raise UserError(
+            f"offset_head: nothing says where in its aerial image the panorama"
+            f" of pair {without.id} stands; leave it out but for vigor"
+        )
+    pixels = [pair.tiles.offsets[0] for pair in pairs if pair.tiles]
+    return np.array(pixels, np.float32) / HALF_SIDE_PIXELS
 
 
 def aerial_positions(pairs: Sequence[Pair]) -> np.ndarray | None:

@@ -23,6 +23,7 @@ from mgtl_tf.datasets.records import (
 )
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.evaluation.ranks import METRES, DirectionRanks, Ranks, Result
+from mgtl_tf.evaluation.tile_points import Predictor
 from mgtl_tf.evaluation.tile_ranks import measure_tiles
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
@@ -248,6 +249,7 @@ def rank_embedded(
     protocol: Protocol = ALIGNED,
     scorer: Scorer = DOT,
     images: np.ndarray | None = None,
+    predict: Predictor | None = None,
 ) -> Ranks:
     """`rank_pairs` of records, and what overlapping images are measured by.
 
@@ -257,6 +259,7 @@ def rank_embedded(
         pairs, distractors: the records.
         protocol, scorer: as of `rank_pairs`.
         images: `aerial_images` of both, where they are known already.
+        predict: `offset_predictor` of the model.
 
     Raises:
         UserError, ValueError: as `rank_pairs`.
@@ -278,7 +281,7 @@ def rank_embedded(
     if not distractors or any(pair.tiles is None for pair in pairs):
         return found
     distinct = one_each(satellite, images)
-    tiles = measure_tiles(ground, distinct, rows, images, scorer)
+    tiles = measure_tiles(ground, distinct, rows, images, scorer, predict)
     return dataclasses.replace(found, tiles=tiles)
 
 
@@ -310,13 +313,33 @@ def rank_model(
         others = distractors[0]
         satellite = with_aerial(satellite, model, distractors, progress)
     ranks = rank_embedded(
-        ground, satellite, pairs, others, protocol, model.scorer
+        ground,
+        satellite,
+        pairs,
+        others,
+        protocol,
+        model.scorer,
+        predict=offset_predictor(model),
     )
     if not isinstance(model.scorer, ShiftScorer):
         return ranks
     found = model.scorer.headings(ground, satellite[: len(ground)])
     apart = np.abs((found - protocol.headings(pairs) + 180) % 360 - 180)
     return dataclasses.replace(ranks, heading_errors=apart)
+
+
+def offset_predictor(model: keras.Model) -> Predictor | None:
+    """A model's offset head as a function of arrays; None without one."""
+    if model.offset_head is None:
+        return None
+
+    def predict(ground: np.ndarray, satellite: np.ndarray) -> np.ndarray:
+        found = model.predict_offsets(
+            tf.constant(ground), tf.constant(satellite)
+        )
+        return found.numpy()
+
+    return predict
 
 
 def require_finite(

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf import metrics
+from mgtl_tf.evaluation.tile_ranks import summary
 from mgtl_tf.utils.array_files import read_archive
 from mgtl_tf.utils.atomic_io import atomic_file
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
@@ -114,7 +115,7 @@ class Ranks:
         if self.distractors:
             found["distractors"] = self.distractors
         if self.tiles is not None:
-            found["tiles"] = {k: float(v.mean()) for k, v in self.tiles.items()}
+            found["tiles"] = summary(self.tiles)
         return found
 
     def _headings(self) -> dict[str, Any]:

@@ -7,8 +7,15 @@ it. In recall at K they are wrong. Besides:
   as the positive (the code of VIGOR, Sample4Geo, GeoDTR+);
 - hit_any_of_4: the first tile is one of the four (VimGeo's);
 - within_10m: the centre of the first tile lies within 10 m of the panorama;
-- ceiling_within_10m, ceiling_metres: the same, and how far the centre is,
-  where the positive is always found: what centre-only prediction can reach.
+- first_metres: how far that centre is;
+- ceiling_within_10m, ceiling_metres: both where the positive is always found:
+  what centre-only prediction can reach.
+
+With an offset head, which predicts a point inside the first tile, also
+
+- point_within_10m, point_metres: of that point;
+- own_point_within_10m, own_point_metres, own_point_sides: of the point that
+  is predicted inside the positive, the last in sides of it.
 """
 
 from __future__ import annotations
@@ -20,10 +27,13 @@ import numpy as np
 from mgtl_tf import metrics
 from mgtl_tf.datasets.records import Pair, aerial_positions, positions
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions
+from mgtl_tf.evaluation.tile_points import (
+    METRES,
+    Predictor,
+    TileMap,
+    measure_points,
+)
 from mgtl_tf.utils.scorers import DOT, Scorer
-
-METRES = 10.0
-"""The quoted point of VIGOR's curve of metres."""
 
 
 def measure_tiles(
@@ -32,6 +42,7 @@ def measure_tiles(
     rows: Sequence[Pair],
     images: np.ndarray,
     scorer: Scorer = DOT,
+    predict: Predictor | None = None,
 ) -> dict[str, np.ndarray]:
     """Figures of every query, bool or float64 [Q], by the module's names.
 
@@ -41,6 +52,7 @@ def measure_tiles(
         rows: the Q pairs, all with tiles, then those of the distractors.
         images: int [R], the number of each row's image.
         scorer: the system's.
+        predict: of the offset head; None: there is none.
 
     Raises:
         ValueError: for a pair without tiles, and as `metrics.ranks`.
@@ -65,15 +77,36 @@ def measure_tiles(
         ground, gallery, PositivesWithin(here, there, METRES), scorer
     )
     apart = np.linalg.norm(here - there[four[:, 0]], axis=1)
-    return found | {
+    points = measure_points(
+        ground,
+        gallery,
+        pairs,
+        four[:, 0],
+        TileMap(rows, images, count),
+        predict,
+        scorer,
+    )
+    return {
+        **found,
         "within_10m": near == 1,
         "ceiling_within_10m": apart <= METRES,
         "ceiling_metres": apart,
+        **points,
+    }
+
+
+def summary(tiles: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Means of these figures, and medians of those that are metres."""
+    found = {name: float(values.mean()) for name, values in tiles.items()}
+    return found | {
+        f"{name}_median": float(np.median(values))
+        for name, values in tiles.items()
+        if name.endswith("metres")
     }
 
 
 def tile_lines(tiles: Mapping[str, float]) -> list[str]:
-    """The means of these figures as text, a line each."""
+    """The `summary` of these figures as text, a line each."""
     lines = [
         f"hit rate by VIGOR's code: {100 * tiles['hit']:.2f} % (semi-positives"
         " ignored, no other tile at least as near as the positive)",
@@ -81,14 +114,30 @@ def tile_lines(tiles: Mapping[str, float]) -> list[str]:
         " tile is the positive or a semi-positive)",
     ]
     if "within_10m" in tiles:
-        lines.append(
-            f"first tile's centre within {METRES:g} m:"
-            f" {100 * tiles['within_10m']:.2f} %; with perfect retrieval"
-            f" {100 * tiles['ceiling_within_10m']:.2f} %, at"
-            f" {tiles['ceiling_metres']:.1f} m on average (centre-only"
-            " prediction, which needs no resolution)"
-        )
+        lines += [
+            f"first tile's centre: {_metres(tiles, 'first_', '')}",
+            f"with perfect retrieval: {_metres(tiles, 'ceiling_')} (the ceiling"
+            " of centre-only prediction, which needs no resolution)",
+        ]
+    if "point_metres" in tiles:
+        lines += [
+            f"offset head, in the first tile: {_metres(tiles, 'point_')}",
+            "offset head, with perfect retrieval:"
+            f" {_metres(tiles, 'own_point_')}",
+        ]
     return lines
+
+
+def _metres(
+    tiles: Mapping[str, float], name: str, near: str | None = None
+) -> str:
+    """Share within 10 m, mean and median of a figure."""
+    near = name if near is None else near
+    mean, median = tiles[f"{name}metres"], tiles[f"{name}metres_median"]
+    return (
+        f"{100 * tiles[f'{near}within_10m']:.2f} % within {METRES:g} m of the"
+        f" panorama, mean {mean:,.1f} m, median {median:,.1f} m"
+    )
 
 
 def _four(pairs: Sequence[Pair], number: Mapping) -> np.ndarray:

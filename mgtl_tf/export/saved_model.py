@@ -54,7 +54,11 @@ def export_model(
     [B], to `descriptor`, float32 [B, D]; batches of any size, images of any
     sizes, each decoded and preprocessed by itself. `encode_ground_pixels`
     and `encode_satellite_pixels` map `pixels`, uint8 RGB [B, H, W, 3] (what
-    `datasets.preprocess` makes), to the same.
+    `datasets.preprocess` makes), to the same. Of a model with an offset head,
+    `predict_offset` maps descriptors `ground` and `satellite`, float32
+    [B, D], to `offset`, float32 [B, 2]: where the panorama stands, east and
+    north of the aerial image's centre, in sides of the image; and to
+    `expected_error`, float32 [B], in sides, 0 where it was not measured.
 
     Args:
         model: of `build_model(run_config.model)`; in float32 where there
@@ -132,6 +136,8 @@ def _write_saved_model(
         "encode_ground_pixels": _from_pixels(encode_ground, size),
         "encode_satellite_pixels": _from_pixels(encode_satellite, aerial),
     }
+    if model.offset_head is not None:
+        signatures["predict_offset"] = _offsets(model, size, aerial)
     module = tf.Module()
     # What a SavedModel tracks; the Keras object itself stays outside, so that
     # loading needs none of its classes.
@@ -188,6 +194,31 @@ def _from_pixels(encode, image_size):
         return encode(tf.cast(pixels, tf.float32))
 
     return encode_pixels
+
+
+def _offsets(model, ground_size, satellite_size):
+    """A tf.function from descriptors to points; see `export_model`."""
+    sizes = {
+        "ground": model.encode_ground(tf.zeros((1, *ground_size, 3))),
+        "satellite": model.encode_satellite(tf.zeros((1, *satellite_size, 3))),
+    }
+    vectors = {
+        view: tf.TensorSpec((None, found.shape[-1]), tf.float32, view)
+        for view, found in sizes.items()
+    }
+
+    @tf.function(input_signature=list(vectors.values()), autograph=False)
+    def predict_offset(ground, satellite):
+        south, west = tf.unstack(
+            model.predict_offsets(ground, satellite), axis=1
+        )
+        error = tf.cast(model.offset_head.expected_error, tf.float32)
+        return {
+            "offset": tf.stack([-west, -south], axis=1) / 2,  # of half sides
+            "expected_error": tf.fill(tf.shape(west), error),
+        }
+
+    return predict_offset
 
 
 def _descriptors(encode, image_size):

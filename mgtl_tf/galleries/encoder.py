@@ -22,6 +22,7 @@ from mgtl_tf.utils.tf_setup import load_tensorflow
 
 _GROUND = "encode_ground_pixels"
 _SATELLITE = "encode_satellite_pixels"
+_OFFSET = "predict_offset"
 
 
 class UnreadableImage(Exception):
@@ -110,6 +111,31 @@ class Encoder:
     def encode_satellite(self, images: Sequence[np.ndarray]) -> np.ndarray:
         """Those of aerial images: B results of `satellite_input`."""
         return self._encode(_SATELLITE, images)
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether it says where in an aerial image a panorama stands."""
+        return _OFFSET in self._signatures
+
+    def offsets(
+        self, ground: np.ndarray, satellite: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where panoramas stand in aerial images, if these are theirs.
+
+        Args:
+            ground, satellite: descriptors, float32 [n, D].
+
+        Returns:
+            east and north of the images' centres, float32 [n, 2], and how far
+            that is expected to be wrong, float32 [n] (0: not measured), both
+            in sides of the image.
+        """
+        import tensorflow as tf
+
+        found = self._signatures[_OFFSET](
+            ground=tf.constant(ground), satellite=tf.constant(satellite)
+        )
+        return found["offset"].numpy(), found["expected_error"].numpy()
 
     def _encode(
         self, signature: str, images: Sequence[np.ndarray]

@@ -3,7 +3,8 @@
 Its folder holds `descriptors.npy` (float32 [N, D]); of the places `ids.npy`
 and `images.npy` (bytes [N], paths relative to the folder) and
 `coordinates.npy` (float64 [N, 2], degrees); where places have further ids,
-`other_ids.npy` and `other_id_rows.npy`; `index.json` (model hash,
+`other_ids.npy` and `other_id_rows.npy`; where it is known what ground their
+images cover, `side_metres.npy` (float64 [N]); `index.json` (model hash,
 preprocessing, counts, checksums). One that was cut from a map holds the
 images too, in `crops/`. Arrays are mapped, not read.
 """
@@ -20,12 +21,13 @@ import numpy as np
 
 from mgtl_tf.galleries.manifest import (
     DESCRIPTORS,
-    FILES,
     REMEDY,
     Manifest,
     read_manifest,
 )
 from mgtl_tf.galleries.place_table import (
+    OTHER_IDS,
+    SIDES,
     PlaceTable,
     open_places,
     read_other_ids,
@@ -86,6 +88,14 @@ class Index:
         return np.array(known, np.float64).reshape(-1, 2)
 
     @cached_property
+    def sides(self) -> np.ndarray:
+        """Ground that a side of each image covers, metres [N]; NaN: unknown."""
+        if isinstance(self.places, PlaceTable):
+            return self.places.sides
+        sides = [place.side_metres or np.nan for place in self.places]
+        return np.array(sides, np.float64)
+
+    @cached_property
     def _rows(self) -> dict[str, int]:
         return {name: row for row, name in enumerate(self.ids)}
 
@@ -126,10 +136,10 @@ def load_index(folder: Path | str, verify: bool = False) -> Index:
     manifest = read_manifest(folder)
     manifest.check(folder, everything=verify)
     try:
-        places = open_places(folder)
+        places = open_places(folder, SIDES in manifest.files)
         descriptors = map_array(folder / DESCRIPTORS)
         others = {}
-        if manifest.file_names != FILES:
+        if OTHER_IDS in manifest.files:
             others = read_other_ids(folder, len(places))
     except UnfitFileError as error:
         raise damaged(folder, error, f"{REMEDY} again") from error

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mgtl_tf.galleries.place_table import (
-    OTHER_ID_FILES,
+    FURTHER_FILES,
     PLACE_FILES,
     write_places,
 )
@@ -48,8 +48,7 @@ class Manifest:
         dimension: D.
         preprocessing: how the model sees an image, and how its descriptors
             are compared: as in model.json.
-        files: checksums of FILES, and of OTHER_ID_FILES where places have
-            further ids.
+        files: checksums of FILES, and of those of FURTHER_FILES that it has.
         made_of: what it was made of; see `ImageSource.describe`.
     """
 
@@ -62,8 +61,8 @@ class Manifest:
 
     @property
     def file_names(self) -> tuple[str, ...]:
-        """FILES, and OTHER_ID_FILES where it has further ids."""
-        return (*FILES, *(n for n in OTHER_ID_FILES if n in self.files))
+        """FILES, and those of FURTHER_FILES that it has."""
+        return (*FILES, *(n for n in FURTHER_FILES if n in self.files))
 
     def check(self, folder: Path, everything: bool = False) -> None:
         """Compares the files with their checksums.

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mgtl_tf.datasets.csv_table import (
+    SIDE,
     degrees_of,
     header_of,
     headless_rows,
+    metres_of,
     read_rows,
 )
 from mgtl_tf.utils.errors import UserError
@@ -35,12 +37,14 @@ class NamedImage:
             list of pairs, else its own.
         id: the place's id in its list, where that has one.
         coordinates: degrees, where the list has them.
+        side_metres: ground that a side of an aerial image covers, likewise.
     """
 
     image: Path
     place: str
     id: str = ""
     coordinates: tuple[float, float] | None = None
+    side_metres: float | None = None
 
 
 def place_id(image: Path | str) -> str:
@@ -72,8 +76,8 @@ def named_images(path: Path | str, view: str) -> list[NamedImage]:
         path: an image; a folder of images named by their place's id; or a CSV
             list of pairs: as CVUSA's (aerial image, panorama, ...; no
             header), or with a header that names the columns aerial, ground
-            where panoramas are asked for, and perhaps id, latitude and
-            longitude. Its rows count from 1.
+            where panoramas are asked for, and perhaps id, latitude,
+            longitude and side_metres. Its rows count from 1.
         view: of a list's pairs, "aerial" or "ground".
 
     Raises:
@@ -108,10 +112,11 @@ def _listed(path: Path, view: str) -> Iterator[NamedImage]:
             )
         try:
             degrees = degrees_of(values)
+            side = metres_of(values, SIDE)
         except ValueError as error:
             raise UserError(f"{row}: {error}") from None
         place = place_id(values["aerial"])
-        yield NamedImage(image, place, values["id"], degrees)
+        yield NamedImage(image, place, values["id"], degrees, side)
 
 
 def _rows(path: Path, view: str) -> Iterator[tuple[int, dict[str, str]]]:

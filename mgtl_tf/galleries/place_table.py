@@ -32,7 +32,12 @@ OTHER_IDS = "other_ids.npy"
 OTHER_ID_ROWS = "other_id_rows.npy"
 """int64 [M]: the row of each further id."""
 
-OTHER_ID_FILES = (OTHER_IDS, OTHER_ID_ROWS)
+SIDES = "side_metres.npy"
+"""float64 [N]: ground that a side of each image covers, where any is known;
+NaN where it is not."""
+
+FURTHER_FILES = (OTHER_IDS, OTHER_ID_ROWS, SIDES)
+"""Those that not every gallery has."""
 
 _ROWS = 65_536
 
@@ -45,6 +50,7 @@ class PlaceTable(Sequence[Place]):
         ids: of the N places, bytes [N].
         images: paths, bytes [N].
         coordinates: degrees, float64 [N, 2], NaN where unknown.
+        sides: metres, float64 [N], NaN where unknown; None: all are.
     """
 
     def __init__(
@@ -53,10 +59,12 @@ class PlaceTable(Sequence[Place]):
         ids: np.ndarray,
         images: np.ndarray,
         coordinates: np.ndarray,
+        sides: np.ndarray | None = None,
     ):
         self._folder = os.fsencode(folder)
-        self._columns = ids, images, coordinates
         self.coordinates = coordinates
+        self.sides = np.full(len(ids), np.nan) if sides is None else sides
+        self._columns = ids, images, coordinates, self.sides
 
     def __len__(self) -> int:
         return len(self.coordinates)
@@ -84,18 +92,23 @@ class PlaceTable(Sequence[Place]):
 
     def _places(self, rows: slice) -> Iterator[Place]:
         columns = (column[rows].tolist() for column in self._columns)
-        for name, image, where in zip(*columns, strict=True):
+        for name, image, where, side in zip(*columns, strict=True):
             path = os.path.normpath(os.path.join(self._folder, image))
             known = where[0] == where[0]  # NaN is not itself
             yield Place(
                 os.fsdecode(name),
                 Path(os.fsdecode(path)),
                 tuple(where) if known else None,
+                side_metres=side if side == side else None,
             )
 
 
-def open_places(folder: Path) -> PlaceTable:
+def open_places(folder: Path, with_sides: bool = False) -> PlaceTable:
     """The places of a gallery folder, mapped.
+
+    Args:
+        folder: of the gallery.
+        with_sides: whether it has SIDES.
 
     Raises:
         UnfitFileError: where a file is missing or not what it should be, or
@@ -119,7 +132,10 @@ def open_places(folder: Path) -> PlaceTable:
             f"{COORDINATES}: row {row} is no latitude and longitude,"
             f" {coordinates[row].tolist()}"
         )
-    return PlaceTable(folder, ids, images, coordinates)
+    sides = None
+    if with_sides:
+        sides = map_array(folder / SIDES, "<f8", (len(ids),)).view(np.ndarray)
+    return PlaceTable(folder, ids, images, coordinates, sides)
 
 
 def read_other_ids(folder: Path, count: int) -> dict[str, int]:
@@ -155,10 +171,12 @@ def write_places(
     image_name = _ImageNames(final)
     ids, images, others, other_rows = [], [], [], []
     coordinates: list[tuple[float, float]] = []
+    sides: list[float] = []
     for row, place in enumerate(places):
         ids.append(os.fsencode(place.id))
         images.append(os.fsencode(image_name(place.image)))
         coordinates.append(place.coordinates or (np.nan, np.nan))
+        sides.append(place.side_metres or np.nan)
         others += [os.fsencode(name) for name in place.other_ids]
         other_rows += [row] * len(place.other_ids)
     columns = {
@@ -169,6 +187,8 @@ def write_places(
     if others:
         columns[OTHER_IDS] = np.array(others, "S")
         columns[OTHER_ID_ROWS] = np.array(other_rows, np.int64)
+    if not np.isnan(sides).all():
+        columns[SIDES] = np.array(sides, np.float64)
     for name, values in columns.items():
         np.save(folder / name, values)
         sync(folder / name)

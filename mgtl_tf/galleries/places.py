@@ -21,12 +21,14 @@ class Place:
         image: its file.
         coordinates: latitude and longitude in degrees, or None.
         other_ids: that name it too: of pairs that share the image.
+        side_metres: ground that a side of the image covers, or None.
     """
 
     id: str
     image: Path
     coordinates: tuple[float, float] | None = None
     other_ids: tuple[str, ...] = ()
+    side_metres: float | None = None
 
 
 def find_places(
@@ -47,7 +49,12 @@ def find_places(
             files of one id, or a list or locations file with wrong rows.
     """
     found = [
-        Place(named.id or named.place, named.image, named.coordinates)
+        Place(
+            named.id or named.place,
+            named.image,
+            named.coordinates,
+            side_metres=named.side_metres,
+        )
         for path in images
         for named in named_images(path, "aerial")
     ]

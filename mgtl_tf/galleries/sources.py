@@ -100,7 +100,7 @@ class FileSource:
         """Ids, coordinates and sizes, as a checksum."""
         files = zip(self._places, self._stats, strict=True)
         content = (
-            repr((p.id, p.coordinates, size, *p.other_ids))
+            repr((p.id, p.coordinates, size, *p.other_ids, *_side(p)))
             for p, (size, _) in files
         )
         return {"images": len(self), "files": digest(content)}
@@ -123,6 +123,10 @@ class FileSource:
             have = "has" if unknown == 1 else "have"
             notes.append(f"{unknown:,} of {count:,} places {have} no position")
         return notes
+
+
+def _side(place: Place) -> list[float]:
+    return [] if place.side_metres is None else [place.side_metres]
 
 
 def digest(texts: Iterable[str]) -> str:

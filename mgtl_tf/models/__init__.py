@@ -26,6 +26,7 @@ def build_model(
     config = config or ModelConfig()
     model = _model_class(type(config))(config, dtype=dtype)
     model.build(config.input_shapes)
+    model.build_offset_head()
     return model
 
 

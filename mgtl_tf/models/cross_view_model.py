@@ -12,6 +12,7 @@ from keras import ops
 from mgtl_tf import losses
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
+from mgtl_tf.layers.offset_head import OffsetHead
 from mgtl_tf.models.pretrained import load_vgg16
 from mgtl_tf.utils.errors import UserError
 
@@ -24,7 +25,7 @@ class CrossViewModel(keras.Model):
     `compile(optimizer)` and `fit` train with `losses.total_loss` at the
     paper's settings, on a tf.data.Dataset (or dict of arrays) of {"ground",
     "satellite"} and, optionally, "negatives", bool [B, B]: True where a pair
-    may be a negative (R15).
+    may be a negative (R15), and, with `offset_head`, "offsets", [B, 2].
 
     A subclass names its `system`, builds its layers and has `_forward`: from
     images of a view to its descriptors, and the lists of tokens and of
@@ -67,6 +68,25 @@ class CrossViewModel(keras.Model):
             k: tuple(v) if isinstance(v, list) else v for k, v in kwargs.items()
         }
         self.config = config or ModelConfig(**{"system": self.system, **fields})
+        self.offset_head = None
+        if self.config.offset_head:
+            self.offset_head = OffsetHead(
+                name="offset_head", dtype=self.dtype_policy
+            )
+
+    def build_offset_head(self):
+        """Makes the weights of the offset head, where there is one.
+
+        For descriptors of the built networks; what builds or loads a model
+        calls it.
+        """
+        if self.offset_head is not None and not self.offset_head.built:
+            shapes = self.compute_output_shape(self.config.input_shapes)
+            self.offset_head.build(*(shapes[view] for view in VIEWS))
+
+    def build_from_config(self, config):
+        super().build_from_config(config)
+        self.build_offset_head()
 
     def start_from(self, source):
         """Starts both branches from VGG-16's weights; see load_vgg16.
@@ -104,13 +124,19 @@ class CrossViewModel(keras.Model):
 
     @property
     def descriptor_weights(self):
-        """The weights that descriptors depend on, and an export holds."""
+        """The weights that descriptors and offsets depend on, and an export
+        holds."""
         return self.weights
 
     @property
     def loss_weights(self):
         """The weights that the retrieval loss alone reads."""
         return []
+
+    @property
+    def offset_weights(self):
+        """Those of the offset head alone; none without."""
+        return self.offset_head.weights if self.offset_head else []
 
     def freeze_blocks(self, blocks):
         """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.
@@ -167,6 +193,22 @@ class CrossViewModel(keras.Model):
             self.encode_satellite(satellite, first_block),
         )
 
+    def predict_offsets(self, ground, satellite):
+        """Where panoramas stand in aerial images, if these are theirs.
+
+        Args:
+            ground, satellite: descriptors, [B, D] and [B, D'].
+
+        Returns:
+            float32 [B, 2], d0 and d1 in half sides; see OffsetHead.
+
+        Raises:
+            ValueError: for a system without `offset_head`.
+        """
+        if self.offset_head is None:
+            raise ValueError(f"{self.config.system}: has no offset_head")
+        return ops.cast(self.offset_head(ground, satellite), "float32")
+
     def call(self, inputs, training=None, first_block=0):
         ground, ground_tokens, satellite_knowledge = self._forward(
             inputs["ground"], "ground", training, first_block
@@ -199,12 +241,16 @@ class CrossViewModel(keras.Model):
                 f"{self.config.system}: `fit` has one loss and one optimizer,"
                 " and this form several; train it by experiments.train"
             )
-        return losses.total_loss(
+        loss = losses.total_loss(
             y_pred,
             x.get("negatives"),
             retrieval_loss=self.retrieval_loss,
             scorer=self.scorer,
         )
+        if self.offset_head is not None and "offsets" in x:
+            found = self.predict_offsets(*(y_pred[view] for view in VIEWS))
+            loss += losses.offset_loss(found, x["offsets"])
+        return loss
 
     def retrieval_loss(
         self,

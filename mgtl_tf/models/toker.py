@@ -83,7 +83,8 @@ class ComingDownToEarth(TwoBranchModel):
     @property
     def descriptor_weights(self):
         """Without the decoder's and the discriminator's."""
-        return self.ground.weights + self.satellite.weights
+        networks = self.ground.weights + self.satellite.weights
+        return networks + self.offset_weights
 
     @property
     def groups(self):
@@ -93,6 +94,8 @@ class ComingDownToEarth(TwoBranchModel):
         encoder, maps = self.satellite.layers
         generator = encoder.trainable_variables
         retrieval = self.ground.trainable_variables + maps.trainable_variables
+        if self.offset_head is not None:
+            retrieval += self.offset_head.trainable_variables
         return (
             VariableGroup(
                 "discriminator",

@@ -12,10 +12,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from mgtl_tf.galleries.places import Place
-from mgtl_tf.retrieval.answers import Answer, Located
+from mgtl_tf.retrieval.answers import Answer, Located, Point
 from polar.text import csv_text, printable, utf8_text
 
 _HEADER = "similarity    latitude   longitude  metres from 1"
+_POINT_COLUMNS = (
+    "point_latitude",
+    "point_longitude",
+    "point_east",
+    "point_north",
+    "point_expected_error",
+)
 _EXTRA = {"heading": "{:.0f}°", "probability": "{:.4f}"}
 
 
@@ -48,6 +55,8 @@ def _block(query: Located) -> str:
             + "".join(f"  {cell:>11}" for cell in cells)
             + ("  true place" if _is_true(query, answer) else "")
         )
+    if (point := query.answers[0].point) is not None:
+        lines.append(point_text(point))
     if query.heading_read is not None:
         lines.append(
             f"heading from the file (GPano): {query.heading_read:g}°, turned to"
@@ -76,6 +85,23 @@ def presumed(query: Located) -> str:
     return (
         f"if {100 * query.outside_share:g} % of queries are from places that"
         " the gallery lacks"
+    )
+
+
+def point_text(point: Point) -> str:
+    """A point inside the first answer's image, as a sentence."""
+    where = ""
+    if point.coordinates is not None:
+        where = "at {:.6f}, {:.6f}, ".format(*point.coordinates)
+    east = f"{abs(point.east):.1f} m {'east' if point.east > 0 else 'west'}"
+    north = f"{abs(point.north):.1f} m"
+    north += f" {'north' if point.north > 0 else 'south'}"
+    error = "its error was not measured"
+    if point.expected_error is not None:
+        error = f"expected error {point.expected_error:.1f} m"
+    return (
+        f"if answer 1 is right, taken {where}{east} and {north} of its centre;"
+        f" {error}"
     )
 
 
@@ -112,6 +138,20 @@ def _plain_answer(answer: Answer) -> dict[str, Any]:
         "metres_from_first": _rounded(answer.metres_from_first, 2),
         "heading": _rounded(answer.heading, 2),
         "probability": _rounded(answer.probability, 6),
+        "point": _plain_point(answer.point),
+    }
+
+
+def _plain_point(point: Point | None) -> dict[str, float | None] | None:
+    if point is None:
+        return None
+    latitude, longitude = point.coordinates or (None, None)
+    return {
+        "latitude": _rounded(latitude, 8),
+        "longitude": _rounded(longitude, 8),
+        "east": round(point.east, 2),
+        "north": round(point.north, 2),
+        "expected_error": _rounded(point.expected_error, 2),
     }
 
 
@@ -195,6 +235,10 @@ def as_csv(located: Sequence[Located], raw: bool = False) -> str:
             they are, instead of getting an apostrophe first.
     """
     rows = [_row(query, a) for query in located for a in query.answers]
+    points = [row.pop("point") for row in rows]
+    if any(points):
+        for row, point in zip(rows, points, strict=True):
+            row |= {n: (point or {}).get(n[6:]) for n in _POINT_COLUMNS}
     cells: list[Iterable[Any]] = [
         rows[0].keys(),
         *(row.values() for row in rows),

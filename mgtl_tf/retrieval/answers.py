@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,24 @@ from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.ann import SearchEngine
 from mgtl_tf.utils.geodesy import geodesic_metres
 from mgtl_tf.utils.top_k import tiles
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where inside an answer's aerial image the panorama was taken.
+
+    Attributes:
+        east, north: metres from the image's centre.
+        coordinates: latitude and longitude, degrees; None where the image's
+            are unknown.
+        expected_error: metres, if the panorama was taken inside this image;
+            None where it was not measured.
+    """
+
+    east: float
+    north: float
+    coordinates: tuple[float, float] | None
+    expected_error: float | None
 
 
 @dataclass(frozen=True)
@@ -30,6 +49,8 @@ class Answer:
             column looks, if this is its place; None where it was not asked.
         probability: that this is its place, given all frames so far; None
             where there is no sequence.
+        point: inside the place's image; None without an offset head, or where
+            it is unknown what ground the image covers.
     """
 
     rank: int
@@ -38,6 +59,7 @@ class Answer:
     metres_from_first: float | None = None
     heading: float | None = None
     probability: float | None = None
+    point: Point | None = None
 
 
 @dataclass(frozen=True)
@@ -141,12 +163,16 @@ def answers_of(
             rank,
             index.places[int(row)],
             float(similarity),
-            *(None if np.isnan(value) else float(value) for value in optional),
+            *map(_known, optional),
         )
         for rank, (row, similarity, *optional) in enumerate(
             zip(rows, *columns, strict=True), start=1
         )
     )
+
+
+def _known(value: float) -> Any:
+    return None if np.isnan(value) else float(value)
 
 
 def true_answers(

@@ -9,8 +9,14 @@ from typing import Any
 from mgtl_tf.galleries.encoder import Encoder
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.ann import SearchEngine
-from mgtl_tf.retrieval.answers import Located, answers_of, true_answers
+from mgtl_tf.retrieval.answers import (
+    Answer,
+    Located,
+    answers_of,
+    true_answers,
+)
 from mgtl_tf.retrieval.calibration.stored import load_calibration
+from mgtl_tf.retrieval.points import with_points
 from mgtl_tf.retrieval.prior import rows_near
 from mgtl_tf.retrieval.queries import Unreadable, raise_unreadable
 from mgtl_tf.retrieval.searcher import SearchedBatch, Searcher
@@ -170,20 +176,10 @@ class Localizer(Searcher):
             probabilities = calibration.confidence(*compared).tolist()
         true_rows = [query.true_row for query in batch.queries]
         true = true_answers(batch.descriptors, self.index, true_rows)
-        headings = batch.headings
         return [
             Located(
                 query.name,
-                answers_of(
-                    self.index,
-                    batch.rows[i, :top_k],
-                    batch.similarities[i, :top_k],
-                    None
-                    if headings is None
-                    # Of the stored panorama, which was turned to north.
-                    else (headings[i, :top_k] + (query.heading_read or 0))
-                    % 360,
-                ),
+                self._answers(batch, i, top_k),
                 true[i],
                 probabilities[i],
                 None if calibration is None else calibration.metres,
@@ -194,3 +190,20 @@ class Localizer(Searcher):
             )
             for i, query in enumerate(batch.queries)
         ]
+
+    def _answers(
+        self, batch: SearchedBatch, number: int, top_k: int
+    ) -> tuple[Answer, ...]:
+        """The answers of one of a batch's queries."""
+        rows, headings = batch.rows[number, :top_k], batch.headings
+        if headings is not None:
+            # Of the stored panorama, which was turned to north.
+            turned = batch.queries[number].heading_read or 0
+            headings = (headings[number, :top_k] + turned) % 360
+        answers = answers_of(
+            self.index, rows, batch.similarities[number, :top_k], headings
+        )
+        if batch.descriptors.ndim > 2:  # its north is not known
+            return answers
+        query = batch.descriptors[number]
+        return with_points(answers, query, rows, self.index, self.encoder)

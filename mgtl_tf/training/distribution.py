@@ -137,7 +137,7 @@ class Distribution:
 def replica_rows(
     batch: dict[str, Any], distribution: Distribution
 ) -> dict[str, Any]:
-    """In a replica: its share of its worker's rows of every view."""
+    """In a replica: its share of its worker's rows, of offsets too."""
     local = distribution.replicas // distribution.workers
     if local == 1:
         return batch
@@ -145,7 +145,8 @@ def replica_rows(
     index = context.replica_id_in_sync_group % local
     size = batch["ground"].shape[0] // local
     rows = slice(index * size, (index + 1) * size)
-    return {**batch, **{v: batch[v][rows] for v in ("ground", "satellite")}}
+    own = ("ground", "satellite", "offsets")
+    return {k: v[rows] if k in own else v for k, v in batch.items()}
 
 
 @contextmanager

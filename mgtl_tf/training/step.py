@@ -79,7 +79,9 @@ class TrainStep:
             (or [b, h, w, C], see `first_block`), the rows of this worker
             (all B of them where there is one worker),
             "negatives": bool [B, B], True where a pair may be a negative
-            (R15), the same on every worker}.
+            (R15), the same on every worker; of a model with `offset_head`
+            also "offsets": float32 [b, 2], d0 and d1 in half sides of these
+            rows' aerial images}.
         learning_rate: float scalar tensor; a Python float would retrace.
 
     Output:
@@ -88,7 +90,8 @@ class TrainStep:
         "generative_loss", and
         "positive_distance" and "negative_distance", the mean squared
         distances (of unit vectors 0..4) of positive and of negative pairs;
-        of a model with groups also their losses, whose sum "loss" then is.
+        of a model with groups also their losses, whose sum "loss" then is;
+        with an offset head "offset_loss", which is then part of the loss.
     """
 
     def __init__(
@@ -151,14 +154,35 @@ class TrainStep:
 
     def _group_figures(self, batch):
         """Updates every group; its losses beside the usual figures."""
-        negatives = batch["negatives"]
-        compare = functools.partial(self._retrieval_loss, negatives=negatives)
+
+        def compare(ground, satellite):
+            retrieval = self._retrieval_loss(
+                ground, satellite, negatives=batch["negatives"]
+            )
+            return retrieval + self._offset_term(
+                {"ground": ground, "satellite": satellite}, batch
+            )
+
         views = {v: tf.cast(batch[v], tf.float32) for v in VIEWS}
         descriptors, scalars = update_groups(
             self.model, self.optimizer, views, compare
         )
         none = tf.zeros(())  # no generated knowledge (Eq. 8)
-        return self._figures(descriptors, none, negatives) | scalars
+        return self._figures(descriptors, none, batch) | scalars
+
+    def _offset_term(self, descriptors, batch, first=0):
+        """The offset head's weighted loss; 0 without one.
+
+        Args:
+            descriptors: of some pairs, [n, D] a view.
+            batch: whose "offsets" hold theirs from row `first` on.
+        """
+        if self.model.offset_head is None:
+            return 0.0
+        found = self.model.predict_offsets(*(descriptors[v] for v in VIEWS))
+        offsets = batch["offsets"][first : first + found.shape[0]]
+        offsets = tf.ensure_shape(offsets, found.shape)
+        return self.config.offset_weight * losses.offset_loss(found, offsets)
 
     @property
     def _reads_gradients(self) -> bool:
@@ -181,13 +205,12 @@ class TrainStep:
         rows = replica_rows(batch, self.distribution)
         # Batches may be uint8 or float16.
         views = {v: tf.cast(rows[v], tf.float32) for v in VIEWS}
-        negatives = batch["negatives"]
         pairs = views["ground"].shape[0]
         micro = min(self.config.micro_batch or pairs, pairs)
         with replica_seeds(self.model):
             if micro == pairs:
                 gradients, generative, descriptors = self._gradients(
-                    views, negatives, 1
+                    views, rows, 1
                 )
             else:
                 gradients, generative, descriptors = cached_gradients(
@@ -197,18 +220,18 @@ class TrainStep:
                     micro,
                     _gathered_views,
                     lambda *part: self._gradients(
-                        part[0], negatives, pairs // micro, *part[1:]
+                        part[0], rows, pairs // micro, *part[1:]
                     )[:2],
                 )
         generative = mean_of_replicas(generative)
-        return gradients, self._figures(descriptors, generative, negatives)
+        return gradients, self._figures(descriptors, generative, rows)
 
-    def _gradients(self, views, negatives, count, batch=None, first=0):
+    def _gradients(self, views, rows, count, batch=None, first=0):
         """Gradients of Eq. 9 through the descriptors of some pairs.
 
         Args:
             views: images of one of `count` micro-batches of the replica.
-            negatives: of the global batch.
+            rows: the replica's part of the batch.
             count: of micro-batches: the generative loss is a mean over pairs,
                 of which each adds its part.
             batch: descriptors of the global batch; by default those of the
@@ -229,11 +252,12 @@ class TrainStep:
                 batch = {v: _with_rows(batch[v], own[v], row) for v in VIEWS}
             loss = losses.total_loss(
                 {**outputs, **batch},
-                negatives,
+                rows["negatives"],
                 self.config.generative_weight / parts,
                 self.config.stop_gradient_targets,
                 self._retrieval_loss,
             )
+            loss += self._offset_term(own, rows, first) / parts
             # Larger for float16.
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
@@ -256,20 +280,29 @@ class TrainStep:
     def _outputs(self, views):
         return self.model(views, training=True, **self._start)
 
-    def _figures(self, descriptors, generative, negatives):
+    def _figures(self, descriptors, generative, rows):
         ground, satellite = (descriptors[v] for v in VIEWS)
+        negatives, figures = rows["negatives"], {}
+        if self.model.offset_head is not None:
+            found = self.model.predict_offsets(ground, satellite)
+            offsets = gathered(rows["offsets"])
+            figures["offset_loss"] = losses.offset_loss(found, offsets)
+        weighted = self.config.offset_weight * figures.get("offset_loss", 0.0)
         retrieval = self._retrieval_loss(ground, satellite, negatives=negatives)
         scorer = self.model.scorer
         scores = scorer.of_batch(ground, satellite)
         distances = scorer.squared_distances(scores)  # [B, B]
         negative = ops.cast(negatives, "float32")
         return {
-            "loss": retrieval + self.config.generative_weight * generative,
+            "loss": retrieval
+            + self.config.generative_weight * generative
+            + weighted,
             self._loss_name: retrieval,
             "positive_distance": ops.mean(ops.diagonal(distances)),
             "negative_distance": ops.sum(distances * negative)
             / ops.maximum(ops.sum(negative), 1.0),
             "generative_loss": generative,
+            **figures,
         }
 
 

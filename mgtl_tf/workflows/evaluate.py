@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 from mgtl_tf.analysis.knowledge import ExchangedKnowledge
 from mgtl_tf.config import DataConfig
 from mgtl_tf.datasets.pipeline import eval_batches
+from mgtl_tf.datasets.preprocess import strip_of_sphere
 from mgtl_tf.datasets.protocols import (
     ALIGNED,
     HIT_METRES,
@@ -32,6 +34,9 @@ from mgtl_tf.workflows.inputs import (
     read_data,
 )
 
+_SPHERE = (1, 2)
+"""Height and width of VIGOR's panoramas, up to a scale."""
+
 
 def evaluate_run(
     run_dir: Path | str,
@@ -46,6 +51,8 @@ def evaluate_run(
     data_cache: str | None = None,
     feature_cache: str | None = None,
     partial: bool | None = None,
+    vigor_labels: str | None = None,
+    vigor_protocol: str | None = None,
 ) -> str:
     """Recall of a run's model on a split, as a text table.
 
@@ -73,13 +80,22 @@ def evaluate_run(
             aligned protocol reads it.
         partial: whether pairs that the cache lacks are left out; by default
             as the run was trained, where its own data are meant.
+        vigor_labels, vigor_protocol: of VIGOR; by default the run's own.
 
     Raises:
         UserError: for a run or data that cannot be read, an empty split, or
             a protocol that the data cannot follow.
     """
     trained, model = load_model(run_dir, checkpoint)
-    data = on_data(trained.data, dataset, data_dir, data_cache, feature_cache)
+    data = on_data(
+        trained.data,
+        dataset,
+        data_dir,
+        data_cache,
+        feature_cache,
+        trained.model.image_size,
+    )
+    data = with_vigor(data, vigor_labels, vigor_protocol)
     if partial is not None:
         data = dataclasses.replace(data, partial=partial)
     if hit_metres is None:
@@ -95,7 +111,10 @@ def evaluate_run(
     records = read_data(data)
     pairs = pairs_of(records, data.data_dir, split)
     name = f"{data.dataset}-{split}{_elsewhere(trained.data, data)}"
-    cache = Path(run_dir) / "cache" / (split if data_dir is None else name)
+    own = data_dir is None and (
+        data.reader_options == trained.data.reader_options
+    )
+    cache = Path(run_dir) / "cache" / (split if own else name)
     if protocol != ALIGNED.name:
         # Panoramas that are turned or cropped have other features.
         data = dataclasses.replace(data, feature_cache="", roll_features=False)
@@ -132,6 +151,8 @@ def evaluate_run(
             distractors,
         )
     result = ranks.result(shown.name) | beside_figures(records)
+    if leak := trained_on_tested(trained.data, data):
+        result["remarks"] = [*result.get("remarks", []), leak]
     facts = {
         "trained_on": trained.data.dataset,
         "evaluated_on": data.dataset,
@@ -154,10 +175,13 @@ def on_data(
     data_dir: str | None,
     data_cache: str | None = None,
     feature_cache: str | None = None,
+    image_size: tuple[int, int] | None = None,
 ) -> DataConfig:
     """A run's data config for other data, read by the preset of their kind.
 
-    Its caches are of its own data, and not used for others.
+    Its caches are of its own data, and not used for others. Of VIGOR's whole
+    spheres the middle rows are kept, where a network of `image_size` reads
+    strips.
     """
     data = own
     if data_dir and not _same_folder(data_dir, own.data_dir):
@@ -175,8 +199,52 @@ def on_data(
     if dataset and dataset != own.dataset:
         # A run on CVUSA keeps all rows, of which CVACT has twice too many.
         crop = load_preset(dataset).data.ground_crop
+        if dataset == "vigor" and image_size:
+            crop = strip_of_sphere(_SPHERE, image_size)
         data = dataclasses.replace(data, dataset=dataset, ground_crop=crop)
     return dataclasses.replace(data, data_dir=data_dir or own.data_dir)
+
+
+def with_vigor(
+    data: DataConfig, labels: str | None, protocol: str | None
+) -> DataConfig:
+    """A data config with another label set or protocol of VIGOR.
+
+    Args:
+        data: of any data set.
+        labels, protocol: None: those of `data`.
+
+    Raises:
+        UserError: where one is given and the data are not VIGOR's.
+    """
+    asked = {"vigor_labels": labels, "vigor_protocol": protocol}
+    given: dict[str, Any] = {
+        name: value for name, value in asked.items() if value is not None
+    }
+    if given and data.dataset != "vigor":
+        name, value = next(iter(given.items()))
+        raise UserError(
+            f"{name}={value}: belongs to dataset=vigor, and these data are"
+            f" {data.dataset}'s"
+        )
+    return dataclasses.replace(data, **given)
+
+
+def trained_on_tested(trained: DataConfig, data: DataConfig) -> str:
+    """What to say of a same-area run on VIGOR's cross-area test; or ""."""
+    areas = trained.vigor_protocol, data.vigor_protocol
+    both = trained.dataset == data.dataset == "vigor"
+    if not both or areas[0] == areas[1]:
+        return ""
+    if areas == ("same", "cross"):
+        return (
+            "trained on vigor_protocol=same: half of these test panoramas were"
+            " trained on; these are no cross-area figures"
+        )
+    return (
+        "trained on vigor_protocol=cross: test panoramas of the cities that it"
+        " was trained on were trained on; these are no same-area figures"
+    )
 
 
 def read_split(data: DataConfig, split: str) -> tuple[Pair, ...]:
@@ -205,12 +273,16 @@ def _same_folder(one: str, other: str) -> bool:
 
 
 def _elsewhere(trained: DataConfig, data: DataConfig) -> str:
-    """Ends the file name of another folder of the run's own data set."""
+    """Ends the file name of another folder, or labels or protocol of VIGOR,
+    than the run's own."""
+    options = data.reader_options.values()
+    differ = data.reader_options != trained.reader_options
+    ending = "".join(f"-{value}" for value in options) if differ else ""
     if data.dataset != trained.dataset or _same_folder(
         data.data_dir, trained.data_dir
     ):
-        return ""
-    return f"-{Path(data.data_dir).resolve().name}"
+        return ending
+    return f"-{Path(data.data_dir).resolve().name}{ending}"
 
 
 def _transfer(trained: str, evaluated: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ def measure_on_further(
     sets: FurtherSets,
     joint: JointPairs,
     environments: Sequence[Environment],
+    options: Mapping[str, str | None] | None = None,
 ) -> None:
     """Measures each finished run that was not measured on these pairs.
 
@@ -34,12 +35,15 @@ def measure_on_further(
         runs: begun or not.
         sets, joint: of `read_joint`.
         environments: of `devices`.
+        options: further flags of experiments.evaluate, None where one was not
+            given.
 
     Raises:
         UserError: for runs that cannot be measured; the others are first.
     """
     also = ",".join(f"{name}:{folder}" for name, folder in sets)
-    flags = {"own": "false", "also": also}
+    given = {k: v for k, v in (options or {}).items() if v is not None}
+    flags = {"own": "false", "also": also, **given}
     missing = [
         run
         for run in runs

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.evaluate import on_data, pairs_of
+from mgtl_tf.workflows.evaluate import on_data, pairs_of, with_vigor
 from mgtl_tf.workflows.inputs import pair_bar, read_data
 
 FurtherSets = tuple[tuple[str, str], ...]
@@ -47,11 +48,13 @@ class JointPairs:
         sets: the pairs of each; their ids begin with the set's name, and
             they have no positions, as each set counts from an origin of its
             own.
+        others: aerial images of each that are of no panorama.
     """
 
     names: tuple[str, ...]
     data: tuple[DataConfig, ...]
     sets: tuple[tuple[Pair, ...], ...]
+    others: tuple[tuple[Pair, ...], ...]
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -59,9 +62,15 @@ class JointPairs:
         return tuple(pair for pairs in self.sets for pair in pairs)
 
     @property
+    def distractors(self) -> tuple[Pair, ...]:
+        """The gallery's images of no panorama, of all sets."""
+        return tuple(pair for pairs in self.others for pair in pairs)
+
+    @property
     def gallery(self) -> str:
         """Its digest."""
-        return files_digest(self.pairs)
+        others = self.distractors
+        return files_digest(self.pairs, *([others] if others else []))
 
     @property
     def stem(self) -> str:
@@ -71,33 +80,60 @@ class JointPairs:
 
     def source(self, form: InputForm) -> JoinedSource:
         """Their pixels, each set's by its own rule of crop and shape."""
-        parts = zip(self.sets, self.data, strict=True)
+        return self._joined(self.sets, form)
+
+    def distractor_source(self, form: InputForm) -> JoinedSource:
+        """Those of `distractors`, of which there is at least one."""
+        alone = dataclasses.replace(form, ground_form="none")
+        return self._joined(self.others, alone)
+
+    def _joined(
+        self, sets: Sequence[Sequence[Pair]], form: InputForm
+    ) -> JoinedSource:
         return JoinedSource(
             [
                 FileSource(pairs, form, data.ground_crop, data.dataset)
-                for pairs, data in parts
+                for pairs, data in zip(sets, self.data, strict=True)
             ]
         )
 
 
-def read_joint(sets: FurtherSets, own: DataConfig) -> JointPairs:
-    """The validation pairs of further sets.
+def read_joint(
+    sets: FurtherSets,
+    own: DataConfig,
+    vigor_labels: str | None = None,
+    vigor_protocol: str | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> JointPairs:
+    """The validation pairs of further sets, and what else their galleries hold.
 
     Args:
         sets: at least one.
         own: data config of the run that is to be measured on them.
+        vigor_labels, vigor_protocol: of those that are VIGOR's; by default as
+            of `own`.
+        image_size: H, W of the run's panoramas, as of `on_data`.
 
     Raises:
         UserError: for an unknown set, a folder that is missing or cannot be
             read, or one without validation pairs.
     """
-    configs = [on_data(own, name, folder) for name, folder in sets]
+    configs = [
+        on_data(own, name, folder, image_size=image_size)
+        for name, folder in sets
+    ]
     configs = [
         dataclasses.replace(data, data_cache="", partial=False)
         for data in configs
     ]
+    configs = [
+        with_vigor(data, vigor_labels, vigor_protocol)
+        if data.dataset == "vigor"
+        else data
+        for data in configs
+    ]
     names = _names(sets)
-    found = []
+    found, others = [], []
     for name, data in zip(names, configs, strict=True):
         if not Path(data.data_dir).is_dir():
             raise UserError(
@@ -105,19 +141,20 @@ def read_joint(sets: FurtherSets, own: DataConfig) -> JointPairs:
                 " holds this data set"
             )
         records = read_data(data)
-        if records.distractors:
-            raise UserError(
-                f"also={name}: its gallery holds aerial images of no panorama,"
-                " which a joint gallery does not; evaluate it by itself"
-            )
         pairs = pairs_of(records, data.data_dir, "validation")
-        found.append(
-            tuple(
-                dataclasses.replace(pair, id=f"{name}:{pair.id}", position=None)
-                for pair in pairs
-            )
+        found.append(_of_set(name, pairs))
+        others.append(_of_set(name, records.distractors))
+    return JointPairs(names, tuple(configs), tuple(found), tuple(others))
+
+
+def _of_set(name: str, pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """Without positions and neighbours, which other sets do not count by."""
+    return tuple(
+        dataclasses.replace(
+            pair, id=f"{name}:{pair.id}", position=None, tiles=None
         )
-    return JointPairs(names, tuple(configs), tuple(found))
+        for pair in pairs
+    )
 
 
 def _names(sets: FurtherSets) -> tuple[str, ...]:
@@ -139,6 +176,8 @@ def measure_further(
     checkpoint: str = "best",
     protocol: str = "aligned",
     protocol_seed: int = 0,
+    vigor_labels: str | None = None,
+    vigor_protocol: str | None = None,
 ) -> str:
     """Recall of a run's model in the joint gallery of further sets.
 
@@ -148,7 +187,7 @@ def measure_further(
 
     Args:
         run_dir, checkpoint, protocol, protocol_seed: as of `evaluate_run`.
-        sets: as of `read_joint`.
+        sets, vigor_labels, vigor_protocol: as of `read_joint`.
 
     Returns:
         A text table: a line for all pairs and one for those of each set.
@@ -157,14 +196,31 @@ def measure_further(
         UserError: as `evaluate_run` and `read_joint`.
     """
     trained, model = load_model(run_dir, checkpoint)
-    joint = read_joint(sets, trained.data)
+    joint = read_joint(
+        sets,
+        trained.data,
+        vigor_labels,
+        vigor_protocol,
+        trained.model.image_size,
+    )
     shown, pairs = Protocol(protocol, protocol_seed), joint.pairs
     source = ProtocolSource(
         joint.source(trained.model.input_form), pairs, shown
     )
-    batches = eval_batches(source, trained.train.evaluation_batch_size)
-    with pair_bar("evaluate", pairs) as bar:
-        ranks = rank_model(model, batches, pairs, bar.update, shown)
+    size, form = trained.train.evaluation_batch_size, trained.model.input_form
+    others, distractors = joint.distractors, None
+    if others:
+        tiles = eval_batches(joint.distractor_source(form), size)
+        distractors = others, tiles
+    with pair_bar("evaluate", [*pairs, *others]) as bar:
+        ranks = rank_model(
+            model,
+            eval_batches(source, size),
+            pairs,
+            bar.update,
+            shown,
+            distractors=distractors,
+        )
     result = {
         "trained_on": trained.data.dataset,
         "folders": [folder for _, folder in sets],
@@ -218,9 +274,12 @@ def _format(result: dict[str, Any], joint: JointPairs) -> str:
         tablefmt="plain", colalign=sides, disable_numparse=True
     )
     size, count = result["gallery_size"], result["panoramas"]
+    others = ""
+    if alone := result.get("distractors"):
+        others = f", {alone:,} of which are of none of them"
     return (
         f"{table}\n{DIRECTIONS[0].replace('_', ' ')}; one joint gallery:"
-        f" {size:,} distinct aerial images of {count:,} panoramas"
+        f" {size:,} distinct aerial images of {count:,} panoramas{others}"
     )
 
 

@@ -15,6 +15,7 @@ from mgtl_tf.retrieval.answer_formats import FORMATS, PATH_FORMATS
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.headings import UNTRAINED, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
+from mgtl_tf.retrieval.points import NO_SIDES
 from mgtl_tf.retrieval.report.pictures import draw_located, require_picture_name
 from mgtl_tf.utils.errors import UserError
 
@@ -131,6 +132,8 @@ def warnings_about(
     """
     trained = trained_with_rotations(localizer.encoder.details)
     lines = [UNTRAINED] if unknown_heading and not trained else []
+    if localizer.encoder.has_offsets and np.isnan(localizer.index.sides).all():
+        lines.append(NO_SIDES)
     where = localizer.index.coordinates
     unknown = np.count_nonzero(np.isnan(where).any(axis=1))
     if near and unknown:

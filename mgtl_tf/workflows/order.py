@@ -22,7 +22,7 @@ from mgtl_tf.datasets.pipeline import (
     raising_user_errors,
     train_batches,
 )
-from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.records import Pair, offsets_of
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.training.distribution import Distribution
@@ -103,6 +103,7 @@ class EpochOrder:
             satellite_crop=self.data.satellite_crop,
             satellite_quarter_turns=self.data.satellite_quarter_turns,
             directions=self.model.config.orientation_channels,
+            offsets=offsets_of(self.pairs) if self.model.offset_head else None,
         )
         return raising_user_errors(batches)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from mgtl_tf.datasets.csv_table import DEGREES
+from mgtl_tf.datasets.csv_table import DEGREES, SIDE
 from mgtl_tf.datasets.decoded_cache.blocks import file_of
 from mgtl_tf.datasets.decoded_cache.building import Spread, build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
@@ -163,10 +163,16 @@ def write_gallery(path: Path, images: Sequence[AerialImage]) -> None:
         UserError: where it cannot be written.
     """
     rows = [
-        (i.id, str(i.aerial.absolute()), *map(repr, i.coordinates or ()))
+        (
+            i.id,
+            str(i.aerial.absolute()),
+            *(map(repr, i.coordinates) if i.coordinates else ("", "")),
+            "" if i.side_metres is None else f"{i.side_metres:.6g}",
+        )
         for i in images
     ]
-    atomic_write(path, csv_text([("id", "aerial", *DEGREES), *rows], raw=True))
+    header = ("id", "aerial", *DEGREES, SIDE)
+    atomic_write(path, csv_text([header, *rows], raw=True))
 
 
 def _problems(

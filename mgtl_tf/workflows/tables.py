@@ -78,7 +78,15 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
         measure_under_conditions(study, rows, request.seeds, environments)
     if joint:
         measure_on_further(
-            study, request.runs, request.also, joint, environments
+            study,
+            request.runs,
+            request.also,
+            joint,
+            environments,
+            {
+                "vigor_labels": request.vigor_labels,
+                "vigor_protocol": request.vigor_protocol,
+            },
         )
 
 

@@ -29,6 +29,8 @@ class TablesRequest:
             measured: for Tables 1 and TODAY of the networks that are trained,
             for Tables 2 and 3 of those at the paper's size.
         also: further data sets that all runs are measured on.
+        vigor_labels, vigor_protocol: of those that are VIGOR's; None: the
+            defaults.
     """
 
     study: Study
@@ -41,6 +43,8 @@ class TablesRequest:
     any_code: bool = False
     measure_cost: bool = True
     also: FurtherSets = ()
+    vigor_labels: str | None = None
+    vigor_protocol: str | None = None
 
     @property
     def control_rows(self) -> list[tuple[str, Row]]:
@@ -99,4 +103,7 @@ class TablesRequest:
         """The pairs of the further data sets."""
         if not self.also or not self.rows:
             return None
-        return read_joint(self.also, self.runs[0].config.data)
+        data = self.runs[0].config.data
+        return read_joint(
+            self.also, data, self.vigor_labels, self.vigor_protocol
+        )

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
-from mgtl_tf.datasets.records import Dataset, ids_digest
+from mgtl_tf.datasets.records import Dataset, ids_digest, offsets_of
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.models import build_model
 from mgtl_tf.models.backbones import backbone_digest
@@ -68,6 +68,8 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
             config.train.batch_size, config.train.micro_batch
         )
         dataset = read_trainable(config.data, config.train.batch_size)
+        if config.model.offset_head:
+            offsets_of(dataset.train)  # refused before anything is decoded
         with locked_run(run_dir, distribution.is_chief):
             config = resolve_run_config(config, run_dir, distribution.is_chief)
             training = _Training(

@@ -92,6 +92,7 @@ class Validation:
             others,
             scorer=model.scorer,
             images=self.images,
+            predict=evaluation.offset_predictor(model),
         )
         return ranks, ground, satellite
 
@@ -113,6 +114,10 @@ class Validation:
             show: gets RGB uint8 [Q, height, width, 3].
         """
         ranks, ground, satellite = self.measure(model)
+        if model.offset_head is not None and ranks.tiles:
+            # Saved with the weights: what an answer's error is expected to be.
+            error = ranks.tiles.get("own_point_sides", np.zeros(1)).mean()
+            model.offset_head.expected_error.assign(error)
         if pictures:
             # Among the images of panoramas alone: others are not in `source`.
             count = len(self.pairs)

@@ -9,7 +9,6 @@ from mgtl_tf.datasets.augment import (
     blur,
     color_jitter,
     jpeg,
-    move_offsets,
     turn,
     turn_and_mirror,
 )
@@ -135,31 +134,6 @@ def test_square_images_turn_by_any_angle():
     views = np.stack([view(image) for image in satellite.numpy()])
     errors = np.abs(views - ground).mean(axis=(1, 2, 3))
     assert errors.max() < 3 < np.abs(views - np.roll(ground, 1, 2)).mean()
-
-
-def test_offsets_turn_with_their_images():
-    """A dot where the offsets say is there after every turn and mirror."""
-    d0, d1, count = -14.0, 9.0, 60
-    image = np.zeros((65, 65, 3), np.uint8)
-    x, y = 32 - d1, 32 + d0
-    cv2.circle(image, (round(x), round(y)), 3, (255,) * 3, -1)
-    strip = tf.zeros((count, 1, 40, 3), tf.uint8)
-    seed = tf.constant([5, 6])
-    for mirror in (True, False):
-        moved = turn_and_mirror(
-            strip,
-            tf.constant(np.stack([image] * count)),
-            seed,
-            mirror=mirror,
-            satellite_form="square",
-        )[1]
-        offsets = tf.constant([[d0, d1]] * count)
-        found = move_offsets(offsets, 40, seed, mirror=mirror).numpy()
-        for picture, (down, left) in zip(moved.numpy(), found, strict=True):
-            rows, columns = np.nonzero(picture[..., 0] > 127)
-            centre = columns.mean(), rows.mean()
-            assert centre == pytest.approx((32 - left, 32 + down), abs=0.4)
-        assert len({tuple(np.round(o, 3)) for o in found.tolist()}) > 25
 
 
 def test_views_of_other_widths_turn_by_whole_columns_of_both():

@@ -112,6 +112,17 @@ def test_one_descriptor_for_all_is_never_a_hit(dataset):
     assert (ranks.forth.place == 24).all()
 
 
+@pytest.mark.parametrize("view", [0, 1])
+def test_descriptors_that_are_not_finite_are_no_hits(dataset, view):
+    """Trap 3 again: of NaN no tile is strictly better either."""
+    ground, _, rows = descriptors(dataset, 0)
+    (ground, rows)[view][3] = np.nan
+    with pytest.raises(ValueError, match="not finite"):
+        evaluation.rank_embedded(
+            ground, rows, dataset.validation, dataset.distractors
+        )
+
+
 def test_a_semi_positive_first_and_a_stranger_before_the_positive(dataset):
     """The two hit rates differ as the module says."""
     gallery = np.eye(24, dtype="float32")

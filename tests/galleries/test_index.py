@@ -227,18 +227,25 @@ def test_of_a_large_file_only_a_sample_is_read_at_loading(
 
 
 NAMES = st.text(st.characters(exclude_characters="/\0"), min_size=1)
+SIDES = st.floats(0.1, 1e6)
 DEGREES = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
 # Files are written: on a busy machine, that may take longer than 0.2 s.
 @settings(deadline=None)
-@given(st.lists(st.tuples(NAMES, st.none() | DEGREES)))
-def test_any_id_and_position_comes_back(rows):
-    rows = [(os.fsdecode(n.encode("utf-8", "replace")), w) for n, w in rows]
+@given(st.lists(st.tuples(NAMES, st.none() | DEGREES, st.none() | SIDES)))
+def test_any_id_position_and_side_comes_back(rows):
+    rows = [(os.fsdecode(n.encode("utf-8", "replace")), *w) for n, *w in rows]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        wanted = [Place(n, folder / "a", where) for n, where in rows]
-        assert write_places(folder, wanted, folder)[0] == len(rows)
-        found = open_places(folder)
+        wanted = [
+            Place(n, folder / "a", where, side_metres=side)
+            for n, where, side in rows
+        ]
+        count, files = write_places(folder, wanted, folder)
+        assert count == len(rows)
+        with_sides = any(side is not None for *_, side in rows)
+        assert ("side_metres.npy" in files) == with_sides
+        found = open_places(folder, with_sides)
         assert list(found) == wanted
         assert [found[n] for n in range(len(found))] == wanted

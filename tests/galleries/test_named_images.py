@@ -55,13 +55,14 @@ def test_lists_without_and_with_a_header(root, view):
     assert tuple(f.image.name for f in found) == images[view]
     assert [(f.place, f.id) for f in found] == [("2", ""), ("1", "")]
     own.write_text(
-        "Id,ground,aerial,latitude,longitude\n"
-        "z,panos/a.jpg,one.TIF,46.5,7.5\ny,panos/a.jpg,b.tif,,\n"
+        "Id,ground,aerial,latitude,longitude,Side_metres\n"
+        "z,panos/a.jpg,one.TIF,46.5,7.5,72.5\ny,panos/a.jpg,b.tif,,\n"
     )
     first, second = named_images(own, view)
     image = root / {"aerial": "one.TIF", "ground": "panos/a.jpg"}[view]
-    assert first == NamedImage(image, "one", "z", (46.5, 7.5))
+    assert first == NamedImage(image, "one", "z", (46.5, 7.5), 72.5)
     assert (second.place, second.id, second.coordinates) == ("b", "y", None)
+    assert second.side_metres is None
 
 
 @pytest.mark.parametrize(
@@ -86,6 +87,14 @@ def test_lists_without_and_with_a_header(root, view):
             "aerial",
             "aerial,latitude,longitude\none.TIF,8,\n",
             "row 1: '8,' is no lat",
+        ),
+        *(
+            (
+                "aerial",
+                f"aerial,side_metres\none.TIF,{side}\n",
+                f"row 1: side_metres '{side}' is no number of metres",
+            )
+            for side in ("0", "-3", "nan", "inf", "wide")
         ),
         (
             "ground",

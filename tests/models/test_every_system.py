@@ -268,3 +268,31 @@ def test_importing_is_quiet_starts_no_context_and_no_keras_in_workers(tmp_path):
     (tmp_path / "child.py").write_text(f"def work(): {CHILD}\n")
     done = _python(IMPORT, tmp_path)
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "False\n")
+
+
+# Descriptors of both lengths, label maps, groups, a wider scorer.
+@pytest.mark.parametrize("name", ["dsm", "zhai", "vo", "toker"])
+def test_a_system_takes_an_offset_head(name, tmp_path):
+    """It starts in the centre, is all that is new, and is saved with it."""
+    given = {"shift_search": True} if name == "dsm" else {}
+    given |= {"generator": True} if name == "toker" else {}
+    if name == "toker":  # sizes that its decoder takes
+        given["image_size"] = (24, 40)
+    model = small_model(name, offset_head=True, **given)
+    views = _unlike(model)
+    found = [getattr(model, f"encode_{v}")(x) for v, x in views.items()]
+    offsets = model.predict_offsets(*found)
+    np.testing.assert_array_equal(offsets, np.zeros((3, 2)))
+    head = model.offset_head
+    sizes = [d.shape[1] for d in found]
+    assert head.hidden.kernel.shape == (sum(sizes), 512)
+    names = {weight.path for weight in model.offset_weights}
+    assert names <= {weight.path for weight in model.descriptor_weights}
+    head.point.bias.assign([0.25, -0.5])
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(
+        again.predict_offsets(*found), np.tile([[0.25, -0.5]], (3, 1))
+    )
+    with pytest.raises(ValueError, match="has no offset_head"):
+        small_model("linear_probe").predict_offsets(*found)

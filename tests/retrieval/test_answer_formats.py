@@ -68,6 +68,7 @@ def test_json(located):
                 "metres_from_first": None,
                 "heading": None,
                 "probability": None,
+                "point": None,
                 "image": "g/there.jpg",
             },
             {
@@ -79,6 +80,7 @@ def test_json(located):
                 "metres_from_first": None,
                 "heading": None,
                 "probability": None,
+                "point": None,
                 "image": "g/here.jpg",
             },
         ],
@@ -114,6 +116,7 @@ def test_geojson_has_longitude_first(located):
         "metres_from_first": 0.0,
         "heading": None,
         "probability": None,
+        "point": None,
         "confidence": 0.8765,
         "confidence_metres": 25.0,
         "outside_share": 0.1,

@@ -9,6 +9,7 @@ from keras import layers, ops
 import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
+from mgtl_tf.layers.offset_head import OffsetHead
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.step import TrainStep
@@ -37,13 +38,14 @@ class OneLayer(keras.Model):
     loss_weights = ()
     scorer = DOT
 
-    def __init__(self, dropout=0.0, normalized=False):
+    def __init__(self, dropout=0.0, normalized=False, offsets=False):
         super().__init__(name="one_layer")
         self.convolutions = [layers.Conv2D(8, 3, 2, "same") for _ in VIEWS]
         self.normalization = layers.BatchNormalization()
         self.normalized = normalized
         self.dropout = layers.Dropout(dropout)
         self.generate = layers.Dense(8)
+        self.offset_head = OffsetHead(6) if offsets else None
 
     def build(self, _=None):
         """Its weights."""
@@ -52,6 +54,14 @@ class OneLayer(keras.Model):
         if self.normalized:
             self.normalization.build((None, None, None, 8))
         self.generate.build((None, None, 8))
+        if self.offset_head is not None:
+            self.offset_head.build((None, 160))
+            start = np.random.default_rng(2).normal(0, 0.1, (6, 2))
+            self.offset_head.point.kernel.assign(start)  # else zeros
+
+    def predict_offsets(self, ground, satellite):
+        """Of its head."""
+        return self.offset_head(ground, satellite)
 
     def retrieval_loss(self, ground, satellite, negatives, default):
         """The config's."""
@@ -82,6 +92,7 @@ def batch(size=4):
         "ground": ground,
         "satellite": ground + noise,
         "negatives": ~np.eye(size, dtype=bool),
+        "offsets": random.uniform(-0.5, 0.5, (size, 2)).astype("float32"),
     }
 
 

@@ -33,7 +33,7 @@ def part_of_batch(distribution):
     whole = batch(PAIRS)
     whole["negatives"][0, 1] = whole["negatives"][1, 0] = False
     part, parts = distribution.worker, distribution.workers
-    views = {v: whole[v] for v in ("ground", "satellite")}
+    views = {v: whole[v] for v in ("ground", "satellite", "offsets")}
     return {
         **whole,
         **{k: np.split(v, parts)[part] for k, v in views.items()},
@@ -177,6 +177,11 @@ def on_one_machine(build):
     return found
 
 
+def placing():
+    """A network that also predicts offsets."""
+    return one_layer(offsets=True)
+
+
 def deep():
     """MGTL as deep as the paper's."""
     return build_model(DEEP)
@@ -184,7 +189,7 @@ def deep():
 
 def main():
     """Prints what was compared."""
-    build = deep if "deep" in sys.argv else one_layer
+    build = deep if "deep" in sys.argv else placing
     if "multi_worker" in sys.argv:
         workers = Distribution("multi_worker")
         found = compared(workers, build, [("two workers", workers, 4)])

@@ -59,6 +59,34 @@ def test_reported_figures_follow_from_the_descriptors(step):
     )
 
 
+def test_the_offset_head_is_trained_beside_retrieval():
+    """Its loss by hand, its share of the whole, and that it falls."""
+    build = lambda: one_layer(offsets=True)  # noqa: E731
+    step, pairs = make_step(build, offset_weight=0.5), batch()
+    outputs = step.model(pairs, training=True)
+    ground, satellite = (
+        np.asarray(outputs[v]) for v in ("ground", "satellite")
+    )
+    both = np.concatenate([ground, satellite], axis=1, dtype="float64")
+    both *= np.sqrt(ground.shape[1])  # unit vectors of root mean square 1
+    head = step.model.offset_head
+    first, second = ((d.kernel.numpy(), d.bias.numpy()) for d in _maps(head))
+    found = np.maximum(both @ first[0] + first[1], 0) @ second[0] + second[1]
+    wanted = np.mean(np.sum((found - pairs["offsets"]) ** 2, axis=1))
+    values = {k: float(v) for k, v in step(pairs, 0.0).items()}
+    assert values["offset_loss"] == pytest.approx(wanted, rel=1e-4)
+    others = values["triplet_loss"] + 0.05 * values["generative_loss"]
+    assert values["loss"] == pytest.approx(others + 0.5 * wanted, rel=1e-4)
+    for _ in range(60):
+        last = step(pairs, 3e-3)
+    assert float(last["offset_loss"]) < wanted / 2
+    assert float(last["triplet_loss"]) < values["triplet_loss"]
+
+
+def _maps(head):
+    return head.hidden, head.point
+
+
 def test_zero_learning_rate_changes_no_trainable_weight(step):
     model = step.model
     before = [v.numpy() for v in model.trainable_variables]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from absl import flags
 
+from experiments.flags import VIGOR_FLAGS
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.sources import FileSource
 from mgtl_tf.evaluation.ranks import read_ranks
@@ -160,7 +161,7 @@ def test_the_program_prints_it(run, sets, load_program, capsys):
     parse = flags.FLAGS["also"].parser.parse
     also = parse(",".join(":".join(sets[name]) for name in ("cvusa", "cvact")))
     assert also == (sets["cvusa"], sets["cvact"])
-    names = ("protocol", "protocol_seed", "checkpoint")
+    names = ("protocol", "protocol_seed", "checkpoint", *VIGOR_FLAGS)
     given = {name: flags.FLAGS[name].default for name in names}
     program.main(also=also, own=False, run_dir=str(run), **given)
     assert capsys.readouterr().out.startswith("cvusa + cvact, aligned ")

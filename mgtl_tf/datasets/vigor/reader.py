@@ -41,6 +41,7 @@ from mgtl_tf.datasets.vigor.labels import (
     NOMINAL_METRES_PER_PIXEL,
     TEST_LIST,
     TILE_LIST,
+    TILE_PIXELS,
     TRAIN_LIST,
     WHOLE_LIST,
     list_path,
@@ -195,6 +196,7 @@ class _City:
                 (x, y, z),
                 place,
                 row,
+                TILE_PIXELS * self.resolution,
             )
             for (name, (row, place)), (x, y, z) in zip(
                 listed.items(), metres, strict=True
@@ -223,6 +225,7 @@ class _City:
             (place[0], place[1]),
             row,
             tiles=tiles,
+            side_metres=TILE_PIXELS * self.resolution,
         )
 
     def _note_suffixes(self, path: Path, files: dict[str, str]) -> None:

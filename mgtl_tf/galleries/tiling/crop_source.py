@@ -147,7 +147,8 @@ class CropSource:
         name = f"{self._sheets.name}_{latitude:.6f}_{longitude:.6f}"
         part = f"{number // _FILES_A_FOLDER:05}"
         image = folder / CROPS / self._sheets.name / part / f"{name}.jpg"
-        return Place(name, image, (latitude, longitude))
+        side = self._settings.crop_metres
+        return Place(name, image, (latitude, longitude), side_metres=side)
 
     def load(self, number: int, folder: Path) -> tuple[np.ndarray, int]:
         """See `sources.ImageSource`."""
