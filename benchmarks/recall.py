@@ -48,7 +48,8 @@ def main(argv: list[str]) -> None:
     size = _SIZE.value
     gallery = random_units(_PLACES.value, size, rng)
     queries = random_units(_PLACES.value, size, rng)
-    queries *= 15  # near their places, and not always nearest
+    # Near their places, and not always nearest, at any D.
+    queries *= 15 * (size / 7680) ** 0.5
     queries += gallery
     asked = unit_rows(queries)[: _QUERIES.value or None]
     side = (len(gallery) * SQUARE_METRES_EACH) ** 0.5
