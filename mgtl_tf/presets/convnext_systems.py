@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-# Narrow ConvNeXt of few blocks for two cores; quarters are of whole cells.
+# Narrow ConvNeXt of few blocks for two cores; quarters are of whole cells, and
+# no map is of one row, which tf2onnx mistakes.
 _SMALL = {
-    "image_size": (32, 128),
+    "image_size": (64, 128),
     "satellite_size": (64, 64),
     "convnext_depths": (1, 1, 2, 1),
     "convnext_widths": (96, 192, 384, 768),

@@ -13,9 +13,9 @@ from mgtl_tf.datasets.label_maps import COLOURS
 
 SIZE = (16, 40)
 VGG = {"poolings": 2, "backbone_normalization": "batch"}
-# ConvNeXt makes a cell of 32 x 32 pixels.
+# ConvNeXt makes a cell of 32 x 32 pixels; ONNX needs two rows of them.
 CONVNEXT = {
-    "image_size": (32, 128),
+    "image_size": (64, 128),
     "satellite_size": (64, 64),
     "convnext_depths": (1, 1, 1, 1),
     "convnext_widths": (96, 192, 256, 192),

@@ -110,7 +110,7 @@ def test_one_network_sees_both_views_of_their_own_sizes():
 def test_multiply_adds_are_those_of_its_convolutions():
     model = small_model("frgeo", convnext_depths=(1, 2, 1, 1))
     widths, depths = (6, 12, 16, 12), (1, 2, 1, 1)
-    height, width, total, before = 32, 128, 0, 3
+    height, width, total, before = 64, 128, 0, 3
     for stage, (channels, depth) in enumerate(zip(widths, depths, strict=True)):
         side = 2 if stage else 4
         height, width = height // side, width // side
@@ -118,7 +118,7 @@ def test_multiply_adds_are_those_of_its_convolutions():
         made = side**2 * before * channels
         total += height * width * (made + depth * block)
         before = channels
-    assert multiply_adds(model.encode_ground, (32, 128)) == total
+    assert multiply_adds(model.encode_ground, (64, 128)) == total
 
 
 @pytest.mark.parametrize("field", ["image_size", "satellite_size"])
