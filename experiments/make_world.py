@@ -60,8 +60,9 @@ _SETTINGS = {
     " panorama, at least",
     "heading_error_max": "the same, at most",
     "cars": "in view on average, others in each view",
-    "labels": "also write what every pixel of a panorama shows, in CVUSA's"
-    " classes, to streetview/annotations",
+    "labels": "also write what every pixel shows, in CVUSA's classes: of"
+    " panoramas to streetview/annotations, of aerial images to"
+    " bingmap/annotations",
 }
 
 

@@ -13,7 +13,6 @@ from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.convnext_tokens import ConvNeXtTokens
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
 from mgtl_tf.layers.feature_transport import FeatureTransport
-from mgtl_tf.layers.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
@@ -30,11 +29,14 @@ from mgtl_tf.layers.perceptron import Perceptron
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
 from mgtl_tf.layers.region_means import RegionMeans
 from mgtl_tf.layers.spatial_maps import SpatialMaps
+from mgtl_tf.layers.trunks.aerial_generator import AerialGenerator
 from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.layers.trunks.basic_block import BasicBlock
+from mgtl_tf.layers.trunks.canny_edges import CannyEdges
 from mgtl_tf.layers.trunks.ceil_max_pooling import CeilMaxPooling2D
 from mgtl_tf.layers.trunks.convnext import ConvNeXtFeatures
 from mgtl_tf.layers.trunks.convnext_block import ConvNeXtBlock
+from mgtl_tf.layers.trunks.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.trunks.generator_blocks import (
     DownBlock,
     InstanceResidual,
@@ -170,6 +172,23 @@ TABLE = [
         {"width_multiplier": 1 / 32},
         [(24, 40, 6)],
         (1, 3, 1),
+    ),
+    (
+        PatchDiscriminator,
+        {
+            "width_multiplier": 1 / 32,
+            "halvings": 2,
+            "normalization": "batch",
+        },
+        [IMAGE],
+        (2, 3, 1),
+    ),
+    (CannyEdges, {"reach": 2}, [IMAGE], (17, 23, 1)),
+    (
+        AerialGenerator,
+        {"side": 32, "width_multiplier": 1 / 64, "depth": 3},
+        [IMAGE],
+        (32, 32, 6),
     ),
     (
         GeneratorEncoder,

@@ -11,7 +11,8 @@ from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.dsm import DSMConfig
 from mgtl_tf.config.input_form import SATELLITE_FORMS, InputForm
 from mgtl_tf.config.model import SYSTEMS, ModelConfig
-from mgtl_tf.config.peers import RegmiConfig
+from mgtl_tf.config.peers import CVMNetConfig
+from mgtl_tf.config.regmi import RegmiConfig
 from mgtl_tf.config.run import RunConfig, StartRecord
 from mgtl_tf.config.toker import TokerConfig
 from mgtl_tf.config.train import TrainConfig

@@ -18,7 +18,8 @@ class InputForm:
     Attributes:
         image_size: H, W of panoramas, pixels.
         satellite_size: of aerial images; (0, 0): as of panoramas.
-        satellite_form: one of SATELLITE_FORMS.
+        satellite_form: one of SATELLITE_FORMS, or labels: the label map of
+            a square image.
         ground_form: image, or labels: the label map of a panorama, or none:
             aerial images alone; a panorama of no pixels stands beside each.
     """

@@ -189,6 +189,21 @@ class ModelConfig:
         return bool(steps) and self.knowledge in knowledge
 
     @property
+    def learns_from_labels(self) -> bool:
+        """Whether training reads label maps of the aerial images."""
+        return False
+
+    @classmethod
+    def form_classes(cls) -> tuple[str, ...]:
+        """The Keras classes of all forms of the system."""
+        return (cls.model_class,)
+
+    @property
+    def form_class(self) -> str:
+        """The Keras class of the system in this form."""
+        return self.model_class
+
+    @property
     def trains_in_groups(self) -> bool:
         """Whether parts of the network have losses of their own."""
         return False

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
+from mgtl_tf.config.regmi import RegmiConfig
 from mgtl_tf.config.settings import refused, setting
 from mgtl_tf.utils.scorers import DISTANCE, Scorer
-
-# Of all systems that have the field: it is one flag.
-_DESCRIPTOR_SIZE = "cvm_net, regmi, vo, workman: numbers of a descriptor"
 
 
 @dataclass(frozen=True)
@@ -35,27 +33,6 @@ class L2LTRConfig(ModelConfig):
 
 
 @dataclass(frozen=True)
-class RegmiConfig(ModelConfig):
-    """Regmi and Shah (2019): their two-stream baseline, without synthesis."""
-
-    model_class: ClassVar[str] = "mgtl_tf.models.regmi.TwoStreamBaseline"
-
-    system: str = published("system", "regmi")
-    image_size: tuple[int, int] = published("image_size", (224, 1232))
-    satellite_size: tuple[int, int] = published("satellite_size", (512, 512))
-    satellite_form: str = published("satellite_form", "square")
-    backbone_dropout: float = published("backbone_dropout", 0.5)
-    strided_blocks: int = setting(
-        8,
-        "regmi, oricnn: strided convolutions of a view, the last three of which"
-        " are compared; oricnn's has 7",
-        least=3,
-        below=9,
-    )
-    descriptor_size: int = setting(1000, _DESCRIPTOR_SIZE, above=0)
-
-
-@dataclass(frozen=True)
 class CVMNetConfig(ModelConfig):
     """CVM-Net (Hu et al. 2018): plain aerial images, NetVLAD, 4,096 numbers."""
 
@@ -76,7 +53,7 @@ class CVMNetConfig(ModelConfig):
         ("I", "II"),
     )
     clusters: int = setting(64, "cvm_net: clusters of NetVLAD", above=0)
-    descriptor_size: int = setting(4096, _DESCRIPTOR_SIZE, above=0)
+    descriptor_size: int = published("descriptor_size", 4096, RegmiConfig)
     projection_bias: float = setting(
         0.1,
         "cvm_net: at which the biases of I's linear map start; among weights"
@@ -213,7 +190,6 @@ class OriCNNConfig(ModelConfig):
 
 SYSTEMS |= {
     "l2ltr": L2LTRConfig,
-    "regmi": RegmiConfig,
     "oricnn": OriCNNConfig,
     "workman": WorkmanConfig,
     "workman_vgg16": WorkmanVGG16Config,

@@ -3,7 +3,8 @@
 On disk: splits/{train,val}-19zl.csv without header, each row
 `bingmap/19/ID.jpg,streetview/panos/ID.jpg,streetview/annotations/ID.png`;
 split_locations/all.csv (or all.csv), row ID - 1: aerial latitude and
-longitude, ground latitude and longitude, and one unused column.
+longitude, ground latitude and longitude, and one unused column. Synthetic
+worlds have bingmap/annotations/ID.png as well, the classes of aerial images.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from mgtl_tf.utils.geodesy import earth_centred
 
 PUBLISHED = {"train": 35_532, "validation": 8_884}
 _LISTS = {"train": "train-19zl.csv", "validation": "val-19zl.csv"}
+_AERIAL_LABELS = "bingmap/annotations"
 _TABLES = (Path("split_locations") / "all.csv", Path("all.csv"))
 
 
@@ -66,7 +68,14 @@ def _pair(
     if name != ground.stem:
         raise ValueError(f"{quoted(row)} names images of two places")
     labels = root / row[2] if len(row) == 3 and row[2] else None
-    bare = Pair(name, ground, aerial, row=number, labels=labels)
+    bare = Pair(
+        name,
+        ground,
+        aerial,
+        row=number,
+        labels=labels,
+        aerial_labels=root / _AERIAL_LABELS / f"{name}.png",
+    )
     if table is None:
         return bare
     if not name.isdigit() or not 1 <= int(name) <= len(table):

@@ -1,4 +1,4 @@
-"""Panoramas as label maps, for systems that read what is seen, not how.
+"""Images as label maps, for systems that read what is seen, not how.
 
 A file holds a class a pixel: 0 sky, 1 building, 2 road, 3 tree. As network
 input the classes are colours, so that resizing by area gives shares.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +17,15 @@ from mgtl_tf.utils.errors import UserError
 
 COLOURS = np.array([(0, 0, 0), (255, 0, 0), (0, 255, 0), (0, 0, 255)], np.uint8)
 """Class to RGB: red building, green road, blue tree; sky is what is left."""
+
+_PANORAMA = (
+    "panorama, which this system reads; CVUSA's are in its download"
+    " (streetview/annotations),"
+)
+_AERIAL = (
+    "aerial image, which this system learns from; CVUSA has none"
+    " (bingmap/annotations),"
+)
 
 
 def coloured(image: np.ndarray) -> np.ndarray:
@@ -39,14 +49,30 @@ def with_labels(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
     Raises:
         UserError: naming the first pair without one.
     """
-    found = []
-    for pair in pairs:
-        if pair.labels is None or not pair.labels.is_file():
-            where = pair.labels or f"pair {pair.id}"
-            raise UserError(
-                f"{where}: there is no label map of its panorama, which this"
-                " system reads; CVUSA's are in its download"
-                " (streetview/annotations), make_world writes them with labels"
-            )
-        found.append(dataclasses.replace(pair, ground=pair.labels))
-    return tuple(found)
+    return tuple(
+        dataclasses.replace(pair, ground=_there(pair, pair.labels, _PANORAMA))
+        for pair in pairs
+    )
+
+
+def with_aerial_labels(pairs: Sequence[Pair]) -> tuple[Pair, ...]:
+    """The pairs with their aerial label files in place of aerial images.
+
+    Raises:
+        UserError: naming the first pair without one.
+    """
+    return tuple(
+        dataclasses.replace(
+            pair, aerial=_there(pair, pair.aerial_labels, _AERIAL)
+        )
+        for pair in pairs
+    )
+
+
+def _there(pair: Pair, labels: Path | None, of: str) -> Path:
+    if labels is None or not labels.is_file():
+        raise UserError(
+            f"{labels or f'pair {pair.id}'}: there is no label map of its {of},"
+            " make_world writes them with labels"
+        )
+    return labels

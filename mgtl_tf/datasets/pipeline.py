@@ -99,7 +99,8 @@ def train_batches(
         Dataset of {"ground", "satellite": [B / n, H, W, 3] RGB 0..255, each
         of its view's size, uint8, or float32 where colour, blur or JPEG
         changed them (of feature maps [B / n, h, w, C] in their own dtype;
-        with `directions` float32 [B / n, H, W, 5]),
+        with `directions` float32 [B / n, H, W, 5]; of a `LabelledSource`
+        aerial images of six channels),
         "negatives": bool [B, B], True where a pair may be one, and
         "offsets": float32 [B / n, 2] where they are given}.
 
@@ -132,10 +133,11 @@ def train_batches(
     def camera(
         images: tf.Tensor, random: tf.Tensor, form: str = "polar"
     ) -> tf.Tensor:
-        if directions:
-            images, maps = images[..., :3], images[..., 3:]
-        if color_jitter or blur or jpeg_quality:
-            images = tf.cast(images, tf.float32)
+        if not (color_jitter or blur or jpeg_quality):
+            return images
+        images = tf.cast(images, tf.float32)
+        # Directions and label maps follow the colours.
+        images, maps = images[..., :3], images[..., 3:]
         if color_jitter:
             images = changes.color_jitter(images, color_jitter, random, share)
         if blur:
@@ -144,7 +146,7 @@ def train_batches(
         if jpeg_quality:
             seed = tf.random.fold_in(random, _JPEG)
             images = changes.jpeg(images, jpeg_quality, seed, share)
-        return tf.concat([images, maps], -1) if directions else images
+        return tf.concat([images, maps], -1)
 
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]

@@ -64,7 +64,8 @@ def load_satellite(
     Args:
         path: JPEG, PNG or TIFF.
         image_size: H, W in pixels.
-        form: polar (transformed), or square (resized).
+        form: polar (transformed), square (resized), or labels: the file is
+            the label map of a square image.
 
     Raises:
         UserError: naming the file, where it cannot be read completely or is
@@ -105,6 +106,8 @@ def satellite_input(
             f"{image.shape[1]} x {image.shape[0]} pixels; an aerial"
             " image must be square, with its camera in the centre"
         )
+    if form == "labels":
+        image = coloured(image)
     transform = polar_transform if form == "polar" else resize
     return transform(image, *image_size)
 

@@ -77,6 +77,7 @@ class Pair:
         labels: the file of the classes of the panorama's pixels (0 sky, 1
             building, 2 road, 3 tree), which need not be there; None where the
             list names none.
+        aerial_labels: the same of the aerial image.
         tiles: of data whose aerial images are not centred on panoramas.
         side_metres: ground that a side of the aerial image covers; None where
             unknown.
@@ -89,6 +90,7 @@ class Pair:
     coordinates: tuple[float, float] | None = None
     row: int = 0
     labels: Path | None = None
+    aerial_labels: Path | None = None
     tiles: Tiles | None = None
     side_metres: float | None = None
 

@@ -28,7 +28,8 @@ class PairSource(Protocol):
 
         Returns:
             RGB uint8 [n, H, W, 3], each of its view's size; of a cache of
-            VGG-16's first blocks float16 or float32 [n, h, w, C].
+            VGG-16's first blocks float16 or float32 [n, h, w, C]; of a
+            LabelledSource aerial images [n, H, W, 6].
 
         Raises:
             UserError: for a file that cannot be read.
@@ -107,6 +108,30 @@ class JoinedSource:
             views.append(source.load(np.array([row - first])))
         ground, satellite = zip(*views, strict=True)
         return np.concatenate(ground), np.concatenate(satellite)
+
+
+class LabelledSource:
+    """Aerial images followed by their label maps, as three more channels.
+
+    Args:
+        images: of pairs.
+        labels: of the same pairs, `with_aerial_labels`; its ground images
+            are left out.
+    """
+
+    def __init__(self, images: PairSource, labels: PairSource):
+        self._images = images
+        self._labels = labels
+
+    def __len__(self) -> int:
+        """How many pairs there are, N."""
+        return len(self._images)
+
+    def load(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As of `PairSource`: aerial images [n, H, W, 6]."""
+        ground, satellite = self._images.load(rows)
+        labels = self._labels.load(rows)[1]
+        return ground, np.concatenate([satellite, labels], axis=-1)
 
 
 class CacheSource:

@@ -173,6 +173,9 @@ def _products(operation: tf.Operation) -> int:
         terms = math.prod(shapes[1][:-1])
     elif kind == "DepthwiseConv2dNative":
         terms = math.prod(shapes[1][:2])
+    elif kind == "Conv2DBackpropInput":  # a transposed convolution
+        # Each number of the input meets the kernel's of its channel.
+        return math.prod(shapes[1][:-1]) * math.prod(shapes[2])
     elif kind == "MatMul":
         terms = shapes[0][0 if operation.get_attr("transpose_a") else 1]
     elif kind == "BatchMatMulV2":

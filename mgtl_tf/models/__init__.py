@@ -24,7 +24,7 @@ def build_model(
         {"ground", "satellite"} that also gives what the loss needs.
     """
     config = config or ModelConfig()
-    model = _model_class(type(config))(config, dtype=dtype)
+    model = _model_class(config.form_class)(config, dtype=dtype)
     model.build(config.input_shapes)
     model.build_offset_head()
     return model
@@ -33,9 +33,10 @@ def build_model(
 def import_systems() -> None:
     """Imports every system and, with them, every layer: Keras knows them."""
     for config in SYSTEMS.values():
-        _model_class(config)
+        for name in config.form_classes():
+            _model_class(name)
 
 
-def _model_class(config: type[ModelConfig]) -> type[keras.Model]:
-    module, _, name = config.model_class.rpartition(".")
+def _model_class(name: str) -> type[keras.Model]:
+    module, _, name = name.rpartition(".")
     return getattr(importlib.import_module(module), name)

@@ -1,4 +1,4 @@
-"""The two VGG-16 of a model: their digests, and starting from another's."""
+"""Parts of a model: digests of its VGG-16, and starting from another's."""
 
 from __future__ import annotations
 
@@ -42,23 +42,25 @@ def frozen_digest(model: keras.Model) -> str:
     )
 
 
-def copy_backbones(model: keras.Model, source: keras.Model) -> None:
-    """Starts both branches from those of a model of any system.
+def copy_parts(model: keras.Model, source: keras.Model) -> None:
+    """Starts a model's `inherited_parts` from those of another.
 
     Args:
-        model: whose branches are set.
-        source: whose branches are read.
+        model: whose parts are set.
+        source: whose `copied_parts` are read; of any system.
 
     Raises:
-        UnfitFileError: where either has no VGG-16, or they differ; nothing is
-            set then.
+        UnfitFileError: where the model has no such part, or the source lacks
+            one, or they differ; nothing is set then.
     """
-    for one in (model, source):
-        if not one.backbones:
-            raise UnfitFileError(f"{one.config.system} has no VGG-16")
+    parts, given = model.inherited_parts, source.copied_parts
+    if not parts:
+        raise UnfitFileError(f"{model.config.system} has no VGG-16")
     pairs = []
-    for ours, theirs in zip(model.backbones, source.backbones, strict=True):
-        wanted, found = (_by_name(b.block_weights()) for b in (ours, theirs))
+    for part, ours in parts.items():
+        if part not in given:
+            raise UnfitFileError(f"{source.config.system} has no {part}")
+        wanted, found = _by_name(ours), _by_name(given[part])
         for name in {**wanted, **found}:
             shapes = [
                 tuple(weights[name].shape) if name in weights else "missing"

@@ -57,6 +57,8 @@ class CrossViewModel(keras.Model):
     """
 
     system = "mgtl"
+    follows = ""
+    """The run whose parts it cannot do without; empty: none."""
     loss_name = ""
     """What a `retrieval_loss` of its own is logged as; empty: the config's."""
 
@@ -137,6 +139,19 @@ class CrossViewModel(keras.Model):
     def offset_weights(self):
         """Those of the offset head alone; none without."""
         return self.offset_head.weights if self.offset_head else []
+
+    @property
+    def copied_parts(self):
+        """Names of parts that other networks can start with, to weights."""
+        return {
+            f"{view} VGG-16": backbone.block_weights()
+            for view, backbone in zip(VIEWS, self.backbones, strict=False)
+        }
+
+    @property
+    def inherited_parts(self):
+        """The parts that it starts with where another run is given."""
+        return self.copied_parts
 
     def freeze_blocks(self, blocks):
         """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from mgtl_tf.layers.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.orientation_channels import OrientationChannels
+from mgtl_tf.layers.trunks.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
 from mgtl_tf.models.cross_view_model import TwoBranchModel
 

@@ -139,5 +139,6 @@ def load_preset(name: str, **changes: Any) -> RunConfig:
         )
     preset = PRESETS[name]
     chosen = changes.get("system", preset.get("system", "mgtl"))
-    system = system_settings(name, chosen)
+    stage = changes.get("regmi_stage", "")
+    system = system_settings(name, chosen, stage)
     return RunConfig.of(**{**preset, **system, **changes})

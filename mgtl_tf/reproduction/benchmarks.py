@@ -76,6 +76,7 @@ _WORLD_V2 = WorldSettings(
 )
 # Aerial images as they are, of all the world's pixels.
 _SQUARE: Settings = {"satellite_size": (128, 128)}
+_REGMI_STAGES = ("regmi_synthesis", "regmi_joint", "regmi_full")
 # Today's rows, all alike but for what they are named by: the world's pixels,
 # half of ConvNeXt's width, random weights.
 _TODAY: Settings = {
@@ -226,7 +227,10 @@ V2 = Benchmark(
         "oricnn": _SQUARE,
         # Their narrow networks of random weights learn nothing without; at the
         # other rows' rate, Vo's unnormalised vectors grow and then collapse.
-        "regmi": {**_SQUARE, "backbone_normalization": "batch"},
+        **dict.fromkeys(
+            ("regmi", *_REGMI_STAGES),
+            {**_SQUARE, "backbone_normalization": "batch"},
+        ),
         "vo": {
             **_SQUARE,
             "backbone_normalization": "batch",

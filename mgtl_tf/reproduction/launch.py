@@ -88,8 +88,13 @@ def training_command(config: RunConfig) -> list[str]:
     Flags are those that differ from the values of preset and system.
     """
     preset, system = config.data.dataset, config.model.system
-    flags = [f"--preset={preset}", f"--system={system}"]
-    base = load_preset(preset, system=system)
+    # What settings depend on.
+    chosen = {"system": system}
+    if stage := getattr(config.model, "regmi_stage", ""):
+        chosen["regmi_stage"] = stage
+    flags = [f"--preset={preset}"]
+    flags += [f"--{name}={value}" for name, value in chosen.items()]
+    base = load_preset(preset, **chosen)
     for part in dataclasses.fields(config):
         before, after = getattr(base, part.name), getattr(config, part.name)
         for name, value in vars(after).items():

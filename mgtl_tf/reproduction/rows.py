@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mgtl_tf.config.model import config_class
+from mgtl_tf.datasets.sources import VIEWS
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Row:
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def needs_labels(self) -> bool:
-        """Whether its system reads label maps in place of panoramas."""
+    def needs_labels(self) -> tuple[str, ...]:
+        """The views of whose images it, or a stage before, reads label maps."""
+        if "regmi_stage" in self.changes:
+            return ("satellite",)
         system = config_class(self.changes.get("system", "mgtl"))
-        return system.ground_form == "labels"
+        return ("ground",) if system.ground_form == "labels" else ()
 
 
 VGG = Row("vgg", {"recurrent_steps": 0})
@@ -43,6 +46,25 @@ ZHAI = Row("zhai", {"system": "zhai"})
 CVM_NET = Row("cvm_net", {"system": "cvm_net"})
 ORICNN = Row("oricnn", {"system": "oricnn"})
 REGMI = Row("regmi", {"system": "regmi"})
+REGMI_SYNTHESIS = Row(
+    "regmi_synthesis", {"system": "regmi", "regmi_stage": "synthesis"}
+)
+REGMI_JOINT = Row(
+    "regmi_joint",
+    {
+        "system": "regmi",
+        "regmi_stage": "joint",
+        "init_backbone": "regmi_synthesis",
+    },
+)
+REGMI_FULL = Row(
+    "regmi_full",
+    {
+        "system": "regmi",
+        "regmi_stage": "fusion",
+        "init_backbone": "regmi_joint",
+    },
+)
 TOKER = Row("toker", {"system": "toker"})
 TOKER_FULL = Row("toker_full", {"system": "toker", "generator": True})
 CVFT = Row("cvft", {"system": "cvft"})
@@ -65,6 +87,9 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("CVM-Net-I", CVM_NET),
         ("OriCNN", ORICNN),
         ("Regmi two-stream baseline", REGMI),
+        ("Regmi synthesis alone, by mean colours", REGMI_SYNTHESIS),
+        ("Regmi joint features", REGMI_JOINT),
+        ("Regmi and Shah", REGMI_FULL),
         ("SAFA-8", SAFA),
         ("CVFT", CVFT),
         ("DSM (aligned)", DSM),
@@ -103,6 +128,12 @@ _TITLES = {
     ("cvm_net", "procedural"): "CVM-Net-I, small",
     ("oricnn", "procedural"): "OriCNN, small",
     ("regmi", "procedural"): "Regmi two-stream baseline, small",
+    (
+        "regmi_synthesis",
+        "procedural",
+    ): "Regmi synthesis alone, by mean colours, small",
+    ("regmi_joint", "procedural"): "Regmi joint features, small",
+    ("regmi_full", "procedural"): "Regmi and Shah, small",
     ("toker", "procedural"): "Toker retrieval-only, small",
     ("toker_full", "procedural"): "Toker, small",
     ("toker_full", "cvusa"): "Toker, from scratch",
@@ -123,7 +154,7 @@ _TITLES = {
 
 
 def titled_rows(
-    table: int, dataset: str, labelled: bool = True
+    table: int, dataset: str, labelled: Collection[str] = VIEWS
 ) -> list[tuple[str, Row]]:
     """(title, row) of a table, each titled as it is trained on a data set.
 
@@ -134,17 +165,26 @@ def titled_rows(
     Args:
         table: its number.
         dataset: procedural, cvusa or cvact.
-        labelled: whether it has label maps of the panoramas.
+        labelled: the views whose images have label maps.
     """
     return [
         (title if table == 3 else _TITLES.get((row.key, dataset), title), row)
         for title, row in ROWS[table]
-        if labelled or not row.needs_labels
+        if set(row.needs_labels) <= set(labelled)
     ]
 
 
-def rows_of(tables: Iterable[int], labelled: bool = True) -> tuple[Row, ...]:
-    """The rows that these tables train, each once; Table 3 trains none."""
+def rows_of(
+    tables: Iterable[int], labelled: Collection[str] = VIEWS
+) -> tuple[Row, ...]:
+    """The rows that these tables train, each once; Table 3 trains none.
+
+    Args:
+        tables: their numbers.
+        labelled: as of `titled_rows`.
+    """
     trained = (table for table in tables if table != 3)
     found = {row.key: row for table in trained for _, row in ROWS[table]}
-    return tuple(r for r in found.values() if labelled or not r.needs_labels)
+    return tuple(
+        row for row in found.values() if set(row.needs_labels) <= set(labelled)
+    )

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.reproduction.benchmark import Benchmark, Condition, Settings
@@ -51,11 +52,11 @@ class Study:
         return self.benchmark.conditions if self.benchmark else ()
 
     @property
-    def labelled(self) -> bool:
-        """Whether label maps of the panoramas are there: CVACT has none."""
+    def labelled(self) -> tuple[str, ...]:
+        """The views whose images have label maps: CVUSA's panoramas."""
         if self.benchmark:
-            return self.benchmark.world.labels
-        return self.preset == "cvusa"
+            return VIEWS if self.benchmark.world.labels else ()
+        return VIEWS[:1] if self.preset == "cvusa" else ()
 
     @property
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
@@ -71,10 +72,11 @@ class Study:
 
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
+        chosen = [row.changes.get(n, "") for n in ("system", "regmi_stage")]
         settings = {
             **PRESETS[self.preset],
             **self.common,
-            **system_settings(self.preset, row.changes.get("system", "mgtl")),
+            **system_settings(self.preset, chosen[0] or "mgtl", chosen[1]),
             **row.changes,
             **self._settings.get(row.key, {}),
         }
@@ -131,7 +133,8 @@ class Study:
     def search_runs(self, row: Row) -> list[tuple[float, Run]]:
         """The benchmark's learning rates, each with the run that tries it."""
         search = self.benchmark.search if self.benchmark else None
-        if search is None:
+        # A run that starts from another of the study has none to start from.
+        if search is None or "init_backbone" in row.changes:
             return []
         elsewhere = self.on_world("search")
         settings = {"max_steps": search.max_steps}

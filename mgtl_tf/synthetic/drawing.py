@@ -21,6 +21,7 @@ from tqdm import tqdm
 from mgtl_tf.synthetic import files
 from mgtl_tf.synthetic.files import MapShare
 from mgtl_tf.synthetic.pairs import (
+    aerial_label_picture,
     aerial_picture,
     draw_pose,
     ground_picture,
@@ -119,7 +120,8 @@ def _pictures(
         (ground, ground_picture),
     ]
     if settings.labels:
-        found.append((files.label_path(root, number), label_picture))
+        aerial, ground = files.label_paths(root, number)
+        found += [(aerial, aerial_label_picture), (ground, label_picture)]
     return found
 
 

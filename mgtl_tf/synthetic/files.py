@@ -23,6 +23,7 @@ MANIFEST = "world.json"
 AERIAL = "bingmap/19"
 GROUND = "streetview/panos"
 LABELS = "streetview/annotations"
+AERIAL_LABELS = "bingmap/annotations"
 TRAIN_LIST = "splits/train-19zl.csv"
 VAL_LIST = "splits/val-19zl.csv"
 POSITIONS = "split_locations/all.csv"
@@ -92,9 +93,10 @@ def picture_paths(root: Path, number: int) -> tuple[Path, Path]:
     return root / AERIAL / name, root / GROUND / name
 
 
-def label_path(root: Path, number: int) -> Path:
-    """The file of the classes of a pair's panorama."""
-    return root / LABELS / f"{name_of(number)}.png"
+def label_paths(root: Path, number: int) -> tuple[Path, Path]:
+    """The files of the classes of a pair's aerial image and panorama."""
+    name = f"{name_of(number)}.png"
+    return root / AERIAL_LABELS / name, root / LABELS / name
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,9 @@ def open_folder(root: Path, settings: WorldSettings) -> None:
             atomic_write(path, _manifest(settings))
         if settings.layout != "cvusa":
             return
-        folders = [AERIAL, GROUND, *([LABELS] if settings.labels else [])]
+        folders = [AERIAL, GROUND]
+        if settings.labels:
+            folders += [AERIAL_LABELS, LABELS]
         for file in (*_TABLES, *(f"{folder}/x" for folder in folders)):
             (root / file).parent.mkdir(parents=True, exist_ok=True)
 

@@ -7,6 +7,7 @@ import dataclasses
 import cv2
 import numpy as np
 
+from mgtl_tf.synthetic.cameras.label_aerial import label_aerial
 from mgtl_tf.synthetic.cameras.label_ground import label_ground
 from mgtl_tf.synthetic.cameras.light import draw_appearance
 from mgtl_tf.synthetic.cameras.render_aerial import render_aerial
@@ -96,6 +97,21 @@ def label_picture(settings: WorldSettings, town: TownMap, row: int) -> bytes:
     # The draws of `ground_picture`, so that the cars are the same.
     cars = draw_cars(rng, town, pose.position, settings.cars)
     labels = label_ground(town, pose, settings, cars)
+    return cv2.imencode(".png", labels)[1].tobytes()
+
+
+def aerial_label_picture(
+    settings: WorldSettings, town: TownMap, row: int
+) -> bytes:
+    """The classes of an aerial image's pixels, as PNG; see `label_aerial`."""
+    rng = generator(settings.seed, town.index, row, _AERIAL)
+    draw_appearance(rng, settings.appearance_change, settings.noise)
+    centre = town.places[row]
+    # The draws of `_aerial_image`, so that the cars are the same.
+    cars = draw_cars(rng, town, centre, settings.cars)
+    extent = _frame(settings, town, row)[1]
+    wanted = dataclasses.replace(settings, aerial_metres=extent)
+    labels = label_aerial(town.canvas, centre, wanted, cars)
     return cv2.imencode(".png", labels)[1].tobytes()
 
 

@@ -77,7 +77,7 @@ class WorldSettings:
     cars: float = 3.0  # in view on average, drawn anew in each view
     supersampling: int = 2  # rays a pixel and axis
     style: str = "standard"  # how maps differ in kind; see town/style.py
-    labels: bool = False  # whether panoramas' classes are written as well
+    labels: bool = False  # whether the classes of pixels are written as well
     # cvusa: an aerial image around each panorama; vigor: four cities of
     # overlapping aerial images, panoramas anywhere in them.
     layout: str = "cvusa"

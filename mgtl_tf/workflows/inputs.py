@@ -20,12 +20,16 @@ from mgtl_tf.datasets.decoded_cache.prepared import (
     open_prepared,
     prepared_dataset,
 )
-from mgtl_tf.datasets.label_maps import with_labels
+from mgtl_tf.datasets.label_maps import with_aerial_labels, with_labels
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.problems import ERROR, Problem
 from mgtl_tf.datasets.readers import RefusedRow, read_dataset
 from mgtl_tf.datasets.records import Dataset, Pair
-from mgtl_tf.datasets.sources import FileSource, PairSource
+from mgtl_tf.datasets.sources import (
+    FileSource,
+    LabelledSource,
+    PairSource,
+)
 from mgtl_tf.utils.errors import UserError
 
 _FEWEST_PAIRS = 2
@@ -54,6 +58,32 @@ def open_source(
     if form.ground_form == "labels":
         pairs = with_labels(pairs)
     return _opened(data, form, pairs, cache_dir, SPLITS)
+
+
+def with_label_maps(
+    source: PairSource,
+    data: DataConfig,
+    form: InputForm,
+    pairs: Sequence[Pair],
+    cache_dir: Path,
+) -> LabelledSource:
+    """A source of pairs with the label maps of their aerial images.
+
+    Args:
+        source: of `open_source`.
+        data, form, pairs, cache_dir: what it was opened with; decoded label
+            maps lie beside the folder, and in no `data_cache`.
+
+    Raises:
+        UserError: as `open_source`, or where an image has no label map.
+    """
+    alone = dataclasses.replace(
+        form, ground_form="none", satellite_form="labels"
+    )
+    unprepared = dataclasses.replace(data, data_cache="")
+    beside = cache_dir.with_name(f"{cache_dir.name}-labels")
+    pairs = with_aerial_labels(pairs)
+    return LabelledSource(source, _opened(unprepared, alone, pairs, beside, ()))
 
 
 def open_gallery(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import keras
 
-from mgtl_tf.models.backbones import copy_backbones
+from mgtl_tf.models.backbones import copy_parts
 from mgtl_tf.training.checkpoint import (
     has_checkpoint,
     load_model,
@@ -71,14 +71,22 @@ class Start:
             UserError: where it is missing, damaged or does not fit.
         """
         if self.init_from:
-            with _naming_run("init_from", self.init_from, "the same network"):
+            same = "a run of the same network"
+            with _naming_run("init_from", self.init_from, same):
                 load_weights(model, self.init_from)
         elif self.init_backbone:
-            kind = "a system with VGG-16 of the same widths"
+            kind = "a run of a system with VGG-16 of the same widths"
+            kind = model.follows or kind
             with _naming_run("init_backbone", self.init_backbone, kind):
-                copy_backbones(model, load_model(self.init_backbone)[1])
+                copy_parts(model, load_model(self.init_backbone)[1])
             # What a system does about the rest of its weights.
             model.start_from("none")
+        elif model.follows:
+            raise UserError(
+                f"init_backbone: is empty, and this stage of"
+                f" {model.config.system} starts from {model.follows}; give its"
+                " folder"
+            )
         else:
             model.start_from(self.backbone_weights)
 
@@ -96,6 +104,6 @@ def _naming_run(flag: str, run_dir: str, kind: str) -> Iterator[None]:
         yield
     except (UserError, UnfitFileError) as error:
         raise UserError(
-            f"{flag}={run_dir}: {error}; give a run of {kind} whose best"
+            f"{flag}={run_dir}: {error}; give {kind} whose best"
             " checkpoint is readable"
         ) from error

@@ -88,11 +88,13 @@ def finish(
         # A trainer that outlived a killed study still holds the lock.
         with locked_run(run.folder):
             run.sign(versions)
-    # Those that start from another run's backbone come after it.
-    later = [run for run in missing if run.config.train.init_backbone]
-    first = [run for run in missing if not run.config.train.init_backbone]
-    for group in (first, later):
-        run_all([training_job(run) for run in group], environments)
+    while missing:
+        # Those that start from another run come after it.
+        folders = {str(run.folder) for run in missing}
+        later = [r for r in missing if r.config.train.init_backbone in folders]
+        ready = [run for run in missing if run not in later]
+        run_all([training_job(run) for run in ready], environments)
+        missing = later
 
 
 def training_job(run: Run) -> Job:

@@ -81,8 +81,7 @@ class TablesRequest:
     def searched(self) -> list[tuple[str, Run]]:
         """(title, run) of the search; none unless it is asked for.
 
-        The rows of Tables 2 and 4, each once, at every learning rate: peers
-        are trained at their settings.
+        The tables' rows, each once, at every learning rate.
         """
         if not self.search:
             return []
@@ -90,7 +89,7 @@ class TablesRequest:
             row.key: (title, row)
             for number in self.tables
             for title, row in self.titled(number)
-            if number in (2, 4)
+            if number != 3
         }
         return [
             (f"{title}, {rate:g}", run)

@@ -25,7 +25,11 @@ from mgtl_tf.training.signals import save_signal, stop_signals
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.features import first_block, open_inputs
-from mgtl_tf.workflows.inputs import open_source, read_trainable
+from mgtl_tf.workflows.inputs import (
+    open_source,
+    read_trainable,
+    with_label_maps,
+)
 from mgtl_tf.workflows.order import EpochOrder
 from mgtl_tf.workflows.resume import (
     locked_run,
@@ -105,6 +109,7 @@ class _Training:
         self.train = train
         self.form = model.input_form
         self.run_dir = run_dir
+        self.cache = run_dir / "cache" / "train"
         self.dataset = dataset
         self.distribution = distribution
         environment.set_determinism(train.seed, train.deterministic)
@@ -217,13 +222,17 @@ class _Training:
             self.data,
             self.form,
             pairs,
-            self.run_dir / "cache" / "train",
+            self.cache,
         )
         if not self.distribution.is_chief:
             self.distribution.wait()
         source, _ = open_inputs(
             self.data, self.train.freeze_blocks, self.model, pairs, pixels
         )
+        if self.model.config.learns_from_labels:
+            source = with_label_maps(
+                source, self.data, self.form, pairs, self.cache
+            )
         if self.distribution.is_chief:
             self.distribution.wait()
         return source

@@ -53,6 +53,12 @@ def safa_head(cells=80, maps=8, channels=512):
     return maps * (2 * cells * (cells // 2) + cells * channels)
 
 
+def test_a_transposed_convolution_counts_every_number_it_reads():
+    layer = keras.layers.Conv2DTranspose(5, 4, 2, padding="same")
+    layer.build((None, 6, 7, 3))
+    assert multiply_adds(layer, (6, 7)) == 6 * 7 * 3 * 4 * 4 * 5
+
+
 def counted(model, config):
     encoders = (model.encode_ground, model.encode_satellite)
     return [multiply_adds(e, config.image_size) for e in encoders]

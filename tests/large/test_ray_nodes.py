@@ -6,7 +6,6 @@ KILLS=10 python -m pytest -s --run-large tests/large/test_ray_nodes.py
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -57,11 +56,7 @@ class Nodes:
 
     def start_all(self):
         self.start("head")
-        for _ in range(120):
-            time.sleep(1)
-            with suppress(OSError):
-                socket.create_connection(("127.0.0.1", PORT), 1).close()
-                break
+        time.sleep(10)
         self.start("other")
         time.sleep(8)
 

@@ -5,7 +5,7 @@ from keras import ops
 from scipy.ndimage import map_coordinates
 from scipy.signal import correlate
 
-from mgtl_tf.layers.generalized_mean import GeneralizedMean
+from mgtl_tf.layers.trunks.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
 from tests.numpy_layers import randomise
 

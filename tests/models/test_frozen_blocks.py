@@ -9,7 +9,7 @@ import mgtl_tf
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.models.backbones import (
     backbone_digest,
-    copy_backbones,
+    copy_parts,
     frozen_digest,
     tensors_digest,
 )
@@ -174,7 +174,7 @@ def test_a_trunk_goes_from_any_system_to_any(normalization):
     )
     model = build("mgtl", seed=2, backbone_normalization=normalization)
     head = [np.array(w) for w in model.ground_steps[0].weights]
-    copy_backbones(model, source)
+    copy_parts(model, source)
     assert backbone_digest(model) == backbone_digest(source)
     for ours, before in zip(model.ground_steps[0].weights, head, strict=True):
         np.testing.assert_array_equal(ours, before)
@@ -191,5 +191,5 @@ def test_a_trunk_of_other_shapes_is_named():
         ),
     ):
         with pytest.raises(UnfitFileError, match=said):
-            copy_backbones(model, other)
+            copy_parts(model, other)
     assert backbone_digest(model) == before

@@ -64,7 +64,7 @@ def test_parameters_and_descriptors(name):
     shapes = config.input_shapes
     # No weight is made: they have shapes, and no values.
     with keras.StatelessScope(initialize_variables=False):
-        model = models._model_class(type(config))(config)
+        model = models._model_class(config.form_class)(config)
         model.build(shapes)
         if "convnext_depths" in vars(config):  # shapes depend on no depth
             shallow = ModelConfig(system=name, convnext_depths=(1, 1, 1, 1))

@@ -27,6 +27,7 @@ from tests.reproduction import fake_trainer
 FAKE = Path(fake_trainer.__file__)
 VERSIONS = Versions("code1", "data1")
 ONE = [{}]
+CHOSEN = ("system", "regmi_stage")  # what further settings depend on
 START = {"backbone_digest": "d9a27cc1fc7f975e" * 4}
 
 
@@ -240,6 +241,25 @@ def test_configs_of_rows(study, tmp_path):
     assert {key for key, folder in features.items() if folder} == {"cvft"}
 
 
+def test_stages_are_trained_one_after_another(tmp_path, monkeypatch):
+    study = benchmark_study(BENCHMARKS["v2"], tmp_path, {})
+    rows = [row for row in rows_of((1,)) if row.key.startswith("regmi")]
+    started = []
+    monkeypatch.setattr(
+        study_runs, "run_all", lambda jobs, _: started.append(jobs)
+    )
+    finish(study.runs(rows[::-1], (0,)), VERSIONS, ONE)
+    assert [[job.name for job in jobs] for jobs in started] == [
+        ["regmi_synthesis-seed0", "regmi-seed0"],
+        ["regmi_joint-seed0"],
+        ["regmi_full-seed0"],
+    ]
+    # CVUSA has no label maps of aerial images.
+    cvusa = data_study("cvusa", Path("CVUSA"), tmp_path, {})
+    keys = {row.key for row in rows_of((1,), cvusa.labelled)}
+    assert {"regmi", "zhai"} <= keys and "regmi_full" not in keys
+
+
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_row_fits_every_benchmark(name, tmp_path):
     study = benchmark_study(BENCHMARKS[name], tmp_path, {})
@@ -259,7 +279,8 @@ def test_the_command_gives_back_the_config(dataset):
         _, module, program, *flags = launch.training_command(config)
         assert (module, program) == ("-m", "experiments.train")
         given = dict(flag.removeprefix("--").split("=", 1) for flag in flags)
-        base = load_preset(given.pop("preset"), system=given.pop("system"))
+        chosen = {n: given.pop(n) for n in CHOSEN if n in given}
+        base = load_preset(given.pop("preset"), **chosen)
         fields = {**vars(base.model), **vars(base.data), **vars(base.train)}
         typed = {k: _as(fields[k], text) for k, text in given.items()}
         assert base.replace(**typed) == config

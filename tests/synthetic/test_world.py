@@ -59,7 +59,15 @@ def test_one_process_resumes_to_the_same_files(world, tmp_path):
     assert panorama.stat().st_mtime_ns == before
 
 
-def test_labels_of_what_the_panoramas_show(world, tmp_path):
+def add(image, labels, excess, counts):
+    """By class: how much bluer, greener, redder than grey; pixels."""
+    image = image - image.mean(-1, keepdims=True)
+    for label in range(4):
+        excess[label] += image[labels == label].sum(0)
+        counts[label] += (labels == label).sum()
+
+
+def test_labels_of_what_the_images_show(world, tmp_path):
     """The same pictures; what is called tree is green, and the sky is not."""
     root = tmp_path / "labelled"
     settings = dataclasses.replace(SMALL, labels=True)
@@ -74,15 +82,23 @@ def test_labels_of_what_the_panoramas_show(world, tmp_path):
         assert labels.shape == (32, 160) and labels.max() <= 3
         assert (labels[0] == 0).mean() > 0.5 and not (labels[-1] == 0).any()
         image = cv2.imread(str(root / name)).astype(float)
-        image -= image.mean(-1, keepdims=True)
-        for label in range(4):
-            excess[label] += image[labels == label].sum(0)
-            counts[label] += (labels == label).sum()
+        add(image, labels, excess, counts)
     assert (counts > 100).all()
     blue, green, _ = (excess / counts[:, None]).T
     assert green.argmax() == 3 and blue.argmax() == 0
     row = (root / "splits/val-19zl.csv").read_text().split()[0].split(",")
     assert (root / row[2]).is_file()
+    # From above the same classes, but for the sky.
+    excess, counts = np.zeros((4, 3)), np.zeros(4)
+    pairs = read_cvusa(root, [], published=False)
+    for pair in (*pairs.train, *pairs.validation):
+        labels = cv2.imread(str(pair.aerial_labels), cv2.IMREAD_UNCHANGED)
+        image = cv2.imread(str(pair.aerial)).astype(float)
+        assert labels.shape == image.shape[:2]
+        add(image, labels, excess, counts)
+    assert counts[0] == 0 and (counts[1:] > 100).all()
+    green = (excess[1:] / counts[1:, None])[:, 1]
+    assert green.argmax() == 2 and green[2] > 2 * abs(green[:2]).max()
 
 
 def test_layout_is_cvusas(world):

@@ -1,4 +1,4 @@
-"""The blocks of Toker et al.'s generator (2021)."""
+"""The blocks of generators and discriminators; those of Toker et al. (2021)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.trunks.spectral_conv import SpectralConv2D
+from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM
 
 _SPREAD = 0.02
 
@@ -33,6 +34,17 @@ def instance_norm(name, dtype):
     """Every channel of every image normalised by itself, then scaled."""
     return keras.layers.GroupNormalization(
         groups=-1, epsilon=1e-5, name=name, dtype=dtype
+    )
+
+
+def batch_norm(name, dtype):
+    """Batch normalisation, its scale started as N(1, 0.02)."""
+    return keras.layers.BatchNormalization(
+        momentum=NORMALIZATION_MOMENTUM,
+        epsilon=1e-5,
+        gamma_initializer=keras.initializers.RandomNormal(1.0, _SPREAD),
+        name=name,
+        dtype=dtype,
     )
 
 

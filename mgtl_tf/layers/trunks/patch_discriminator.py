@@ -1,4 +1,4 @@
-"""The discriminator of Toker et al. (2021): is every patch of a real image?"""
+"""Discriminators of patches: is every one of them of a real image?"""
 
 from __future__ import annotations
 
@@ -6,61 +6,85 @@ import keras
 from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.trunks.generator_blocks import plain_conv, spectral_conv
+from mgtl_tf.layers.trunks.generator_blocks import (
+    batch_norm,
+    plain_conv,
+    spectral_conv,
+)
 from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
 from mgtl_tf.layers.vgg16 import scaled_width
 
-_WIDTHS = (64, 128, 256, 512)
-_STRIDES = (2, 2, 2, 1)
+_WIDTHS = (64, 128, 256, 512, 512)
 _KERNEL = 4
-_SLOPE = 0.1
+_SLOPES = {"spectral": 0.1, "batch": 0.2}
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
 class PatchDiscriminator(ConfiguredLayer):
-    """Image to one number for every patch of 70 x 70 pixels.
+    """Image to one number for every patch of it.
 
-    Five 4 x 4 convolutions, zeros around them, the first three of stride 2,
-    with LeakyReLU of slope 0.1 between; all but the first and the last have
-    spectral norm 1. After the second all cells attend to all. 2,788,290
-    parameters for images of six channels.
+    4 x 4 convolutions, zeros around them: `halvings` of stride 2, then two of
+    stride 1, with LeakyReLU between. Toker et al.'s (2021): of 70 x 70 pixels
+    a patch, a slope of 0.1, spectral norm 1 of all but the first and the last,
+    and after the second all cells attend to all; 2,788,290 parameters for
+    images of six channels. Regmi and Shah's (2019): four halvings, a slope of
+    0.2, batch normalisation after all but the first and the last; 6,962,369
+    for images of three.
 
     Args:
         width_multiplier: scales the channels of every layer but the last.
+        halvings: at most 4.
+        normalization: "spectral" or "batch".
 
     Call arguments:
-        images: [B, H, W, C], of 24 x 24 pixels or more.
-        training: of the spectral norms.
+        images: [B, H, W, C], of 3 x 2^halvings pixels a side or more.
+        training: of the normalisation.
 
     Output:
         logits, [B, h, w, 1]: above 0 where a patch looks real.
     """
 
-    def __init__(self, width_multiplier=1.0, **kwargs):
+    def __init__(
+        self,
+        width_multiplier=1.0,
+        halvings=3,
+        normalization="spectral",
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.width_multiplier = width_multiplier
+        self.halvings = halvings
+        self.normalization = normalization
 
     def build(self, input_shape):
-        widths = [scaled_width(w, self.width_multiplier) for w in _WIDTHS]
-        steps = zip((*widths, 1), (*_STRIDES, 1), strict=True)
-        self.convolutions, shape = [], tuple(input_shape)
-        for place, (width, stride) in enumerate(steps):
+        widths = [
+            scaled_width(width, self.width_multiplier)
+            for width in _WIDTHS[: self.halvings + 1]
+        ]
+        spectral = self.normalization == "spectral"
+        self.convolutions, self.norms = [], {}
+        shape = tuple(input_shape)
+        for place, width in enumerate((*widths, 1)):
             inner = 0 < place < len(widths)
-            options = {"reflect": False} if inner else {}
-            make = spectral_conv if inner else plain_conv
+            options = {"reflect": False} if inner and spectral else {}
+            make = spectral_conv if inner and spectral else plain_conv
             convolution = make(
                 width,
                 _KERNEL,
                 f"conv{place + 1}",
                 self.dtype_policy,
-                strides=stride,
+                strides=2 if place < self.halvings else 1,
                 **options,
             )
             padded = _padded_shape(shape)
             convolution.build(padded)
             shape = convolution.compute_output_shape(padded)
             self.convolutions.append(convolution)
-            if place == 1:
+            if inner and not spectral:
+                norm = batch_norm(f"conv{place + 1}_bn", self.dtype_policy)
+                norm.build(shape)
+                self.norms[f"{place}"] = norm
+            if place == 1 and spectral:
                 self.attention = NonLocalAttention(
                     name="attention", dtype=self.dtype_policy
                 )
@@ -68,16 +92,20 @@ class PatchDiscriminator(ConfiguredLayer):
 
     def call(self, images, training=None):
         features = images
+        spectral = self.normalization == "spectral"
         last = len(self.convolutions) - 1
         for place, convolution in enumerate(self.convolutions):
             features = ops.pad(features, [(0, 0), (1, 1), (1, 1), (0, 0)])
-            if 0 < place < last:
+            if spectral and 0 < place < last:
                 features = convolution(features, training=training)
             else:
                 features = convolution(features)
+            if norm := self.norms.get(f"{place}"):
+                features = norm(features, training=training)
             if place < last:
-                features = ops.leaky_relu(features, _SLOPE)
-            if place == 1:
+                slope = _SLOPES[self.normalization]
+                features = ops.leaky_relu(features, slope)
+            if place == 1 and spectral:
                 features = self.attention(features, training=training)
         return features
 

@@ -38,7 +38,7 @@ def render_aerial(
     colour = crop(canvas, canvas.surface, centre, extent, step)
     material = crop(canvas, canvas.surface_material, centre, extent, step)
     height = crop(canvas, canvas.height, centre, extent, step)
-    _park(colour, material, height, cars, centre, extent)
+    park(colour, material, height, cars, centre, extent)
     sunshine = slope_light(height, step, day.sun)
     sunshine *= 1 - _shade(canvas, height, centre, extent, day.sun)
     light = lit(colour, material, sunshine, day)
@@ -97,7 +97,7 @@ def _shade(
     return cv2.resize(dark, height.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _park(
+def park(
     colour: np.ndarray,
     material: np.ndarray,
     height: np.ndarray,
