@@ -1,0 +1,107 @@
+"""DSM against MGTL and SAFA where the heading is unknown and views are narrow.
+
+    python -m benchmarks.narrow_views --world=demo/world --work_dir=narrow
+
+Trains six small models alike, on turned panoramas of the first 2,000 pairs of
+the demo's world, for 400 steps: MGTL, SAFA, and DSM with its shift search for
+each width of view. Then measures recall on 300 other places, and how near
+DSM's headings come. MGTL and SAFA see a narrow view as a whole panorama whose
+rest is grey. What is trained already is kept: a killed program resumes.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from absl import app, flags
+from tqdm import tqdm
+
+_WORLD = flags.DEFINE_string("world", "demo/world", "of `make demo`")
+_WORK_DIR = flags.DEFINE_string("work_dir", "narrow", "folder for the runs")
+
+PAIRS = {"train-19zl.csv": 2000, "val-19zl.csv": 300}
+PROTOCOLS = {"unknown_orientation": 360, "fov_180": 180, "fov_90": 90}
+PROTOCOLS["fov_70"] = 70
+TRAINING = (
+    "--preset=procedural --orientation_noise=360 --max_steps=400 --epochs=20"
+    " --evaluate_every=0 --retrieval_pictures=0 --dtype_policy=float32"
+    " --mining_start=-1"
+).split()
+
+
+def runs() -> dict[str, list[str]]:
+    """Name of each run to its own flags."""
+    found = {"mgtl": ["--system=mgtl"], "safa": ["--system=safa"]}
+    for width in PROTOCOLS.values():
+        shift = ["--system=dsm", "--shift_search"]
+        found[f"dsm{width}"] = [*shift, f"--field_of_view={width}"]
+    return found
+
+
+def cut_world(world: Path, folder: Path) -> None:
+    """The world's first pairs, in a folder of links."""
+    if folder.exists():
+        return
+    folder.mkdir(parents=True)
+    for path in world.iterdir():
+        if path.name != "splits":
+            (folder / path.name).symlink_to(path.absolute())
+    (folder / "splits").mkdir()
+    for name, count in PAIRS.items():
+        lines = (world / "splits" / name).read_text().splitlines(True)
+        (folder / "splits" / name).write_text("".join(lines[:count]))
+
+
+def program(name: str, *given: str) -> None:
+    """Runs one of `experiments` to its end."""
+    command = [sys.executable, "-m", f"experiments.{name}", *given]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+
+
+def measured(run_dir: Path, protocol: str) -> dict:
+    """An evaluation's result, from its file."""
+    program("evaluate", f"--run_dir={run_dir}", f"--protocol={protocol}")
+    name = f"evaluation-procedural-validation-{protocol}-0.json"
+    return json.loads((run_dir / name).read_text())
+
+
+def shown(system: str, result: dict) -> str:
+    """A line of the table."""
+    recall = result["ground_to_satellite"]
+    line = f"  {system:5}" + "".join(
+        f"  {name} {100 * recall[name]:5.1f} %"
+        for name in ("r@1", "r@5", "r@10")
+    )
+    heading = result.get("heading")
+    if not heading:
+        return line
+    share, median = heading["within_12_degrees"], heading["median_degrees"]
+    return line + (
+        f"  heading of those found first: {100 * share:.0f} % within 12"
+        f" degrees, median error {median:.1f}"
+    )
+
+
+def main(argv: list[str]) -> None:
+    """Trains what is missing, evaluates, prints."""
+    del argv
+    work = Path(_WORK_DIR.value)
+    cut_world(Path(_WORLD.value), work / "world")
+    for name, own in tqdm(runs().items(), unit="run"):
+        folders = [f"--data_dir={work}/world", f"--run_dir={work}/runs/{name}"]
+        program("train", *TRAINING, *own, *folders)
+    for protocol, width in PROTOCOLS.items():
+        print(f"{protocol}, seed 0, {PAIRS['val-19zl.csv']} places")
+        for system, name in (
+            ("DSM", f"dsm{width}"),
+            ("SAFA", "safa"),
+            ("MGTL", "mgtl"),
+        ):
+            print(shown(system, measured(work / "runs" / name, protocol)))
+
+
+if __name__ == "__main__":
+    app.run(main)
