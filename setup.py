@@ -81,7 +81,15 @@ EXTRAS["dev"] = [
     "selenium",
     *(
         requirement
-        for extra in ("serve", "milvus", "tiles", "onnx", "tflite", "docs")
+        for extra in (
+            "serve",
+            "milvus",
+            "ray",
+            "tiles",
+            "onnx",
+            "tflite",
+            "docs",
+        )
         for requirement in EXTRAS[extra]
     ),
 ]

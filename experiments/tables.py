@@ -123,8 +123,8 @@ _STUDY_FLAGS = [
     flags.DEFINE_bool(
         "search",
         False,
-        "v2 only: also train the tables' rows with every learning rate of the"
-        " search, on a synthetic world of its own",
+        "v2 only: also train the rows of Tables 2 and 4 with every learning"
+        " rate of the search, on a synthetic world of its own",
     ),
     define_also(),
     *define_vigor("corrected, same"),

@@ -81,7 +81,8 @@ class TablesRequest:
     def searched(self) -> list[tuple[str, Run]]:
         """(title, run) of the search; none unless it is asked for.
 
-        The tables' rows, each once, at every learning rate.
+        The rows of Tables 2 and 4, each once, at every learning rate: peers
+        are trained at their settings.
         """
         if not self.search:
             return []
@@ -89,7 +90,7 @@ class TablesRequest:
             row.key: (title, row)
             for number in self.tables
             for title, row in self.titled(number)
-            if number != 3
+            if number in (2, 4)
         }
         return [
             (f"{title}, {rate:g}", run)

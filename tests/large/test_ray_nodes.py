@@ -6,6 +6,7 @@ KILLS=10 python -m pytest -s --run-large tests/large/test_ray_nodes.py
 import os
 import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -56,7 +57,11 @@ class Nodes:
 
     def start_all(self):
         self.start("head")
-        time.sleep(10)
+        for _ in range(120):
+            time.sleep(1)
+            with suppress(OSError):
+                socket.create_connection(("127.0.0.1", PORT), 1).close()
+                break
         self.start("other")
         time.sleep(8)
 
