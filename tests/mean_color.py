@@ -9,6 +9,8 @@ from mgtl_tf.utils.scorers import DOT
 class TwoEncoders:
     """A pair's descriptors are those of each view's own encoder."""
 
+    offset_head = None
+
     def encode_pairs(self, ground, satellite):
         return self.encode_ground(ground), self.encode_satellite(satellite)
 

@@ -38,6 +38,7 @@ class FakeEncoder:
         batches: how many images each call had.
     """
 
+    has_offsets = False
     details = {"ground_crop": [0.0, 1.0], "config": {"data": {}}}
 
     def __init__(self, describe=widths, dimension=3, model_hash="f" * 64):
