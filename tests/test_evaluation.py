@@ -11,6 +11,7 @@ from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation import embedding
 from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.utils.errors import UserError
 from tests.mean_color import MeanColor
@@ -45,7 +46,7 @@ def records(count, spacing=10.0):
 
 def test_embed_gives_every_pair_once_in_order():
     done = []
-    ground, satellite = evaluation.embed(
+    ground, satellite = embedding.embed(
         MeanColor(), eval_batches(Colors(COLORS), 2), done.append
     )
     wanted = COLORS / np.linalg.norm(COLORS.astype("f8"), axis=1)[:, None]
@@ -56,17 +57,17 @@ def test_embed_gives_every_pair_once_in_order():
 
 def test_embed_traces_once_and_sees_new_weights():
     model, source = MeanColor(), Colors(COLORS)
-    before, _ = evaluation.embed(model, eval_batches(source, 2))
+    before, _ = embedding.embed(model, eval_batches(source, 2))
     model.gain.assign(-1.0)
-    after, _ = evaluation.embed(model, eval_batches(source, 2))
+    after, _ = embedding.embed(model, eval_batches(source, 2))
     np.testing.assert_allclose(after, -before)
-    traces = evaluation._encoder(model).experimental_get_tracing_count()
+    traces = embedding._encoder(model).experimental_get_tracing_count()
     assert traces == 1
 
 
 def test_embed_does_not_keep_a_model_alive():
     model = MeanColor()
-    evaluation.embed(model, eval_batches(Colors(COLORS), 2))
+    embedding.embed(model, eval_batches(Colors(COLORS), 2))
     alive = weakref.ref(model)
     del model
     gc.collect()
@@ -75,7 +76,7 @@ def test_embed_does_not_keep_a_model_alive():
 
 def test_nothing_to_embed():
     with pytest.raises(ValueError, match="no batch"):
-        evaluation.embed(MeanColor(), [])
+        embedding.embed(MeanColor(), [])
 
 
 def test_both_directions_of_a_hand_made_case():

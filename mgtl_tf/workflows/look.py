@@ -20,7 +20,7 @@ from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.evaluation.descriptors import require_finite
+from mgtl_tf.evaluation.embedding import require_finite
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows
 from mgtl_tf.training.checkpoint import load_model

@@ -24,7 +24,7 @@ from mgtl_tf.datasets.pipeline import (
 )
 from mgtl_tf.datasets.records import Pair, offsets_of
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation import embedding
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
@@ -159,7 +159,7 @@ class EpochOrder:
     def _hard_negatives(self) -> np.ndarray:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
         with pair_bar("mine", self.pairs) as bar:
-            ground, satellite = evaluation.embed(
+            ground, satellite = embedding.embed(
                 self.model, batches, bar.update, self.pairs, self._first_block
             )
         return mine_hard_negatives(

@@ -16,6 +16,7 @@ from mgtl_tf.datasets.protocols import ALIGNED
 from mgtl_tf.datasets.records import Dataset
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation import embedding
 from mgtl_tf.evaluation.ranks import Ranks, Result
 from mgtl_tf.retrieval.report.report import Retrieval, write_report
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
@@ -77,12 +78,12 @@ class Validation:
         batches = eval_batches(self._inputs, self._batch_size)
         others = self.rows[len(self.pairs) :]
         with pair_bar("evaluate", self.rows) as bar:
-            ground, satellite = evaluation.embed(
+            ground, satellite = embedding.embed(
                 model, batches, bar.update, self.pairs, self._first_block
             )
             if self._distractors is not None:
                 batches = eval_batches(self._distractors, self._batch_size)
-                satellite = evaluation.with_aerial(
+                satellite = embedding.with_aerial(
                     satellite, model, (others, batches), bar.update
                 )
         ranks = evaluation.rank_embedded(

@@ -8,7 +8,7 @@ import pytest
 from mgtl_tf.analysis.traces import trace_places
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.sources import FileSource
-from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation import embedding
 from mgtl_tf.metrics import recall
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
@@ -57,7 +57,7 @@ def test_traces_are_the_models_own_without_padding(model_and_source):
                 np.testing.assert_allclose(
                     own[name][number], step[name], atol=1e-4
                 )
-    ground, satellite = evaluation.embed(model, eval_batches(source, 4))
+    ground, satellite = embedding.embed(model, eval_batches(source, 4))
     for view, descriptors in (("ground", ground), ("satellite", satellite)):
         np.testing.assert_allclose(
             traces[view]["descriptor"][1], descriptors, atol=1e-5
