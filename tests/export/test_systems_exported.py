@@ -23,7 +23,7 @@ from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.export.formats import BOUND, FORMATS
 from mgtl_tf.export.saved_model import export_model
 from tests.exports import picture
-from tests.models.systems import SIZE, TABLE, every_system, noise, small_model
+from tests.models.systems import TABLE, every_system, noise, small_model
 
 CROP = (0.25, 0.75)
 VIEWS = ("ground", "satellite")
@@ -145,7 +145,7 @@ def test_bytes_give_the_descriptors_of_the_pipeline(
     files = _files(model, pictures)
     inputs = {
         "ground": [
-            load_ground(path, SIZE, CROP, form=form.ground_form)
+            load_ground(path, form.size("ground"), CROP, form=form.ground_form)
             for path in files["ground"]
         ],
         "satellite": [
