@@ -216,9 +216,7 @@ V2 = Benchmark(
         "with_cmi": {"learning_rate": 5e-4},
         "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
         "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
-        **dict.fromkeys(
-            ("safa", "workman", "l2ltr"), {"learning_rate": 1.5e-4}
-        ),
+        **dict.fromkeys(("safa", "workman"), {"learning_rate": 1.5e-4}),
         # Its columns go round only where their number of pixels divides.
         "dsm": {
             "image_size": (56, 304),
