@@ -65,6 +65,7 @@ class FakeLocalizer:
             row=[place.id for place in places].index,
         )
         self.encoder = SimpleNamespace(
+            has_offsets=False,
             details={
                 "ground_crop": [0.25, 0.75],
                 "config": {
