@@ -30,6 +30,9 @@ def measure_on_further(
 ) -> None:
     """Measures each finished run that was not measured on these pairs.
 
+    Runs of systems that read label maps of panoramas are left out: further
+    sets need not have any.
+
     Args:
         study: whose runs they are.
         runs: begun or not.
@@ -48,6 +51,7 @@ def measure_on_further(
         run
         for run in runs
         if run.is_trained
+        and run.config.model.ground_form != "labels"
         and not further_ranks_path(run.folder, joint).is_file()
     ]
     logs = study.folder / "also"

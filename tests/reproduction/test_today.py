@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from experiments.tables import _tables
 from mgtl_tf.reproduction.benchmarks import V2
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.notes import notes_of
@@ -92,7 +91,8 @@ def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):
     assert len(pairs) == 1
 
 
-def test_the_flag_takes_numbers_and_today():
+def test_the_flag_takes_numbers_and_today(load_program):
+    _tables = load_program("tables")._tables
     assert _tables("2,today,1") == (1, 2, TODAY)
     assert _tables("today") == (TODAY,)
     assert _tables("") == ()
