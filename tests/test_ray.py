@@ -25,7 +25,8 @@ ray = pytest.importorskip("ray")
 @pytest.fixture(scope="module", autouse=True)
 def cluster():
     """Of two cores, whatever the machine has."""
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    quiet = {"include_dashboard": False, "log_to_driver": False}
+    ray.init("local", num_cpus=2, **quiet)
     connect_ray()  # What is there already is used.
     yield
     ray.shutdown()

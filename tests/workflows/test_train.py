@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from mgtl_tf import metrics
 from mgtl_tf.config import RunConfig
-from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation import embedding
 from mgtl_tf.training import checkpoint
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.logs import read_metrics
@@ -97,7 +98,7 @@ def test_diverged_weights_are_named_where_places_are_mined(
         ones = tf.ones((len(ground), 3))
         return ones * np.nan, ones
 
-    monkeypatch.setattr(evaluation, "_encoder", lambda model: diverged)
+    monkeypatch.setattr(embedding, "_encoder", lambda model: diverged)
     config = SMALL.replace(data_dir=world(), mining_start=0)
     with pytest.raises(UserError, match="the weights diverged"):
         train(config, tmp_path / "run")
@@ -131,7 +132,7 @@ def test_best_holds_the_averages_and_last_the_weights(
 
     monkeypatch.setattr(TrainStep, "__call__", remembered)
     # Of equally good evaluations the last is kept.
-    monkeypatch.setattr(evaluation.metrics, "ranks", all_first)
+    monkeypatch.setattr(metrics, "ranks", all_first)
     assert train(config, tmp_path / "run")
     averages = steps[0]
     for now in steps[1:]:
