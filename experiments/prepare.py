@@ -15,6 +15,7 @@ python -m experiments.train --preset=cvusa --data_dir=CVUSA
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
@@ -26,6 +27,7 @@ from experiments.flags import (
     run_program,
 )
 from mgtl_tf.config import DATASETS, SATELLITE_FORMS, SYSTEMS
+from mgtl_tf.datasets.decoded_cache.blocks import write_block
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.utils.ray_jobs import by_ray, connect_ray
 from polar.program import print_stderr, print_stdout
@@ -88,8 +90,10 @@ def main(dataset: str, runner: str, ray_address: str, **given: Any) -> int:
     # Its processes load this file too, and need no reader of data sets.
     from mgtl_tf.workflows.prepare import prepare
 
+    make = None
     if runner == "ray":
         connect_ray(ray_address)
+        make = partial(by_ray, write_block)
     config = run_config(dataset)
     settings = CacheSettings.of(
         config.data.dataset, config.model.input_form, config.data.ground_crop
@@ -97,7 +101,7 @@ def main(dataset: str, runner: str, ray_address: str, **given: Any) -> int:
     prepared = prepare(
         settings=settings,
         options=config.data.reader_options,
-        spread=by_ray if runner == "ray" else None,
+        make=make,
         **given,
     )
     _show(prepared)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mgtl_tf.datasets.decoded_cache.blocks import write_block
 from mgtl_tf.datasets.decoded_cache.building import build_caches
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.records import Pair
@@ -99,9 +100,9 @@ def test_a_cache_has_the_same_bytes(tmp_path):
         pairs.append(Pair(str(n), *paths))
     pairs[40].ground.write_bytes(b"no image")
     settings = CacheSettings("", (8, 20), (0.0, 1.0))
-    for name, spread in (("local", None), ("ray", by_ray)):
+    for name, make in (("local", None), ("ray", partial(by_ray, write_block))):
         caches = {tmp_path / name: pairs}
-        build_caches(caches, settings, 1, False, spread=spread)
+        build_caches(caches, settings, 1, False, make=make)
     for file in (tmp_path / "local").iterdir():
         ours = tmp_path / "ray" / file.name
         assert file.read_bytes() == ours.read_bytes(), file

@@ -56,3 +56,9 @@ def build_chain(layers, input_shape):
         layer.build(shape)
         shape = layer.compute_output_shape(shape)
     return shape
+
+
+def weights_besides(weights, spared):
+    """The weights that are not among `spared`, in their order."""
+    others = set(map(id, spared))
+    return [weight for weight in weights if id(weight) not in others]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from mgtl_tf.layers.configured_layer import weights_besides
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.models.cross_view_model import unit_vectors
 from mgtl_tf.models.regmi import TwoStreamBaseline
@@ -143,8 +144,7 @@ class FusedFeatures(JointFeatures):
     @property
     def descriptor_weights(self):
         """All but those that make label maps."""
-        made = {id(w) for w in self.generator.weights}
-        others = [w for w in self.weights if id(w) not in made]
+        others = weights_besides(self.weights, self.generator.weights)
         return self.generator.image_weights + others
 
     @property

@@ -6,11 +6,12 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from mgtl_tf.datasets.csv_table import DEGREES, SIDE
 from mgtl_tf.datasets.decoded_cache.blocks import file_of
-from mgtl_tf.datasets.decoded_cache.building import Spread, build_caches
+from mgtl_tf.datasets.decoded_cache.building import MakeBlocks, build_caches
 from mgtl_tf.datasets.decoded_cache.files import BLOCK_ROWS, CacheSettings
 from mgtl_tf.datasets.decoded_cache.growing import CacheContents
 from mgtl_tf.datasets.decoded_cache.prepared import GALLERY, SPLITS
@@ -73,7 +74,7 @@ def prepare(
     progress: bool = True,
     verify: bool = False,
     options: Mapping[str, str] | None = None,
-    spread: Spread | None = None,
+    make: MakeBlocks | None = None,
 ) -> Prepared:
     """Decodes all pairs that can be, and reports all that cannot.
 
@@ -85,7 +86,7 @@ def prepare(
         progress: whether to show a bar.
         verify: whether existing rows are compared with their checksums.
         options: of the reader, as of `read_dataset`.
-        spread: as of `build_caches`.
+        make: as of `build_caches`.
 
     Raises:
         UserError: where nothing can be read at all, or `output_dir` holds a
@@ -106,23 +107,18 @@ def prepare(
     notes = list(dataset.notes)
     left_out = made = 0
     caches = {output_dir / split: pairs for split, pairs in splits.items()}
-    found = build_caches(
-        caches, settings, processes, progress, verify=verify, spread=spread
+    build = partial(
+        build_caches,
+        processes=processes,
+        progress=progress,
+        verify=verify,
+        make=make,
     )
+    found = build(caches, settings)
     if others := dataset.distractors:
         write_gallery(output_dir / GALLERY_CSV, dataset.gallery)
-        folder, alone = (
-            output_dir / GALLERY,
-            replace(settings, ground_form="none"),
-        )
-        found |= build_caches(
-            {folder: others},
-            alone,
-            processes,
-            progress,
-            verify=verify,
-            spread=spread,
-        )
+        alone = replace(settings, ground_form="none")
+        found |= build({output_dir / GALLERY: others}, alone)
         splits[GALLERY] = others
     published = _PUBLISHED_SIZES.get(settings.dataset, {})
     if (Path(data_dir) / SYNTHETIC).is_file():

@@ -41,11 +41,8 @@ from polar.parallel import WorkerDiedError, in_parallel
 
 _LISTED = 10
 
-Spread = Callable[
-    [Callable[[Block], tuple[Path, BlockRecord]], Sequence[Block]],
-    Iterable[tuple[Path, BlockRecord]],
-]
-"""A function and all jobs to their results, as `in_parallel`."""
+MakeBlocks = Callable[[Sequence[Block]], Iterable[tuple[Path, BlockRecord]]]
+"""Writes the rows of all blocks; gives each one's folder and record."""
 
 
 def build_cache(
@@ -89,8 +86,7 @@ def build_caches(
     progress: bool = True,
     replace: bool = False,
     verify: bool = False,
-    make: Callable[[Block], tuple[Path, BlockRecord]] | None = None,
-    spread: Spread | None = None,
+    make: MakeBlocks | None = None,
 ) -> dict[Path, CacheContents]:
     """Makes what caches lack of their pairs; unusable ones are left out.
 
@@ -105,9 +101,8 @@ def build_caches(
         replace: whether a cache of other settings is replaced, not refused.
         verify: whether all bytes are compared with their checksums; blocks
             that differ are made anew.
-        make: writes a block's rows, in this process; by default its files
-            are decoded, in `processes`.
-        spread: calls a function of every job elsewhere than in `processes`.
+        make: makes the blocks that are missing; by default their files are
+            decoded, in `processes`.
 
     Raises:
         UserError: where a folder holds other things or a cache of other
@@ -132,10 +127,10 @@ def build_caches(
                 state = _state(folder, settings, replace)
                 cache.resume(state, processes, progress, verify)
                 growing[folder] = cache
-            jobs = [b for cache in growing.values() for b in cache.missing]
-            spread = spread or partial(in_parallel, processes=processes)
-            made = map(make, jobs) if make else spread(write_block, jobs)
-            _make_missing(growing, made, progress, settings.making)
+            make = make or partial(
+                in_parallel, write_block, processes=processes
+            )
+            _make_missing(growing, make, progress, settings.making)
             return {folder: c.finish() for folder, c in growing.items()}
     except WorkerDiedError as error:
         raise UserError(
@@ -145,7 +140,7 @@ def build_caches(
 
 def _make_missing(
     caches: Mapping[Path, GrowingCache],
-    made: Iterable[tuple[Path, BlockRecord]],
+    make: MakeBlocks,
     progress: bool,
     doing: str,
 ) -> None:
@@ -154,7 +149,7 @@ def _make_missing(
     done = total - sum(len(block.pairs) for block in missing)
     damaged = 0
     with progress_bar(doing, missing, progress, done) as bar:
-        for folder, record in made:
+        for folder, record in make(missing):
             caches[folder].add(record)
             damaged += len(record.left_out)
             if record.left_out:

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -101,7 +102,9 @@ def build_features(
     def make(block: Block) -> tuple[Path, BlockRecord]:
         return folder, _write(block, settings, encode)
 
-    build_caches({folder: pairs}, settings, 1, progress, make=make)
+    build_caches(
+        {folder: pairs}, settings, 1, progress, make=partial(map, make)
+    )
     kind = np.dtype(settings.dtype).str
     return CacheSource(folder, None, kind, settings.shape[-1])
 

@@ -10,6 +10,7 @@ from mgtl_tf.layers.configured_layer import (
     ConfiguredLayer,
     build_chain,
     run_chain,
+    weights_besides,
 )
 from mgtl_tf.layers.trunks.canny_edges import CannyEdges
 from mgtl_tf.layers.trunks.generator_blocks import batch_norm, plain_conv
@@ -125,8 +126,8 @@ class AerialGenerator(ConfiguredLayer):
     @property
     def image_weights(self):
         """The weights without those that only label maps need."""
-        labels = {id(w) for layer in self.label_tail for w in layer.weights}
-        return [w for w in self.weights if id(w) not in labels]
+        labels = [w for layer in self.label_tail for w in layer.weights]
+        return weights_besides(self.weights, labels)
 
     def call(self, images, training=None):
         features = self._shared(images, training)

@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from mgtl_tf import losses
+from mgtl_tf.layers.configured_layer import weights_besides
 
 
 class LearnedTemperature:
@@ -37,8 +38,7 @@ class LearnedTemperature:
     @property
     def descriptor_weights(self):
         """All but the temperature."""
-        spared = set(map(id, self.loss_weights))
-        return [w for w in self.weights if id(w) not in spared]
+        return weights_besides(self.weights, self.loss_weights)
 
     def retrieval_loss(
         self,
