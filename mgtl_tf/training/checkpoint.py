@@ -10,13 +10,7 @@ every tensor; all are compared before the first variable is set. The file
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections import Counter
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -25,24 +19,19 @@ from absl import logging
 from mgtl_tf.config import RunConfig
 from mgtl_tf.config.run import is_comparable
 from mgtl_tf.models import build_model
-from mgtl_tf.training.progress import VALUE, Progress
-from mgtl_tf.utils.atomic_io import atomic_write, sync
+from mgtl_tf.training.checkpoint_files import (
+    finished,
+    highest_number,
+    number_of,
+    remove,
+    remove_others,
+    sync_files,
+    write_list,
+)
+from mgtl_tf.training.progress import Progress
+from mgtl_tf.training.restoring import DamagedError, by_path, reading, restore
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_path import as_os_errors, plain_path
-
-_NAME = re.compile(r"ckpt-(\d+)")
-_SHOWN = 3  # differing variables that an error lists
-_UNREADABLE = (
-    tf.errors.OpError,
-    IndexError,
-    MemoryError,
-    RuntimeError,
-    ValueError,
-)
-
-
-class DamagedError(UserError):
-    """A checkpoint that cannot be read; names it and the reason."""
 
 
 class Checkpoints:
@@ -78,7 +67,7 @@ class Checkpoints:
         Raises:
             UserError: where it cannot be written; earlier ones stay.
         """
-        optimizer = _by_path(self.optimizer, self.model)
+        optimizer = by_path(self.optimizer, self.model)
         self._save("last", self.keep, progress, optimizer=optimizer)
 
     def save_best(self, progress: Progress) -> None:
@@ -94,28 +83,28 @@ class Checkpoints:
             return
         folder = self.folder / kind
         # Never an existing name: overwriting is not atomic.
-        new = folder / f"ckpt-{_highest_number(folder) + 1}"
+        new = folder / f"ckpt-{highest_number(folder) + 1}"
         objects = tf.train.Checkpoint(
-            model=_by_path(self.model, self.model),
+            model=by_path(self.model, self.model),
             progress=progress.variables(),
             **groups,
         )
         # Between TensorFlow's writing and the removal of an older one.
         options = tf.train.CheckpointOptions(
-            experimental_write_callbacks=[lambda _: _sync(new)]
+            experimental_write_callbacks=[lambda _: sync_files(new)]
         )
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            _list(
-                folder, [p for p in _finished(folder) if p not in self._damaged]
+            write_list(
+                folder, [p for p in finished(folder) if p not in self._damaged]
             )
             with plain_path(folder) as plain, as_os_errors():
                 manager = tf.train.CheckpointManager(objects, str(plain), keep)
-                manager.save(_number(new), options=options)
+                manager.save(number_of(new), options=options)
                 kept = {Path(path).name for path in manager.checkpoints}
-            _remove_others(folder, kept)
+            remove_others(folder, kept)
         except (OSError, UserError) as error:
-            _remove(folder, new.name)
+            remove(folder, new.name)
             reason = getattr(error, "strerror", None) or error
             raise UserError(
                 f"{new}: could not be written ({reason}); earlier checkpoints"
@@ -136,12 +125,12 @@ class Checkpoints:
         # The first one's writing was killed where there is no list.
         unfinished = not (folder / "checkpoint").is_file()
         damages: list[str] = []
-        for path in reversed(_finished(folder)):
+        for path in reversed(finished(folder)):
             try:
-                progress = _restore(
+                progress = restore(
                     path,
-                    model=_by_path(self.model, self.model),
-                    optimizer=_by_path(self.optimizer, self.model),
+                    model=by_path(self.model, self.model),
+                    optimizer=by_path(self.optimizer, self.model),
                 )
             except DamagedError as error:
                 self._damaged.add(path)
@@ -165,7 +154,7 @@ class Checkpoints:
 def has_checkpoint(run_dir: Path | str) -> bool:
     """Whether a run folder holds any checkpoint, even a damaged one."""
     folder = Path(run_dir) / "checkpoints"
-    return any(_finished(folder / kind) for kind in ("last", "best"))
+    return any(finished(folder / kind) for kind in ("last", "best"))
 
 
 def load_model(
@@ -186,7 +175,7 @@ def load_model(
     try:
         # Before the model is built: of another config it may be any size.
         path = _newest(run_dir, which)
-        with _reading(path) as (_, reader):
+        with reading(path) as (_, reader):
             network = Progress.read(reader).network
         if is_comparable(network) and network != config.network:
             raise UserError(
@@ -214,151 +203,15 @@ def load_weights(
         DamagedError: for a damaged checkpoint.
         UserError: where there is none, or it does not fit the model.
     """
-    _restore(_newest(run_dir, which), model=_by_path(model, model))
+    restore(_newest(run_dir, which), model=by_path(model, model))
 
 
 def _newest(run_dir: Path | str, which: str) -> Path:
     folder = Path(run_dir) / "checkpoints"
-    saved = _finished(folder / which) or _finished(folder / "last")
+    saved = finished(folder / which) or finished(folder / "last")
     if not saved:
         raise UserError(
             f"{run_dir}: holds no checkpoint yet; train first, or wait for the"
             " first one"
         )
     return saved[-1]
-
-
-def _finished(folder: Path) -> list[Path]:
-    """`FOLDER/ckpt-N` of the list, or of all files without one; by number."""
-    listed = folder / "checkpoint"
-    try:
-        # A pipe would be waited for.
-        text = listed.read_text(errors="replace") if listed.is_file() else ""
-    except OSError:
-        text = ""
-    names = {m.group() for m in _NAME.finditer(text)}
-    names = names or {path.stem for path in folder.glob("ckpt-*.index")}
-    paths = [folder / name for name in names if _NAME.fullmatch(name)]
-    return sorted(paths, key=_number)
-
-
-def _number(path: Path) -> int:
-    return int(path.name.partition("-")[2])
-
-
-def _highest_number(folder: Path) -> int:
-    found = map(_NAME.match, (p.name for p in folder.glob("ckpt-*")))
-    return max((int(m.group(1)) for m in found if m), default=0)
-
-
-def _list(folder: Path, checkpoints: Collection[Path]) -> None:
-    """Writes the manager's list, which may be damaged or name damaged ones."""
-    if not checkpoints:
-        return
-    names = [path.name for path in sorted(checkpoints, key=_number)]
-    lines = [f'model_checkpoint_path: "{names[-1]}"']
-    lines += [f'all_model_checkpoint_paths: "{name}"' for name in names]
-    lines += ["all_model_checkpoint_timestamps: 1.0" for _ in names]
-    atomic_write(folder / "checkpoint", "\n".join(lines) + "\n")
-
-
-def _sync(checkpoint: Path) -> None:
-    for file in checkpoint.parent.glob(f"{checkpoint.name}.*"):
-        sync(file)
-    sync(checkpoint.parent)
-
-
-def _remove_others(folder: Path, kept: Collection[str]) -> None:
-    found = {m.group() for p in folder.iterdir() if (m := _NAME.match(p.name))}
-    for name in found.difference(kept):
-        _remove(folder, name)
-
-
-def _remove(folder: Path, name: str) -> None:
-    """Removes a checkpoint's files, those of an interrupted write included."""
-    for path in folder.glob(f"{name}[._]*"):
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[tuple[str, Any]]:
-    """A checkpoint's prefix and TensorFlow's reader of it."""
-    for file in path.parent.glob(f"{path.name}.*"):
-        if not file.is_file():  # TensorFlow would wait for a pipe's writer
-            raise DamagedError(
-                f"{path}: cannot be read ({file.name} is no regular file)"
-            )
-    try:
-        with plain_path(path.parent) as plain:
-            prefix = str(plain / path.name)
-            yield prefix, tf.train.load_checkpoint(prefix)
-    except _UNREADABLE as error:
-        line = (str(error).splitlines() or ["unknown"])[0]
-        raise DamagedError(f"{path}: cannot be read ({line})") from error
-
-
-def _restore(path: Path, **groups: dict[str, tf.Variable]) -> Progress:
-    """Sets all variables of the groups, once the whole file was read."""
-    with _reading(path) as (prefix, reader):
-        shapes = reader.get_variable_to_shape_map()
-        _require_fit(path, shapes, groups)
-        for name in shapes:
-            reader.get_tensor(name)  # compares its checksum
-        if "optimizer" in groups:  # a run cannot be resumed without
-            reader.get_tensor(f"progress/step{VALUE}")
-        status = tf.train.Checkpoint(**groups).read(prefix)
-        status.assert_existing_objects_matched().expect_partial()
-        return Progress.read(reader)
-
-
-def _by_path(
-    holder: keras.Model | keras.optimizers.Optimizer, model: keras.Model
-) -> dict[str, tf.Variable]:
-    """Variables by their Keras paths, without what Keras counts per process.
-
-    Keras models are no complete object graphs: statistics and random states
-    of layers in lists would be missing from the checkpoint.
-    """
-    found: dict[str, tf.Variable] = {}
-    counts: Counter[str] = Counter()
-    for variable in holder.variables:
-        path = variable.path.partition("/")[2] or variable.path
-        path = path.removeprefix(f"{model.name}_")
-        path = re.sub(r"(seed_generator)_\d+", r"\1", path)
-        again = f"#{counts[path]}" if counts[path] else ""
-        found[path + again] = variable.value
-        counts[path] += 1
-    return found
-
-
-def _require_fit(
-    path: Path,
-    shapes: dict[str, list[int]],
-    groups: dict[str, dict[str, tf.Variable]],
-) -> None:
-    ours = {
-        f"{group}/{name} {tuple(variable.shape)}"
-        for group, variables in groups.items()
-        for name, variable in variables.items()
-    }
-    theirs = {
-        # TensorFlow escapes the slashes of a path.
-        f"{key.removesuffix(VALUE).replace('.S', '/')} {tuple(shape)}"
-        for key, shape in shapes.items()
-        if key.partition("/")[0] in groups
-    }
-    sides = {"model": ours - theirs, "file": theirs - ours}
-    differences = [
-        f"only in the {side}: {', '.join(sorted(only)[:_SHOWN])}"
-        for side, only in sides.items()
-        if only
-    ]
-    if differences:
-        raise UserError(
-            f"{path}: holds {len(theirs)} variables that do not fit the"
-            f" model's {len(ours)}, {'; '.join(differences)}; it belongs to"
-            " another config"
-        )

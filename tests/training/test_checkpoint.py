@@ -12,7 +12,7 @@ import tensorflow as tf
 
 import mgtl_tf
 from mgtl_tf.config import RunConfig, TrainConfig
-from mgtl_tf.training import checkpoint
+from mgtl_tf.training import checkpoint, checkpoint_files
 from mgtl_tf.training.checkpoint import Checkpoints, load_model
 from mgtl_tf.training.optimizers import make_optimizer
 from mgtl_tf.training.progress import Progress
@@ -141,9 +141,9 @@ def test_unfinished_ones_are_no_checkpoints(run, caplog):
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
-        (checkpoint, "atomic_write"),
-        (checkpoint, "sync"),
-        (checkpoint, "_remove_others"),
+        (checkpoint_files, "atomic_write"),
+        (checkpoint_files, "sync"),
+        (checkpoint, "remove_others"),
         (tf.train.CheckpointManager, "_record_state"),
         (tf.train.CheckpointManager, "_sweep"),
     ],
