@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import ops
 
 from mgtl_tf import losses
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.config.settings import refused
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.training.distribution import (
     Distribution,
@@ -29,36 +25,7 @@ from mgtl_tf.training.group_optimizers import (
 )
 from mgtl_tf.training.group_step import update_groups
 from mgtl_tf.training.sharpness import sharpness_aware
-from mgtl_tf.utils.scorers import DOT, Scorer
-
-LOSS_NAMES = {"triplet": "triplet_loss", "info_nce": "info_nce_loss"}
-"""A config's `loss` to the name that it is logged under."""
-
-
-def retrieval_loss(
-    config: TrainConfig, scorer: Scorer = DOT, learns_temperature: bool = False
-) -> Callable[..., Any]:
-    """The config's loss of descriptors in `losses`, with its settings.
-
-    Raises:
-        UserError: where a temperature is learnt that the loss has not.
-    """
-    if learns_temperature and config.loss != "info_nce":
-        raise refused(config, "loss", "info_nce with learned_temperature")
-    if config.loss == "info_nce":
-        return functools.partial(
-            losses.info_nce_loss,
-            temperature=config.temperature,
-            label_smoothing=config.label_smoothing,
-            scorer=scorer,
-        )
-    return functools.partial(
-        losses.soft_margin_triplet_loss,
-        gamma=config.gamma,
-        hard_negatives_per_query=config.hard_negatives_per_query or None,
-        distance=config.distance,
-        scorer=scorer,
-    )
+from mgtl_tf.training.step_losses import StepLosses
 
 
 class TrainStep:
@@ -106,12 +73,7 @@ class TrainStep:
         self.optimizer = optimizer
         self.config = config
         self._start = {"first_block": first_block} if first_block else {}
-        learns = bool(model.loss_weights)
-        self._retrieval_loss = functools.partial(
-            model.retrieval_loss,
-            default=retrieval_loss(config, model.scorer, learns),
-        )
-        self._loss_name = model.loss_name or LOSS_NAMES[config.loss]
+        self._losses = StepLosses(model, config)
         self.distribution = distribution or Distribution()
         self.strategy = self.distribution.strategy
         self._in_groups = isinstance(optimizer, GroupOptimizers)
@@ -154,35 +116,15 @@ class TrainStep:
 
     def _group_figures(self, batch):
         """Updates every group; its losses beside the usual figures."""
-
-        def compare(ground, satellite):
-            retrieval = self._retrieval_loss(
-                ground, satellite, negatives=batch["negatives"]
-            )
-            return retrieval + self._offset_term(
-                {"ground": ground, "satellite": satellite}, batch
-            )
-
         views = {v: tf.cast(batch[v], tf.float32) for v in VIEWS}
         descriptors, scalars = update_groups(
-            self.model, self.optimizer, views, compare
+            self.model,
+            self.optimizer,
+            views,
+            functools.partial(self._losses.of_descriptors, batch=batch),
         )
         none = tf.zeros(())  # no generated knowledge (Eq. 8)
-        return self._figures(descriptors, none, batch) | scalars
-
-    def _offset_term(self, descriptors, batch, first=0):
-        """The offset head's weighted loss; 0 without one.
-
-        Args:
-            descriptors: of some pairs, [n, D] a view.
-            batch: whose "offsets" hold theirs from row `first` on.
-        """
-        if self.model.offset_head is None:
-            return 0.0
-        found = self.model.predict_offsets(*(descriptors[v] for v in VIEWS))
-        offsets = batch["offsets"][first : first + found.shape[0]]
-        offsets = tf.ensure_shape(offsets, found.shape)
-        return self.config.offset_weight * losses.offset_loss(found, offsets)
+        return self._losses.figures(descriptors, none, batch) | scalars
 
     @property
     def _reads_gradients(self) -> bool:
@@ -224,7 +166,8 @@ class TrainStep:
                     )[:2],
                 )
         generative = mean_of_replicas(generative)
-        return gradients, self._figures(descriptors, generative, rows)
+        figures = self._losses.figures(descriptors, generative, rows)
+        return gradients, figures
 
     def _gradients(self, views, rows, count, batch=None, first=0):
         """Gradients of Eq. 9 through the descriptors of some pairs.
@@ -250,14 +193,7 @@ class TrainStep:
             if parts > 1:
                 row = first_row_of_replica(batch["ground"]) + first
                 batch = {v: _with_rows(batch[v], own[v], row) for v in VIEWS}
-            loss = losses.total_loss(
-                {**outputs, **batch},
-                rows["negatives"],
-                self.config.generative_weight / parts,
-                self.config.stop_gradient_targets,
-                self._retrieval_loss,
-            )
-            loss += self._offset_term(own, rows, first) / parts
+            loss = self._losses.whole(outputs, batch, rows, parts, first)
             # Larger for float16.
             scaled = self.optimizer.scale_loss(loss)
         gradients = tape.gradient(scaled, self.model.trainable_variables)
@@ -279,31 +215,6 @@ class TrainStep:
 
     def _outputs(self, views):
         return self.model(views, training=True, **self._start)
-
-    def _figures(self, descriptors, generative, rows):
-        ground, satellite = (descriptors[v] for v in VIEWS)
-        negatives, figures = rows["negatives"], {}
-        if self.model.offset_head is not None:
-            found = self.model.predict_offsets(ground, satellite)
-            offsets = gathered(rows["offsets"])
-            figures["offset_loss"] = losses.offset_loss(found, offsets)
-        weighted = self.config.offset_weight * figures.get("offset_loss", 0.0)
-        retrieval = self._retrieval_loss(ground, satellite, negatives=negatives)
-        scorer = self.model.scorer
-        scores = scorer.of_batch(ground, satellite)
-        distances = scorer.squared_distances(scores)  # [B, B]
-        negative = ops.cast(negatives, "float32")
-        return {
-            "loss": retrieval
-            + self.config.generative_weight * generative
-            + weighted,
-            self._loss_name: retrieval,
-            "positive_distance": ops.mean(ops.diagonal(distances)),
-            "negative_distance": ops.sum(distances * negative)
-            / ops.maximum(ops.sum(negative), 1.0),
-            "generative_loss": generative,
-            **figures,
-        }
 
 
 def _gathered_views(descriptors):

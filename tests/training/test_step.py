@@ -7,7 +7,7 @@ import pytest
 from keras import ops
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.step import LOSS_NAMES, retrieval_loss
+from mgtl_tf.training.step_losses import LOSS_NAMES, retrieval_loss
 from tests.training.small_networks import (
     OneLayer,
     Restarted,
