@@ -50,7 +50,7 @@ EXTRAS = {
     "faiss": ["faiss-cpu>=1.12,<2"],
     # Galleries in Milvus: a local file, or a cluster.
     "milvus": ["pymilvus>=3.0,<4", "milvus-lite>=3.2,<4", "faiss-cpu>=1.12,<2"],
-    # --runner=ray: preparing and indexing on many machines.
+    # --runner=ray: preparing, indexing and evaluating on many machines.
     "ray": ["ray[data]>=2.50,<3"],
     # Galleries cut from maps (GeoTIFF, Z/X/Y tiles).
     "tiles": ["rasterio>=1.4,<2"],

@@ -9,6 +9,10 @@
 
 The protocol's name heads every table and stands in every file: figures of
 different protocols answer different questions.
+
+With --runner=ray, Ray shares the descriptors among this machine's cores or,
+with --ray_address=HOST:PORT, those of a cluster, whose machines see the run
+and the data under the same paths; the figures are the same.
 """
 
 from __future__ import annotations
@@ -84,12 +88,23 @@ PROGRAM_FLAGS = [
     ),
     define_also(),
     *define_vigor("the run's own"),
+    *define_shared("runner", "ray_address"),
     flags.DEFINE_boolean(
         "own",
         True,
         "measure the run's own data, or --data_dir; --own=false leaves --also",
     ),
 ]
+
+
+_OF_ALSO = (
+    "run_dir",
+    "checkpoint",
+    "protocol",
+    "protocol_seed",
+    "runner",
+    "ray_address",
+)
 
 
 def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
@@ -106,8 +121,7 @@ def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
             of_own |= dict.fromkeys(VIGOR_FLAGS)  # they are of --also
         print(evaluate_run(**of_own))
     if also:
-        names = ("run_dir", "checkpoint", "protocol", "protocol_seed")
-        asked = {name: given[name] for name in (*names, *VIGOR_FLAGS)}
+        asked = {name: given[name] for name in (*_OF_ALSO, *VIGOR_FLAGS)}
         print("\n" * own + measure_further(sets=also, **asked))
 
 

@@ -1,4 +1,7 @@
-"""Ray's actors make the very files that this process makes."""
+"""Ray's actors make the very files that this process makes.
+
+Each call of `by_ray` starts actors, which takes seconds: there are few.
+"""
 
 import os
 import signal
@@ -13,21 +16,33 @@ from mgtl_tf.datasets.decoded_cache.blocks import write_block
 from mgtl_tf.datasets.decoded_cache.building import build_caches
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.galleries.encoding import BatchEncoder
 from mgtl_tf.galleries.manifest import FILES
 from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.ray_jobs import by_ray, connect_ray
-from tests.galleries.encoders import FakeEncoder, build, failing, wide_places
+from mgtl_tf.workflows.evaluate import evaluate_run
+from tests.galleries.encoders import FakeEncoder, build, wide_places
+from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
 
 ray = pytest.importorskip("ray")
 
 
-@pytest.fixture(scope="module", autouse=True)
+def test_an_address_where_nothing_answers():
+    with pytest.raises(UserError, match="ray_address=127.0.0.1:9: no Ray"):
+        connect_ray("127.0.0.1:9")
+
+
+@pytest.fixture(scope="module")
 def cluster():
-    """Of two cores, whatever the machine has."""
+    """Of two cores, whatever the machine has; shared by all tests."""
     quiet = {"include_dashboard": False, "log_to_driver": False}
-    ray.init("local", num_cpus=2, **quiet)
+    with pytest.MonkeyPatch.context() as patch:
+        # As programs set it: actors load Keras where they need it.
+        patch.setenv("MGTL_TF_LAZY", "1")
+        ray.init("local", num_cpus=2, **quiet)
     connect_ray()  # What is there already is used.
     yield
     ray.shutdown()
@@ -46,8 +61,9 @@ def encode_by_ray(places, encoder, folder, batches):
     return by_ray(BatchEncoder(encoder, source, folder), batches)
 
 
-class DyingOnce(FakeEncoder):
-    """An encoder whose process is killed, the first of all."""
+class Troubled(FakeEncoder):
+    """An encoder whose process is killed, the first of all; its last batch
+    fails."""
 
     def __init__(self, died):
         super().__init__()
@@ -58,16 +74,25 @@ class DyingOnce(FakeEncoder):
         try:
             self.died.touch(exist_ok=False)
         except FileExistsError:
+            if max(image.shape[1] for image in images) == 23:
+                raise UserError("not finite") from None
             return super().encode_ground(images)
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_same_bytes_though_an_actor_is_killed(tmp_path, places):
+def test_same_bytes_though_an_actor_is_killed_and_another_fails(
+    cluster, tmp_path, places
+):
     local = build(places, tmp_path / "local")
-    encoder = partial(DyingOnce, tmp_path / "died")
+    encoder = partial(Troubled, tmp_path / "died")
     encode = partial(encode_by_ray, places, encoder)
-    ours = build(places, tmp_path / "ray", encode=encode)
+    with pytest.raises(UserError, match="not finite"):
+        build(places, tmp_path / "ray", encode=encode)
     assert (tmp_path / "died").exists()
+    # What was done stays: the same command goes on, by any runner.
+    rest = FakeEncoder()
+    ours = build(places, tmp_path / "ray", rest)
+    assert rest.batches == [3]
     assert ours == local and ours.count == 22
     assert ours.skipped[0].image == places[7].image
     for name in FILES:
@@ -75,20 +100,32 @@ def test_same_bytes_though_an_actor_is_killed(tmp_path, places):
         assert first.read_bytes() == second.read_bytes(), name
 
 
-def test_an_error_is_raised_here_and_what_was_done_stays(tmp_path, places):
-    broken = partial(failing, UserError("not finite"), after=2)
-    with pytest.raises(UserError, match="not finite"):
-        build(
-            places,
-            tmp_path / "ray",
-            encode=partial(encode_by_ray, places, broken),
-        )
-    encoder = FakeEncoder()
-    build(places, tmp_path / "ray", encoder)
-    assert sum(encoder.batches) < 22
+def test_an_evaluation_has_the_same_ranks(cluster, tmp_path, monkeypatch):
+    described, plain = [], evaluation.rank_embedded
+
+    def look(ground, satellite, *rest, **options):
+        described.append((ground, satellite))
+        return plain(ground, satellite, *rest, **options)
+
+    monkeypatch.setattr(evaluation, "rank_embedded", look)
+    write_noisy_cvusa(tmp_path, 10)
+    config = TINY.replace(data_dir=str(tmp_path), evaluation_batch_size=2)
+    run = tmp_path / "run"
+    write_run(run, config)
+    asked = {"protocol": "fov_180", "protocol_seed": 3}
+    tables, files = [], []
+    for runner in ("local", "ray"):
+        tables.append(evaluate_run(run, runner=runner, **asked))
+        name = "evaluation-cvusa-validation-fov_180-3"
+        ranks = read_ranks(run / f"{name}-ranks.npz", "")
+        files.append((run / f"{name}.json").read_text())
+        described[-1] += (ranks.forth.place, ranks.back.place)
+    assert tables[0] == tables[1] and files[0] == files[1]
+    for ours, local in zip(*described, strict=True):
+        np.testing.assert_array_equal(ours, local)
 
 
-def test_a_cache_has_the_same_bytes(tmp_path):
+def test_a_cache_has_the_same_bytes(cluster, tmp_path):
     images = tmp_path / "images"
     images.mkdir()
     pairs = []
@@ -110,9 +147,3 @@ def test_a_cache_has_the_same_bytes(tmp_path):
 
 def test_no_job_is_no_result():
     assert list(by_ray(str, [])) == []
-
-
-def test_an_address_where_nothing_answers():
-    ray.shutdown()
-    with pytest.raises(UserError, match="ray_address=127.0.0.1:9: no Ray"):
-        connect_ray("127.0.0.1:9")

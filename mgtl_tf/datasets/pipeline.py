@@ -183,39 +183,43 @@ def train_batches(
     return _mapped(steps, prepare)
 
 
-def eval_batches(source: PairSource, batch_size: int) -> tf.data.Dataset:
-    """All pairs of a source once, in order.
+def eval_batches(
+    source: PairSource, batch_size: int, rows: range | None = None
+) -> tf.data.Dataset:
+    """Pairs of a source once, in order.
 
     Args:
         source: the pixels; N pairs.
         batch_size: B; the last batch is padded with zeros.
+        rows: one after another, at least one; by default all of them.
 
     Returns:
-        Dataset of ceil(N / B) batches {"ground", "satellite": [B, H, W, 3]
+        Dataset of ceil(n / B) batches {"ground", "satellite": [B, H, W, 3]
         RGB 0..255 uint8 or as the source has them, "valid": bool [B], False
         for padding}.
 
     Raises:
-        ValueError: for an empty source or a batch size below 1.
+        ValueError: where there is no row, or a batch size is below 1.
     """
-    count = len(source)
-    if not count:
+    part = range(len(source)) if rows is None else rows
+    if not part:
         raise ValueError("the source holds no pair to evaluate")
     if batch_size < 1:
         raise ValueError(f"batch_size={batch_size}: must be 1 or more")
     load = PairLoader(source, None)
 
     def prepare(start: tf.Tensor) -> dict[str, tf.Tensor]:
-        rows = start + tf.range(batch_size, dtype=tf.int64)
-        valid = rows < count
-        ground, satellite = load(tf.boolean_mask(rows, valid))
+        batch = start + tf.range(batch_size, dtype=tf.int64)
+        valid = batch < part.stop
+        ground, satellite = load(tf.boolean_mask(batch, valid))
         return {
             "ground": _padded(ground, batch_size),
             "satellite": _padded(satellite, batch_size),
             "valid": valid,
         }
 
-    return _mapped(tf.data.Dataset.range(0, count, batch_size), prepare)
+    starts = tf.data.Dataset.range(part.start, part.stop, batch_size)
+    return _mapped(starts, prepare)
 
 
 def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:

@@ -195,7 +195,7 @@ def rank_model(
     encode: Callable[..., tuple[Any, Any]] | None = None,
     distractors: Distractors | None = None,
 ) -> Ranks:
-    """`embed`, then `rank_embedded`.
+    """`embed`, then `rank_described`.
 
     Args:
         model, batches, pairs, progress, first_block, encode: as of `embed`.
@@ -212,11 +212,32 @@ def rank_model(
     if distractors is not None:
         others = distractors[0]
         satellite = with_aerial(satellite, model, distractors, progress)
+    return rank_described(model, ground, satellite, pairs, others, protocol)
+
+
+def rank_described(
+    model: keras.Model,
+    ground: np.ndarray,
+    satellite: np.ndarray,
+    pairs: Sequence[Pair],
+    distractors: Sequence[Pair] = (),
+    protocol: Protocol = ALIGNED,
+) -> Ranks:
+    """`rank_embedded` as the model compares, with headings where it finds them.
+
+    Args:
+        model: that the descriptors are of.
+        ground, satellite, pairs, distractors: as of `rank_embedded`.
+        protocol: by which the panoramas were shown.
+
+    Raises:
+        UserError, ValueError: as `rank_embedded`.
+    """
     ranks = rank_embedded(
         ground,
         satellite,
         pairs,
-        others,
+        distractors,
         protocol,
         model.scorer,
         predict=offset_predictor(model),

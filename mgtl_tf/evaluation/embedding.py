@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.records import Pair
@@ -78,9 +79,27 @@ def with_aerial(
         UserError, ValueError: as `embed`.
     """
     images, batches = distractors
-    encode = _encoders(model)[1]
-    found = _embedded(encode, batches, progress, images, {})[1]
+    found = embed_aerial(model, batches, progress, images)
     return np.concatenate([satellite, found])
+
+
+def embed_aerial(
+    model: keras.Model,
+    batches: Collection[dict[str, Any]],
+    progress: Callable[[int], Any] | None = None,
+    images: Sequence[Pair] | None = None,
+) -> np.ndarray:
+    """Descriptors of aerial images alone, float32 [R, D].
+
+    Args:
+        model, batches, progress: as of `embed`; panoramas are not looked at.
+        images: as `pairs` of `embed`.
+
+    Raises:
+        UserError, ValueError: as `embed`.
+    """
+    encode = _encoders(model)[1]
+    return _embedded(encode, batches, progress, images, {})[1]
 
 
 def _embedded(
@@ -112,6 +131,17 @@ def _embedded(
     if pairs is not None:
         require_finite(ground, satellite, pairs)
     return ground, satellite
+
+
+def pair_bar(doing: str, pairs: Sequence[Any]) -> tqdm:
+    """A progress bar over pairs, removed when it is done."""
+    return tqdm(
+        total=len(pairs),
+        desc=doing,
+        unit="pair",
+        leave=False,
+        dynamic_ncols=True,
+    )
 
 
 def require_finite(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from mgtl_tf.analysis.knowledge import ExchangedKnowledge
 from mgtl_tf.config import DataConfig
-from mgtl_tf.datasets.pipeline import eval_batches
-from mgtl_tf.datasets.preprocess import strip_of_sphere
 from mgtl_tf.datasets.protocols import (
     ALIGNED,
     HIT_METRES,
@@ -19,9 +19,17 @@ from mgtl_tf.datasets.protocols import (
 )
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.measured_data import (
+    elsewhere,
+    on_data,
+    pairs_of,
+    trained_on_tested,
+    transfer,
+    with_vigor,
+)
+from mgtl_tf.evaluation.measuring import Measured, rank_measured
+from mgtl_tf.evaluation.pair_encoder import PairInputs
 from mgtl_tf.evaluation.result_text import format_table
-from mgtl_tf.presets import load_preset
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
@@ -30,15 +38,79 @@ from mgtl_tf.workflows.inputs import (
     beside_figures,
     open_gallery,
     open_source,
-    pair_bar,
     read_data,
 )
 
-_SPHERE = (1, 2)
-"""Height and width of VIGOR's panoramas, up to a scale."""
+
+@dataclass(frozen=True)
+class MeasuredSplit(Measured):
+    """A split of a data set.
+
+    Attributes:
+        data: how its files are read.
+        records: all of the data set.
+        split: "train" or "validation".
+    """
+
+    data: DataConfig
+    records: Dataset
+    split: str
+
+    @property
+    def name(self) -> str:
+        """In the names of files."""
+        return _name(self.trained.data, self.data, self.split)
 
 
 def evaluate_run(
+    run_dir: Path | str,
+    dataset: str | None = None,
+    data_dir: str | None = None,
+    *,
+    runner: str = "local",
+    ray_address: str = "",
+    **options: Any,
+) -> str:
+    """Recall of a run's model on a split, as a text table.
+
+    The figures are also written to `evaluation-DATASET-SPLIT.json` in the
+    run folder (the name of another folder of the same data set, and that of
+    another protocol, follow the split's), with the protocol, the data and
+    the checkpoint; the rank of every query to `...-ranks.npz` beside it.
+
+    Args:
+        run_dir, dataset, data_dir, options: as of `open_split`.
+        runner, ray_address: as of `rank_measured`.
+
+    Raises:
+        UserError: as `open_split` and `rank_measured`.
+    """
+    found, ranks = rank_measured(
+        partial(open_split, run_dir, dataset, data_dir, **options),
+        runner,
+        ray_address,
+    )
+    trained, data = found.trained, found.data
+    result = ranks.result(found.protocol.name) | beside_figures(found.records)
+    if leak := trained_on_tested(trained.data, data):
+        result["remarks"] = [*result.get("remarks", []), leak]
+    facts = {
+        "trained_on": trained.data.dataset,
+        "evaluated_on": data.dataset,
+        "split": found.split,
+        "data_dir": data.data_dir,
+        "checkpoint": options.get("checkpoint", "best"),
+        "gallery": ranks.gallery,
+        "backbone_digest": trained.start.backbone_digest,
+    }
+    stem = f"{run_dir}/evaluation-{found.name}{found.protocol.file_suffix}"
+    ranks.save(Path(f"{stem}-ranks.npz"))
+    text = json.dumps({**facts, **result}, indent=2) + "\n"
+    atomic_write(f"{stem}.json", text)
+    return "\n".join([format_table(result), *trained.start.notes])
+
+
+def open_split(
     run_dir: Path | str,
     dataset: str | None = None,
     data_dir: str | None = None,
@@ -53,13 +125,9 @@ def evaluate_run(
     partial: bool | None = None,
     vigor_labels: str | None = None,
     vigor_protocol: str | None = None,
-) -> str:
-    """Recall of a run's model on a split, as a text table.
-
-    The figures are also written to `evaluation-DATASET-SPLIT.json` in the
-    run folder (the name of another folder of the same data set, and that of
-    another protocol, follow the split's), with the protocol, the data and
-    the checkpoint; the rank of every query to `...-ranks.npz` beside it.
+    cached: bool = True,
+) -> MeasuredSplit:
+    """Opens a run's model and a split of its data, or of others.
 
     Args:
         run_dir: what experiments.train wrote.
@@ -81,10 +149,13 @@ def evaluate_run(
         partial: whether pairs that the cache lacks are left out; by default
             as the run was trained, where its own data are meant.
         vigor_labels, vigor_protocol: of VIGOR; by default the run's own.
+        cached: whether decoded images and features may be kept beside the
+            run, which one process at a time can do.
 
     Raises:
-        UserError: for a run or data that cannot be read, an empty split, or
-            a protocol that the data cannot follow.
+        UserError: for a run or data that cannot be read, an empty split, a
+            protocol that the data cannot follow, or features that must be
+            kept.
     """
     trained, model = load_model(run_dir, checkpoint)
     data = on_data(
@@ -104,147 +175,58 @@ def evaluate_run(
         protocol,
         protocol_seed,
         hit_metres,
-        _transfer(trained.data.dataset, data.dataset),
+        transfer(trained.data.dataset, data.dataset),
         knowledge,
     )
     encode = ExchangedKnowledge(model, knowledge) if knowledge else None
     records = read_data(data)
     pairs = pairs_of(records, data.data_dir, split)
-    name = f"{data.dataset}-{split}{_elsewhere(trained.data, data)}"
     own = data_dir is None and (
         data.reader_options == trained.data.reader_options
     )
-    cache = Path(run_dir) / "cache" / (split if own else name)
+    name = split if own else _name(trained.data, data, split)
+    cache, form = Path(run_dir) / "cache" / name, trained.model.input_form
+    read = data
     if protocol != ALIGNED.name:
         # Panoramas that are turned or cropped have other features.
-        data = dataclasses.replace(data, feature_cache="", roll_features=False)
+        read = dataclasses.replace(read, feature_cache="", roll_features=False)
+    if not cached:
+        read = _without_caches(read)
 
     def pixels() -> PairSource:
-        form = trained.model.input_form
-        source = open_source(data, form, pairs, cache)
-        return ProtocolSource(source, pairs, shown)
+        return ProtocolSource(
+            open_source(read, form, pairs, cache), pairs, shown
+        )
 
     source, first_block = open_inputs(
-        data, trained.train.freeze_blocks, model, pairs, pixels
+        read, trained.train.freeze_blocks, model, pairs, pixels
     )
-    size = trained.train.evaluation_batch_size
     others = records.distractors if split == "validation" else ()
-    distractors = None
-    if others:
-        if encode:
-            raise UserError(
-                f"knowledge={knowledge}: needs pairs, and of the gallery of"
-                f" {data.data_dir} {len(others):,} images have no panorama"
-            )
-        form = trained.model.input_form
-        tiles = open_gallery(data, form, others, cache)
-        distractors = others, eval_batches(tiles, size)
-    with pair_bar("evaluate", [*pairs, *others]) as bar:
-        ranks = evaluation.rank_model(
-            model,
-            eval_batches(source, size),
-            pairs,
-            bar.update,
-            shown,
-            first_block,
-            encode,
-            distractors,
-        )
-    result = ranks.result(shown.name) | beside_figures(records)
-    if leak := trained_on_tested(trained.data, data):
-        result["remarks"] = [*result.get("remarks", []), leak]
-    facts = {
-        "trained_on": trained.data.dataset,
-        "evaluated_on": data.dataset,
-        "split": split,
-        "data_dir": data.data_dir,
-        "checkpoint": checkpoint,
-        "gallery": ranks.gallery,
-        "backbone_digest": trained.start.backbone_digest,
-    }
-    stem = f"{run_dir}/evaluation-{name}{shown.file_suffix}"
-    ranks.save(Path(f"{stem}-ranks.npz"))
-    text = json.dumps({**facts, **result}, indent=2) + "\n"
-    atomic_write(f"{stem}.json", text)
-    return "\n".join([format_table(result), *trained.start.notes])
-
-
-def on_data(
-    own: DataConfig,
-    dataset: str | None,
-    data_dir: str | None,
-    data_cache: str | None = None,
-    feature_cache: str | None = None,
-    image_size: tuple[int, int] | None = None,
-) -> DataConfig:
-    """A run's data config for other data, read by the preset of their kind.
-
-    Its caches are of its own data, and not used for others. Of VIGOR's whole
-    spheres the middle rows are kept, where a network of `image_size` reads
-    strips.
-    """
-    data = own
-    if data_dir and not _same_folder(data_dir, own.data_dir):
-        data = dataclasses.replace(
-            data,
-            data_cache="",
-            feature_cache="",
-            roll_features=False,
-            partial=own.partial and data_cache is not None,
-        )
-    if data_cache is not None:
-        data = dataclasses.replace(data, data_cache=data_cache)
-    if feature_cache is not None:
-        data = dataclasses.replace(data, feature_cache=feature_cache)
-    if dataset and dataset != own.dataset:
-        # A run on CVUSA keeps all rows, of which CVACT has twice too many.
-        crop = load_preset(dataset).data.ground_crop
-        if dataset == "vigor" and image_size:
-            crop = strip_of_sphere(_SPHERE, image_size)
-        data = dataclasses.replace(data, dataset=dataset, ground_crop=crop)
-    return dataclasses.replace(data, data_dir=data_dir or own.data_dir)
-
-
-def with_vigor(
-    data: DataConfig, labels: str | None, protocol: str | None
-) -> DataConfig:
-    """A data config with another label set or protocol of VIGOR.
-
-    Args:
-        data: of any data set.
-        labels, protocol: None: those of `data`.
-
-    Raises:
-        UserError: where one is given and the data are not VIGOR's.
-    """
-    asked = {"vigor_labels": labels, "vigor_protocol": protocol}
-    given: dict[str, Any] = {
-        name: value for name, value in asked.items() if value is not None
-    }
-    if given and data.dataset != "vigor":
-        name, value = next(iter(given.items()))
+    if others and encode:
         raise UserError(
-            f"{name}={value}: belongs to dataset=vigor, and these data are"
-            f" {data.dataset}'s"
+            f"knowledge={knowledge}: needs pairs, and of the gallery of"
+            f" {data.data_dir} {len(others):,} images have no panorama"
         )
-    return dataclasses.replace(data, **given)
-
-
-def trained_on_tested(trained: DataConfig, data: DataConfig) -> str:
-    """What to say of a same-area run on VIGOR's cross-area test; or ""."""
-    areas = trained.vigor_protocol, data.vigor_protocol
-    both = trained.dataset == data.dataset == "vigor"
-    if not both or areas[0] == areas[1]:
-        return ""
-    if areas == ("same", "cross"):
-        return (
-            "trained on vigor_protocol=same: half of these test panoramas were"
-            " trained on; these are no cross-area figures"
-        )
-    return (
-        "trained on vigor_protocol=cross: test panoramas of the cities that it"
-        " was trained on were trained on; these are no same-area figures"
+    aerial = open_gallery(read, form, others, cache) if others else None
+    size = trained.train.evaluation_batch_size
+    inputs = PairInputs(model, source, size, first_block, encode, aerial)
+    return MeasuredSplit(
+        trained, shown, pairs, others, inputs, data, records, split
     )
+
+
+def _without_caches(data: DataConfig) -> DataConfig:
+    if data.feature_cache:
+        raise UserError(
+            f"feature_cache={data.feature_cache}: runner=ray reads no features"
+            " that one machine keeps; give runner=local, or an empty"
+            " feature_cache, which computes all from the images"
+        )
+    return dataclasses.replace(data, cache="none")
+
+
+def _name(trained: DataConfig, data: DataConfig, split: str) -> str:
+    return f"{data.dataset}-{split}{elsewhere(trained, data)}"
 
 
 def read_split(data: DataConfig, split: str) -> tuple[Pair, ...]:
@@ -254,38 +236,3 @@ def read_split(data: DataConfig, split: str) -> tuple[Pair, ...]:
         UserError: for data that cannot be read, or without such pairs.
     """
     return pairs_of(read_data(data), data.data_dir, split)
-
-
-def pairs_of(records: Dataset, data_dir: str, split: str) -> tuple[Pair, ...]:
-    """The pairs of a split, at least one.
-
-    Raises:
-        UserError: where there is none.
-    """
-    pairs = records.train if split == "train" else records.validation
-    if not pairs:
-        raise UserError(f"{data_dir}: has no pairs in its {split} split")
-    return pairs
-
-
-def _same_folder(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
-
-
-def _elsewhere(trained: DataConfig, data: DataConfig) -> str:
-    """Ends the file name of another folder, or labels or protocol of VIGOR,
-    than the run's own."""
-    options = data.reader_options.values()
-    differ = data.reader_options != trained.reader_options
-    ending = "".join(f"-{value}" for value in options) if differ else ""
-    if data.dataset != trained.dataset or _same_folder(
-        data.data_dir, trained.data_dir
-    ):
-        return ending
-    return f"-{Path(data.data_dir).resolve().name}{ending}"
-
-
-def _transfer(trained: str, evaluated: str) -> str:
-    """Empty for one data set; CVACT's test set is CVACT as well."""
-    families = {name.removesuffix("_test") for name in (trained, evaluated)}
-    return "" if len(families) == 1 else f"{trained} to {evaluated}"

@@ -6,17 +6,19 @@ import dataclasses
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from mgtl_tf.config import DataConfig, InputForm
-from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.protocols import Protocol, ProtocolSource
 from mgtl_tf.datasets.records import Pair, files_digest
 from mgtl_tf.datasets.sources import FileSource, JoinedSource
-from mgtl_tf.evaluation.descriptors import rank_model
+from mgtl_tf.evaluation.measured_data import on_data, pairs_of, with_vigor
+from mgtl_tf.evaluation.measuring import Measured, rank_measured
+from mgtl_tf.evaluation.pair_encoder import PairInputs
 from mgtl_tf.evaluation.ranks import DIRECTIONS, Ranks
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.further import (
@@ -29,8 +31,7 @@ from mgtl_tf.reproduction.paper import RECALLS
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.evaluate import on_data, pairs_of, with_vigor
-from mgtl_tf.workflows.inputs import pair_bar, read_data
+from mgtl_tf.workflows.inputs import read_data
 
 FurtherSets = tuple[tuple[str, str], ...]
 """(name of a reader, folder) of each further data set."""
@@ -170,14 +171,20 @@ def _names(sets: FurtherSets) -> tuple[str, ...]:
     return tuple(names)
 
 
+@dataclass(frozen=True)
+class _MeasuredSets(Measured):
+    """Several data sets in one gallery."""
+
+    joint: JointPairs
+
+
 def measure_further(
     run_dir: Path | str,
     sets: FurtherSets,
     checkpoint: str = "best",
-    protocol: str = "aligned",
-    protocol_seed: int = 0,
-    vigor_labels: str | None = None,
-    vigor_protocol: str | None = None,
+    runner: str = "local",
+    ray_address: str = "",
+    **options: Any,
 ) -> str:
     """Recall of a run's model in the joint gallery of further sets.
 
@@ -186,8 +193,11 @@ def measure_further(
     `evaluation-also-SETS-GALLERY.json` and `...-ranks.npz`.
 
     Args:
-        run_dir, checkpoint, protocol, protocol_seed: as of `evaluate_run`.
-        sets, vigor_labels, vigor_protocol: as of `read_joint`.
+        run_dir, checkpoint: as of `open_split`.
+        sets: as of `read_joint`.
+        runner, ray_address: as of `rank_measured`.
+        options: `protocol` and `protocol_seed` as of `open_split`;
+            `vigor_labels` and `vigor_protocol` as of `read_joint`.
 
     Returns:
         A text table: a line for all pairs and one for those of each set.
@@ -195,32 +205,12 @@ def measure_further(
     Raises:
         UserError: as `evaluate_run` and `read_joint`.
     """
-    trained, model = load_model(run_dir, checkpoint)
-    joint = read_joint(
-        sets,
-        trained.data,
-        vigor_labels,
-        vigor_protocol,
-        trained.model.image_size,
+    found, ranks = rank_measured(
+        partial(_open_sets, run_dir, sets, checkpoint, **options),
+        runner,
+        ray_address,
     )
-    shown, pairs = Protocol(protocol, protocol_seed), joint.pairs
-    source = ProtocolSource(
-        joint.source(trained.model.input_form), pairs, shown
-    )
-    size, form = trained.train.evaluation_batch_size, trained.model.input_form
-    others, distractors = joint.distractors, None
-    if others:
-        tiles = eval_batches(joint.distractor_source(form), size)
-        distractors = others, tiles
-    with pair_bar("evaluate", [*pairs, *others]) as bar:
-        ranks = rank_model(
-            model,
-            eval_batches(source, size),
-            pairs,
-            bar.update,
-            shown,
-            distractors=distractors,
-        )
+    trained, joint, shown = found.trained, found.joint, found.protocol
     result = {
         "trained_on": trained.data.dataset,
         "folders": [folder for _, folder in sets],
@@ -233,6 +223,33 @@ def measure_further(
     ranks.save(Path(f"{stem}-ranks.npz"))
     atomic_write(f"{stem}.json", json.dumps(result, indent=2) + "\n")
     return "\n".join([_format(result, joint), *trained.start.notes])
+
+
+def _open_sets(
+    run_dir: Path | str,
+    sets: FurtherSets,
+    checkpoint: str,
+    protocol: str = "aligned",
+    protocol_seed: int = 0,
+    vigor_labels: str | None = None,
+    vigor_protocol: str | None = None,
+    cached: bool = True,
+) -> _MeasuredSets:
+    """Opens the run's model and the sets, of which nothing is cached."""
+    del cached
+    trained, model = load_model(run_dir, checkpoint)
+    size, form = trained.model.image_size, trained.model.input_form
+    joint = read_joint(sets, trained.data, vigor_labels, vigor_protocol, size)
+    shown, pairs = Protocol(protocol, protocol_seed), joint.pairs
+    inputs = PairInputs(
+        model,
+        ProtocolSource(joint.source(form), pairs, shown),
+        trained.train.evaluation_batch_size,
+        aerial=joint.distractor_source(form) if joint.distractors else None,
+    )
+    return _MeasuredSets(
+        trained, shown, pairs, joint.distractors, inputs, joint
+    )
 
 
 def _figures(ranks: Ranks, joint: JointPairs, shown: Protocol) -> dict:

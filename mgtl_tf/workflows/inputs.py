@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from absl import logging
-from tqdm import tqdm
 
 from mgtl_tf.config import DataConfig, InputForm
 from mgtl_tf.datasets.decoded_cache.building import build_cache
@@ -242,14 +241,3 @@ def beside_figures(dataset: Dataset) -> dict[str, Any]:
     if dataset.remarks:
         found["remarks"] = list(dataset.remarks)
     return found
-
-
-def pair_bar(doing: str, pairs: Sequence[Any]) -> tqdm:
-    """A progress bar over pairs, removed when it is done."""
-    return tqdm(
-        total=len(pairs),
-        desc=doing,
-        unit="pair",
-        leave=False,
-        dynamic_ncols=True,
-    )

@@ -20,7 +20,8 @@ from mgtl_tf.datasets.aerial_images import aerial_images, first_rows
 from mgtl_tf.datasets.pipeline import eval_batches
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.evaluation.embedding import require_finite
+from mgtl_tf.evaluation.embedding import pair_bar, require_finite
+from mgtl_tf.evaluation.measured_data import on_data
 from mgtl_tf.metrics import ranks
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows
 from mgtl_tf.training.checkpoint import load_model
@@ -28,8 +29,8 @@ from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_folders import require_replaceable
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
-from mgtl_tf.workflows.evaluate import on_data, read_split
-from mgtl_tf.workflows.inputs import open_source, pair_bar
+from mgtl_tf.workflows.evaluate import read_split
+from mgtl_tf.workflows.inputs import open_source
 
 
 def look_at_run(

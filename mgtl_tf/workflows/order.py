@@ -29,7 +29,6 @@ from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.features import first_block
-from mgtl_tf.workflows.inputs import pair_bar
 
 
 class EpochOrder:
@@ -158,7 +157,7 @@ class EpochOrder:
 
     def _hard_negatives(self) -> np.ndarray:
         batches = eval_batches(self.source, self.train.evaluation_batch_size)
-        with pair_bar("mine", self.pairs) as bar:
+        with embedding.pair_bar("mine", self.pairs) as bar:
             ground, satellite = embedding.embed(
                 self.model, batches, bar.update, self.pairs, self._first_block
             )

@@ -28,7 +28,6 @@ from mgtl_tf.workflows.inputs import (
     beside_figures,
     open_gallery,
     open_source,
-    pair_bar,
 )
 
 
@@ -77,7 +76,7 @@ class Validation:
         """
         batches = eval_batches(self._inputs, self._batch_size)
         others = self.rows[len(self.pairs) :]
-        with pair_bar("evaluate", self.rows) as bar:
+        with embedding.pair_bar("evaluate", self.rows) as bar:
             ground, satellite = embedding.embed(
                 model, batches, bar.update, self.pairs, self._first_block
             )

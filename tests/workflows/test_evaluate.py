@@ -9,9 +9,9 @@ import pytest
 from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.evaluation import descriptors as evaluation
+from mgtl_tf.evaluation.measured_data import transfer
 from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows import evaluate
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.resume import record_start
@@ -82,7 +82,7 @@ def test_the_model_is_shown_what_the_protocol_says(run, monkeypatch):
         seen[protocol.kind] = ground
         return plain(model, batches, pairs, progress, protocol, *rest)
 
-    monkeypatch.setattr(evaluate.evaluation, "rank_model", look)
+    monkeypatch.setattr(evaluation, "rank_model", look)
     for kind in ("aligned", "unknown_orientation", "fov_180"):
         evaluate_run(run, protocol=kind)
     for before, turned, cut in zip(*seen.values(), strict=True):
@@ -101,7 +101,7 @@ def test_another_data_set_is_read_as_it_is_and_named(run, cvact, monkeypatch):
         levels.append(ground.min())
         return plain(model, batches, pairs, *rest)
 
-    monkeypatch.setattr(evaluate.evaluation, "rank_model", look)
+    monkeypatch.setattr(evaluation, "rank_model", look)
     table = evaluate_run(run, "cvact", str(cvact), hit_metres=5.0)
     # Cropped as CVACT's preset says: no black row is left.
     assert levels[0] > 250
@@ -144,8 +144,8 @@ def test_other_pairs_of_the_same_data_set(run, tmp_path):
 
 def test_cvacts_test_set_is_no_other_data_set():
     """It is of the same country and cameras."""
-    assert evaluate._transfer("cvact", "cvact_test") == ""
-    assert evaluate._transfer("cvusa", "cvact_test") == "cvusa to cvact_test"
+    assert transfer("cvact", "cvact_test") == ""
+    assert transfer("cvusa", "cvact_test") == "cvusa to cvact_test"
 
 
 def test_a_rule_that_needs_positions_says_so(run):

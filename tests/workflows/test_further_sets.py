@@ -162,6 +162,7 @@ def test_the_program_prints_it(run, sets, load_program, capsys):
     also = parse(",".join(":".join(sets[name]) for name in ("cvusa", "cvact")))
     assert also == (sets["cvusa"], sets["cvact"])
     names = ("protocol", "protocol_seed", "checkpoint", *VIGOR_FLAGS)
+    names += ("runner", "ray_address")
     given = {name: flags.FLAGS[name].default for name in names}
     program.main(also=also, own=False, run_dir=str(run), **given)
     assert capsys.readouterr().out.startswith("cvusa + cvact, aligned ")

@@ -9,6 +9,7 @@ import tensorflow as tf
 from mgtl_tf import metrics
 from mgtl_tf.config import RunConfig
 from mgtl_tf.evaluation import embedding
+from mgtl_tf.evaluation.measured_data import on_data
 from mgtl_tf.training import checkpoint
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.logs import read_metrics
@@ -16,7 +17,6 @@ from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import train as workflow
-from mgtl_tf.workflows.evaluate import on_data
 from mgtl_tf.workflows.train import train
 from tests.small_disk import fill
 from tests.tiny_runs import PROBE, write_noisy_cvusa

@@ -1,0 +1,130 @@
+"""The data that a run is measured on: its own, or others."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from mgtl_tf.config import DataConfig
+from mgtl_tf.datasets.preprocess import strip_of_sphere
+from mgtl_tf.datasets.records import Dataset, Pair
+from mgtl_tf.presets import load_preset
+from mgtl_tf.utils.errors import UserError
+
+_SPHERE = (1, 2)
+"""Height and width of VIGOR's panoramas, up to a scale."""
+
+
+def on_data(
+    own: DataConfig,
+    dataset: str | None,
+    data_dir: str | None,
+    data_cache: str | None = None,
+    feature_cache: str | None = None,
+    image_size: tuple[int, int] | None = None,
+) -> DataConfig:
+    """A run's data config for other data, read by the preset of their kind.
+
+    Its caches are of its own data, and not used for others. Of VIGOR's whole
+    spheres the middle rows are kept, where a network of `image_size` reads
+    strips.
+    """
+    data = own
+    if data_dir and not same_folder(data_dir, own.data_dir):
+        data = dataclasses.replace(
+            data,
+            data_cache="",
+            feature_cache="",
+            roll_features=False,
+            partial=own.partial and data_cache is not None,
+        )
+    if data_cache is not None:
+        data = dataclasses.replace(data, data_cache=data_cache)
+    if feature_cache is not None:
+        data = dataclasses.replace(data, feature_cache=feature_cache)
+    if dataset and dataset != own.dataset:
+        # A run on CVUSA keeps all rows, of which CVACT has twice too many.
+        crop = load_preset(dataset).data.ground_crop
+        if dataset == "vigor" and image_size:
+            crop = strip_of_sphere(_SPHERE, image_size)
+        data = dataclasses.replace(data, dataset=dataset, ground_crop=crop)
+    return dataclasses.replace(data, data_dir=data_dir or own.data_dir)
+
+
+def with_vigor(
+    data: DataConfig, labels: str | None, protocol: str | None
+) -> DataConfig:
+    """A data config with another label set or protocol of VIGOR.
+
+    Args:
+        data: of any data set.
+        labels, protocol: None: those of `data`.
+
+    Raises:
+        UserError: where one is given and the data are not VIGOR's.
+    """
+    asked = {"vigor_labels": labels, "vigor_protocol": protocol}
+    given: dict[str, Any] = {
+        name: value for name, value in asked.items() if value is not None
+    }
+    if given and data.dataset != "vigor":
+        name, value = next(iter(given.items()))
+        raise UserError(
+            f"{name}={value}: belongs to dataset=vigor, and these data are"
+            f" {data.dataset}'s"
+        )
+    return dataclasses.replace(data, **given)
+
+
+def trained_on_tested(trained: DataConfig, data: DataConfig) -> str:
+    """What to say of a same-area run on VIGOR's cross-area test; or ""."""
+    areas = trained.vigor_protocol, data.vigor_protocol
+    both = trained.dataset == data.dataset == "vigor"
+    if not both or areas[0] == areas[1]:
+        return ""
+    if areas == ("same", "cross"):
+        return (
+            "trained on vigor_protocol=same: half of these test panoramas were"
+            " trained on; these are no cross-area figures"
+        )
+    return (
+        "trained on vigor_protocol=cross: test panoramas of the cities that it"
+        " was trained on were trained on; these are no same-area figures"
+    )
+
+
+def pairs_of(records: Dataset, data_dir: str, split: str) -> tuple[Pair, ...]:
+    """The pairs of a split, at least one.
+
+    Raises:
+        UserError: where there is none.
+    """
+    pairs = records.train if split == "train" else records.validation
+    if not pairs:
+        raise UserError(f"{data_dir}: has no pairs in its {split} split")
+    return pairs
+
+
+def same_folder(one: str, other: str) -> bool:
+    """Whether both name one folder."""
+    return Path(one).resolve() == Path(other).resolve()
+
+
+def elsewhere(trained: DataConfig, data: DataConfig) -> str:
+    """Ends the file name of another folder, or labels or protocol of VIGOR,
+    than the run's own."""
+    options = data.reader_options.values()
+    differ = data.reader_options != trained.reader_options
+    ending = "".join(f"-{value}" for value in options) if differ else ""
+    if data.dataset != trained.dataset or same_folder(
+        data.data_dir, trained.data_dir
+    ):
+        return ending
+    return f"-{Path(data.data_dir).resolve().name}{ending}"
+
+
+def transfer(trained: str, evaluated: str) -> str:
+    """Empty for one data set; CVACT's test set is CVACT as well."""
+    families = {name.removesuffix("_test") for name in (trained, evaluated)}
+    return "" if len(families) == 1 else f"{trained} to {evaluated}"
