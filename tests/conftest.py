@@ -1,5 +1,6 @@
 """What tests of several rooms share."""
 
+import gc
 import importlib
 import shutil
 import subprocess
@@ -37,6 +38,12 @@ LONGEST = [
 def pytest_addoption(parser):
     """Tests marked `large` are left out unless they are asked for."""
     parser.addoption("--run-large", action="store_true")
+
+
+def pytest_configure():
+    """Graphs are millions of small objects: to search them all for cycles
+    every few hundred new ones would take a twentieth of the tests' time."""
+    gc.set_threshold(100_000, 50, 100)
 
 
 def pytest_runtest_setup(item):
@@ -77,6 +84,24 @@ def tiny_export(tmp_path_factory):
     from tests.exports import write_export
 
     return write_export(tmp_path_factory.mktemp("export"), ())
+
+
+@pytest.fixture(scope="module")
+def plain_graphs():
+    """Graphs run as they were traced.
+
+    For tests that trace many and run each a few times: rewriting a train
+    step takes TensorFlow longer than such a test runs it.
+    """
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+    yield
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": False}
+    )
 
 
 @pytest.fixture(scope="module")

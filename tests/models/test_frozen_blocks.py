@@ -21,6 +21,8 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError
 from tests.tiny_runs import TINY
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 SYSTEMS = {"mgtl": {"recurrent_steps": 1}, "safa": {"attention_maps": 2}}
 
 
