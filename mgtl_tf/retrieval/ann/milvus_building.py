@@ -1,12 +1,14 @@
-"""Writing a gallery into Milvus."""
+"""Writing a gallery into Milvus, batch by batch, resumed after any kill."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib
+import time
 from typing import Any
 
 import numpy as np
+from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.galleries.gallery import Index
@@ -22,11 +24,13 @@ from mgtl_tf.retrieval.ann.milvus import (
     release,
     require_milvus_engine,
 )
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.top_k import slices
 
 # Servers take messages of up to 64 MiB.
 _BYTES = 2**24
 _QUERIES = 100
+_REMEDY = "give the same command again, which begins anew"
 
 
 def build_milvus(
@@ -39,7 +43,8 @@ def build_milvus(
     """Writes a gallery's descriptors into a collection, and measures it.
 
     The collection gets its name when it is complete; what an earlier,
-    stopped call left is deleted. Collections of other galleries stay.
+    stopped call wrote of it is continued. Collections of other galleries
+    stay.
 
     Args:
         index: the gallery.
@@ -48,7 +53,8 @@ def build_milvus(
         difference, progress: as of `opening.build_engine`.
 
     Returns:
-        `engine` and `measured`.
+        `engine`, `measured` and `places_per_second`, of those that this call
+        wrote.
 
     Raises:
         UserError: where nothing answers, or the server refuses.
@@ -59,18 +65,33 @@ def build_milvus(
     client = connect(uri)
     try:
         with naming_server(uri or ""):
-            for old in (name, unfinished):
-                if client.has_collection(old):
-                    client.drop_collection(old)
-            _create(client, unfinished, engine, index.descriptors.shape[1])
-            _fill(client, unfinished, index.descriptors, progress)
+            if client.has_collection(name):
+                client.drop_collection(name)
+            size = index.descriptors.shape[1]
+            _open_unfinished(client, unfinished, engine, size)
+            rate = _fill(client, unfinished, index.descriptors, progress)
             client.rename_collection(unfinished, name)
     finally:
         release(client, uri or "")
     rng = np.random.default_rng(0)
     measure = measurement(index.descriptors, _QUERIES, rng, difference)
     with contextlib.closing(MilvusSearch(index, engine, uri)) as opened:
-        return {"engine": engine, "measured": measure(opened)}
+        return {
+            "engine": engine,
+            "measured": measure(opened),
+            "places_per_second": rate,
+        }
+
+
+def _open_unfinished(client: Any, name: str, engine: str, size: int) -> None:
+    """What an earlier call began, or a new collection."""
+    if client.has_collection(name):
+        # A kill between the two leaves a collection without an index.
+        if client.list_indexes(name):
+            client.load_collection(name)
+            return
+        client.drop_collection(name)
+    _create(client, name, engine, size)
 
 
 def _create(client: Any, name: str, engine: str, dimension: int) -> None:
@@ -93,13 +114,23 @@ def _create(client: Any, name: str, engine: str, dimension: int) -> None:
 
 def _fill(
     client: Any, name: str, descriptors: np.ndarray, progress: bool
-) -> None:
+) -> float:
+    """Writes the rows that are missing; how many a second.
+
+    Batches are written in their order, each after the one before was taken:
+    a stopped call leaves whole batches and perhaps a part of one more, whose
+    rows are replaced. An insertion would double them.
+    """
     size = max(1, _BYTES // (4 * descriptors.shape[1]))
-    parts = list(slices(len(descriptors), size))
+    count, there = len(descriptors), _count(client, name)
+    first = there // size * size
+    parts = [part for part in slices(count, size) if part.start >= first]
+    began = time.perf_counter()
     for part in tqdm(parts, "milvus", disable=not progress):
         rows = np.array(descriptors[part], np.float32)
         numbers = range(part.start, part.stop)
-        client.insert(
+        write = client.upsert if part.start < there else client.insert
+        write(
             name,
             [
                 {KEY: number, FIELD: row}
@@ -107,3 +138,21 @@ def _fill(
             ],
         )
     client.flush(name)
+    seconds = time.perf_counter() - began
+    if (found := _count(client, name)) != count:
+        client.drop_collection(name)
+        raise UserError(f"{name}: {found:,} rows of {count:,}; {_REMEDY}")
+    rate = (count - first) / seconds
+    logging.info("%s: %s places a second", name, f"{rate:,.0f}")
+    return rate
+
+
+def _count(client: Any, name: str) -> int:
+    """Rows of a collection, those not yet flushed too."""
+    (found,) = client.query(
+        name,
+        filter="",
+        output_fields=["count(*)"],
+        consistency_level="Strong",
+    )
+    return int(found["count(*)"])

@@ -107,6 +107,8 @@ def summary(details: dict[str, Any]) -> list[str]:
         f" the exact ten {measured['same@10']:.3f} found;"
         f" {measured['queries']} queries like the gallery"
     ]
+    if rate := details.get("places_per_second"):
+        lines.append(f"{name}: {rate:,.0f} places written a second")
     if "bytes" in details:
         lines.append(f"{name}: {details['bytes'] / 1e6:,.1f} MB")
     return lines

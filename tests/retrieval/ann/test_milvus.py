@@ -15,6 +15,7 @@ from mgtl_tf.retrieval.ann import (
     SearchEngine,
     build_engine,
     milvus,
+    milvus_building,
     open_engine,
     summary,
 )
@@ -118,8 +119,8 @@ def test_others_agree_within_bounds(engine, index):
     np.testing.assert_allclose(similarities, products, atol=1e-6)
 
 
-def test_killed_while_filling_then_built(tmp_path):
-    """SIGKILL in the middle: not whole, not locked, and built again."""
+def test_killed_while_filling_then_continued(tmp_path, monkeypatch):
+    """SIGKILL in the middle: not whole, not locked, and continued."""
     command = [sys.executable, "-m", "tests.retrieval.ann.fill_milvus"]
     with subprocess.Popen(
         [*command, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE
@@ -134,10 +135,23 @@ def test_killed_while_filling_then_built(tmp_path):
         UserError, match="no complete collection .*experiments.index"
     ):
         open_engine(index, "exact", "milvus", uri)
-    build_engine(index, "exact", "milvus", uri, progress=False)
+    # As if the kill had come within a batch.
+    monkeypatch.setattr(milvus_building, "_BYTES", 4 * 32 * 40)
+    written = []
+
+    def bar(parts, *_, **__):
+        written.extend(parts)
+        return parts
+
+    monkeypatch.setattr(milvus_building, "tqdm", bar)
+    told = build_engine(index, "exact", "milvus", uri, progress=False)
+    assert 120 <= written[0].start < 700 and written[-1].stop == 700
+    assert told["places_per_second"] > 0
     engine = open_engine(index, "exact", "milvus", uri)
-    found, _ = engine.search(index.descriptors[:9], 1)
-    assert found.ravel().tolist() == list(range(9))
+    # Every row once: a second copy would be its own nearest neighbour.
+    rows = engine._candidates(index.descriptors, 1)
+    assert all(len(set(row)) == len(row) for row in rows.tolist())
+    assert rows[:, 0].tolist() == list(range(700))
     engine.close()
 
 
