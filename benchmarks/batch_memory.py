@@ -11,14 +11,13 @@ formula says: never less than is taken, and at most 25 % more. Without
 
 from __future__ import annotations
 
-import multiprocessing
 import tempfile
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from absl import app, flags
 
+from benchmarks.yardstick import in_new_process
 from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.galleries.batch_size import (
     automatic_batch_size,
@@ -62,13 +61,6 @@ def peaks(folder: Path, sizes: list[int]) -> list[int]:
             encoder.encode_satellite([image] * size)
         found.append(resident_bytes("VmHWM"))
     return found
-
-
-def in_new_process(function, *arguments):
-    """Its result, found by a process of its own."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, context) as pool:
-        return pool.submit(function, *arguments).result()
 
 
 def compare(name: str, folder: Path, sizes: list[int]) -> None:

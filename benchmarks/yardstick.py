@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import resource
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,13 @@ def show_ratio(
         f" {processor:.3f} by processor time ({aim})"
     )
     return float(processor)
+
+
+def in_new_process(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Its result, found by a process of its own."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, context) as pool:
+        return pool.submit(function, *arguments).result()
 
 
 def against_peak(

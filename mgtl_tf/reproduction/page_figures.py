@@ -9,6 +9,8 @@
     transfer sentence             the first row of that table in words
     recorded NAME                 what benchmarks.record kept of a program
     benchmarks all                of every program that no page shows by name
+    scaling table                 how cost grows, with the plots
+    scaling crops                 the arithmetic of very large galleries
     gpu table                     Table 2 as benchmarks.gpu_keras measured it
     gpu PATH FORMAT               one of its figures
 
@@ -30,24 +32,21 @@ from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.demo import read_demo
 from mgtl_tf.reproduction.paper import RECALLS, paper_rows
 from mgtl_tf.reproduction.publish import read_published
+from mgtl_tf.reproduction.recorded import read_recorded, recorded_folder
 from mgtl_tf.reproduction.results import CONTROLS, RowResult
 from mgtl_tf.reproduction.rows import ROWS
+from mgtl_tf.reproduction.scaling import (
+    PLOTS,
+    Scaling,
+    crop_rows,
+    growth_rows,
+    recorded_scaling,
+)
 from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json
 
 _GPU = "gpu-table2-h200.json"
-
-
-@dataclasses.dataclass(frozen=True)
-class _Recorded:
-    """What benchmarks.record wrote, with a checksum."""
-
-    command: str
-    date: str
-    machine: str
-    output: list[str]
-    sha256: str
 
 
 class PageFigures:
@@ -72,9 +71,11 @@ class PageFigures:
         if kind == "cell" and len(rest) > 3:
             return self._cell(*words.split(maxsplit=4)[1:])
         if kind == "recorded" and len(rest) == 1:
-            folder = self._docs / "results" / "benchmarks"
+            folder = recorded_folder(self._docs)
             return _output(folder / f"{rest[0]}.json")
         tables: Mapping[str, Callable[[], str]] = {
+            "scaling table": self._scaling_table,
+            "scaling crops": lambda: self._scaling(crop_rows),
             "demo recall": self._demo_recall,
             "demo output": self._demo_output,
             "transfer sentence": self._transfer_sentence,
@@ -152,11 +153,26 @@ class PageFigures:
 
     def _benchmarks(self) -> str:
         """What was recorded and is not shown where a page speaks of it."""
-        folder = self._docs / "results" / "benchmarks"
+        folder = recorded_folder(self._docs)
         pages = "".join(p.read_text() for p in sorted(self._docs.glob("*.md")))
         shown = set(re.findall(r"generated: recorded (\S+) -->", pages))
+        shown |= {path.stem for path in folder.glob("scaling*.json")}
         paths = sorted(folder.glob("*.json"))
         return "\n\n".join(_output(p) for p in paths if p.stem not in shown)
+
+    def _scaling_table(self) -> str:
+        text = self._scaling(growth_rows)
+        if recorded_scaling(self._docs) is None:
+            return text
+        return f"{text}\n\n![Time and memory against size](results/{PLOTS})"
+
+    def _scaling(self, rows_of: Callable[[Scaling], list[list[str]]]) -> str:
+        recorded = recorded_scaling(self._docs)
+        if recorded is None:
+            command = "python -m benchmarks.record scaling --full"
+            return f"Not recorded yet: `{command}`."
+        heading, curves = recorded
+        return f"{heading}\n\n{_markdown(rows_of(curves))}"
 
     def _gpu_table(self) -> str:
         titles = {row.key: title for title, row in ROWS[2]}
@@ -173,12 +189,9 @@ class PageFigures:
 
 
 def _output(path: Path) -> str:
-    found = read_json(path, _Recorded, "record it again", sealed=True)
+    found = read_recorded(path)
     output = "\n".join(found.output)
-    return (
-        f"`{found.command}`\n({found.machine}, {found.date})\n\n"
-        f"```text\n{output}\n```"
-    )
+    return f"{found.heading}\n\n```text\n{output}\n```"
 
 
 def _r1_cells(row: RowResult) -> list[str]:

@@ -12,6 +12,7 @@ from mgtl_tf.reproduction.blocks import rewrite_pages
 from mgtl_tf.reproduction.demo import DemoFigures, write_demo
 from mgtl_tf.reproduction.page_figures import PageFigures
 from mgtl_tf.reproduction.publish import write_page
+from mgtl_tf.reproduction.scaling import draw_recorded_scaling
 from mgtl_tf.reproduction.transfer import TransferFigures, write_transfer
 from mgtl_tf.retrieval.calibration.stored import CALIBRATION_JSON, Calibration
 from mgtl_tf.training.environment import read_environment
@@ -29,6 +30,7 @@ def publish_pages(docs: Path) -> list[Path]:
             those of the ranks beside them.
     """
     figures = PageFigures(docs)
+    draw_recorded_scaling(docs)
     # The readings first: results.md holds them.
     changed = rewrite_pages(docs, figures.text_of)
     return [write_page(docs), *changed]
