@@ -164,15 +164,35 @@ class _MainlessProcess(SpawnProcess):
         with _START:
             main = sys.modules["__main__"]
             sys.modules["__main__"] = types.ModuleType("__main__")
-            # Inherited: it imports for seconds before its own code could
-            # ignore Ctrl-C.
-            interrupt = {signal.SIGINT}
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, interrupt)
             try:
-                super().start()
+                with _interrupted_later():
+                    super().start()
             finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
                 sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Ctrl-C takes effect at the end of the context.
+
+    A process that is started in it inherits that the signal is blocked: it
+    imports for seconds before its own code could ignore it. And it is sent all
+    that it needs to start, without which it would end with a traceback: that
+    this thread blocks the signal is not enough, since another may receive it.
+    """
+    came: list[int] = []
+    handler = None
+    if threading.current_thread() is threading.main_thread():
+        handler = signal.signal(signal.SIGINT, lambda n, _: came.append(n))
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if handler is not None:
+            signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 class _Pool(futures.ProcessPoolExecutor):
@@ -188,7 +208,9 @@ class _Pool(futures.ProcessPoolExecutor):
         # Unpickled by the job itself: a failing import is then its exception,
         # and does not end the process.
         packed = bytes(ForkingPickler.dumps((function, given, named)))
-        return super().submit(_unpacked, packed)
+        # It may start a process, and knows of it only at its end.
+        with _interrupted_later():
+            return super().submit(_unpacked, packed)
 
 
 def _unpacked(packed: bytes) -> Any:

@@ -4,12 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
 
-from polar.parallel import WorkerDiedError, in_parallel
+from polar.parallel import MainlessContext, WorkerDiedError, in_parallel
 
 ROOT = Path(__file__).parents[2]
 
@@ -115,6 +117,30 @@ def test_ctrl_c_leaves_at_once_with_one_line(tmp_path, starting):
     _, lines = process.communicate(timeout=30)
     assert process.returncode == 130
     assert lines == "error: interrupted\n"
+
+
+def test_ctrl_c_waits_until_a_process_has_all_that_it_needs(monkeypatch):
+    """Though another thread, which does not block the signal, receives it."""
+    done, leave = [], threading.Event()
+
+    def start(_):
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(20):
+            time.sleep(0.005)
+        done.append(True)
+
+    other = threading.Thread(target=leave.wait)
+    other.start()
+    monkeypatch.setattr(SpawnProcess, "start", start)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            MainlessContext().Process(target=print).start()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        leave.set()
+    assert done
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def test_workers_leave_with_a_killed_parent(tmp_path):
