@@ -214,6 +214,10 @@ V2 = Benchmark(
         "vgg": {"learning_rate": 5e-4},
         "without_cmi": {"learning_rate": 1.5e-4},
         "with_cmi": {"learning_rate": 5e-4},
+        "steps1": {"learning_rate": 5e-4},
+        **dict.fromkeys(
+            ("steps3", "steps9", "naive"), {"learning_rate": 1.5e-4}
+        ),
         "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
         "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
         **dict.fromkeys(("safa", "workman"), {"learning_rate": 1.5e-4}),
@@ -245,6 +249,12 @@ V2 = Benchmark(
         "toker_full": {"image_size": (56, 304)},
     },
     controls={
+        # The search's two upper rates were level for w/ CMI alone.
+        "lower_rate": (
+            "w/ CMI, at a rate of 1.5e-4",
+            "with_cmi",
+            {"learning_rate": 1.5e-4},
+        ),
         "no_generative_loss": (
             "w/ CMI, lambda = 0",
             "with_cmi",
@@ -287,7 +297,9 @@ V2 = Benchmark(
         **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
         **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
         **{row.key: 2 for _, row in ROWS[TODAY]},
-        **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),
+        **dict.fromkeys(
+            ("lower_rate", "no_generative_loss", "wide_self_attention"), 2
+        ),
         "true_knowledge": 1,
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
     },
