@@ -53,6 +53,11 @@ PUBLISHED = {
     ),
     "vo": (124_953_344 + 819_502, (230, 230), (250, 250), 1024),
 }
+SHALLOW = {
+    "convnext_depths": (1, 1, 1, 1),
+    "stem_blocks": (1, 1, 1),
+    "vit_blocks": 1,
+}
 STATES = ("moving_mean", "moving_variance", "seed_generator_state", "direction")
 
 
@@ -66,8 +71,10 @@ def test_parameters_and_descriptors(name):
     with keras.StatelessScope(initialize_variables=False):
         model = models._model_class(config.form_class)(config)
         model.build(shapes)
-        if "convnext_depths" in vars(config):  # shapes depend on no depth
-            shallow = ModelConfig(system=name, convnext_depths=(1, 1, 1, 1))
+        # Shapes depend on no depth, and tracing takes long.
+        depths = {k: v for k, v in SHALLOW.items() if k in vars(config)}
+        if depths:
+            shallow = ModelConfig(system=name, **depths)
             found = models.build_model(shallow).compute_output_shape(shapes)
         else:
             found = model.compute_output_shape(shapes)
