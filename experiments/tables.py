@@ -56,9 +56,9 @@ _STUDY_FLAGS = [
     define_parsed(
         "table",
         (),
-        "which of the paper's tables, 1 to 4, or today (FRGeo, Sample4Geo and"
-        " the variants of --preset=best); none: --publish alone makes the pages"
-        " anew of the files in --docs_dir",
+        "which of the paper's tables, 1 to 4, or today (TransGeo, FRGeo,"
+        " Sample4Geo and the variants of --preset=best); none: --publish alone"
+        " makes the pages anew of the files in --docs_dir",
         _tables,
         "whole numbers of the paper's tables 1 to 4, or today, with commas",
     ),

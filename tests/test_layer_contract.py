@@ -8,7 +8,6 @@ from keras import ops
 
 from mgtl_tf.layers.bilinear_resize import BilinearResize
 from mgtl_tf.layers.circular_padding import CircularPadding
-from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.column_projection import ColumnProjection
 from mgtl_tf.layers.convnext_tokens import ConvNeXtTokens
 from mgtl_tf.layers.cross_modal_interaction import CrossModalInteraction
@@ -17,7 +16,6 @@ from mgtl_tf.layers.knowledge_supported_transformer import (
     KnowledgeSupportedTransformer,
 )
 from mgtl_tf.layers.label_layout import LabelLayout
-from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
 from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
@@ -61,6 +59,12 @@ from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
 from mgtl_tf.layers.turned_crop import TurnedCrop
 from mgtl_tf.layers.vgg16 import VGG16Features
+from mgtl_tf.layers.vit.class_token import ClassToken
+from mgtl_tf.layers.vit.layer_to_layer_block import LayerToLayerBlock
+from mgtl_tf.layers.vit.token_heads import TokenHeads
+from mgtl_tf.layers.vit.token_selection import TokenSelection
+from mgtl_tf.layers.vit.transformer_block import TransformerBlock
+from mgtl_tf.layers.vit.vision_transformer import VisionTransformer
 from tests.processor import needs_bfloat16
 
 TOKENS = (5, 12)  # T, C
@@ -120,6 +124,26 @@ TABLE = [
         (3, 3, 152),
     ),
     (ClassToken, {"dropout": 0.0}, [TOKENS], (6, 12)),
+    (ClassToken, {"count": 2}, [TOKENS], (7, 12)),
+    (TransformerBlock, {"heads": 3, "mlp_ratio": 2}, [TOKENS], TOKENS),
+    (TokenHeads, {"units": 4}, [TOKENS], (4,)),
+    (
+        TokenSelection,
+        {"kept": 4, "grid": (2, 3)},
+        [(7, 12), (4, 5)],
+        (5, 12),
+    ),
+    (
+        VisionTransformer,
+        {
+            "channels": 12,
+            "depth": 2,
+            "patch_size": 8,
+            "block": {"heads": 3},
+        },
+        [IMAGE],
+        (2, 12),
+    ),
     (
         LayerToLayerBlock,
         {"heads": 3, "mlp_ratio": 2},

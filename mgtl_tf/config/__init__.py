@@ -16,3 +16,4 @@ from mgtl_tf.config.regmi import RegmiConfig
 from mgtl_tf.config.run import RunConfig, StartRecord
 from mgtl_tf.config.toker import TokerConfig
 from mgtl_tf.config.train import TrainConfig
+from mgtl_tf.config.transgeo import TransGeoConfig

@@ -40,6 +40,8 @@ class ModelConfig:
     )
     orientation_channels: ClassVar[bool] = False
     """Whether images come with two maps of their pixels' directions."""
+    stage_setting: ClassVar[str] = ""
+    """The field that names the stage, in systems of several; empty: one."""
 
     system: str = setting(
         "mgtl",

@@ -28,6 +28,7 @@ class RegmiConfig(ModelConfig):
     """Regmi and Shah (2019): their two-stream baseline, or their stages."""
 
     model_class: ClassVar[str] = _CLASSES[TWO_STREAM]
+    stage_setting: ClassVar[str] = "regmi_stage"
 
     system: str = published("system", "regmi")
     image_size: tuple[int, int] = published("image_size", (224, 1232))

@@ -185,9 +185,8 @@ class TrainConfig:
     init_backbone: str = setting(
         "",
         "run folder of a run of any system with VGG-16, of whose best weights"
-        " both VGG-16 start in place of backbone_weights; regmi: of the stage"
-        " before regmi_stage, whose networks this stage takes over; empty:"
-        " none",
+        " both VGG-16 start in place of backbone_weights; regmi, transgeo: of"
+        " the stage before, whose networks this stage takes over; empty: none",
     )
     dtype_policy: str = setting(
         "float32",

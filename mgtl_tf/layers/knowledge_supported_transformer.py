@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import keras
-from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.multi_head_attention import multi_head_attention
+from mgtl_tf.layers.multi_head_attention import (
+    attention_weights,
+    multi_head_attention,
+)
 from mgtl_tf.layers.perceptron import Perceptron
 
 
@@ -79,8 +81,4 @@ class KnowledgeSupportedTransformer(ConfiguredLayer):
 
     def attention_weights(self, tokens, knowledge):
         """Softmax weights over the knowledge, float32 [B, heads, T, T']."""
-        query = self.attention.query_dense(tokens)  # [B, T, heads, d]
-        key = self.attention.key_dense(knowledge)  # [B, T', heads, d]
-        logits = ops.einsum("bthd,bshd->bhts", query, key)
-        scale = query.shape[-1] ** -0.5
-        return ops.softmax(ops.cast(logits, "float32") * scale, axis=-1)
+        return attention_weights(self.attention, tokens, knowledge)

@@ -38,3 +38,21 @@ def multi_head_attention(
         kernel = layer.output_dense.kernel
         kernel.assign(ops.zeros(kernel.shape, kernel.dtype))
     return layer
+
+
+def attention_weights(layer, query, key):
+    """The softmax weights of such a layer.
+
+    Args:
+        layer: of `multi_head_attention`.
+        query: [B, T, C].
+        key: [B, T', C].
+
+    Returns:
+        float32 [B, heads, T, T'].
+    """
+    query = layer.query_dense(query)  # [B, T, heads, d]
+    key = layer.key_dense(key)  # [B, T', heads, d]
+    logits = ops.einsum("bthd,bshd->bhts", query, key)
+    scale = query.shape[-1] ** -0.5
+    return ops.softmax(ops.cast(logits, "float32") * scale, axis=-1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterable
 from typing import Any
 
@@ -62,6 +63,9 @@ def copy_parts(model: keras.Model, source: keras.Model) -> None:
             raise UnfitFileError(f"{source.config.system} has no {part}")
         wanted, found = _by_name(ours), _by_name(given[part])
         for name in {**wanted, **found}:
+            if name in wanted and name in found:
+                variable, value = wanted[name], found[name]
+                found[name] = model.inherited_value(variable, value)
             shapes = [
                 tuple(weights[name].shape) if name in weights else "missing"
                 for weights in (found, wanted)
@@ -76,5 +80,11 @@ def copy_parts(model: keras.Model, source: keras.Model) -> None:
 
 
 def _by_name(weights: list[Any]) -> dict[str, Any]:
-    """Weights by layer and kind, such as block1_conv1/kernel."""
-    return {"/".join(w.path.split("/")[-2:]): w for w in weights}
+    """Weights by their paths in what holds all of them."""
+    paths = [w.path.split("/") for w in weights]
+    # A layer alone keeps its name: block1_conv1/kernel.
+    levels = zip(*(path[:-2] for path in paths), strict=False)
+    same = itertools.takewhile(lambda names: len(set(names)) == 1, levels)
+    shared = sum(1 for _ in same)
+    named = zip(paths, weights, strict=True)
+    return {"/".join(path[shared:]): weight for path, weight in named}

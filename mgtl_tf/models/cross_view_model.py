@@ -153,6 +153,11 @@ class CrossViewModel(keras.Model):
         """The parts that it starts with where another run is given."""
         return self.copied_parts
 
+    def inherited_value(self, variable, value):
+        """What a variable starts with where another run's of its name is
+        `value`: that, unless a system says otherwise."""
+        return value
+
     def freeze_blocks(self, blocks):
         """Fixes the first blocks of both VGG-16; see VGG16Features.freeze.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from mgtl_tf.layers.class_token import ClassToken
 from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
-from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
+from mgtl_tf.layers.vit.class_token import ClassToken
+from mgtl_tf.layers.vit.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.models.cross_view_model import TwoBranchModel
 from mgtl_tf.models.pretrained_vit import load_vit
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.config.model import config_class
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.utils.errors import UserError
 
@@ -139,6 +140,6 @@ def load_preset(name: str, **changes: Any) -> RunConfig:
         )
     preset = PRESETS[name]
     chosen = changes.get("system", preset.get("system", "mgtl"))
-    stage = changes.get("regmi_stage", "")
+    stage = changes.get(config_class(chosen).stage_setting, "")
     system = system_settings(name, chosen, stage)
     return RunConfig.of(**{**preset, **system, **changes})

@@ -12,10 +12,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mgtl_tf.presets.convnext_systems import SETTINGS
+from mgtl_tf.presets import convnext_systems, vit_systems
 
-# Of systems without VGG-16, whatever a study gives those that have it.
-_FROM_SCRATCH = {"backbone_weights": "none", "freeze_blocks": 0}
+_FROM_SCRATCH = vit_systems.FROM_SCRATCH
 
 # What VIGOR's preset, which is of plain aerial images, becomes for systems
 # that compare the views' columns: polar about the tile's centre.
@@ -31,7 +30,8 @@ _CVM_NET = {
 _DSM = {"batch_size": 32, "epochs": 100, "freeze_blocks": 3}
 
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    **SETTINGS,
+    **convnext_systems.SETTINGS,
+    **vit_systems.SETTINGS,
     "mgtl": {"vigor": _POLAR, "": {}},
     "linear_probe": {"vigor": _POLAR, "": {}},
     "safa": {
@@ -46,39 +46,6 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Table 1's are panoramas of known heading and 360 degrees; for others
         # --shift_search --orientation_noise=360 --field_of_view=N.
         "": _DSM,
-    },
-    "l2ltr": {
-        # "L2LTR-style (K from previous layer), small". Residual branches
-        # that start at zero would make the class token the same for all
-        # images, and bfloat16 loses the small differences from which
-        # training must begin: tried, and in either case the loss stayed at
-        # ln 2.
-        "procedural": {
-            **_FROM_SCRATCH,
-            "channels": 96,
-            "heads": 6,
-            "width_multiplier": 0.25,
-            "vit_blocks": 4,
-            "stem_blocks": (1, 1, 1),
-            "residual_init": "glorot",
-            "dtype_policy": "float32",
-            "optimizer": "adamw",
-            "learning_rate": 5e-4,
-        },
-        # Yang et al. 2021: AdamW, 200 epochs of 1,110 steps, 500 of them
-        # warm-up. The public R50+ViT-B/16 weights go to --backbone_weights.
-        "": {
-            "batch_size": 32,
-            "epochs": 200,
-            "optimizer": "adamw",
-            "learning_rate": 1e-4,
-            "adam_epsilon": 1e-6,
-            "weight_decay": 0.03,
-            "clip_norm": 1.0,
-            "schedule": "cosine",
-            "warmup": 500 / 222_000,
-            "backbone_weights": "none",
-        },
     },
     "cvm_net": {
         # "CVM-Net-I, small": a quarter of the clusters, 256 numbers, and no
@@ -246,6 +213,7 @@ _STAGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     },
     "joint": {"procedural": {}, "": {"batch_size": 24}},
     "fusion": {"procedural": {}, "": {"batch_size": 100, "epochs": 500}},
+    **vit_systems.STAGES,
 }
 
 
@@ -257,7 +225,7 @@ def system_settings(
     Args:
         preset: name of the preset.
         system: name of the system.
-        stage: `regmi_stage`; empty: its default.
+        stage: of a system of several; empty: its default.
     """
     forms = _SETTINGS.get(system, {"": {}})
     stages = _STAGES.get(stage, {"": {}})

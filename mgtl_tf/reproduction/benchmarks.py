@@ -90,6 +90,20 @@ _TODAY: Settings = {
     # All see the same pairs: places are not mined.
     "mining_by_position_until": 0,
 }
+# A DeiT of half the width, as published without dropout; both stages see 64
+# patches of an aerial image.
+_TRANSGEO: Settings = {
+    **_TODAY,
+    "width_multiplier": 1.0,
+    "backbone_dropout": 0.0,
+    "channels": 192,
+    "heads": 3,
+    "vit_blocks": 12,
+    "patch_size": 16,
+    "descriptor_size": 1000,
+    "learning_rate": 5e-4,
+    "weight_decay": 0.03,
+}
 _TWICE: Settings = {"max_steps": 800}
 _WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
 _FULL_WORLD = cvusa_form(WorldSettings(seed=11, appearance_change=1.0))
@@ -241,6 +255,13 @@ V2 = Benchmark(
             "learning_rate": 1.5e-4,
         },
         **dict.fromkeys(("frgeo", "sample4geo", "best_quarters"), _TODAY),
+        "transgeo_whole": _TRANSGEO,
+        "transgeo": {
+            **_TRANSGEO,
+            "satellite_size": (160, 160),
+            "guide_size": (128, 128),
+            "learning_rate": 1e-4,
+        },
         "best_mgtl": {**_TODAY, "satellite_size": (0, 0)},
         # Its class tokens begin nearly alike: what dropout leaves out would
         # differ by more than images do, and the loss stay at ln 2.

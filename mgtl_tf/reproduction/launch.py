@@ -90,8 +90,8 @@ def training_command(config: RunConfig) -> list[str]:
     preset, system = config.data.dataset, config.model.system
     # What settings depend on.
     chosen = {"system": system}
-    if stage := getattr(config.model, "regmi_stage", ""):
-        chosen["regmi_stage"] = stage
+    if name := config.model.stage_setting:
+        chosen[name] = getattr(config.model, name)
     flags = [f"--preset={preset}"]
     flags += [f"--{name}={value}" for name, value in chosen.items()]
     base = load_preset(preset, **chosen)

@@ -69,6 +69,17 @@ TOKER = Row("toker", {"system": "toker"})
 TOKER_FULL = Row("toker_full", {"system": "toker", "generator": True})
 CVFT = Row("cvft", {"system": "cvft"})
 DSM = Row("dsm", {"system": "dsm"})
+TRANSGEO_WHOLE = Row(
+    "transgeo_whole", {"system": "transgeo", "transgeo_stage": "whole"}
+)
+TRANSGEO = Row(
+    "transgeo",
+    {
+        "system": "transgeo",
+        "transgeo_stage": "cropped",
+        "init_backbone": "transgeo_whole",
+    },
+)
 FRGEO = Row("frgeo", {"system": "frgeo"})
 SAMPLE4GEO = Row("sample4geo", {"system": "sample4geo"})
 BEST_QUARTERS = Row(
@@ -109,6 +120,8 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
     ),
     # The three variants of --preset=best are the last three.
     TODAY: (
+        ("TransGeo, stage 1", TRANSGEO_WHOLE),
+        ("TransGeo", TRANSGEO),
         ("FRGeo", FRGEO),
         ("Sample4Geo", SAMPLE4GEO),
         ("Sample4Geo, FRGeo's quarters", BEST_QUARTERS),
@@ -144,6 +157,12 @@ _TITLES = {
     ("dsm", "procedural"): "DSM (aligned), small",
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
+    ("transgeo_whole", "procedural"): "TransGeo, stage 1, small",
+    ("transgeo_whole", "cvusa"): "TransGeo, stage 1, from scratch",
+    ("transgeo_whole", "cvact"): "TransGeo, stage 1, from scratch",
+    ("transgeo", "procedural"): "TransGeo, small",
+    ("transgeo", "cvusa"): "TransGeo, from scratch",
+    ("transgeo", "cvact"): "TransGeo, from scratch",
     ("frgeo", "procedural"): "FRGeo, small",
     ("sample4geo", "procedural"): "Sample4Geo, small",
     ("best_quarters", "procedural"): "Sample4Geo, FRGeo's quarters, small",
@@ -158,9 +177,9 @@ def titled_rows(
 ) -> list[tuple[str, Row]]:
     """(title, row) of a table, each titled as it is trained on a data set.
 
-    On the synthetic world networks or images are small; L2LTR is trained
-    without its authors' pretrained weights. Table 3 is of the published
-    networks.
+    On the synthetic world networks or images are small; L2LTR and TransGeo
+    are trained without their authors' pretrained weights. Table 3 is of the
+    published networks.
 
     Args:
         table: its number.

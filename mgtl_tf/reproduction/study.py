@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import RunConfig
+from mgtl_tf.config.model import config_class
 from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
@@ -72,11 +73,12 @@ class Study:
 
     def config(self, row: Row, seed: int) -> RunConfig:
         """The config of a row: preset, common, system, row, settings."""
-        chosen = [row.changes.get(n, "") for n in ("system", "regmi_stage")]
+        system = row.changes.get("system", "mgtl")
+        stage = row.changes.get(config_class(system).stage_setting, "")
         settings = {
             **PRESETS[self.preset],
             **self.common,
-            **system_settings(self.preset, chosen[0] or "mgtl", chosen[1]),
+            **system_settings(self.preset, system, stage),
             **row.changes,
             **self._settings.get(row.key, {}),
         }

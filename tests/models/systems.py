@@ -82,6 +82,17 @@ TABLE = {
         },
         11,
     ),
+    "transgeo": (
+        {
+            "satellite_size": (24, 24),
+            "patch_size": 8,
+            "vit_blocks": 2,
+            "channels": 12,
+            "heads": 3,
+            "descriptor_size": 10,
+        },
+        10,
+    ),
     "frgeo": (CONVNEXT, 4 * 12),
     "sample4geo": (CONVNEXT, 12),
     # Four columns of 12 channels.

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.layers.class_token import ClassToken
-from mgtl_tf.layers.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
 from mgtl_tf.layers.trunks.residual_unit import ResidualUnit
 from mgtl_tf.layers.trunks.standardized_conv import StandardizedConv2D
+from mgtl_tf.layers.vit.class_token import ClassToken
+from mgtl_tf.layers.vit.layer_to_layer_block import LayerToLayerBlock
 from mgtl_tf.presets import load_preset
 from tests.models.published_size import published
 from tests.numpy_layers import attend, norm, perceptron, randomise

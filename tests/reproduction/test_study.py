@@ -27,7 +27,7 @@ from tests.reproduction import fake_trainer
 FAKE = Path(fake_trainer.__file__)
 VERSIONS = Versions("code1", "data1")
 ONE = [{}]
-CHOSEN = ("system", "regmi_stage")  # what further settings depend on
+CHOSEN = ("system", "regmi_stage", "transgeo_stage")
 START = {"backbone_digest": "d9a27cc1fc7f975e" * 4}
 
 

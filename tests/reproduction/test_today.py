@@ -14,12 +14,13 @@ from mgtl_tf.reproduction.rows import ROWS, TABLES, TODAY, titled_rows
 from mgtl_tf.reproduction.study import benchmark_study
 from mgtl_tf.reproduction.tables import title_of
 
-SURVEY = Path(__file__).parents[3] / "shared/design/field2026.md"
+DESIGN = Path(__file__).parents[3] / "shared/design"
+SURVEYS = [DESIGN / name for name in ("field2026.md", "peers.md")]
 
 
-@pytest.mark.skipif(not SURVEY.is_file(), reason="no survey beside us")
+@pytest.mark.skipif(not SURVEYS[0].is_file(), reason="no survey beside us")
 def test_published_figures_and_commits_are_the_surveys():
-    text = SURVEY.read_text()
+    text = "\n".join(path.read_text() for path in SURVEYS)
     for row in today_rows():
         lines = [x for x in text.splitlines() if row["title"].split()[0] in x]
         assert lines, row["title"]
@@ -89,6 +90,10 @@ def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):
     }
     pairs = {r.config.train.batch_size * r.config.train.max_steps for r in runs}
     assert len(pairs) == 1
+    stage_2 = next(r for r in runs if r.folder.name == "transgeo-seed1")
+    before = stage_2.config.train.init_backbone
+    assert before == str(study.folder / "runs/transgeo_whole-seed1")
+    assert stage_2.config.model.kept_patches == 64
 
 
 def test_the_flag_takes_numbers_and_today(load_program):

@@ -1,20 +1,23 @@
-"""L2LTR's block: keys come from the layer before (Yang et al. 2021)."""
+"""The block of a vision transformer (Dosovitskiy et al. 2021)."""
 
 from __future__ import annotations
 
 import keras
+from keras import ops
 
 from mgtl_tf.layers.configured_layer import ConfiguredLayer
-from mgtl_tf.layers.multi_head_attention import multi_head_attention
+from mgtl_tf.layers.multi_head_attention import (
+    attention_weights,
+    multi_head_attention,
+)
 from mgtl_tf.layers.perceptron import Perceptron
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")
-class LayerToLayerBlock(ConfiguredLayer):
-    """A pre-norm transformer block with a key from the previous input.
+class TransformerBlock(ConfiguredLayer):
+    """A pre-norm transformer block.
 
-    Q, V = maps of LN(x), K = map of LN'(previous x); x' = x + W_O attention;
-    x'' = x' + MLP(LN(x')).
+    x' = x + W_O attention(LN(x)); x'' = x' + MLP(LN(x')).
 
     Args:
         heads: number of attention heads, a divisor of C.
@@ -25,8 +28,6 @@ class LayerToLayerBlock(ConfiguredLayer):
 
     Call arguments:
         tokens: [B, T, C].
-        previous: [B, T, C], the input of the block before; the first block
-            takes its own input twice.
         training: whether dropout acts.
 
     Output:
@@ -47,9 +48,9 @@ class LayerToLayerBlock(ConfiguredLayer):
         self.dropout = dropout
         self.residual_init = residual_init
         common = {"dtype": self.dtype_policy}
-        self.norm, self.key_norm, self.mlp_norm = (
+        self.norm, self.mlp_norm = (
             keras.layers.LayerNormalization(epsilon=1e-6, name=name, **common)
-            for name in ("norm", "key_norm", "mlp_norm")
+            for name in ("norm", "mlp_norm")
         )
         self.mlp = Perceptron(
             mlp_ratio, residual_init=residual_init, name="mlp", **common
@@ -65,11 +66,28 @@ class LayerToLayerBlock(ConfiguredLayer):
         self.attention = multi_head_attention(
             input_shape, self.heads, self.residual_init, self.dtype_policy
         )
-        for layer in (self.norm, self.key_norm, self.mlp_norm, self.mlp):
+        for layer in (self.norm, self.mlp_norm, self.mlp):
             layer.build(input_shape)
 
-    def call(self, tokens, previous, training=None):
+    def call(self, tokens, training=None):
         own = self.norm(tokens)
-        tokens = tokens + self.attention(own, own, self.key_norm(previous))
+        return self.with_mlp(tokens + self.attention(own, own), training)
+
+    def with_mlp(self, tokens, training=None):
+        """The second half of the block: [B, T, C] to [B, T, C]."""
         changed = self.mlp(self.mlp_norm(tokens))
         return tokens + self.drop(changed, training=training)
+
+    def attention_of(self, tokens, queries):
+        """How much the first tokens attend to all others, over all heads.
+
+        Args:
+            tokens: the block's input, [B, T, C].
+            queries: N, how many tokens attend.
+
+        Returns:
+            float32 [B, T - N], the sum over heads and over the N tokens.
+        """
+        own = self.norm(tokens)
+        weights = attention_weights(self.attention, own[:, :queries], own)
+        return ops.sum(weights, axis=(1, 2))[:, queries:]

@@ -1,4 +1,4 @@
-"""A token for the whole image, and where each token stands."""
+"""Tokens for the whole image, and where each token stands."""
 
 from __future__ import annotations
 
@@ -10,31 +10,34 @@ from mgtl_tf.layers.configured_layer import ConfiguredLayer
 
 @keras.saving.register_keras_serializable("mgtl_tf")
 class ClassToken(ConfiguredLayer):
-    """Puts one learned token before the others, adds learned positions.
+    """Puts learned tokens before the others, adds learned positions.
 
     Args:
         dropout: rate after the sum, while training.
+        count: N, how many tokens are put before: DeiT has a second one, for
+            distillation.
 
     Call arguments:
         tokens: [B, T, C].
         training: whether dropout acts.
 
     Output:
-        [B, 1 + T, C].
+        [B, N + T, C].
     """
 
-    def __init__(self, dropout=0.0, **kwargs):
+    def __init__(self, dropout=0.0, count=1, **kwargs):
         super().__init__(**kwargs)
         self.dropout = dropout
+        self.count = count
 
     def build(self, input_shape):
         length, channels = input_shape[1:]
         self.token = self.add_weight(
-            name="token", shape=(1, 1, channels), initializer="zeros"
+            name="token", shape=(1, self.count, channels), initializer="zeros"
         )
         self.positions = self.add_weight(
             name="positions",
-            shape=(1, 1 + length, channels),
+            shape=(1, self.count + length, channels),
             initializer=keras.initializers.TruncatedNormal(stddev=0.02),
         )
         self.drop = keras.layers.Dropout(
@@ -50,4 +53,5 @@ class ClassToken(ConfiguredLayer):
         return self.drop(placed, training=training)
 
     def compute_output_shape(self, input_shape):
-        return (input_shape[0], input_shape[1] + 1, input_shape[2])
+        batch, length, channels = input_shape
+        return (batch, length + self.count, channels)

@@ -1,0 +1,1 @@
+"""Vision transformers: blocks, tokens, and what is read of them."""

@@ -1,0 +1,1 @@
+"""TransGeo, stage by stage, and where DeiT's weights come from."""
