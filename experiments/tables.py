@@ -65,7 +65,7 @@ _STUDY_FLAGS = [
     flags.DEFINE_enum(
         "dataset",
         "procedural",
-        ["procedural", "cvusa", "cvact"],
+        ["procedural", "cvusa", "cvact", "vigor"],
         "what is trained and measured on; procedural is a synthetic world",
     ),
     flags.DEFINE_enum(
@@ -82,7 +82,7 @@ _STUDY_FLAGS = [
         "start of VGG-16 in every run: imagenet (downloaded by Keras) or a"
         " file; default: the benchmark's, or the data set's preset",
     ),
-    flags.DEFINE_string("data_dir", "", "folder of CVUSA or CVACT"),
+    flags.DEFINE_string("data_dir", "", "folder of CVUSA, CVACT or VIGOR"),
     define_parsed(
         "seeds",
         (),
@@ -127,7 +127,7 @@ _STUDY_FLAGS = [
         " rate of the search, on a synthetic world of its own",
     ),
     define_also(),
-    *define_vigor("corrected, same"),
+    *define_vigor("corrected, same; of --dataset=vigor also what is trained"),
 ]
 
 PROGRAM_FLAGS = [
@@ -232,6 +232,8 @@ def _study(given: dict[str, Any]) -> Study:
     names = ("max_steps", "epochs", "backbone_weights")
     common = {name: given[name] for name in names if given[name]}
     studies, dataset = Path(given["studies_dir"]), given["dataset"]
+    if dataset == "vigor":
+        common |= {n: given[n] for n in VIGOR_FLAGS if given[n]}
     if dataset == "procedural":
         return benchmark_study(BENCHMARKS[given["benchmark"]], studies, common)
     if not given["data_dir"] and set(given["table"]) != {3}:

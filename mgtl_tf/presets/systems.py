@@ -29,6 +29,14 @@ _CVM_NET = {
 
 _DSM = {"batch_size": 32, "epochs": 100, "freeze_blocks": 3}
 
+_TOKER = {
+    "batch_size": 32,
+    "epochs": 200,
+    "learning_rate": 1e-4,
+    "adam_beta_1": 0.5,
+    "backbone_weights": "none",
+}
+
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     **convnext_systems.SETTINGS,
     **vit_systems.SETTINGS,
@@ -158,14 +166,9 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         # Toker et al. 2021: Adam 1e-4 of momentum 0.5, 200 epochs; from
         # scratch, where theirs starts ResNet-34 from ImageNet. Theirs is
-        # with --generator.
-        "": {
-            "batch_size": 32,
-            "epochs": 200,
-            "learning_rate": 1e-4,
-            "adam_beta_1": 0.5,
-            "backbone_weights": "none",
-        },
+        # with --generator, of polar images.
+        "vigor": {**_TOKER, **_POLAR},
+        "": _TOKER,
     },
     "vo": {
         # "Vo-style DBL with angle head, small". Pairs are not turned: aerial

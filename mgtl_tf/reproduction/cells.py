@@ -10,6 +10,7 @@ import numpy as np
 from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.further import further_cells
 from mgtl_tf.reproduction.paper import (
+    AREAS,
     DATASETS,
     RECALLS,
     paper_rows,
@@ -28,6 +29,13 @@ SIGNIFICANT = "†"
 """Marks a difference that is significant."""
 NOT_COMPARED = (CONDITION, SEARCH)
 """Numbers of the tables whose rows are not compared with one another."""
+
+TILES = {
+    "hit": "hit rate by VIGOR's code",
+    "hit_any_of_4": "hit rate, any of four",
+    "within_10m": "first centre within 10 m",
+}
+"""Figures of overlapping aerial images, as of `tile_ranks`, to columns."""
 
 Cells = dict[str, str]
 
@@ -49,7 +57,7 @@ def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
 def cells_of(table: Table) -> list[Cells]:
     """The rows, each as column name to cell; all have the same columns."""
     ours = {row.key: row for row in table.rows}
-    printed = _printed(table.number)
+    printed = _printed(table)
     pairs: list[tuple[Cells, RowResult | None]] = [
         (paper, ours.pop(paper["row"], None)) for paper in printed
     ]
@@ -59,16 +67,18 @@ def cells_of(table: Table) -> list[Cells]:
     return [cells_of_row(table, paper, row) for paper, row in pairs]
 
 
-def _printed(number: int) -> list[Cells]:
+def _printed(table: Table) -> list[Cells]:
     """Published rows of a table; none of our own tables."""
-    if number == TODAY:
-        return today_rows()
-    return paper_rows(number) if number in TABLES else []
+    if table.number == TODAY:
+        return today_rows(table.areas)
+    return paper_rows(table.number) if table.number in TABLES else []
 
 
 def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
     cells = {"row": row.title if row else paper["title"]}
     cells |= {name: _recall(row, name) for name in RECALLS}
+    if table.areas:
+        cells |= {title: _of_tiles(row, name) for name, title in TILES.items()}
     if table.number not in NOT_COMPARED:
         cells["Δ r@1"] = _difference(row.difference if row else None)
     if table.further:
@@ -78,8 +88,10 @@ def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
         sizes = paper and f"{paper['parameters']} / {paper['flops']}"
         cells["paper: param. / FLOPs"] = sizes or ""
     if table.number in (*TABLES, TODAY):
-        who = "published" if table.number == TODAY else "paper"
-        for key, name in DATASETS.items():
+        today = table.number == TODAY
+        who = "published" if today else "paper"
+        data = AREAS if today and table.areas else DATASETS
+        for key, name in data.items():
             recalls = paper.get(key, "").replace("-", "–").split()
             title = f"{who}, {name}: {' / '.join(RECALLS)}"
             cells[title] = " / ".join(recalls)
@@ -91,13 +103,21 @@ def _recall_cells(table: Table, paper: Cells, row: RowResult | None) -> Cells:
 
 
 def _recall(row: RowResult | None, name: str) -> str:
-    """Per cent: mean and standard deviation over seeds."""
+    """A recall, or that the row was not run."""
     if row is None:
         return ""
-    values = row.recalls(name)
-    if not values.size:
-        return "not run"
-    if np.isnan(values).any():
+    return _per_cent(row.recalls(name)) if row.runs else "not run"
+
+
+def _of_tiles(row: RowResult | None, name: str) -> str:
+    """A figure of overlapping aerial images."""
+    runs = row.runs if row else ()
+    return _per_cent(np.array([r.tiles.get(name, np.nan) for r in runs]))
+
+
+def _per_cent(values: np.ndarray) -> str:
+    """Mean and standard deviation over seeds; blank where one is unknown."""
+    if not values.size or np.isnan(values).any():
         return ""
     mean = f"{100 * values.mean():.2f}"
     if len(values) == 1:

@@ -3,7 +3,7 @@
 Nothing in that file was computed by us. Recalls stand in the order of
 `RECALLS`, per cent, "-" where the paper has none. The figures that today's
 systems are published with, by their authors or a leaderboard, are in
-today.csv, each row with its source.
+today.csv, each row with its source; those on VIGOR in vigor.csv.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 RECALLS = ("r@1", "r@5", "r@10", "r@1%")
 DATASETS = {"cvusa": "CVUSA", "cvact": "CVACT_val"}
 """The paper's data sets, by our names."""
+AREAS = {"same": "VIGOR, same-area", "cross": "VIGOR, cross-area"}
+"""VIGOR's protocols, by our names."""
 
 
 def paper_rows(table: int) -> list[dict[str, str]]:
@@ -27,14 +29,17 @@ def paper_rows(table: int) -> list[dict[str, str]]:
     return [r for r in _rows("paper.csv") if r["table"] == str(table)]
 
 
-def today_rows() -> list[dict[str, str]]:
-    """Today's systems as published, worst r@1 on CVUSA first.
+def today_rows(areas: bool = False) -> list[dict[str, str]]:
+    """Today's systems as published, worst first, by the first recall of all.
+
+    Args:
+        areas: whether on VIGOR, in place of CVUSA and CVACT.
 
     Returns:
-        for each system "title", "row", "cvusa" and "cvact", as of
-        `paper_rows`, and "source".
+        for each system "title", "row", "cvusa" and "cvact" (or, of VIGOR,
+        "same" and "cross"), as of `paper_rows`, and "source".
     """
-    return _rows("today.csv")
+    return _rows("vigor.csv" if areas else "today.csv")
 
 
 def _rows(name: str) -> list[dict[str, str]]:

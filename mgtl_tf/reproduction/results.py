@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from mgtl_tf.config import RunConfig
 from mgtl_tf.evaluation.ranks import Ranks, read_ranks
+from mgtl_tf.evaluation.tile_ranks import summary as summary_of_tiles
 from mgtl_tf.metrics import summary
 from mgtl_tf.reproduction.comparison import Difference
 from mgtl_tf.reproduction.paper import RECALLS
@@ -65,6 +66,7 @@ class RunResult:
             but the recalls is left of the run.
         backbone_digest: of the VGG-16 that was given to it, if any.
         further: measured on a further gallery.
+        tiles: of overlapping aerial images (VIGOR), `tile_ranks.summary`.
     """
 
     seed: int
@@ -76,6 +78,7 @@ class RunResult:
     gallery: str = ""
     backbone_digest: str = ""
     further: FurtherResult | None = None
+    tiles: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -112,6 +115,7 @@ class Table:
         seeds: of every row.
         notes: further lines below the table.
         name: its heading, where that of its number is not meant.
+        areas: whether recall is of VIGOR, in one of its areas.
 
     Raises:
         ValueError: for rows that were measured on several galleries.
@@ -124,6 +128,7 @@ class Table:
     seeds: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     name: str = ""
+    areas: bool = False
 
     def __post_init__(self) -> None:
         further = {(f.places, f.gallery) for f in self._further}
@@ -215,4 +220,5 @@ def run_result(run: Run, ranks: Ranks) -> RunResult:
         pairs_per_second=round(float(np.median(rates)), 1),
         gallery=ranks.gallery,
         backbone_digest=config.start.backbone_digest,
+        tiles=summary_of_tiles(ranks.tiles) if ranks.tiles else {},
     )

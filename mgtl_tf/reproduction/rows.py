@@ -149,26 +149,21 @@ _TITLES = {
     ("regmi_full", "procedural"): "Regmi and Shah, small",
     ("toker", "procedural"): "Toker retrieval-only, small",
     ("toker_full", "procedural"): "Toker, small",
-    ("toker_full", "cvusa"): "Toker, from scratch",
-    ("toker_full", "cvact"): "Toker, from scratch",
-    ("toker", "cvusa"): "Toker retrieval-only, from scratch",
-    ("toker", "cvact"): "Toker retrieval-only, from scratch",
+    ("toker_full", "real"): "Toker, from scratch",
+    ("toker", "real"): "Toker retrieval-only, from scratch",
     ("cvft", "procedural"): "CVFT, small",
     ("dsm", "procedural"): "DSM (aligned), small",
     ("l2ltr", "procedural"): "L2LTR-style (K from previous layer), small",
     ("safa", "procedural"): "SAFA-8, small",
     ("transgeo_whole", "procedural"): "TransGeo, stage 1, small",
-    ("transgeo_whole", "cvusa"): "TransGeo, stage 1, from scratch",
-    ("transgeo_whole", "cvact"): "TransGeo, stage 1, from scratch",
+    ("transgeo_whole", "real"): "TransGeo, stage 1, from scratch",
     ("transgeo", "procedural"): "TransGeo, small",
-    ("transgeo", "cvusa"): "TransGeo, from scratch",
-    ("transgeo", "cvact"): "TransGeo, from scratch",
+    ("transgeo", "real"): "TransGeo, from scratch",
     ("frgeo", "procedural"): "FRGeo, small",
     ("sample4geo", "procedural"): "Sample4Geo, small",
     ("best_quarters", "procedural"): "Sample4Geo, FRGeo's quarters, small",
     ("best_mgtl", "procedural"): "Sample4Geo, MGTL's transformer, small",
-    ("l2ltr", "cvusa"): "L2LTR, from scratch",
-    ("l2ltr", "cvact"): "L2LTR, from scratch",
+    ("l2ltr", "real"): "L2LTR, from scratch",
 }
 
 
@@ -183,11 +178,12 @@ def titled_rows(
 
     Args:
         table: its number.
-        dataset: procedural, cvusa or cvact.
+        dataset: procedural, cvusa, cvact or vigor.
         labelled: the views whose images have label maps.
     """
+    kind = dataset if dataset == "procedural" else "real"
     return [
-        (title if table == 3 else _TITLES.get((row.key, dataset), title), row)
+        (title if table == 3 else _TITLES.get((row.key, kind), title), row)
         for title, row in ROWS[table]
         if set(row.needs_labels) <= set(labelled)
     ]

@@ -11,12 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.config import RunConfig
+from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.config.model import config_class
 from mgtl_tf.datasets.sources import VIEWS
 from mgtl_tf.presets import PRESETS, load_preset
 from mgtl_tf.presets.systems import system_settings
 from mgtl_tf.reproduction.benchmark import Benchmark, Condition, Settings
+from mgtl_tf.reproduction.paper import AREAS, DATASETS
 from mgtl_tf.reproduction.rows import ROWS, Row
 from mgtl_tf.reproduction.runs import Run
 
@@ -27,7 +28,7 @@ class Study:
 
     Args:
         folder: of the study.
-        preset: settings to begin from: procedural, cvusa, cvact.
+        preset: settings to begin from: procedural, cvusa, cvact, vigor.
         common: config fields of every row, over the preset.
         data_dir: the pairs to train and measure on.
         prepared: folder of their decoded forms, shared by all runs; those of
@@ -58,6 +59,21 @@ class Study:
         if self.benchmark:
             return VIEWS if self.benchmark.world.labels else ()
         return VIEWS[:1] if self.preset == "cvusa" else ()
+
+    @property
+    def data(self) -> DataConfig:
+        """The data's settings, which are those of every row."""
+        return load_preset(self.preset, **self.common).data
+
+    @property
+    def measured_on(self) -> str:
+        """What its figures are of; of VIGOR with area and label set."""
+        if self.benchmark:
+            return f"{self.folder.name}, a synthetic world"
+        if self.preset == "vigor":
+            area = AREAS[self.data.vigor_protocol]
+            return f"{area}, {self.data.vigor_labels} labels"
+        return DATASETS[self.preset]
 
     @property
     def _settings(self) -> Mapping[str, Mapping[str, Any]]:
@@ -162,6 +178,10 @@ def benchmark_study(
 def data_study(
     dataset: str, data_dir: Path, studies_dir: Path, common: Mapping[str, Any]
 ) -> Study:
-    """The study of CVUSA or CVACT on disk; `common` goes over its preset."""
-    folder = studies_dir / dataset
+    """The study of a data set on disk; `common` goes over its preset.
+
+    VIGOR's areas and label sets have a folder each.
+    """
+    options = load_preset(dataset, **common).data.reader_options
+    folder = studies_dir / "-".join([dataset, *options.values()])
     return Study(folder, dataset, common, data_dir, folder / "prepared")

@@ -11,7 +11,9 @@ from absl import logging
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings
+from mgtl_tf.datasets.problems import Problem
 from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import Dataset
 from mgtl_tf.reproduction.launch import (
     Environment,
     Job,
@@ -54,14 +56,37 @@ def ready_data(
         settings = CacheSettings.of(
             study.preset, config.model.input_form, config.data.ground_crop
         )
-        done = prepare(study.data_dir, config.data.data_cache, settings)
+        done = prepare(
+            study.data_dir,
+            config.data.data_cache,
+            settings,
+            options=config.data.reader_options,
+        )
         if done.errors:
             raise UserError(
                 f"{done.report}: {len(done.errors)} of {done.pairs} pairs"
                 " cannot be used; repair them: every run must see the same"
             )
-    dataset = read_dataset(study.preset, study.data_dir)
+    dataset = _read(study)
     return Versions(code_version(), data_version(dataset))
+
+
+def _read(study: Study, problems: list[Problem] | None = None) -> Dataset:
+    """A study's pairs, as of `read_dataset`."""
+    options = study.data.reader_options
+    return read_dataset(study.preset, study.data_dir, problems, options)
+
+
+def data_remarks(study: Study) -> tuple[str, ...]:
+    """What stands beside every figure that is measured on a study's data.
+
+    Raises:
+        UserError: for data on disk that cannot be read.
+    """
+    if not study.data.reader_options:
+        return ()  # Only what can be read in several ways has any.
+    # Files are not looked for: prepare did.
+    return _read(study, []).remarks
 
 
 def finish(
@@ -146,7 +171,7 @@ def _versions_there(study: Study) -> tuple[Versions | None, int]:
     The versions are None where the study's world is not complete yet.
     """
     try:
-        dataset = read_dataset(study.preset, study.data_dir)
+        dataset = _read(study)
     except UserError:
         if study.benchmark is None:
             raise

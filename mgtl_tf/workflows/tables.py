@@ -13,7 +13,6 @@ from absl import logging
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.launch import devices
-from mgtl_tf.reproduction.paper import DATASETS
 from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.recomputing import recomputed
 from mgtl_tf.reproduction.results import (
@@ -48,7 +47,7 @@ from mgtl_tf.workflows.study_ranks import (
     searched_ranks,
     study_ranks,
 )
-from mgtl_tf.workflows.study_runs import finish, ready_data
+from mgtl_tf.workflows.study_runs import data_remarks, finish, ready_data
 from mgtl_tf.workflows.tables_request import TablesRequest
 from polar.text import csv_text
 
@@ -99,6 +98,9 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
         UserError: for a run that cannot be read.
     """
     study, joint = request.study, request.joint
+    if request.rows:
+        remarks = data_remarks(study)
+        request = replace(request, remarks=remarks)
     titled = {n: request.titled(n) for n in ROWS}
     shown = [_table(request, joint, n, titled[n]) for n in request.tables]
     if warm := request.warm_rows:
@@ -141,12 +143,18 @@ def _table(
             costed := _costed(study, number, row, done)
         ):
             rows[-1] = _with_cost(rows[-1], costed, study.folder / "costs")
-    data = DATASETS.get(study.preset, f"{study.folder.name}, a synthetic world")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
-    notes = (several,) if len(codes) > 1 else ()
-    synthetic = study.benchmark is not None
-    table = Table(number, tuple(rows), data, synthetic, request.seeds, notes)
+    notes = (*request.remarks, *[several][: len(codes) > 1])
+    table = Table(
+        number,
+        tuple(rows),
+        study.measured_on,
+        study.benchmark is not None,
+        request.seeds,
+        notes,
+        areas=study.preset == "vigor",
+    )
     return recomputed(table, ranks)
 
 

@@ -31,6 +31,7 @@ class TablesRequest:
         also: further data sets that all runs are measured on.
         vigor_labels, vigor_protocol: of those that are VIGOR's; None: the
             defaults.
+        remarks: of the study's data, lines below every table.
     """
 
     study: Study
@@ -45,6 +46,7 @@ class TablesRequest:
     also: FurtherSets = ()
     vigor_labels: str | None = None
     vigor_protocol: str | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def control_rows(self) -> list[tuple[str, Row]]:

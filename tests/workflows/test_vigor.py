@@ -12,8 +12,12 @@ from mgtl_tf.datasets.decoded_cache.files import CacheSettings
 from mgtl_tf.datasets.readers import read_dataset
 from mgtl_tf.datasets.sources import FileSource
 from mgtl_tf.galleries.named_images import named_images
+from mgtl_tf.reproduction.cells import cells_of
+from mgtl_tf.reproduction.rows import ROWS, TODAY, Row, titled_rows
+from mgtl_tf.reproduction.study import data_study
 from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.workflows import study_runs, tables
 from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.further_sets import measure_further
@@ -21,6 +25,7 @@ from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.inputs import open_gallery, open_source, read_data
 from mgtl_tf.workflows.locate import locate_images
 from mgtl_tf.workflows.prepare import prepare, write_gallery
+from mgtl_tf.workflows.tables_request import TablesRequest
 from mgtl_tf.workflows.train import train
 from tests.datasets.vigor_tree import (
     ORDER,
@@ -194,6 +199,81 @@ def test_a_run_is_trained_and_measured_in_the_whole_gallery(run):
     tiles = found["tiles"]
     assert tiles["own_point_metres"] != tiles["ceiling_metres"]
     assert measured["tiles"] == pytest.approx(tiles, rel=1e-4)
+
+
+PROBE_ROW = {
+    "system": "linear_probe",
+    "image_size": (8, 16),
+    "width_multiplier": 1 / 64,
+    "poolings": 1,
+    "channels": 4,
+    "heads": 2,
+    "blocks": 1,
+    "backbone_weights": "none",
+    "batch_size": 4,
+    "epochs": 1,
+    "max_steps": 2,
+    "same_place_metres": 0.0,
+    "retrieval_pictures": 0,
+}
+
+
+def test_a_study_says_area_labels_and_leak_beside_its_figures(
+    tree, tmp_path, monkeypatch
+):
+    row = Row("frgeo", PROBE_ROW)
+    monkeypatch.setitem(ROWS, TODAY, (("FRGeo", row),))
+    monkeypatch.setattr(study_runs, "training_command", lambda c: [c])
+
+    def run_all(jobs, environments):
+        for job in jobs:
+            config, folder = job.command
+            train(config, folder.removeprefix("--run_dir="))
+
+    monkeypatch.setattr(study_runs, "run_all", run_all)
+    study = data_study("vigor", tree, tmp_path, {})
+    request = TablesRequest(study, (TODAY,), (0,), measure_cost=False)
+    tables.run_tables(request)
+    (table,) = tables.show_tables(request)
+    text = (tmp_path / "vigor-corrected-same/tables/tabletoday.md").read_text()
+    title = "VIGOR, same-area, corrected labels, gallery of 24 places"
+    for wanted in (title, "same-area: 50.0 % of 8 test queries share their"):
+        assert wanted in text
+    assert "gallery: all 24 tiles of NewYork, Seattle, SanFrancisco" in text
+    cells = {line["row"]: line for line in cells_of(table)}
+    published = "published, VIGOR, {}-area: r@1 / r@5 / r@10 / r@1%"
+    ours = cells["FRGeo"]
+    assert ours[published.format("same")] == "71.26 / 91.38 / 94.32 / 99.52"
+    assert ours[published.format("cross")] == "37.54 / 59.58 / 67.34 / 94.28"
+    lines = (study.folder / "runs/frgeo-seed0/metrics.jsonl").read_text()
+    logged = [json.loads(line) for line in lines.splitlines()]
+    measured = next(x for x in logged[::-1] if x["kind"] == "evaluation")
+    recall, tiles = measured["ground_to_satellite"], measured["tiles"]
+    assert ours["r@1"] == f"{100 * recall['r@1']:.2f}"
+    assert ours["hit rate by VIGOR's code"] == f"{100 * tiles['hit']:.2f}"
+    any_of_4 = f"{100 * tiles['hit_any_of_4']:.2f}"
+    assert ours["hit rate, any of four"] == any_of_4
+
+
+def test_every_area_and_label_set_is_a_study_of_its_own(
+    tree, tmp_path, load_program
+):
+    given = {"dataset": "vigor", "data_dir": str(tree), "table": (TODAY,)}
+    given |= {"studies_dir": str(tmp_path), "vigor_protocol": "cross"}
+    names = ("max_steps", "epochs", "backbone_weights")
+    given |= {"vigor_labels": "original", **dict.fromkeys(names)}
+    study = load_program("tables")._study(given)
+    assert study.folder == tmp_path / "vigor-original-cross"
+    assert study.measured_on == "VIGOR, cross-area, original labels"
+    config = study.config(Row("frgeo", PROBE_ROW), 0)
+    assert config.data.reader_options == {
+        "labels": "original",
+        "protocol": "cross",
+    }
+    remarks = "\n".join(study_runs.data_remarks(study))
+    assert "vigor_protocol=cross" in remarks and "same-area" not in remarks
+    for _, row in titled_rows(1, "vigor", study.labelled):
+        assert study.config(row, 0).data.dataset == "vigor"
 
 
 def test_another_protocol_is_measured_beside_the_run_s_own(run, tree):
