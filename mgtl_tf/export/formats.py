@@ -16,13 +16,12 @@ import tensorflow as tf
 
 from mgtl_tf.config import InputForm, RunConfig
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
+from mgtl_tf.export.expected_answers import Batches, ExpectedAnswers, Opened
+from mgtl_tf.export.model_folder import OFFSETS
+from mgtl_tf.export.offset_signature import offset_predictor
 from mgtl_tf.export.onnx_file import open_onnx, write_onnx
 from mgtl_tf.export.tflite_file import open_tflite, write_tflite
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.utils.plain_path import plain_path
-
-Batches = dict[str, list[np.ndarray]]
-"""For each signature, images uint8 [B, h, w, 3] or descriptors [B, D]."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,8 @@ FORMATS = {
 BOUND = 1e-4
 """Largest difference allowed: the Euclidean distance of two descriptors of
 one image, as a share of their length. A similarity of unit vectors then moves
-by 1e-4 at most, on the same image by 5e-9."""
+by 1e-4 at most, on the same image by 5e-9. A predicted point may differ by as
+much of the aerial image's side."""
 
 
 def require_formats(formats: Sequence[str]) -> None:
@@ -88,38 +88,64 @@ def write_formats(
 
     Returns:
         What model.json says of each: files by signature, the bound, the
-        largest difference seen, how many images were compared.
+        largest difference seen, how many images were compared; with an offset
+        head, its signature, and the largest difference of its points.
 
     Raises:
         UserError: where one does not convert, run, or agree.
     """
     if not names:
         return {}
-    encoders = pixel_encoders(model, run_config)
-    expected = _descriptors(folder, batches)
-    images = {view: sum(map(len, b)) for view, b in batches.items()}
+    has_offsets = run_config.model.offset_head
+    signatures = pixel_encoders(model, run_config)
+    if has_offsets:
+        form = run_config.model.input_form
+        signatures[OFFSETS] = offset_predictor(model, form)
+    expected = ExpectedAnswers.of(folder, batches, has_offsets)
     written = {}
     for name in names:
         with _one_line(name):
-            files = FORMATS[name].write(model, encoders, folder, metadata)
+            files = FORMATS[name].write(model, signatures, folder, metadata)
             opened = {
-                encoder: FORMATS[name].open(folder / file, encoder)
-                for encoder, file in files.items()
+                signature: FORMATS[name].open(folder / file, signature)
+                for signature, file in files.items()
             }
-            difference = _largest_difference(opened, batches, expected)
-        # Written so that NaN fails as well.
-        if not difference <= BOUND:
-            raise UserError(
-                f"formats={name}: its descriptors differ from the SavedModel's"
-                f" by {difference:.1e}, more than {BOUND:.0e}; leave {name} out"
-            )
+            differences = _differences(name, opened, expected)
         written[name] = {
             "files": files,
             "bound": BOUND,
-            "largest_difference": difference,
-            "images": images,
+            **differences,
+            "images": {view: sum(map(len, b)) for view, b in batches.items()},
         }
     return written
+
+
+def _differences(
+    name: str, opened: Opened, expected: ExpectedAnswers
+) -> dict[str, float]:
+    """How far a format is off, which must be near.
+
+    Raises:
+        UserError: where it is not.
+    """
+    off = expected.descriptor_difference(opened)
+    _require_near(name, "descriptors", off)
+    found = {"largest_difference": off}
+    if expected.points:
+        off = expected.offset_difference(opened)
+        _require_near(name, "points", off)
+        found["largest_offset_difference"] = off
+    return found
+
+
+def _require_near(name: str, what: str, difference: float) -> None:
+    """Refuses a format whose answers differ by more than BOUND."""
+    # Written so that NaN fails as well.
+    if not difference <= BOUND:
+        raise UserError(
+            f"formats={name}: its {what} differ from the SavedModel's by"
+            f" {difference:.1e}, more than {BOUND:.0e}; leave {name} out"
+        )
 
 
 def pixel_encoders(
@@ -197,52 +223,12 @@ def _noise(
     return images
 
 
-def _descriptors(saved_model: Path, batches: Batches) -> Batches:
-    """What the SavedModel in a folder answers."""
-    with plain_path(saved_model) as plain:
-        signatures = tf.saved_model.load(str(plain)).signatures
-
-    def encode(name: str, pixels: np.ndarray) -> np.ndarray:
-        # PNG loses nothing.
-        files = [cv2.imencode(".png", p[..., ::-1])[1] for p in pixels]
-        contents = tf.constant([file.tobytes() for file in files])
-        return signatures[name](image_bytes=contents)["descriptor"].numpy()
-
-    return {n: [encode(n, pixels) for pixels in b] for n, b in batches.items()}
-
-
-def _largest_difference(
-    encoders: dict[str, Callable[[np.ndarray], np.ndarray]],
-    batches: Batches,
-    expected: Batches,
-) -> float:
-    """The largest relative distance of two descriptors of an image.
-
-    NaN of any NaN.
-    """
-    distances = [
-        _relative_distances(encode(pixels), descriptors).max()
-        for name, encode in encoders.items()
-        for pixels, descriptors in zip(
-            batches[name], expected[name], strict=True
-        )
-    ]
-    return float(np.max(distances))
-
-
-def _relative_distances(found: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Of rows [B, D], as shares of the lengths of those wanted, [B]."""
-    lengths = np.linalg.norm(wanted, axis=-1)
-    apart = np.linalg.norm(found - wanted, axis=-1)
-    return apart / np.maximum(lengths, np.finfo(np.float32).tiny)
-
-
 @contextmanager
 def _one_line(name: str) -> Iterator[None]:
     """A converter's or runtime's failure as an error that a user can read."""
     try:
         yield
-    except OSError:
+    except (OSError, UserError):
         raise
     # Converters raise many types, bare ones too.
     except Exception as error:

@@ -23,6 +23,9 @@ from mgtl_tf.utils.json_files import read_json, sealed_text
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
 from mgtl_tf.utils.scorers import DOT
 
+OFFSETS = "predict_offset"
+"""The signature of an offset head, in every format."""
+
 _FORMAT = 2
 _REMEDY = "export again"
 _GRAPH = "saved_model.pb"

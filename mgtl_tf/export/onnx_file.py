@@ -1,4 +1,4 @@
-"""ONNX: a file for each view, for ONNX Runtime."""
+"""ONNX: a file for each signature, for ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.export.model_folder import OFFSETS
 from mgtl_tf.utils.plain_path import plain_path
 
 _OPSET = 18
@@ -15,37 +16,38 @@ _OPSET = 18
 _AXES = {
     "encode_ground": ("batch", "height", "width"),
     "encode_satellite": ("batch", "side", "side"),
+    OFFSETS: ("batch",),
 }
 
 
 def write_onnx(
     model: object,
-    encoders: dict[str, Any],
+    signatures: dict[str, Any],
     folder: Path,
     metadata: dict[str, str],
 ) -> dict[str, str]:
-    """Writes NAME.onnx for each encoder.
+    """Writes NAME.onnx for each signature.
 
     tf2onnx directly, since Keras' `model.export(format="onnx")` knows no
     way to convert the operation that GELU is made of since TensorFlow 2.21.
 
     Args:
-        model: unused: its weights are in the encoders.
-        encoders: of `pixel_encoders`.
+        model: unused: its weights are in the signatures.
+        signatures: of `pixel_encoders` and `offset_predictor`.
         folder: where.
         metadata: text to keep in the files, by name.
 
     Returns:
-        The files' names, by the encoders'.
+        The files' names, by the signatures'.
     """
     import tf2onnx
 
     del model
     files = {}
-    for name, encode in encoders.items():
+    for name, signature in signatures.items():
         proto, _ = tf2onnx.convert.from_function(
-            encode,
-            input_signature=encode.input_signature,
+            signature,
+            input_signature=signature.input_signature,
             opset=_OPSET,
             custom_op_handlers={"Erfc": (_one_less_erf, [])},
         )
@@ -55,15 +57,15 @@ def write_onnx(
     return files
 
 
-def open_onnx(path: Path, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A file's encoder, run by ONNX Runtime on the processor.
+def open_onnx(path: Path, name: str) -> Callable[..., dict[str, np.ndarray]]:
+    """A file's signature, run by ONNX Runtime on the processor.
 
     Args:
         path: what `write_onnx` wrote.
-        name: of the encoder; each has a file of its own.
+        name: of the signature; each has a file of its own.
 
     Returns:
-        From RGB uint8 [B, h, w, 3] to descriptors, float32 [B, D].
+        From the signature's inputs to its outputs, by name.
     """
     import onnxruntime
 
@@ -72,7 +74,12 @@ def open_onnx(path: Path, name: str) -> Callable[[np.ndarray], np.ndarray]:
         session = onnxruntime.InferenceSession(
             str(plain), providers=["CPUExecutionProvider"]
         )
-    return lambda pixels: session.run(["descriptor"], {"image": pixels})[0]
+    outputs = [output.name for output in session.get_outputs()]
+
+    def run(**inputs: np.ndarray) -> dict[str, np.ndarray]:
+        return dict(zip(outputs, session.run(outputs, inputs), strict=True))
+
+    return run
 
 
 def _one_less_erf(context: Any, node: Any, name: str, _: Any) -> None:
@@ -97,10 +104,9 @@ def _describe(
     import onnx
 
     onnx.helper.set_model_props(proto, metadata)
-    for value, names in (
-        (proto.graph.input[0], axes),
-        (proto.graph.output[0], axes[:1]),
-    ):
+    named = [(value, axes) for value in proto.graph.input]
+    named += [(value, axes[:1]) for value in proto.graph.output]
+    for value, names in named:
         sizes = value.type.tensor_type.shape.dim
         for size, axis in zip(sizes, names, strict=False):
             size.dim_param = axis

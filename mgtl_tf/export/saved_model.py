@@ -30,7 +30,8 @@ from mgtl_tf.export.formats import (
     require_formats,
     write_formats,
 )
-from mgtl_tf.export.model_folder import write_details
+from mgtl_tf.export.model_folder import OFFSETS, write_details
+from mgtl_tf.export.offset_signature import offset_predictor
 from mgtl_tf.utils.atomic_folders import atomic_folder
 from mgtl_tf.utils.atomic_io import MODEL_JSON
 from mgtl_tf.utils.plain_path import as_os_errors, plain_path
@@ -137,7 +138,7 @@ def _write_saved_model(
         "encode_satellite_pixels": _from_pixels(encode_satellite, aerial),
     }
     if model.offset_head is not None:
-        signatures["predict_offset"] = _offsets(model, size, aerial)
+        signatures[OFFSETS] = offset_predictor(model, form)
     module = tf.Module()
     # What a SavedModel tracks; the Keras object itself stays outside, so that
     # loading needs none of its classes.
@@ -194,31 +195,6 @@ def _from_pixels(encode, image_size):
         return encode(tf.cast(pixels, tf.float32))
 
     return encode_pixels
-
-
-def _offsets(model, ground_size, satellite_size):
-    """A tf.function from descriptors to points; see `export_model`."""
-    sizes = {
-        "ground": model.encode_ground(tf.zeros((1, *ground_size, 3))),
-        "satellite": model.encode_satellite(tf.zeros((1, *satellite_size, 3))),
-    }
-    vectors = {
-        view: tf.TensorSpec((None, found.shape[-1]), tf.float32, view)
-        for view, found in sizes.items()
-    }
-
-    @tf.function(input_signature=list(vectors.values()), autograph=False)
-    def predict_offset(ground, satellite):
-        south, west = tf.unstack(
-            model.predict_offsets(ground, satellite), axis=1
-        )
-        error = tf.cast(model.offset_head.expected_error, tf.float32)
-        return {
-            "offset": tf.stack([-west, -south], axis=1) / 2,  # of half sides
-            "expected_error": tf.fill(tf.shape(west), error),
-        }
-
-    return predict_offset
 
 
 def _descriptors(encode, image_size):

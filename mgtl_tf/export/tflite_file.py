@@ -1,4 +1,4 @@
-"""TFLite (LiteRT): one file with both signatures."""
+"""TFLite (LiteRT): one file with all signatures."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ TFLITE = "model.tflite"
 
 def write_tflite(
     model: keras.Model,
-    encoders: dict[str, Callable],
+    signatures: dict[str, Callable],
     folder: Path,
     metadata: dict[str, str],
 ) -> dict[str, str]:
-    """Writes model.tflite, whose signatures are the encoders.
+    """Writes model.tflite.
 
     Args:
-        model: whose weights the encoders read; they end up in the file.
-        encoders: of `pixel_encoders`.
+        model: whose weights the signatures read; they end up in the file.
+        signatures: of `pixel_encoders` and `offset_predictor`.
         folder: where.
         metadata: unused: such files have no place for text.
 
     Returns:
-        The file's name, by the encoders'.
+        The file's name, by the signatures'.
     """
     del metadata
     with (
@@ -42,27 +42,26 @@ def write_tflite(
         # TensorFlow's own variables become constants of the file; Keras'
         # around them would be read, unfilled, when it runs.
         module.weights = [weight.value for weight in model.descriptor_weights]
-        module.encoders = encoders
-        tf.saved_model.save(module, str(plain), signatures=encoders)
+        module.functions = signatures
+        tf.saved_model.save(module, str(plain), signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
-            str(plain), signature_keys=list(encoders)
+            str(plain), signature_keys=list(signatures)
         )
         (folder / TFLITE).write_bytes(converter.convert())
-    return dict.fromkeys(encoders, TFLITE)
+    return dict.fromkeys(signatures, TFLITE)
 
 
-def open_tflite(path: Path, name: str) -> Callable[[np.ndarray], np.ndarray]:
-    """A file's encoder, run by LiteRT on the processor.
+def open_tflite(path: Path, name: str) -> Callable[..., dict[str, np.ndarray]]:
+    """A file's signature, run by LiteRT on the processor.
 
     Args:
         path: what `write_tflite` wrote.
-        name: of the encoder, "encode_ground" or "encode_satellite".
+        name: of the signature.
 
     Returns:
-        From RGB uint8 [B, h, w, 3] to descriptors, float32 [B, D].
+        From the signature's inputs to its outputs, by name.
     """
     from ai_edge_litert.interpreter import Interpreter
 
     with plain_path(path) as plain:
-        runner = Interpreter(model_path=str(plain)).get_signature_runner(name)
-    return lambda pixels: runner(image=pixels)["descriptor"]
+        return Interpreter(model_path=str(plain)).get_signature_runner(name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mgtl_tf.datasets import preprocess
 from mgtl_tf.export.model_folder import (
+    OFFSETS,
     input_form,
     read_details,
     require_undamaged,
@@ -22,7 +23,6 @@ from mgtl_tf.utils.tf_setup import load_tensorflow
 
 _GROUND = "encode_ground_pixels"
 _SATELLITE = "encode_satellite_pixels"
-_OFFSET = "predict_offset"
 
 
 class UnreadableImage(Exception):
@@ -115,7 +115,7 @@ class Encoder:
     @property
     def has_offsets(self) -> bool:
         """Whether it says where in an aerial image a panorama stands."""
-        return _OFFSET in self._signatures
+        return OFFSETS in self._signatures
 
     def offsets(
         self, ground: np.ndarray, satellite: np.ndarray
@@ -132,7 +132,7 @@ class Encoder:
         """
         import tensorflow as tf
 
-        found = self._signatures[_OFFSET](
+        found = self._signatures[OFFSETS](
             ground=tf.constant(ground), satellite=tf.constant(satellite)
         )
         return found["offset"].numpy(), found["expected_error"].numpy()

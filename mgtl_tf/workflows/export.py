@@ -67,9 +67,11 @@ def format_lines(folder: Path) -> list[str]:
     for name, written in details["formats"].items():
         files = ", ".join(sorted(set(written["files"].values())))
         images = sum(written["images"].values())
+        points = written.get("largest_offset_difference")
+        beside = "" if points is None else f", points by {points:.1e} of a side"
         lines.append(
             f"{name}: {files}; of {images} images the descriptors differ by"
-            f" at most {written['largest_difference']:.1e}"
+            f" at most {written['largest_difference']:.1e}{beside}"
             f" (allowed: {written['bound']:.0e})"
         )
     return lines

@@ -35,7 +35,7 @@ CROP = (0.25, 0.75)
         ("linear_probe", {}),
         # A prime: hardly any grey level lies halfway between two, and is
         # rounded otherwise by another runtime.
-        ("regmi", {"satellite_size": (23, 23)}),
+        ("regmi", {"satellite_size": (23, 23), "offset_head": True}),
     ],
     ids=["polar", "square"],
 )
@@ -43,6 +43,11 @@ def exported(request, tmp_path_factory):
     """In a folder whose name no pattern or web address takes as it is."""
     system, fields = request.param
     model = small_model(system, **fields)
+    if model.offset_head:
+        point = model.offset_head.point.kernel  # which starts at zero
+        random = np.random.default_rng(0)
+        point.assign(random.normal(0, 0.1, point.shape))
+        model.offset_head.expected_error.assign(0.25)
     config = RunConfig(model=model.config).replace(ground_crop=CROP)
     folder = tmp_path_factory.mktemp(system) / "[1] *?%41#\u00fc'\"$\\\n "
     # The SavedModel is written whether it is named or not.
@@ -97,6 +102,33 @@ def test_files_alone_give_the_models_descriptors(exported):
             np.testing.assert_allclose(found, wanted, atol=1e-4)
             lengths = np.linalg.norm(found, axis=1)
             np.testing.assert_allclose(lengths, 1, atol=1e-5)
+
+
+def test_the_offset_head_is_in_every_format(exported):
+    """A point d0 below the centre and d1 to its left, in half sides."""
+    model, folder = exported
+    details = json.loads((folder / "model.json").read_text())
+    written = details["formats"].values()
+    if model.offset_head is None:
+        assert not any("predict_offset" in w["files"] for w in written)
+        return
+    assert all(0 <= w["largest_offset_difference"] <= BOUND for w in written)
+    random = np.random.default_rng(1)
+    for count in (1, 3):
+        asked = random.normal(size=(2, count, 10)).astype("f4")
+        asked = dict(zip(("ground", "satellite"), asked, strict=True))
+        south, west = np.transpose(model.predict_offsets(**asked))
+        for kind, wanted in itertools.product(
+            FORMATS, [np.stack([-west, -south], 1) / 2]
+        ):
+            file = details["formats"][kind]["files"]["predict_offset"]
+            run = FORMATS[kind].open(folder / file, "predict_offset")
+            found = run(**asked)
+            np.testing.assert_allclose(found["offset"], wanted, atol=1e-5)
+            assert np.abs(wanted).min() > 1e-3
+            np.testing.assert_array_equal(
+                found["expected_error"], np.full(count, 0.25, "f4")
+            )
 
 
 def test_what_the_files_say_of_themselves(exported):
@@ -169,8 +201,8 @@ def write_nothing(model, encoders, folder, metadata):
 
 @pytest.mark.parametrize("off", [0.9 * BOUND, 1.1 * BOUND, np.nan])
 def test_the_difference_is_a_distance_and_decides(colours, off, monkeypatch):
-    def answer(pixels):
-        return mean_colours(pixels) + off * np.eye(1, 3)
+    def answer(image):
+        return {"descriptor": mean_colours(image) + off * np.eye(1, 3)}
 
     check = functools.partial(written, monkeypatch, colours, write_nothing)
     if off < BOUND:

@@ -181,7 +181,8 @@ def test_the_network_converts(models, tmp_path, name, kind):
         encoders[key], inputs[key] = _traced(encode, images.shape), images
     files = FORMATS[kind].write(model, encoders, tmp_path, {})
     for key, images in inputs.items():
-        found = FORMATS[kind].open(tmp_path / files[key], key)(images)
+        opened = FORMATS[kind].open(tmp_path / files[key], key)
+        found = opened(image=images)["descriptor"]
         wanted = encoders[key](images)["descriptor"]
         assert _error(found, wanted) < 0.1
         wrong = np.linalg.norm(found - wanted, axis=1)

@@ -28,7 +28,7 @@ from tests.models.systems import (
 from tests.processor import needs_bfloat16
 
 # The views' networks are of one form, and so of one size, but for these.
-OF_TWO_FORMS = ("regmi", "toker", "zhai")
+OF_TWO_FORMS = ("regmi", "toker", "transgeo", "zhai")
 
 
 def _unlike(model):
