@@ -36,8 +36,10 @@ class LabelLayout(ConfiguredLayer):
             ops.convert_to_tensor(_areas(colours.shape[axis + 1], count))
             for axis, count in enumerate(self.size)
         )
-        shares = ops.einsum("oh,bhwk->bowk", rows, shares)
-        shares = ops.einsum("ow,bhwk->bhok", columns, shares)
+        # Matrices last: one that comes before a batch of free size TFLite
+        # repeats for a negative number of images, and refuses the result.
+        shares = ops.einsum("bhwk,oh->bowk", shares, rows)
+        shares = ops.einsum("bhwk,ow->bhok", shares, columns)
         rest = 1 - ops.sum(shares, axis=-1, keepdims=True)
         layout = ops.concatenate([ops.maximum(rest, 0), shares], axis=-1)
         return ops.cast(layout, self.compute_dtype)
