@@ -23,14 +23,13 @@ from functools import partial
 
 from absl import app, flags
 
+from benchmarks.scaling_meter import Work, measured
 from benchmarks.scaling_works import (
     IMAGES,
     MODEL,
     SEARCHED,
     SIZE,
     WORKS,
-    Work,
-    measured,
 )
 from benchmarks.yardstick import in_new_process
 from mgtl_tf.export.model_folder import read_details

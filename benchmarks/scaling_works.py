@@ -7,16 +7,13 @@ asked for any size again.
 from __future__ import annotations
 
 import os
-import tempfile
-import threading
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from benchmarks.scaling_meter import Meter, Work
 from benchmarks.yardstick import random_units, unit_rows
 from mgtl_tf import metrics
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives
@@ -40,43 +37,6 @@ QUERIES, TOP_K, NEIGHBOURS = 16, 10, 32
 MODEL, IMAGES, SIDE, TOGETHER = "synthetic-to-real", 64, 256, 4
 STEPS = 3
 _ROWS = 65_536
-
-
-class Meter:
-    """Seconds within its block, and the most memory from its making on.
-
-    Memory is what this process holds of its own (RssAnon): not the pages of
-    mapped files, which the system takes back.
-    """
-
-    def __init__(self):
-        self.seconds = self.most = 0.0
-        self._first = resident_bytes("RssAnon")
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-
-    def __enter__(self) -> Meter:
-        self._began = time.perf_counter()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.seconds = time.perf_counter() - self._began
-
-    def close(self) -> None:
-        """Ends the watch."""
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._ended.wait(0.01):
-            held = resident_bytes("RssAnon") - self._first
-            self.most = max(self.most, float(held))
 
 
 def evaluation(places: int, folder: Path, meter: Meter) -> None:
@@ -108,6 +68,7 @@ def search(places: int, folder: Path, meter: Meter) -> None:
     del rows
     engine = SearchEngine(np.load(path, mmap_mode="r"))
     asked = random_units(QUERIES, SEARCHED, rng)
+    meter.most = 0.0  # what making the file took
     with meter:
         engine.search(asked, TOP_K)
     meter.seconds /= QUERIES
@@ -256,9 +217,6 @@ def _views(places: int) -> tuple[np.ndarray, np.ndarray]:
     return gallery, unit_rows(random_units(places, SIZE, rng) * 4 + gallery)
 
 
-Work = Callable[[int, Path, Meter], None]
-
-
 WORKS: Mapping[str, tuple[str, Work]] = {
     "evaluation": ("places", evaluation),
     "mining": ("places", mining),
@@ -269,14 +227,3 @@ WORKS: Mapping[str, tuple[str, Work]] = {
     "Ray": ("workers", ray),
 }
 """Name to what its sizes count, and the work."""
-
-
-def measured(work: Work, size: int) -> tuple[float, float]:
-    """Seconds of a work, and the bytes that it took at most."""
-    with tempfile.TemporaryDirectory() as folder:
-        meter = Meter()
-        try:
-            work(size, Path(folder), meter)
-        finally:
-            meter.close()
-    return meter.seconds, meter.most

@@ -1,7 +1,7 @@
 """The paper's full-size train step against this machine's matrix peak.
 
     python -m benchmarks.train_step [--dtype_policy=auto] [--batch_size=4]
-        [--micro_batch=0]
+        [--micro_batch=0] [--jit_compile]
 
 Counted are only VGG-16's multiply-adds, 3 x 42.3 G a pair (forward, and
 backward to inputs and to weights); the transformers, the losses, Adam and
@@ -37,6 +37,9 @@ _BATCH = flags.DEFINE_integer("batch_size", 4, "pairs a step", lower_bound=2)
 _PIECE = flags.DEFINE_integer(
     "micro_batch", 0, "pairs that the network takes at a time; 0: all"
 )
+_COMPILED = flags.DEFINE_boolean(
+    "jit_compile", False, "compile the step by XLA, as a GPU may like it"
+)
 _STEPS = flags.DEFINE_integer("steps", 5, "timed steps", lower_bound=1)
 
 SIZES = (1024, 2048, 4096)
@@ -61,12 +64,17 @@ def matrix_rate(dtype: str) -> float:
     return max(rates)
 
 
-def full_size_step(policy: str, batch_size: int, micro_batch: int = 0):
+def full_size_step(
+    policy: str, batch_size: int, micro_batch: int = 0, compiled: bool = False
+):
     """The step of the paper's network and one random batch for it."""
     keras.utils.set_random_seed(0)
     model = mgtl_tf.build_model(dtype=policy)
     config = TrainConfig(
-        batch_size=batch_size, dtype_policy=policy, micro_batch=micro_batch
+        batch_size=batch_size,
+        dtype_policy=policy,
+        micro_batch=micro_batch,
+        jit_compile=compiled,
     )
     optimizer = make_optimizer(config, model.trainable_variables)
     image = tf.random.uniform((batch_size, 112, 616, 3), 0, 255)
@@ -81,7 +89,7 @@ def main(argv: list[str]) -> None:
     policy = environment.resolve_dtype_policy(_POLICY.value)
     dtype = "bfloat16" if policy == "mixed_bfloat16" else "float32"
     pairs, piece = _BATCH.value, _PIECE.value
-    step, batch = full_size_step(policy, pairs, piece)
+    step, batch = full_size_step(policy, pairs, piece, _COMPILED.value)
     step(batch, 1e-5)
     passes = 4 if 0 < piece < pairs else 3
     ratios = []

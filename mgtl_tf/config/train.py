@@ -195,6 +195,11 @@ class TrainConfig:
         " mixed_float16 on GPUs that only have that",
         ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
     )
+    jit_compile: bool = setting(
+        False,
+        "compile the train step by XLA: for one GPU, where it is measured"
+        " faster (processors are slower by it); its compilation takes minutes",
+    )
     seed: int = setting(
         0,
         "decides data order, initial weights and augmentation",
@@ -257,5 +262,7 @@ class TrainConfig:
             )
         if self.sharpness_radius and self.strategy != "none":
             raise refused(self, "sharpness_radius", "0 but for strategy=none")
+        if self.jit_compile and self.strategy != "none":
+            raise refused(self, "jit_compile", "false but for strategy=none")
         if self.init_from and self.init_backbone:
             raise refused(self, "init_backbone", "empty with init_from")

@@ -38,6 +38,7 @@ from mgtl_tf.utils.errors import UserError
 Batch = TypeVar("Batch")
 
 _PREFETCHED_BATCHES = 4
+_ON_GPU = 2
 # Folded into a view's seed, for random numbers of their own; colour takes the
 # seed as it is.
 _BLUR, _JPEG, _CROP, _QUARTER, _TURN = 1, 2, 3, 4, 5
@@ -220,6 +221,18 @@ def eval_batches(
 
     starts = tf.data.Dataset.range(part.start, part.stop, batch_size)
     return _mapped(starts, prepare)
+
+
+def on_one_gpu(batches: tf.data.Dataset) -> tf.data.Dataset:
+    """Batches that are copied to the GPU while the step before computes.
+
+    Unchanged where there is no GPU, or several: these share each batch.
+    """
+    gpus = tf.config.list_logical_devices("GPU")
+    if len(gpus) != 1:
+        return batches
+    copied = tf.data.experimental.prefetch_to_device(gpus[0].name, _ON_GPU)
+    return batches.apply(copied)
 
 
 def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:

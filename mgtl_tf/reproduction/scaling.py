@@ -9,6 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.reproduction.amounts import (
+    in_bytes,
+    in_time,
+    short_count,
+    two_digits,
+)
 from mgtl_tf.reproduction.recorded import read_recorded, recorded_folder
 from mgtl_tf.retrieval.report.charts import COLORS, new_figure
 from mgtl_tf.utils.errors import UserError
@@ -22,7 +28,7 @@ PLOTS = "scaling.svg"
 
 _CROPS = (10**7, 10**9)
 """A city and a country."""
-_WEEK, _DAY, _HOUR, _MINUTE = 604_800.0, 86_400.0, 3_600.0, 60.0
+_WEEK, _DAY = 604_800.0, 86_400.0
 _COLUMNS = 2
 
 
@@ -214,38 +220,11 @@ def _panel(axis: Any, curve: Curve) -> None:
         own.set_ylabel(unit, color=color)
         # Labelled even where all values are within a power of ten.
         ticks = np.geomspace(min(values), max(values), 3)
-        own.set_yticks(ticks, [_digits(tick) for tick in ticks])
+        own.set_yticks(ticks, [two_digits(tick) for tick in ticks])
         own.minorticks_off()
-    axis.set_xticks(curve.sizes, [_short(size) for size in curve.sizes])
+    axis.set_xticks(curve.sizes, [short_count(size) for size in curve.sizes])
     axis.set_xlabel(curve.unit)
     axis.set_title(curve.work, loc="left")
-
-
-def _short(size: int) -> str:
-    for unit, letter in ((10**6, "M"), (1000, "k")):
-        if size >= unit:
-            return f"{size / unit:g}{letter}"
-    return f"{size}"
-
-
-def in_time(seconds: float) -> str:
-    """Two digits, in the unit that suits: 0.031 s, 4.2 min, 12 h, 3.1 days."""
-    for unit, name in ((_DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):
-        if seconds >= 2 * unit:
-            return f"{_digits(seconds / unit)} {name}"
-    return "unknown" if np.isnan(seconds) else f"{_digits(seconds)} s"
-
-
-def in_bytes(count: float) -> str:
-    """Two digits, in the unit that suits: 310 MB, 7.5 TB."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB")):
-        if count >= unit:
-            return f"{_digits(count / unit)} {name}"
-    return "unknown" if np.isnan(count) else f"{_digits(count / 1e6)} MB"
-
-
-def _digits(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
 def _power(exponent: float) -> str:

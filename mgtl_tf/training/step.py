@@ -83,6 +83,11 @@ class TrainStep:
         # Nothing here depends on AutoGraph, which would rewrite Keras' own
         # code line by line: a third of the time until the first step.
         self._traced = tf.function(self._step, autograph=False)
+        self._replica = self._replica_step
+        if config.jit_compile:
+            self._replica = tf.function(
+                self._replica_step, autograph=False, jit_compile=True
+            )
 
     def __call__(
         self, batch: dict[str, tf.Tensor], learning_rate: float
@@ -92,7 +97,7 @@ class TrainStep:
 
     def _step(self, batch, learning_rate):
         assign_learning_rate(self.optimizer, learning_rate)
-        results = self.strategy.run(self._replica_step, (batch,))
+        results = self.strategy.run(self._replica, (batch,))
         # Every replica gives the figures of the whole batch.
         return {
             name: self.strategy.experimental_local_results(value)[0]

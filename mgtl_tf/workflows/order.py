@@ -19,6 +19,7 @@ from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pipeline import (
     eval_batches,
+    on_one_gpu,
     raising_user_errors,
     train_batches,
 )
@@ -104,7 +105,7 @@ class EpochOrder:
             directions=self.model.config.orientation_channels,
             offsets=offsets_of(self.pairs) if self.model.offset_head else None,
         )
-        return raising_user_errors(batches)
+        return raising_user_errors(on_one_gpu(batches))
 
     def rows(self, progress: Progress) -> np.ndarray:
         """Rows of every batch of the epoch, int [steps, B]."""

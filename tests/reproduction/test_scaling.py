@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from absl import flags
 
+from mgtl_tf.reproduction.amounts import in_bytes, in_time
 from mgtl_tf.reproduction.page_figures import PageFigures
 from mgtl_tf.reproduction.recorded import recorded_folder
 from mgtl_tf.reproduction.scaling import (
@@ -17,8 +18,6 @@ from mgtl_tf.reproduction.scaling import (
     crop_rows,
     draw_recorded_scaling,
     growth_rows,
-    in_bytes,
-    in_time,
 )
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text

@@ -59,6 +59,19 @@ def test_reported_figures_follow_from_the_descriptors(step):
     )
 
 
+def test_a_compiled_step_is_the_same_step():
+    """XLA's figures and weights, after two steps."""
+    pairs, found = batch(), []
+    for compiled in (False, True):
+        step = make_step(one_layer, jit_compile=compiled)
+        losses = [float(step(pairs, 1e-3)["loss"]) for _ in range(2)]
+        weights = [v.numpy() for v in step.model.trainable_variables]
+        found.append((losses, weights))
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=1e-5)
+    for plain, compiled in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(plain, compiled, atol=1e-5)
+
+
 def test_the_offset_head_is_trained_beside_retrieval():
     """Its loss by hand, its share of the whole, and that it falls."""
     build = lambda: one_layer(offsets=True)  # noqa: E731

@@ -148,6 +148,11 @@ def test_cvacts_test_set_is_no_other_data_set():
     assert transfer("cvusa", "cvact_test") == "cvusa to cvact_test"
 
 
+def test_ray_reads_no_features_of_one_machine(run):
+    with pytest.raises(UserError, match="^feature_cache=there: runner=ray"):
+        evaluate_run(run, feature_cache="there", runner="ray")
+
+
 def test_a_rule_that_needs_positions_says_so(run):
     with pytest.raises(UserError, match="^hit_metres=5: .*no positions"):
         evaluate_run(run, hit_metres=5.0)
