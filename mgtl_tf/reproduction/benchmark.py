@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mgtl_tf.config import ModelConfig
@@ -11,6 +11,19 @@ from mgtl_tf.datasets.protocols import Protocol
 from mgtl_tf.synthetic.settings import WorldSettings
 
 Settings = Mapping[str, Any]
+
+# No mining: the paper's tables are trained with negatives of the batch.
+# Evaluated once, at the end: no checkpoint is chosen by its test recall.
+COMMON: Settings = {
+    "batch_size": 32,
+    "epochs": 1000,
+    "mining_start": -1,
+    "evaluate_every": 0,
+    "retrieval_pictures": 0,
+    # Not "auto": figures of one version must not depend on the processor.
+    "dtype_policy": "mixed_bfloat16",
+}
+"""Of every row of every version, over --preset=procedural."""
 
 
 @dataclass(frozen=True)
@@ -90,3 +103,13 @@ class Benchmark:
     search: Search | None = None
     seeds: tuple[int, ...] = (0, 1)
     most_seeds: Mapping[str, int] = field(default_factory=dict)
+
+
+def among(world: WorldSettings) -> Condition:
+    """A larger gallery: places of another world beside the study's own."""
+    return Condition(
+        "distractors",
+        "Distractors",
+        "another synthetic world",
+        replace(world, train_pairs=0),
+    )

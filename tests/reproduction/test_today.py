@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mgtl_tf.reproduction.benchmarks import V2
+from mgtl_tf.reproduction.benchmark_v2 import V2
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.notes import notes_of
 from mgtl_tf.reproduction.paper import today_rows
