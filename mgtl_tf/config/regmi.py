@@ -15,10 +15,10 @@ TWO_STREAM, SYNTHESIS, JOINT, FUSION = (
     "fusion",
 )
 _CLASSES = {
-    TWO_STREAM: "mgtl_tf.models.regmi.TwoStreamBaseline",
-    SYNTHESIS: "mgtl_tf.models.regmi_synthesis.AerialSynthesis",
-    JOINT: "mgtl_tf.models.regmi_fusion.JointFeatures",
-    FUSION: "mgtl_tf.models.regmi_fusion.FusedFeatures",
+    TWO_STREAM: "mgtl_tf.models.regmi.two_stream.TwoStreamBaseline",
+    SYNTHESIS: "mgtl_tf.models.regmi.synthesis.AerialSynthesis",
+    JOINT: "mgtl_tf.models.regmi.fusion.JointFeatures",
+    FUSION: "mgtl_tf.models.regmi.fusion.FusedFeatures",
 }
 _SMALLEST_JUDGED = 48
 

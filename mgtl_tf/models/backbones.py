@@ -10,6 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from mgtl_tf.config import ModelConfig
 from mgtl_tf.utils.plain_files import UnfitFileError
 
 
@@ -88,3 +89,14 @@ def _by_name(weights: list[Any]) -> dict[str, Any]:
     shared = sum(1 for _ in same)
     named = zip(paths, weights, strict=True)
     return {"/".join(path[shared:]): weight for path, weight in named}
+
+
+def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:
+    """A config's VGG-16 as arguments of VGG16Features."""
+    return {
+        "width_multiplier": config.width_multiplier,
+        "poolings": config.poolings,
+        "normalization": config.backbone_normalization,
+        "dropout": config.backbone_dropout,
+        "rematerialize": config.rematerialize,
+    }

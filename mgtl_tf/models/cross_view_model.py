@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any
 
 import keras
@@ -314,60 +313,3 @@ class CrossViewModel(keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**config)
-
-
-class TwoBranchModel(CrossViewModel):
-    """One network a view; the views meet in the retrieval loss alone.
-
-    A subclass's `_network` makes a view's layer: images to vectors of any
-    shape, which become descriptors: unit vectors, unless the scorer takes
-    others.
-    """
-
-    def __init__(self, config: ModelConfig | None = None, **kwargs):
-        super().__init__(config, **kwargs)
-        self.ground = self._network("ground")
-        self.satellite = self._network("satellite")
-
-    def build(self, input_shape):
-        self.ground.build(input_shape["ground"])
-        self.satellite.build(input_shape["satellite"])
-
-    @property
-    def parts(self):
-        """Names to layers that descriptors need, for counts by part."""
-        return {"ground": [self.ground], "satellite": [self.satellite]}
-
-    def _forward(self, images, view, training, first_block=0):
-        network = self.ground if view == "ground" else self.satellite
-        found = self._vectors(network, images, training, first_block)
-        made = unit_vectors if self.scorer.unit else flat_vectors
-        return made(found), [], []
-
-    def _vectors(self, network, images, training, first_block):
-        """A view's vectors; a system with VGG-16 begins after any block."""
-        return network(images, training=training)
-
-
-def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:
-    """A config's VGG-16 as arguments of VGG16Features."""
-    return {
-        "width_multiplier": config.width_multiplier,
-        "poolings": config.poolings,
-        "normalization": config.backbone_normalization,
-        "dropout": config.backbone_dropout,
-        "rematerialize": config.rematerialize,
-    }
-
-
-def flat_vectors(vectors):
-    """[B, ...] flattened to [B, D], float32."""
-    size = math.prod(vectors.shape[1:])
-    return ops.cast(ops.reshape(vectors, (-1, size)), "float32")
-
-
-def unit_vectors(vectors):
-    """[B, ...] flattened to [B, D], unit length, float32 (R11)."""
-    flat = flat_vectors(vectors)
-    norm = ops.sqrt(ops.sum(ops.square(flat), axis=-1, keepdims=True))
-    return flat / ops.maximum(norm, 1e-12)

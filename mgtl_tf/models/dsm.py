@@ -7,7 +7,7 @@ from keras import ops
 
 from mgtl_tf.layers.circular_padding import CircularPadding
 from mgtl_tf.layers.vgg16 import NORMALIZATION_MOMENTUM
-from mgtl_tf.models.cross_view_model import flat_vectors, unit_vectors
+from mgtl_tf.models.vectors import flat_vectors, unit_vectors
 from mgtl_tf.models.vgg16_model import VGG16Model
 
 _BLOCKS = 4

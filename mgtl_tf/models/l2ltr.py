@@ -9,8 +9,8 @@ from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
 from mgtl_tf.layers.vit.class_token import ClassToken
 from mgtl_tf.layers.vit.layer_to_layer_block import LayerToLayerBlock
-from mgtl_tf.models.cross_view_model import TwoBranchModel
 from mgtl_tf.models.pretrained_vit import load_vit
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")

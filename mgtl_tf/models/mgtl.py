@@ -15,15 +15,13 @@ from mgtl_tf.layers.modality_independent_features import (
     ModalityIndependentFeatures,
 )
 from mgtl_tf.layers.positional_encoding import PositionalEncoding
-from mgtl_tf.models.cross_view_model import (
-    CrossViewModel,
-    unit_vectors,
-    vgg16_arguments,
-)
+from mgtl_tf.models.backbones import vgg16_arguments
+from mgtl_tf.models.cross_view_model import CrossViewModel
 from mgtl_tf.models.paired_recurrence import (
     other_views_tokens,
     paired_descriptors,
 )
+from mgtl_tf.models.vectors import unit_vectors
 from mgtl_tf.utils.errors import UserError
 
 

@@ -7,7 +7,7 @@ import keras
 from mgtl_tf.layers.orientation_channels import OrientationChannels
 from mgtl_tf.layers.trunks.generalized_mean import GeneralizedMean
 from mgtl_tf.layers.trunks.strided_hypercolumns import StridedHypercolumns
-from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")

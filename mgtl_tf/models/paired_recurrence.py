@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mgtl_tf.layers.modality_independent_features import VIEWS
-from mgtl_tf.models.cross_view_model import unit_vectors
+from mgtl_tf.models.vectors import unit_vectors
 
 
 def paired_descriptors(model, views, read, training=False, first_block=0):

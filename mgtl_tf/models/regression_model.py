@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 from mgtl_tf.utils.errors import UserError
 
 

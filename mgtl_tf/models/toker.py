@@ -16,8 +16,9 @@ from mgtl_tf.layers.trunks.generator_encoder import GeneratorEncoder
 from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
 from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
 from mgtl_tf.layers.trunks.street_view_decoder import StreetViewDecoder
-from mgtl_tf.models.cross_view_model import TwoBranchModel, unit_vectors
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 from mgtl_tf.models.variable_groups import VariableGroup
+from mgtl_tf.models.vectors import unit_vectors
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")

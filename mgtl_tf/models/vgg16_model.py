@@ -7,7 +7,8 @@ from typing import Any
 import keras
 
 from mgtl_tf.layers.vgg16 import VGG16Features
-from mgtl_tf.models.cross_view_model import TwoBranchModel, vgg16_arguments
+from mgtl_tf.models.backbones import vgg16_arguments
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 class VGG16Model(TwoBranchModel):

@@ -9,7 +9,8 @@ from keras import ops
 from mgtl_tf.layers.modality_independent_features import VIEWS
 from mgtl_tf.layers.trunks.alexnet import AlexNet
 from mgtl_tf.layers.turned_crop import TurnedCrop
-from mgtl_tf.models.cross_view_model import TwoBranchModel, flat_vectors
+from mgtl_tf.models.two_branch_model import TwoBranchModel
+from mgtl_tf.models.vectors import flat_vectors
 
 _MEANS = (100.0, 100.0, 100.0)
 _ANGLE_UNITS = 100

@@ -10,7 +10,8 @@ from mgtl_tf.layers.label_layout import LabelLayout
 from mgtl_tf.layers.layout_transfer import LayoutTransfer
 from mgtl_tf.layers.trunks.hypercolumn import Hypercolumn, normalization
 from mgtl_tf.layers.vgg16 import scaled_width
-from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
+from mgtl_tf.models.cross_view_model import CrossViewModel
+from mgtl_tf.models.vectors import unit_vectors
 
 _CLASSES = 4
 _HIDDEN = 512

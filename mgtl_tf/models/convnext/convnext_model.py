@@ -12,7 +12,7 @@ from mgtl_tf.layers.trunks.convnext import ConvNeXtFeatures
 from mgtl_tf.layers.vgg16 import scaled_width
 from mgtl_tf.models.convnext.learned_temperature import LearnedTemperature
 from mgtl_tf.models.convnext.pretrained_convnext import load_convnext
-from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 class ConvNeXtModel(LearnedTemperature, TwoBranchModel):

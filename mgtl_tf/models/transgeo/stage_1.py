@@ -6,8 +6,8 @@ import keras
 
 from mgtl_tf.layers.vit.token_heads import TokenHeads
 from mgtl_tf.layers.vit.vision_transformer import VisionTransformer
-from mgtl_tf.models.cross_view_model import TwoBranchModel
 from mgtl_tf.models.transgeo.pretrained_deit import load_deit
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from mgtl_tf.layers.trunks.strided_pyramid import StridedPyramid
-from mgtl_tf.models.cross_view_model import TwoBranchModel
+from mgtl_tf.models.two_branch_model import TwoBranchModel
 
 
 @keras.saving.register_keras_serializable("mgtl_tf")

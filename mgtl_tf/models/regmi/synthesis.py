@@ -12,8 +12,9 @@ from mgtl_tf.adversarial_losses import (
 )
 from mgtl_tf.layers.trunks.aerial_generator import AerialGenerator
 from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
-from mgtl_tf.models.cross_view_model import CrossViewModel, unit_vectors
+from mgtl_tf.models.cross_view_model import CrossViewModel
 from mgtl_tf.models.variable_groups import VariableGroup
+from mgtl_tf.models.vectors import unit_vectors
 
 # Of deceiving the discriminator, of the image and of its label map.
 _WEIGHTS = (1.0, 100.0, 1.0)

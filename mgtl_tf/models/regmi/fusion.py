@@ -10,10 +10,10 @@ from keras import ops
 
 from mgtl_tf.layers.configured_layer import weights_besides
 from mgtl_tf.layers.modality_independent_features import VIEWS
-from mgtl_tf.models.cross_view_model import unit_vectors
-from mgtl_tf.models.regmi import TwoStreamBaseline
-from mgtl_tf.models.regmi_synthesis import generator_of
+from mgtl_tf.models.regmi.synthesis import generator_of
+from mgtl_tf.models.regmi.two_stream import TwoStreamBaseline
 from mgtl_tf.models.variable_groups import VariableGroup
+from mgtl_tf.models.vectors import unit_vectors
 
 # Of panoramas with aerial images, and of synthesised with real ones.
 _WEIGHTS = (10.0, 1.0)

@@ -1,0 +1,1 @@
+"""Regmi and Shah: the two-stream baseline and the three stages of the whole."""
