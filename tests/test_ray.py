@@ -35,6 +35,15 @@ def test_an_address_where_nothing_answers():
         connect_ray("127.0.0.1:9")
 
 
+def test_a_machine_on_which_ray_does_not_start(monkeypatch):
+    def slow(**_):
+        raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", slow)
+    with pytest.raises(UserError, match="^runner=ray: .* timed out .*local$"):
+        connect_ray()
+
+
 @pytest.fixture(scope="module")
 def cluster():
     """Of two cores, whatever the machine has; shared by all tests."""
@@ -42,7 +51,11 @@ def cluster():
     with pytest.MonkeyPatch.context() as patch:
         # As programs set it: actors load Keras where they need it.
         patch.setenv("MGTL_TF_LAZY", "1")
-        ray.init("local", num_cpus=2, **quiet)
+        try:
+            ray.init("local", num_cpus=2, **quiet)
+        except Exception:  # It waits half a minute, whatever else runs.
+            ray.shutdown()
+            ray.init("local", num_cpus=2, **quiet)
     connect_ray()  # What is there already is used.
     yield
     ray.shutdown()

@@ -28,7 +28,8 @@ def connect_ray(address: str = "") -> None:
         address: of the cluster, HOST:PORT; "" starts Ray here.
 
     Raises:
-        UserError: where Ray is not installed, or there is no such cluster.
+        UserError: where Ray is not installed or does not start, or there is
+            no such cluster.
     """
     # Ray would send statistics of its use, and tell of itself on the screen.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -50,8 +51,14 @@ def connect_ray(address: str = "") -> None:
             log_to_driver=False,
             **here,
         )
-    except (OSError, RuntimeError, ValueError) as error:
+    # Ray raises a plain Exception where its processes start too slowly.
+    except Exception as error:
         line = (str(error).splitlines() or ["unknown"])[0]
+        if not address:
+            raise UserError(
+                f"runner=ray: Ray does not start on this machine ({line}); give"
+                " the command again when less is running, or runner=local"
+            ) from error
         raise UserError(
             f"ray_address={address}: no Ray cluster answers there ({line});"
             " start one by ray start --head, or give no ray_address"
