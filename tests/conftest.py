@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from absl import flags
+from hypothesis import settings
 
 LONGEST = [
     "test_systems_exported",
@@ -25,6 +26,14 @@ LONGEST = [
     "test_split_batches",
     "test_checkpoint",
     "test_docs",
+    "test_layer_contract",
+    "test_published_sizes",
+    "test_toker",
+    "test_regmi",
+    "test_frozen_blocks",
+    "test_transgeo",
+    "test_vigor",
+    "test_ray",
     "test_any_folder_name",
     "test_quiet",
     "test_served",
@@ -44,6 +53,9 @@ def pytest_configure():
     """Graphs are millions of small objects: to search them all for cycles
     every few hundred new ones would take a twentieth of the tests' time."""
     gc.set_threshold(100_000, 50, 100)
+    # That an example takes long on a busy machine is no fault.
+    settings.register_profile("suite", deadline=None)
+    settings.load_profile("suite")
 
 
 def pytest_runtest_setup(item):

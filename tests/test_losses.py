@@ -47,7 +47,7 @@ def gradients(g, s, **kwargs):
     return float(loss), [d.numpy() for d in tape.gradient(loss, [g, s])]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     batch=st.integers(1, 7),

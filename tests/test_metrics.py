@@ -53,7 +53,7 @@ def test_hand_made_case():
 
 
 # Small whole numbers: every float32 product is exact, and ties are many.
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.data())
 def test_whole_numbers_equal_brute_force(data):
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))

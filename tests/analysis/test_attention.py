@@ -50,7 +50,7 @@ def test_parts_of_the_focus(attention, part):
     assert found == pytest.approx(expected, abs=1e-9)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 1000), st.floats(0, 6))
 def test_parts_of_the_focus_are_never_negative_and_add_up(seed, sharpness):
     attention = _attention(seed, 4, sharpness=sharpness)

@@ -12,7 +12,7 @@ from mgtl_tf.datasets.batch_sampler import (
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.data())
 def test_every_place_at_most_once(data):
     count = data.draw(st.integers(1, 60))

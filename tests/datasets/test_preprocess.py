@@ -53,7 +53,7 @@ def _axis_weights(old, new):
 side = st.integers(1, 40)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(old=st.tuples(side, side), new=st.tuples(side, side))
 def test_resize_is_area_mean_or_bilinear_per_axis(old, new):
     image = _noise(*old).astype(np.float64)

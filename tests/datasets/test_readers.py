@@ -315,7 +315,7 @@ LISTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(LISTS)
 @pytest.mark.parametrize("name", ["cvusa", "csv"])
 def test_any_list_gives_pairs_or_one_line(tmp_path_factory, name, content):

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mgtl_tf.galleries.encoder import UnreadableImage
@@ -232,7 +232,6 @@ DEGREES = st.tuples(st.floats(-90, 90), st.floats(-180, 180))
 
 
 # Files are written: on a busy machine, that may take longer than 0.2 s.
-@settings(deadline=None)
 @given(st.lists(st.tuples(NAMES, st.none() | DEGREES, st.none() | SIDES)))
 def test_any_id_position_and_side_comes_back(rows):
     rows = [(os.fsdecode(n.encode("utf-8", "replace")), *w) for n, *w in rows]

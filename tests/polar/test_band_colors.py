@@ -20,7 +20,7 @@ def _rgb(seed=0, size=12):
     return random.integers(0, 256, (size, size, 3), dtype=np.uint8)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(depth=st.integers(8, 15), seed=st.integers(0, 9))
 def test_any_depth_in_16_bits_gives_the_same_colours(depth, seed):
     image = _rgb(seed)

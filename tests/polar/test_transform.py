@@ -46,7 +46,7 @@ def _noise(side, seed=0):
 sizes = st.tuples(st.integers(1, 90), st.integers(1, 40), st.integers(1, 90))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(size=sizes, seed=st.integers(0, 9))
 @example((750, 112, 616), 0)
 @example((1200, 112, 616), 0)
@@ -76,7 +76,7 @@ def test_layer_refuses_oblong_images(shape):
         traced(images)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(size=sizes, seed=st.integers(0, 9))
 @example((750, 112, 616), 0)
 @example((1025, 20, 616), 0)

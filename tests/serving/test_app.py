@@ -302,7 +302,7 @@ def test_a_form_without_its_boundary(page, rest):
     assert status == 400 and "form" in answer["error"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=60),
     st.sampled_from([b"name", b"filename", b"charset", b"Content-Type", b""]),

@@ -141,7 +141,7 @@ def test_a_thumbnail_and_a_film_behind_are_no_scans():
     assert uploaded_panorama(data, believe=True).pixels.shape == (48, 200, 3)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=400), st.integers(0, 5), st.integers(0, 600))
 def test_any_bytes_give_pixels_or_a_reason(noise, start, place):
     """Also within a sound file, where decoders go further."""

@@ -64,7 +64,6 @@ NUMBERS = st.one_of(st.integers(), st.floats()).map(str)
 
 @settings(
     max_examples=300,
-    deadline=None,
     # The first text of all Unicode takes seconds.
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -116,7 +116,7 @@ def brute_force(boxes):
     return hits
 
 
-@hypothesis_settings(max_examples=6, deadline=None)
+@hypothesis_settings(max_examples=6)
 @given(st.integers(0, 10_000))
 def test_boxes_agree_with_a_brute_force_ray_caster(seed):
     rng = np.random.default_rng(seed)

@@ -114,7 +114,7 @@ def test_a_pipe_is_not_waited_for(tmp_path, read):
         read(tmp_path / "a.npy")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.data())
 def test_a_changed_npz_is_refused_or_the_same(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("npz")

@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mgtl_tf.utils.errors import UserError
@@ -129,7 +129,6 @@ class _Names:
     by_name: dict[str, list[int]]
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=8))
 def test_names_that_are_no_utf8_come_back(name):
     text = os.fsdecode(name)

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mgtl_tf.utils import part_files
@@ -54,7 +54,6 @@ def _written(folder):
     return path
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_damaged_journal_counts_up_to_the_damage(tmp_path_factory, data):
     path = _written(tmp_path_factory.mktemp("journal"))

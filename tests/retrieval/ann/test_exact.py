@@ -22,7 +22,7 @@ def full_sort(queries, gallery, top_k, rows=None):
     return found, np.take_along_axis(similarities, found, axis=1)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 7),
     st.integers(1, 90),
