@@ -13,7 +13,8 @@ DEMO ?= demo
 # the environment may say otherwise; each start would take 5 seconds longer.
 export PYTHONDONTWRITEBYTECODE :=
 
-PYTEST := $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder
+# Three at once: each waits for processes that it starts, for a third of its time.
+PYTEST := $(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 # What a processor without AVX-512 would compute with: oneDNN, OpenBLAS, NumPy.
 WITHOUT_AVX512 := ONEDNN_MAX_CPU_ISA=AVX2 OPENBLAS_CORETYPE=Haswell NPY_DISABLE_CPU_FEATURES="X86_V4 AVX512_ICL AVX512_SPR"

@@ -34,7 +34,7 @@ from benchmarks.scaling_works import (
 from benchmarks.yardstick import in_new_process
 from mgtl_tf.export.model_folder import read_details
 from mgtl_tf.export.shipped import model_folder
-from mgtl_tf.reproduction.scaling import Curve, Scaling, growth_rows
+from mgtl_tf.reproduction.measured.scaling import Curve, Scaling, growth_rows
 
 USUAL = {
     "evaluation": (1000, 2000, 4000),

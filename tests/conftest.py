@@ -11,6 +11,7 @@ from absl import flags
 from hypothesis import settings
 
 LONGEST = [
+    "test_ray",
     "test_systems_exported",
     "test_systems_learn",
     "test_end_to_end",
@@ -33,7 +34,6 @@ LONGEST = [
     "test_frozen_blocks",
     "test_transgeo",
     "test_vigor",
-    "test_ray",
     "test_any_folder_name",
     "test_quiet",
     "test_served",

@@ -30,18 +30,21 @@ from mgtl_tf.evaluation.ranks import DIRECTIONS
 from mgtl_tf.evaluation.result_text import format_table
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.demo import read_demo
-from mgtl_tf.reproduction.paper import RECALLS, paper_rows
-from mgtl_tf.reproduction.publish import read_published
-from mgtl_tf.reproduction.recorded import read_recorded, recorded_folder
-from mgtl_tf.reproduction.results import CONTROLS, RowResult
-from mgtl_tf.reproduction.rows import ROWS
-from mgtl_tf.reproduction.scaling import (
+from mgtl_tf.reproduction.measured.recorded import (
+    read_recorded,
+    recorded_folder,
+)
+from mgtl_tf.reproduction.measured.scaling import (
     PLOTS,
     Scaling,
     crop_rows,
     growth_rows,
     recorded_scaling,
 )
+from mgtl_tf.reproduction.paper import RECALLS, paper_rows
+from mgtl_tf.reproduction.publish import read_published
+from mgtl_tf.reproduction.results import CONTROLS, RowResult
+from mgtl_tf.reproduction.rows import ROWS
 from mgtl_tf.reproduction.transfer import transfer_rows
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import read_json

@@ -10,9 +10,9 @@ from mgtl_tf.config import RunConfig
 from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.reproduction.blocks import rewrite_pages
 from mgtl_tf.reproduction.demo import DemoFigures, write_demo
+from mgtl_tf.reproduction.measured.scaling import draw_recorded_scaling
 from mgtl_tf.reproduction.page_figures import PageFigures
 from mgtl_tf.reproduction.publish import write_page
-from mgtl_tf.reproduction.scaling import draw_recorded_scaling
 from mgtl_tf.reproduction.transfer import TransferFigures, write_transfer
 from mgtl_tf.retrieval.calibration.stored import CALIBRATION_JSON, Calibration
 from mgtl_tf.training.environment import read_environment

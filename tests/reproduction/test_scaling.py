@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 from absl import flags
 
-from mgtl_tf.reproduction.amounts import in_bytes, in_time
-from mgtl_tf.reproduction.page_figures import PageFigures
-from mgtl_tf.reproduction.recorded import recorded_folder
-from mgtl_tf.reproduction.scaling import (
+from mgtl_tf.reproduction.measured.amounts import in_bytes, in_time
+from mgtl_tf.reproduction.measured.recorded import recorded_folder
+from mgtl_tf.reproduction.measured.scaling import (
     PLOTS,
     Curve,
     Scaling,
@@ -19,6 +18,7 @@ from mgtl_tf.reproduction.scaling import (
     draw_recorded_scaling,
     growth_rows,
 )
+from mgtl_tf.reproduction.page_figures import PageFigures
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.reproduction.amounts import (
+from mgtl_tf.reproduction.measured.amounts import (
     in_bytes,
     in_time,
     short_count,
     two_digits,
 )
-from mgtl_tf.reproduction.recorded import read_recorded, recorded_folder
+from mgtl_tf.reproduction.measured.recorded import (
+    read_recorded,
+    recorded_folder,
+)
 from mgtl_tf.retrieval.report.charts import COLORS, new_figure
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import parse_json

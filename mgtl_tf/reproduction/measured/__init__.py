@@ -1,0 +1,1 @@
+"""What benchmarks.record wrote: speed, memory and how they grow."""
