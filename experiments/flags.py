@@ -128,7 +128,14 @@ def define_vigor(default: str) -> list[flags.FlagHolder]:
 
 def define_shared(*names: str) -> list[flags.FlagHolder]:
     """Defines flags that several programs have."""
-    return [_SHARED[name](name) for name in names]
+    found = [_SHARED[name](name) for name in names]
+    if "ray_address" in names:
+        flags.register_multi_flags_validator(
+            ["runner", "ray_address"],
+            lambda given: given["runner"] == "ray" or not given["ray_address"],
+            "--ray_address: is of a Ray cluster; give --runner=ray as well",
+        )
+    return found
 
 
 class _Parsed(flags.ArgumentParser):

@@ -163,6 +163,7 @@ def test_evaluate_prints_the_table_and_writes_it(run):
         ("evaluate", ["--run_dir=nothing_here"], 1, "nothing_here"),
         ("evaluate", ["--run_dir=a", "--split=all"], 2, "split"),
         ("evaluate", ["--run_dir=a", "--protocol=fov_45"], 2, "protocol"),
+        ("evaluate", ["--run_dir=a", "--ray_address=a:1"], 2, "--runner=ray"),
         ("make_world", ["--output_dir=r", "--seed=-1"], 2, "seed"),
         ("make_world", ["--output_dir=r", "more"], 2, "more"),
     ],

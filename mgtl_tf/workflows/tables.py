@@ -145,7 +145,8 @@ def _table(
             rows[-1] = _with_cost(rows[-1], costed, study.folder / "costs")
     codes = code_versions(request.runs)
     several = f"Runs of several versions of the code: {', '.join(codes)}."
-    notes = (*request.remarks, *[several][: len(codes) > 1])
+    told = [several] if len(codes) > 1 else []
+    notes = (*request.remarks, *told)
     table = Table(
         number,
         tuple(rows),
