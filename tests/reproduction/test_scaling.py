@@ -1,5 +1,6 @@
 """Growth with size: exponents, what follows from them, and what docs show."""
 
+import dataclasses
 import importlib
 import json
 import sys
@@ -16,6 +17,7 @@ from mgtl_tf.reproduction.measured.scaling import (
     Scaling,
     crop_rows,
     draw_recorded_scaling,
+    draw_scaling,
     growth_rows,
 )
 from mgtl_tf.reproduction.page_figures import PageFigures
@@ -108,3 +110,11 @@ def test_the_benchmark_is_recorded_and_shown(tmp_path, capsys):
     assert figures.text_of("benchmarks all") == ""
     draw_recorded_scaling(tmp_path)
     assert (tmp_path / "results" / PLOTS).read_text().count("evaluation")
+
+
+def test_an_odd_number_of_works_leaves_no_empty_panel(tmp_path):
+    curves = [SQUARE, RAY, dataclasses.replace(SQUARE, work="mining")]
+    path = tmp_path / "plots.svg"
+    draw_scaling(Scaling(curves, {}), path)
+    # A panel has an axis for time and one for memory.
+    assert path.read_text().count('id="axes_') == 2 * len(curves)

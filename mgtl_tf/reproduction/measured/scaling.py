@@ -206,10 +206,10 @@ def draw_scaling(found: Scaling, path: Path) -> None:
     count = len(found.curves)
     rows = -(-count // _COLUMNS)
     with new_figure(path, 4.0 * _COLUMNS, 2.8 * rows) as figure:
-        axes = figure.subplots(rows, _COLUMNS, squeeze=False).flat
+        axes = figure.subplots(rows, _COLUMNS, squeeze=False).ravel()
         for axis, curve in zip(axes, found.curves, strict=False):
             _panel(axis, curve)
-        for axis in list(axes)[count:]:
+        for axis in axes[count:]:
             axis.set_visible(False)
 
 
