@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -42,6 +43,8 @@ class ModelConfig:
     """Whether images come with two maps of their pixels' directions."""
     stage_setting: ClassVar[str] = ""
     """The field that names the stage, in systems of several; empty: one."""
+    stage_classes: ClassVar[Mapping[str, str]] = {}
+    """Of several stages, each one's Keras class."""
 
     system: str = setting(
         "mgtl",
@@ -198,11 +201,13 @@ class ModelConfig:
     @classmethod
     def form_classes(cls) -> tuple[str, ...]:
         """The Keras classes of all forms of the system."""
-        return (cls.model_class,)
+        return tuple(cls.stage_classes.values()) or (cls.model_class,)
 
     @property
     def form_class(self) -> str:
         """The Keras class of the system in this form."""
+        if self.stage_setting:
+            return self.stage_classes[getattr(self, self.stage_setting)]
         return self.model_class
 
     @property

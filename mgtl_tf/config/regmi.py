@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -29,6 +30,7 @@ class RegmiConfig(ModelConfig):
 
     model_class: ClassVar[str] = _CLASSES[TWO_STREAM]
     stage_setting: ClassVar[str] = "regmi_stage"
+    stage_classes: ClassVar[Mapping[str, str]] = _CLASSES
 
     system: str = published("system", "regmi")
     image_size: tuple[int, int] = published("image_size", (224, 1232))
@@ -77,16 +79,6 @@ class RegmiConfig(ModelConfig):
             remedy = f"multiples of {least} from {_SMALLEST_JUDGED} on, with"
             remedy += f" synthesis_blocks={self.synthesis_blocks}"
             raise refused(self, "satellite_size", remedy)
-
-    @classmethod
-    def form_classes(cls) -> tuple[str, ...]:
-        """See `ModelConfig`."""
-        return tuple(_CLASSES.values())
-
-    @property
-    def form_class(self) -> str:
-        """See `ModelConfig`."""
-        return _CLASSES[self.regmi_stage]
 
     @property
     def learns_from_labels(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,6 +24,7 @@ class TransGeoConfig(ModelConfig):
 
     model_class: ClassVar[str] = _CLASSES[WHOLE]
     stage_setting: ClassVar[str] = "transgeo_stage"
+    stage_classes: ClassVar[Mapping[str, str]] = _CLASSES
 
     system: str = published("system", "transgeo")
     satellite_size: tuple[int, int] = published("satellite_size", (256, 256))
@@ -69,16 +71,6 @@ class TransGeoConfig(ModelConfig):
             if min(size) < self.patch_size:
                 remedy = f"patch_size={self.patch_size} or more either way"
                 raise refused(self, name, remedy)
-
-    @classmethod
-    def form_classes(cls) -> tuple[str, ...]:
-        """See `ModelConfig`."""
-        return tuple(_CLASSES.values())
-
-    @property
-    def form_class(self) -> str:
-        """See `ModelConfig`."""
-        return _CLASSES[self.transgeo_stage]
 
     @property
     def kept_patches(self) -> int:

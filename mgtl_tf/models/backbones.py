@@ -100,3 +100,13 @@ def vgg16_arguments(config: ModelConfig) -> dict[str, Any]:
         "dropout": config.backbone_dropout,
         "rematerialize": config.rematerialize,
     }
+
+
+def transformer_arguments(config: ModelConfig) -> dict[str, Any]:
+    """A config's vision transformer as arguments of TransformerBlock."""
+    return {
+        "heads": config.heads,
+        "mlp_ratio": config.mlp_ratio,
+        "dropout": config.backbone_dropout,
+        "residual_init": config.residual_init,
+    }

@@ -9,6 +9,7 @@ from mgtl_tf.layers.configured_layer import ConfiguredLayer, build_chain
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
 from mgtl_tf.layers.vit.class_token import ClassToken
 from mgtl_tf.layers.vit.layer_to_layer_block import LayerToLayerBlock
+from mgtl_tf.models.backbones import transformer_arguments
 from mgtl_tf.models.pretrained_vit import load_vit
 from mgtl_tf.models.two_branch_model import TwoBranchModel
 
@@ -95,12 +96,7 @@ class LayerToLayerTransformer(TwoBranchModel):
                 "units": config.stem_blocks,
                 "width_multiplier": config.width_multiplier,
             },
-            block={
-                "heads": config.heads,
-                "mlp_ratio": config.mlp_ratio,
-                "dropout": config.backbone_dropout,
-                "residual_init": config.residual_init,
-            },
+            block=transformer_arguments(config),
             name=view,
             dtype=self.dtype_policy,
         )

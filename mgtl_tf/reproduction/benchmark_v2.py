@@ -175,7 +175,7 @@ V2 = Benchmark(
         "toker_full": {"image_size": (56, 304)},
     },
     controls={
-        # The search's two upper rates were level for w/ CMI alone.
+        # The search's two upper rates were level for w/ CMI.
         "lower_rate": (
             "w/ CMI, at a rate of 1.5e-4",
             "with_cmi",

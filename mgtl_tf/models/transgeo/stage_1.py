@@ -6,6 +6,7 @@ import keras
 
 from mgtl_tf.layers.vit.token_heads import TokenHeads
 from mgtl_tf.layers.vit.vision_transformer import VisionTransformer
+from mgtl_tf.models.backbones import transformer_arguments
 from mgtl_tf.models.transgeo.pretrained_deit import load_deit
 from mgtl_tf.models.two_branch_model import TwoBranchModel
 
@@ -36,12 +37,7 @@ class DistilledTransformers(TwoBranchModel):
             config.channels,
             config.vit_blocks,
             config.patch_size,
-            block={
-                "heads": config.heads,
-                "mlp_ratio": config.mlp_ratio,
-                "dropout": config.backbone_dropout,
-                "residual_init": config.residual_init,
-            },
+            block=transformer_arguments(config),
             name=name,
             dtype=self.dtype_policy,
         )
@@ -49,14 +45,21 @@ class DistilledTransformers(TwoBranchModel):
     @property
     def copied_parts(self):
         """The views' networks, and of the aerial images' what guides."""
-        views = {"ground": self.ground, "satellite": self.satellite}
-        parts = {name: network.weights for name, network in views.items()}
-        return {**parts, "guide": self.satellite.layers[0].weights}
+        return self._parts_with(self.satellite.layers[0])
 
     @property
     def inherited_parts(self):
         """None: it is the first stage."""
         return {}
+
+    def _parts_with(self, guide):
+        """Both views' networks and a guide, as one stage gives to the next."""
+        parts = {
+            "ground": self.ground,
+            "satellite": self.satellite,
+            "guide": guide,
+        }
+        return {name: part.weights for name, part in parts.items()}
 
     def start_from(self, source):
         """Starts both views from DeiT's weights, an .npz; see load_deit.

@@ -61,9 +61,7 @@ class CroppedTransformers(DistilledTransformers):
     @property
     def inherited_parts(self):
         """Both views' networks, and the guide."""
-        views = {"ground": self.ground, "satellite": self.satellite}
-        parts = {name: network.weights for name, network in views.items()}
-        return {**parts, "guide": self.guide.weights}
+        return self._parts_with(self.guide)
 
     def inherited_value(self, variable, value):
         """Positions of aerial patches, interpolated to this stage's grid."""
