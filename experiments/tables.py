@@ -145,6 +145,17 @@ PROGRAM_FLAGS = [
         "dry_run", False, "list the runs that are missing, and run nothing"
     ),
     flags.DEFINE_bool(
+        "train",
+        True,
+        "train the runs that are missing; --notrain shows what is finished",
+    ),
+    flags.DEFINE_bool(
+        "continue_published",
+        False,
+        "count runs whose figures --docs_dir publishes as finished, and show"
+        " them too: a study goes on though its runs are on another machine",
+    ),
+    flags.DEFINE_bool(
         "any_code", False, "accept finished runs of other versions of the code"
     ),
     flags.DEFINE_bool(
@@ -198,6 +209,7 @@ def main(**given: Any) -> None:
 
 def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     """Runs and prints the tables; whether they were made."""
+    from mgtl_tf.reproduction.published_study import PublishedStudy
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
     from mgtl_tf.workflows.tables_request import TablesRequest
@@ -208,16 +220,26 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
         "warm",
         "search",
         "any_code",
+        "train",
         "also",
         *VIGOR_FLAGS,
     )
     asked = {name: given[name] for name in names}
     seeds = given["seeds"] or study.seeds
+    published = PublishedStudy()
+    if given["continue_published"]:
+        published = PublishedStudy.read(docs, study.folder.name)
     request = TablesRequest(
-        study, given["table"], seeds, measure_cost=given["cost"], **asked
+        study,
+        given["table"],
+        seeds,
+        measure_cost=given["cost"],
+        published=published,
+        **asked,
     )
+    published.require_same(tables.settings_of(request))
     if given["dry_run"]:
-        plan = study_runs.plan(study, request.runs, given["any_code"])
+        plan = study_runs.plan(study, request.needed, given["any_code"])
         print("\n".join(plan))
         return False
     tables.run_tables(request, given["workers"])

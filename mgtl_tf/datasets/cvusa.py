@@ -20,11 +20,20 @@ from mgtl_tf.datasets.problems import Problem, collect_pairs, find_root, quoted
 from mgtl_tf.datasets.records import Dataset, Pair, count_note
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
+from mgtl_tf.utils.json_files import read_json
 
 PUBLISHED = {"train": 35_532, "validation": 8_884}
 _LISTS = {"train": "train-19zl.csv", "validation": "val-19zl.csv"}
 _AERIAL_LABELS = "bingmap/annotations"
 _TABLES = (Path("split_locations") / "all.csv", Path("all.csv"))
+_MANIFEST = "world.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class _Manifest:
+    """What is read of a synthetic world's manifest."""
+
+    identity: str = ""
 
 
 def read_cvusa(
@@ -38,7 +47,8 @@ def read_cvusa(
         published: whether to note splits of other than the published size.
 
     Raises:
-        UserError: for a missing list, or folders in the wrong place.
+        UserError: for a missing list, folders in the wrong place, or a
+            world.json that cannot be read.
     """
     root = find_root(Path(root), Path("splits") / _LISTS["train"])
     pair_of = functools.partial(_pair, root, _read_locations(root, problems))
@@ -55,7 +65,20 @@ def read_cvusa(
             notes += count_note(split, len(pairs), PUBLISHED[split])
     if not any((root / table).is_file() for table in _TABLES):
         notes.append("no all.csv: positions are not known")
+    if world := _world(root):
+        for split, pairs in splits.items():
+            splits[split] = tuple(
+                dataclasses.replace(pair, world=world) for pair in pairs
+            )
     return Dataset("cvusa", splits["train"], splits["validation"], tuple(notes))
+
+
+def _world(root: Path) -> str:
+    """The identity of a synthetic world; worlds from before it have none."""
+    path = root / _MANIFEST
+    if not path.is_file():
+        return ""
+    return read_json(path, _Manifest, "make the world again").identity
 
 
 def _pair(

@@ -220,8 +220,9 @@ V2 = Benchmark(
     ),
     seeds=(0, 1, 2),
     most_seeds={
-        **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 1),
         **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
+        **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
+        **dict.fromkeys(("safa", "dsm", "cvft", "cvm_net", "l2ltr"), 2),
         **{row.key: 2 for _, row in ROWS[TODAY]},
         "lower_rate": 1,
         **dict.fromkeys(("no_generative_loss", "wide_self_attention"), 2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mgtl_tf.reproduction.cells import (
     NOT_COMPARED,
@@ -12,7 +12,7 @@ from mgtl_tf.reproduction.cells import (
 from mgtl_tf.reproduction.comparison import RESAMPLES
 from mgtl_tf.reproduction.further import further_note
 from mgtl_tf.reproduction.paper import paper_rows
-from mgtl_tf.reproduction.results import CONTROLS, RowResult, Table
+from mgtl_tf.reproduction.results import CONTROLS, RowResult, RunResult, Table
 from mgtl_tf.reproduction.rows import TABLES, TODAY
 
 _NO_FLOPS = (
@@ -72,6 +72,7 @@ def notes_of(table: Table) -> list[str]:
     notes += _origin(table)
     notes += [further_note(table.further)] if table.further else []
     notes += _pairs_seen(table.rows)
+    notes += _precisions(table.rows)
     notes += _backbones(table.rows)
     if table.synthetic:
         notes.append(_SYNTHETIC.format(_start(table.rows)))
@@ -144,21 +145,44 @@ def _origin(table: Table) -> list[str]:
     ]
 
 
+def _precisions(rows: Sequence[RowResult]) -> list[str]:
+    """What runs were trained in, where known."""
+    found = _by_title(rows, lambda run: run.precision or "unknown")
+    return _of_every_row("Trained in", "Precision of training", found)
+
+
 def _backbones(rows: Sequence[RowResult]) -> list[str]:
     """Digests of the weights that backbones began with, where known."""
-    found = {
-        row.title: ", ".join(
-            sorted({run.backbone_digest[:16] or "none" for run in row.runs})
-        )
+    found = _by_title(rows, lambda run: run.backbone_digest[:16] or "none")
+    return _of_every_row(
+        "Digest of every backbone's weights:",
+        "Digest of the backbone's weights",
+        found,
+    )
+
+
+def _by_title(
+    rows: Sequence[RowResult], text_of: Callable[[RunResult], str]
+) -> dict[str, str]:
+    """Row title to the texts of its runs, each once."""
+    return {
+        row.title: ", ".join(sorted({text_of(run) for run in row.runs}))
         for row in rows
         if row.runs
     }
-    if set(found.values()) <= {"none"}:
+
+
+def _of_every_row(
+    all_are: str, each_is: str, found: dict[str, str]
+) -> list[str]:
+    """One line: what all rows have, or each; none where nothing is known."""
+    texts = set(found.values())
+    if texts <= {"none", "unknown"}:
         return []
-    if len(set(found.values())) == 1:
-        return [f"Digest of every backbone's weights: {found.popitem()[1]}."]
-    listed = "; ".join(f"{title} {name}" for title, name in found.items())
-    return [f"Digest of the backbone's weights: {listed}."]
+    if len(texts) == 1:
+        return [f"{all_are} {texts.pop()}."]
+    listed = "; ".join(f"{title} {text}" for title, text in found.items())
+    return [f"{each_is}: {listed}."]
 
 
 def _start(rows: Sequence[RowResult]) -> str:

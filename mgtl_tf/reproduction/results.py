@@ -67,6 +67,7 @@ class RunResult:
         backbone_digest: of the VGG-16 that was given to it, if any.
         further: measured on a further gallery.
         tiles: of overlapping aerial images (VIGOR), `tile_ranks.summary`.
+        precision: the dtype policy that it was trained by; empty: unknown.
     """
 
     seed: int
@@ -79,6 +80,7 @@ class RunResult:
     backbone_digest: str = ""
     further: FurtherResult | None = None
     tiles: dict[str, float] = field(default_factory=dict)
+    precision: str = ""
 
 
 @dataclass(frozen=True)
@@ -221,4 +223,5 @@ def run_result(run: Run, ranks: Ranks) -> RunResult:
         gallery=ranks.gallery,
         backbone_digest=config.start.backbone_digest,
         tiles=summary_of_tiles(ranks.tiles) if ranks.tiles else {},
+        precision=config.train.dtype_policy,
     )

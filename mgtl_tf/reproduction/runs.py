@@ -38,6 +38,11 @@ class Run:
         return self.folder.name
 
     @property
+    def row(self) -> str:
+        """The key of its row: of a search's run its name."""
+        return self.name.removesuffix(f"-seed{self.config.train.seed}")
+
+    @property
     def is_trained(self) -> bool:
         """Whether its end was reached: the report is written last."""
         return (self.folder / "report" / "report.html").is_file()

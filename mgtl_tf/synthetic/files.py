@@ -207,6 +207,7 @@ def _manifest(settings: WorldSettings) -> str:
         )
     content = {
         "version": WORLD_VERSION,
+        "identity": settings.identity,
         "settings": dataclasses.asdict(settings),
         "maps": maps,
     }

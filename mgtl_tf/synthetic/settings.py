@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 
 from mgtl_tf.datasets.vigor.labels import GRID_METRES
 from mgtl_tf.utils.errors import UserError
@@ -120,6 +122,22 @@ class WorldSettings:
             raise UserError("train_pairs and val_pairs are both 0")
         if self.train_pairs + self.val_pairs > 9_999_999:
             raise UserError("an ID has seven digits: ask for fewer pairs")
+
+    @property
+    def identity(self) -> str:
+        """Names the world, whatever a processor's rounding does to its files.
+
+        Settings at their defaults do not count, so that a later one changes
+        no world from before.
+        """
+        fields = dataclasses.fields(self)
+        changed = {
+            f.name: getattr(self, f.name)
+            for f in fields
+            if getattr(self, f.name) != f.default
+        }
+        text = json.dumps([WORLD_VERSION, changed], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def _check_vigor(self) -> None:
         if self.aerial_metres != VIGOR_TILE_METRES:

@@ -56,7 +56,7 @@ def measure_under_conditions(
         if not missing:
             continue
         if condition.world is not None:
-            ready_data(place, rows, condition.world)
+            ready_data(place, missing, condition.world)
         jobs = [_job(study, condition, run) for run in missing]
         run_all(jobs, environments)
 

@@ -20,7 +20,6 @@ from mgtl_tf.reproduction.launch import (
     run_all,
     training_command,
 )
-from mgtl_tf.reproduction.rows import Row
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.versions import Versions, code_version, data_version
@@ -33,13 +32,13 @@ from polar.parallel import usable_cores
 
 
 def ready_data(
-    study: Study, rows: Sequence[Row], world: WorldSettings | None
+    study: Study, runs: Sequence[Run], world: WorldSettings | None
 ) -> Versions:
     """Makes the study's synthetic world, if it has one; decodes all pairs.
 
     Args:
         study: whose data are needed.
-        rows: what is to be trained; they may take images of several sizes.
+        runs: that need them; they may take images of several sizes.
         world: of a procedural benchmark; None: the data lie on disk.
 
     Returns:
@@ -51,8 +50,8 @@ def ready_data(
     """
     if world is not None:
         make_world(world, study.data_dir, usable_cores())
-    configs = (study.config(row, 0) for row in rows)
-    for config in {c.data.data_cache: c for c in configs}.values():
+    configs = {run.config.data.data_cache: run.config for run in runs}
+    for config in configs.values():
         settings = CacheSettings.of(
             study.preset, config.model.input_form, config.data.ground_crop
         )

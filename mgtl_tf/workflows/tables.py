@@ -12,7 +12,7 @@ from absl import logging
 
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.reproduction.cells import cells_of
-from mgtl_tf.reproduction.launch import devices
+from mgtl_tf.reproduction.launch import Environment, devices
 from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.recomputing import recomputed
 from mgtl_tf.reproduction.results import (
@@ -62,16 +62,8 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
         return
     joint = request.joint  # Read before anything is trained.
     study, environments = request.study, devices(workers)
-    benchmark = study.benchmark
-    if request.searched and benchmark and benchmark.search:
-        elsewhere = study.on_world("search")
-        searched = benchmark.search.world
-        versions = ready_data(elsewhere, request.rows, searched)
-        runs = [run for _, run in request.searched]
-        finish(runs, versions, environments, request.any_code)
-    world = benchmark.world if benchmark else None
-    versions = ready_data(study, request.rows, world)
-    finish(request.runs, versions, environments, request.any_code)
+    if request.train:
+        _train(request, environments)
     if request.conditions:
         rows = request.table_rows
         measure_under_conditions(study, rows, request.seeds, environments)
@@ -89,10 +81,25 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
         )
 
 
+def _train(request: TablesRequest, environments: Sequence[Environment]) -> None:
+    """Trains what the search and the tables need; their worlds are made."""
+    study, benchmark = request.study, request.study.benchmark
+    world = benchmark.world if benchmark else None
+    groups = [(study, world, request.needed)]
+    if benchmark and benchmark.search:
+        place = study.on_world("search")
+        groups.insert(0, (place, benchmark.search.world, request.needed_search))
+    for place, world, runs in groups:
+        if runs:
+            versions = ready_data(place, runs, world)
+            finish(runs, versions, environments, request.any_code)
+
+
 def show_tables(request: TablesRequest) -> tuple[Table, ...]:
     """The tables of the finished runs, also written to the study's folder.
 
-    STUDY/tables/tableN.md, .csv, .svg.
+    STUDY/tables/tableN.md, .csv, .svg. Published tables that were not asked
+    for come last.
 
     Raises:
         UserError: for a run that cannot be read.
@@ -119,9 +126,10 @@ def show_tables(request: TablesRequest) -> tuple[Table, ...]:
             shown.append(table)
     folder = study.folder / "tables"
     folder.mkdir(parents=True, exist_ok=True)
-    for table in shown:
+    tables = request.published.extended(tuple(shown), study_ranks(request))
+    for table in tables:
         _write(folder / table.file_name, table)
-    return tuple(shown)
+    return tables
 
 
 def _table(
@@ -143,17 +151,13 @@ def _table(
             costed := _costed(study, number, row, done)
         ):
             rows[-1] = _with_cost(rows[-1], costed, study.folder / "costs")
-    codes = code_versions(request.runs)
-    several = f"Runs of several versions of the code: {', '.join(codes)}."
-    told = [several] if len(codes) > 1 else []
-    notes = (*request.remarks, *told)
     table = Table(
         number,
         tuple(rows),
         study.measured_on,
         study.benchmark is not None,
         request.seeds,
-        notes,
+        request.remarks,
         areas=study.preset == "vigor",
     )
     return recomputed(table, ranks)
@@ -228,12 +232,17 @@ def publish_tables(
         "seeds": ", ".join(map(str, request.seeds)),
         "code": ", ".join(code_versions(request.runs)) or code_version(),
     }
-    configs = {
-        row.key: study.runs([row], request.seeds)[0].changes
-        for row in request.rows
-    }
-    figures = StudyFigures(study.folder.name, facts, configs, shown)
-    return publish(figures, docs, study_ranks(request))
+    figures = StudyFigures(
+        study.folder.name, facts, settings_of(request), shown
+    )
+    ranks = {**request.published.ranks, **study_ranks(request)}
+    return publish(request.published.joined(figures), docs, ranks)
+
+
+def settings_of(request: TablesRequest) -> dict[str, tuple[str, ...]]:
+    """Row key to how its config differs from the paper's, seed aside."""
+    runs = request.study.runs(request.rows, (0,))
+    return {run.row: run.changes for run in runs}
 
 
 def _machine(folder: Path) -> dict[str, str]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
@@ -25,6 +26,10 @@ class TablesRequest:
         search: whether the rows of the tables are trained with every
             learning rate of the benchmark's search.
         any_code: whether finished runs of other code are accepted.
+        train: whether missing runs are trained; else what is finished is
+            measured and shown.
+        published: earlier runs of which the figures are left: they count as
+            finished, and the tables show them too.
         measure_cost: whether parameters, multiply-adds, time and memory are
             measured: for Tables 1 and TODAY of the networks that are trained,
             for Tables 2 and 3 of those at the paper's size.
@@ -42,6 +47,8 @@ class TablesRequest:
     warm: bool = False
     search: bool = False
     any_code: bool = False
+    train: bool = True
+    published: PublishedStudy = field(default_factory=PublishedStudy)
     measure_cost: bool = True
     also: FurtherSets = ()
     vigor_labels: str | None = None
@@ -78,6 +85,24 @@ class TablesRequest:
     def runs(self) -> list[Run]:
         """All runs of the rows, begun or not."""
         return self.study.runs(self.rows, self.seeds)
+
+    @property
+    def needed(self) -> list[Run]:
+        """Those of `runs` that are not published, and what they start from."""
+        new = self._unpublished(self.runs)
+        starts = {run.config.train.init_backbone for run in new}
+        return [
+            run for run in self.runs if run in new or str(run.folder) in starts
+        ]
+
+    @property
+    def needed_search(self) -> list[Run]:
+        """The search's runs that are not published."""
+        return self._unpublished([run for _, run in self.searched])
+
+    def _unpublished(self, runs: list[Run]) -> list[Run]:
+        has = self.published.has
+        return [run for run in runs if not has(run.row, run.config.train.seed)]
 
     @property
     def searched(self) -> list[tuple[str, Run]]:

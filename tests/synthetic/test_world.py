@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -10,6 +11,8 @@ import pyproj
 import pytest
 
 from mgtl_tf.datasets.cvusa import read_cvusa
+from mgtl_tf.datasets.readers import read_dataset
+from mgtl_tf.datasets.records import files_digest
 from mgtl_tf.synthetic.files import map_origin, plan_maps, to_degrees
 from mgtl_tf.synthetic.settings import WorldSettings, cvusa_form
 from mgtl_tf.utils.errors import UserError
@@ -40,6 +43,43 @@ def world(tmp_path_factory):
     root = tmp_path_factory.mktemp("synthetic") / "world"
     make_world(SMALL, root, 2, progress=False)
     return root
+
+
+def test_a_processors_rounding_makes_no_other_world(world, tmp_path):
+    """Its settings and ids identify it; older worlds' files do."""
+    root, digest = tmp_path / "world", files_digest
+    shutil.copytree(world, root)
+    pairs = read_dataset("procedural", root).validation
+    before = digest(pairs)
+    assert before == digest(read_dataset("procedural", world).validation)
+    with pairs[0].aerial.open("ab") as file:
+        file.write(b"\0")
+    assert digest(read_dataset("procedural", root).validation) == before
+    assert digest(pairs[1:]) != before
+    manifest = json.loads((root / "world.json").read_text())
+    assert manifest.pop("identity") == SMALL.identity
+    (root / "world.json").write_text(json.dumps(manifest))
+    older = digest(read_dataset("procedural", root).validation)
+    with pairs[0].aerial.open("ab") as file:
+        file.write(b"\0")
+    assert digest(read_dataset("procedural", root).validation) != older
+
+
+def test_every_changed_setting_names_another_world():
+    numbers = {
+        field.name: getattr(SMALL, field.name) + 1
+        for field in dataclasses.fields(SMALL)
+        if field.type in ("int", "float") and "horizon" not in field.name
+    }
+    numbers["spacing_max"] += 1
+    numbers["aerial_metres_min"] = 1.0
+    changed = {**numbers, "style": "varied", "labels": True}
+    found = {
+        dataclasses.replace(SMALL, **{name: value}).identity
+        for name, value in changed.items()
+        if name != "spacing_min"
+    }
+    assert len(found) == len(changed) - 1 and SMALL.identity not in found
 
 
 def test_one_process_resumes_to_the_same_files(world, tmp_path):

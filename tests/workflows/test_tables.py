@@ -12,7 +12,8 @@ from mgtl_tf.reproduction.benchmark import Condition, Search
 from mgtl_tf.reproduction.benchmarks import SMALL
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.demo import read_demo
-from mgtl_tf.reproduction.publish import read_published
+from mgtl_tf.reproduction.publish import read_published, read_ranks_of
+from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.reproduction.tables import title_of
 from mgtl_tf.retrieval.calibration.confidence import Confidence, SequenceModel
@@ -257,6 +258,67 @@ def test_a_search_and_rows_from_a_trained_trunk(tmp_path, trained):
     ]
     page = tables.publish_tables(request, shown, tmp_path / "docs", "")
     assert "### Table 2w" in page.read_text()
+
+
+def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
+    """What is published counts as finished; what is new is added to it."""
+    first = _request(tmp_path / "here", 2, search=True)
+    tables.run_tables(first)
+    docs = tmp_path / "docs"
+    tables.publish_tables(first, tables.show_tables(first), docs, "")
+    trained.clear()
+
+    published = PublishedStudy.read(docs, "procedural-tiny")
+    fields = {"published": published, "seeds": (0, 1)}
+    there = _request(tmp_path / "there", 2, **fields, warm=True, search=True)
+    published.require_same(tables.settings_of(there))
+    assert {run.name for run in there.needed} == {
+        *(f"{key}-seed1" for key in KEYS),
+        *(
+            f"{key}-seed{seed}"
+            for key in ("vgg", "warm_vgg")
+            for seed in (0, 1)
+        ),
+    }
+    tables.run_tables(dataclasses.replace(there, train=False))
+    assert not trained
+    one = dataclasses.replace(there, seeds=(1,), warm=False)
+    tables.run_tables(one)
+    assert trained == [f"{key}-seed1" for key in KEYS]
+    shown = tables.show_tables(one)
+    assert [table.heading for table in shown] == ["Table 2", "Search"]
+    last = cells_of(shown[0])[2]
+    # Seeds 0 and 1 are right 82 and 87 times in 200.
+    assert last["row"] == "w/ CMI" and last["r@1"] == "42.25 ± 1.77"
+    assert len(shown[1].rows) == 6
+    tables.publish_tables(one, shown, docs, "")
+    study = read_published(docs / "results/procedural-tiny.json")
+    assert study.facts["seeds"] == "0, 1" and study.tables == shown
+    assert study.facts["machine"] == "2 cores of a processor"
+    ranks = read_ranks_of(study, docs / "results")
+    assert len(ranks) == 3 * 2 + 6
+
+
+def test_published_runs_of_other_settings_or_pairs_are_refused(
+    tmp_path, trained
+):
+    first = _request(tmp_path / "here", 2)
+    tables.run_tables(first)
+    docs = tmp_path / "docs"
+    tables.publish_tables(first, tables.show_tables(first), docs, "")
+    published = PublishedStudy.read(docs, "procedural-tiny")
+    longer = benchmark_study(TINY, tmp_path / "there", {"max_steps": 9})
+    with pytest.raises(UserError, match=r"vgg: .*max_steps.*2.*max_steps.*9"):
+        published.require_same(
+            tables.settings_of(TablesRequest(longer, (2,), (0,)))
+        )
+    there = _request(tmp_path / "there", 2, published=published, seeds=(1,))
+    tables.run_tables(there)
+    for run in there.runs:
+        ranks = run.folder / "report/ranks.npz"
+        fake_trainer.write_ranks(ranks, 1, 200, "1" * 16)
+    with pytest.raises(UserError, match="several galleries.*same pairs"):
+        tables.show_tables(there)
 
 
 def test_table_3_trains_nothing_and_needs_no_data(tmp_path, trained):

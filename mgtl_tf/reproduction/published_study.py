@@ -1,0 +1,167 @@
+"""What is published of a study, so that it goes on where its runs are gone.
+
+Runs take gigabytes and stay on the machine that trained them; their figures
+and ranks are small files in docs/results/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from mgtl_tf.reproduction.publish import (
+    StudyFigures,
+    read_published,
+    read_ranks_of,
+)
+from mgtl_tf.reproduction.recomputing import StudyRanks, recomputed
+from mgtl_tf.reproduction.results import CONDITION, RowResult, RunResult, Table
+from mgtl_tf.utils.errors import UserError
+
+_JOINED = {"machine": "; ", "versions": "; ", "seeds": ", ", "code": ", "}
+
+
+@dataclass(frozen=True)
+class PublishedStudy:
+    """Figures and ranks of a study's earlier runs; by default of none.
+
+    Attributes:
+        figures: of docs/results/NAME.json.
+        ranks: of docs/results/NAME-ranks.npz.
+    """
+
+    figures: StudyFigures | None = None
+    ranks: StudyRanks = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, docs: Path, name: str) -> PublishedStudy:
+        """What `docs` holds of the study of this name, which may be nothing.
+
+        Raises:
+            UserError: for a file that cannot be read.
+        """
+        path = docs / "results" / f"{name}.json"
+        if not path.is_file():
+            return cls()
+        figures = read_published(path)
+        return cls(figures, read_ranks_of(figures, path.parent))
+
+    @property
+    def _tables(self) -> tuple[Table, ...]:
+        return self.figures.tables if self.figures else ()
+
+    def has(self, row: str, seed: int) -> bool:
+        """Whether a row's run of this seed was trained and published.
+
+        Its figures under other conditions alone do not count.
+        """
+        return any(
+            found.key == row and run.seed == seed
+            for table in self._tables
+            if table.number != CONDITION
+            for found in table.rows
+            for run in found.runs
+        )
+
+    def require_same(self, changes: Mapping[str, tuple[str, ...]]) -> None:
+        """Refuses to add to rows that were trained by other settings.
+
+        Args:
+            changes: row key to how its config differs from the paper's now.
+
+        Raises:
+            UserError: naming the first row whose differences were others.
+        """
+        published = self.figures.changes if self.figures else {}
+        for row, now in changes.items():
+            then = published.get(row, now)
+            if set(then) != set(now) and self.has_row(row):
+                other = ", ".join(sorted(set(then) ^ set(now)))
+                raise UserError(
+                    f"{row}: is published with other settings ({other});"
+                    " --nocontinue_published trains it anew"
+                )
+
+    def has_row(self, row: str) -> bool:
+        """Whether any run of a row is published."""
+        rows = (found for table in self._tables for found in table.rows)
+        return any(found.key == row and found.runs for found in rows)
+
+    def extended(
+        self, shown: tuple[Table, ...], ranks: StudyRanks
+    ) -> tuple[Table, ...]:
+        """The tables with what is published and was not run again.
+
+        Args:
+            shown: tables of runs that are here; they come first, and published
+                tables that were not asked for come last.
+            ranks: of those runs.
+
+        Raises:
+            UserError: for runs of another gallery than the published ones.
+        """
+        old = {table.heading: table for table in self._tables}
+        both = {**self.ranks, **ranks}
+        found = [
+            recomputed(_merged(old.pop(t.heading), t), both)
+            if t.heading in old
+            else t
+            for t in shown
+        ]
+        return (*found, *old.values())
+
+    def joined(self, study: StudyFigures) -> StudyFigures:
+        """A study's figures with facts and settings of the published rows.
+
+        Date and command stay those of the figures that are added.
+        """
+        if self.figures is None:
+            return study
+        facts = {
+            name: _joined(self.figures.facts.get(name, ""), fact, _JOINED[name])
+            if name in _JOINED
+            else fact
+            for name, fact in study.facts.items()
+        }
+        kept = {**self.figures.facts, **facts}
+        changes = {**self.figures.changes, **study.changes}
+        return replace(study, facts=kept, changes=changes)
+
+
+def _joined(old: str, new: str, separator: str) -> str:
+    """Each part once, in order."""
+    parts = [part for part in (old, new) if part]
+    listed = separator.join(parts).split(separator)
+    ordered = sorted(listed) if separator == ", " else listed
+    return separator.join(dict.fromkeys(ordered))
+
+
+def _merged(old: Table, new: Table) -> Table:
+    there = {row.key: row for row in old.rows}
+    rows = [_row(there.pop(row.key, None), row) for row in new.rows]
+    seeds = sorted({*old.seeds, *new.seeds})
+    notes = dict.fromkeys((*new.notes, *old.notes))
+    try:
+        return replace(
+            new,
+            rows=(*rows, *there.values()),
+            seeds=tuple(seeds),
+            notes=tuple(notes),
+        )
+    except ValueError as error:
+        raise UserError(
+            f"{error}; the published runs and those here must be measured on"
+            " the same pairs"
+        ) from error
+
+
+def _row(old: RowResult | None, new: RowResult) -> RowResult:
+    if old is None:
+        return new
+    runs: dict[int, RunResult] = {run.seed: run for run in old.runs}
+    runs |= {run.seed: run for run in new.runs}
+    ordered = tuple(runs[seed] for seed in sorted(runs))
+    return replace(
+        new, runs=ordered, complexity=new.complexity or old.complexity
+    )
