@@ -147,7 +147,7 @@ PROGRAM_FLAGS = [
     flags.DEFINE_bool(
         "train",
         True,
-        "train the runs that are missing; --notrain shows what is finished",
+        "train the runs that are missing; --train=false shows what is finished",
     ),
     flags.DEFINE_bool(
         "continue_published",

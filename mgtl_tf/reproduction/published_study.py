@@ -80,7 +80,7 @@ class PublishedStudy:
                 other = ", ".join(sorted(set(then) ^ set(now)))
                 raise UserError(
                     f"{row}: is published with other settings ({other});"
-                    " --nocontinue_published trains it anew"
+                    " --continue_published=false trains it anew"
                 )
 
     def has_row(self, row: str) -> bool:
