@@ -33,7 +33,7 @@ from mgtl_tf.workflows.features import open_features
 _BLOCKS = flags.DEFINE_integer("freeze_blocks", 4, "frozen blocks", 1, 5)
 _SIZE = flags.DEFINE_list("image_size", ["56", "308"], "height,width, pixels")
 _POOLINGS = flags.DEFINE_integer("poolings", 4, "kept poolings: 20 tokens", 0)
-_BATCH = flags.DEFINE_integer("batch_size", 16, "pairs a step", 2)
+_BATCH = flags.DEFINE_integer("batch_size", 32, "pairs a step: v2's", 2)
 _PAIRS = flags.DEFINE_integer("pairs", 64, "pairs in the cache", 2)
 _STEPS = flags.DEFINE_integer("steps", 3, "steps a turn", 1)
 _ROUNDS = flags.DEFINE_integer("rounds", 5, "turns of each", 1)

@@ -72,6 +72,7 @@ def notes_of(table: Table) -> list[str]:
     notes += _origin(table)
     notes += [further_note(table.further)] if table.further else []
     notes += _pairs_seen(table.rows)
+    notes += _training_time(table.rows)
     notes += _precisions(table.rows)
     notes += _backbones(table.rows)
     if table.synthetic:
@@ -142,6 +143,18 @@ def _origin(table: Table) -> list[str]:
     return [
         "No ranks of these runs are left: the cells rest on the recalls that"
         " were stored of each run, Δ r@1 on the difference that was stored."
+    ]
+
+
+def _training_time(rows: Sequence[RowResult]) -> list[str]:
+    """Of all runs, where it is known of each."""
+    minutes = [run.train_seconds / 60 for row in rows for run in row.runs]
+    if not minutes or not all(minutes):
+        return []
+    return [
+        f"Training took {sum(minutes) / 60:.1f} hours in all,"
+        f" {min(minutes):.1f} to {max(minutes):.1f} minutes a run, by the"
+        " clock, whatever else the machine did."
     ]
 
 
