@@ -30,15 +30,27 @@ WIDER = {
 }
 
 
-@pytest.fixture(scope="module", params=TABLE)
+# Forms of a system that are trained apart: a later stage, a variant of best.
+FORMS = {
+    "transgeo cropped": {
+        "transgeo_stage": "cropped",
+        "satellite_size": (32, 32),
+        "guide_size": (24, 24),
+    },
+    "sample4geo quarters": {"descriptor_regions": "quarters"},
+}
+
+
+@pytest.fixture(scope="module", params=[*TABLE, *FORMS])
 def step(request):
     """Of a system with dropout, whose random state counts too."""
-    fields = {"backbone_dropout": 0.05, **WIDER.get(request.param, {})}
+    system = request.param.split()[0]
+    fields = {"backbone_dropout": 0.05, **WIDER.get(system, {})}
     # These would learn nothing, or from some starts only, without.
-    if request.param not in ("safa", "vo", "cvm_net"):
+    if system not in ("safa", "vo", "cvm_net"):
         # Traced in a third of the time.
         fields["backbone_normalization"] = "none"
-    model = small_model(request.param, **fields)
+    model = small_model(system, **{**fields, **FORMS.get(request.param, {})})
     own = {"loss": "info_nce"} if model.loss_weights else {}
     config = TrainConfig(batch_size=PAIRS, **own)
     optimizer = make_optimizer(config, model.trainable_variables)

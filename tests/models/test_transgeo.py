@@ -92,6 +92,22 @@ def test_recipe_as_published():
     assert float(found) == pytest.approx(np.mean(terms), rel=1e-5)
 
 
+@pytest.mark.parametrize("system", ["transgeo", "l2ltr"])
+@pytest.mark.parametrize("preset", ["procedural", "cvusa"])
+def test_images_differ_in_their_descriptors_before_training(preset, system):
+    """Class tokens that no image reaches would begin, and stay, the same."""
+    shallow = {"vit_blocks": 1, "backbone_weights": "none"}
+    config = load_preset(preset, system=system, **shallow)
+    keras.utils.set_random_seed(1)
+    model = mgtl_tf.build_model(config.model)
+    random = np.random.default_rng(0)
+    shape = (2, *model.config.input_shapes["satellite"][1:])
+    images = random.uniform(0, 255, shape).astype("float32")
+    images[1] = images[1] / 4 + 128
+    one, other = np.asarray(model.encode_satellite(images))
+    assert one @ other < 1 - 1e-4
+
+
 def unit(vectors):
     return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
 
