@@ -8,7 +8,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from mgtl_tf import metrics
 from mgtl_tf.datasets.aerial_images import aerial_images, one_each
@@ -22,7 +21,7 @@ from mgtl_tf.datasets.records import (
 from mgtl_tf.evaluation.embedding import Distractors, embed, with_aerial
 from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.evaluation.ranks import METRES, DirectionRanks, Ranks, Result
-from mgtl_tf.evaluation.tile_points import Predictor
+from mgtl_tf.evaluation.tile_points import Predictor, offset_predictor
 from mgtl_tf.evaluation.tile_ranks import measure_tiles
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
@@ -247,17 +246,3 @@ def rank_described(
     found = model.scorer.headings(ground, satellite[: len(ground)])
     apart = np.abs((found - protocol.headings(pairs) + 180) % 360 - 180)
     return dataclasses.replace(ranks, heading_errors=apart)
-
-
-def offset_predictor(model: keras.Model) -> Predictor | None:
-    """A model's offset head as a function of arrays; None without one."""
-    if model.offset_head is None:
-        return None
-
-    def predict(ground: np.ndarray, satellite: np.ndarray) -> np.ndarray:
-        found = model.predict_offsets(
-            tf.constant(ground), tf.constant(satellite)
-        )
-        return found.numpy()
-
-    return predict

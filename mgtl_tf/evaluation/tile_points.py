@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from mgtl_tf.datasets.records import Pair, positions
 from mgtl_tf.evaluation.positives import image_positions
@@ -108,3 +110,17 @@ def _offsets(
         for rows in slices(len(ground), _ROWS)
     ]
     return np.concatenate(parts).astype(np.float64)
+
+
+def offset_predictor(model: keras.Model) -> Predictor | None:
+    """A model's offset head as a function of arrays; None without one."""
+    if model.offset_head is None:
+        return None
+
+    def predict(ground: np.ndarray, satellite: np.ndarray) -> np.ndarray:
+        found = model.predict_offsets(
+            tf.constant(ground), tf.constant(satellite)
+        )
+        return found.numpy()
+
+    return predict

@@ -6,57 +6,24 @@ are arguments.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from typing import Any
 
 from absl import logging
 from tqdm import tqdm
 
 from mgtl_tf.config import TrainConfig
+from mgtl_tf.training.callbacks import Callbacks, Result
 from mgtl_tf.training.checkpoint import Checkpoints
-from mgtl_tf.training.logs import MetricsLog
 from mgtl_tf.training.meter import Meter, duration_text, seconds_left
 from mgtl_tf.training.optimizers import learning_rate
-from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.progress import Progress
 from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 
 Batches = Callable[[Progress], Iterable[dict[str, Any]]]
-Result = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Callbacks:
-    """What the loop calls besides its step.
-
-    Attributes:
-        log: gets all records.
-        evaluate: the validation result, a dictionary ready for JSON with
-            `["ground_to_satellite"]["r@1"]`; None without validation data.
-        averaged: a context in which the model holds averaged weights, and
-            that yields whether it does; evaluations and best checkpoints are
-            made inside it, and without validation data the averages are kept
-            as best.
-        stop_requested, save_requested: called after every step.
-        profile: records steps.
-        progress_bar: whether one is shown.
-    """
-
-    log: MetricsLog
-    evaluate: Callable[[], Result] | None = None
-    averaged: Callable[[], AbstractContextManager[bool | None]] = (
-        contextlib.nullcontext
-    )
-    stop_requested: Callable[[], bool] = lambda: False
-    save_requested: Callable[[], bool] = lambda: False
-    profile: StepProfile = field(default_factory=lambda: StepProfile("", 0))
-    progress_bar: bool = True
 
 
 class TrainingLoop:

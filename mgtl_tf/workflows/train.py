@@ -15,10 +15,11 @@ from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.models import build_model
 from mgtl_tf.models.backbones import backbone_digest
 from mgtl_tf.training import environment
+from mgtl_tf.training.callbacks import Callbacks
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.logs import MetricsLog
-from mgtl_tf.training.loop import Callbacks, TrainingLoop
+from mgtl_tf.training.loop import TrainingLoop
 from mgtl_tf.training.optimizers import averaged_weights, optimizer_of
 from mgtl_tf.training.profile import StepProfile
 from mgtl_tf.training.signals import save_signal, stop_signals

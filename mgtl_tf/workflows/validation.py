@@ -18,6 +18,7 @@ from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.evaluation import embedding
 from mgtl_tf.evaluation.ranks import Ranks, Result
+from mgtl_tf.evaluation.tile_points import offset_predictor
 from mgtl_tf.retrieval.report.report import Retrieval, write_report
 from mgtl_tf.retrieval.report.thumbnails import fixed_rows, retrieval_thumbnails
 from mgtl_tf.training.checkpoint import load_model
@@ -92,7 +93,7 @@ class Validation:
             others,
             scorer=model.scorer,
             images=self.images,
-            predict=evaluation.offset_predictor(model),
+            predict=offset_predictor(model),
         )
         return ranks, ground, satellite
 

@@ -51,6 +51,29 @@ _STYLE: Any = {
 }
 
 
+_TRAINING_CURVES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
+    (
+        "loss.svg",
+        "loss",
+        {
+            "loss": "total",
+            "triplet_loss": "triplet",
+            "info_nce_loss": "InfoNCE",
+            "generative_loss": "generative, before its weight",
+        },
+    ),
+    (
+        "distances.svg",
+        "distance",
+        {
+            "positive_distance": "positive pairs",
+            "negative_distance": "negative pairs",
+        },
+    ),
+    ("rate.svg", "pairs a second", {"pairs_per_second": "training"}),
+)
+
+
 @contextmanager
 def new_figure(path: Path | str, width: float, height: float) -> Iterator[Any]:
     """An empty Matplotlib figure, written to a file at the end of the block.
@@ -113,7 +136,32 @@ def save_figure(figure: Figure, path: Path | str) -> None:
         figure.savefig(beside, format=kind, **undated)
 
 
-def draw_over_steps(
+def draw_training(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
+    """Draws the curves of what metrics.jsonl holds.
+
+    Args:
+        folder: of the SVG files.
+        records: its lines, of all kinds.
+    """
+    if training := [r for r in records if r["kind"] == "train"]:
+        for name, ylabel, lines in _TRAINING_CURVES:
+            log = ylabel == "loss"
+            _draw_over_steps(folder / name, training, lines, ylabel, log)
+    keys = ("r@1", "r@5", "r@10")
+    evaluations = [
+        {"step": r["step"]}
+        | {key: 100 * r["ground_to_satellite"][key] for key in keys}
+        for r in records
+        if r["kind"] == "evaluation"
+    ]
+    if evaluations:
+        lines = {key: key for key in keys}
+        _draw_over_steps(
+            folder / "recalls.svg", evaluations, lines, "recall, %"
+        )
+
+
+def _draw_over_steps(
     path: Path,
     records: Sequence[Mapping[str, Any]],
     lines: Mapping[str, str],

@@ -18,7 +18,7 @@ from mgtl_tf.evaluation.ranks import Ranks
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.answers import Located, locate
-from mgtl_tf.retrieval.report.charts import draw_over_steps, draw_recall_curve
+from mgtl_tf.retrieval.report.charts import draw_recall_curve, draw_training
 from mgtl_tf.retrieval.report.pictures import draw_located, draw_polar_pairs
 from mgtl_tf.retrieval.report.rendering import TEMPLATES, render
 from mgtl_tf.utils.atomic_folders import atomic_folder
@@ -37,28 +37,6 @@ RANKS = "ranks.npz"
 
 _ANSWERS = 5
 _SHEET_PAIRS = 3
-
-_TRAINING_CURVES: tuple[tuple[str, str, Mapping[str, str]], ...] = (
-    (
-        "loss.svg",
-        "loss",
-        {
-            "loss": "total",
-            "triplet_loss": "triplet",
-            "info_nce_loss": "InfoNCE",
-            "generative_loss": "generative, before its weight",
-        },
-    ),
-    (
-        "distances.svg",
-        "distance",
-        {
-            "positive_distance": "positive pairs",
-            "negative_distance": "negative pairs",
-        },
-    ),
-    ("rate.svg", "pairs a second", {"pairs_per_second": "training"}),
-)
 
 
 @dataclass(frozen=True)
@@ -110,7 +88,7 @@ def write_report(
     now = datetime.datetime.now().strftime("%Y-%m-%d %H:%M")
     environment = {**environment, "seed": config.train.seed, "written": now}
     with atomic_folder(report_dir, PAGE) as folder:
-        _draw_training(folder, records)
+        draw_training(folder, records)
         examples = {}
         if retrieval:
             crop = config.data.ground_crop
@@ -162,24 +140,6 @@ def _retrieval_tiles(retrieval: Retrieval) -> list[tuple[str, str]]:
         text = "validation pairs left out: figures of a part of the data"
         tiles.append((f"{missing:,}", text))
     return tiles
-
-
-def _draw_training(folder: Path, records: Sequence[Mapping[str, Any]]) -> None:
-    """Curves of what metrics.jsonl holds."""
-    if training := [r for r in records if r["kind"] == "train"]:
-        for name, ylabel, lines in _TRAINING_CURVES:
-            log = ylabel == "loss"
-            draw_over_steps(folder / name, training, lines, ylabel, log)
-    keys = ("r@1", "r@5", "r@10")
-    evaluations = [
-        {"step": r["step"]}
-        | {key: 100 * r["ground_to_satellite"][key] for key in keys}
-        for r in records
-        if r["kind"] == "evaluation"
-    ]
-    if evaluations:
-        lines = {key: key for key in keys}
-        draw_over_steps(folder / "recalls.svg", evaluations, lines, "recall, %")
 
 
 def _draw_retrieval(
