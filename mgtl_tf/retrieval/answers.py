@@ -110,6 +110,10 @@ class Located:
         """The true place's rank."""
         return None if self.true_answer is None else self.true_answer.rank
 
+    def is_true(self, answer: Answer) -> bool | None:
+        """Whether it is the true place; None where that is unknown."""
+        return None if self.truth is None else answer.place.id == self.truth
+
 
 def locate(
     images: Sequence[Path],

@@ -19,7 +19,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
@@ -32,11 +31,13 @@ from mgtl_tf.galleries.encoder import UnreadableImage
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.retrieval.headings import rotations, trained_with_rotations
 from mgtl_tf.retrieval.localizer import Localizer
-from mgtl_tf.serving.decoding import MOST_PIXELS, PROCESSES, Decoders
+from mgtl_tf.retrieval.report.rendering import page_environment
+from mgtl_tf.serving.decoding import PROCESSES, Decoders
 from mgtl_tf.serving.guard import Guard, Hosts, client_of
 from mgtl_tf.serving.limits import Limits, Refused, WorkQueue
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
 from mgtl_tf.serving.request_fields import RequestFields, parse_fields
+from mgtl_tf.serving.uploaded_images import MOST_PIXELS
 from mgtl_tf.serving.uploads import Body, receive
 from mgtl_tf.serving.view import answer_json, result_view, small_picture
 from mgtl_tf.utils.errors import UserError
@@ -116,7 +117,12 @@ class _Site:
         index, details = localizer.index, localizer.encoder.details
         self._rotations = rotations(details)
         self._map = PlacesMap.of(index.coordinates)
-        self._templates = _templates()
+        environment = page_environment(
+            _HERE / "templates",
+            # Names of files need not be UTF-8.
+            finalize=lambda v: utf8_text(v) if type(v) is str else v,
+        )
+        self._templates = Jinja2Templates(env=environment)
         self._page_values = {
             "result": None,
             "error": None,
@@ -232,19 +238,6 @@ class _Site:
         except (UserError, UnreadableImage) as error:
             raise Refused(422, str(error)) from error
         return dataclasses.replace(located, heading_read=decoded.heading)
-
-
-def _templates() -> Jinja2Templates:
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # Names of files need not be UTF-8.
-        finalize=lambda v: utf8_text(v) if type(v) is str else v,
-    )
-    return Jinja2Templates(env=environment)
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -15,7 +15,8 @@ import numpy as np
 
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.galleries.gallery import Index
-from mgtl_tf.retrieval.answer_formats import plain, presumed
+from mgtl_tf.retrieval.answer_formats import plain
+from mgtl_tf.retrieval.answer_text import presumed
 from mgtl_tf.retrieval.answers import Located
 from mgtl_tf.serving.decoding import Decoders
 from mgtl_tf.serving.limits import Refused
