@@ -12,7 +12,8 @@ import json
 
 from absl import flags
 
-from experiments.flags import define_config, run_config, run_program
+from experiments.config_flags import define_config, run_config
+from experiments.flags import run_program
 from mgtl_tf.config import ModelConfig
 from mgtl_tf.utils.tf_setup import load_tensorflow
 

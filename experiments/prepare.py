@@ -20,12 +20,8 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from experiments.flags import (
-    define_fields,
-    define_shared,
-    run_config,
-    run_program,
-)
+from experiments.config_flags import define_fields, run_config
+from experiments.flags import define_shared, run_program
 from mgtl_tf.config import DATASETS, SATELLITE_FORMS, SYSTEMS
 from mgtl_tf.datasets.decoded_cache.blocks import write_block
 from mgtl_tf.datasets.decoded_cache.files import CacheSettings

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from absl import flags, logging
 
-from experiments.flags import define_config, run_config, run_program
+from experiments.config_flags import define_config, run_config
+from experiments.flags import run_program
 from mgtl_tf.utils.tf_setup import load_tensorflow, share_cores_between_views
 from polar.parallel import keep_freed_memory
 

@@ -1,9 +1,9 @@
 """The configuration of a run: frozen records, checked, saved as JSON.
 
-Every field is also a command-line flag of its own name (experiments/flags.py
-makes the flag from the field's type, default and help text). Defaults are
-the paper's, or those of the system's authors; presets (mgtl_tf/presets)
-replace a few of them.
+Every field is also a command-line flag of its own name
+(experiments/config_flags.py makes the flag from the field's type, default and
+help text). Defaults are the paper's, or those of the system's authors;
+presets (mgtl_tf/presets) replace a few of them.
 """
 
 from mgtl_tf.config.convnext import ConvNeXtConfig

@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.evaluation.ranks import Ranks, read_ranks
 from mgtl_tf.reproduction.launch import Environment, run_all
 from mgtl_tf.reproduction.results import FurtherResult, RunResult, recalls_of
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
-from mgtl_tf.workflows.further_sets import (
-    FurtherSets,
-    JointPairs,
-    further_ranks_path,
-)
+from mgtl_tf.workflows.further_sets import FurtherSets, further_ranks_path
 from mgtl_tf.workflows.study_runs import evaluation_job
 
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.config import DataConfig, InputForm
+from mgtl_tf.config import DataConfig
 from mgtl_tf.datasets.protocols import Protocol, ProtocolSource
-from mgtl_tf.datasets.records import Pair, files_digest
-from mgtl_tf.datasets.sources import FileSource, JoinedSource
+from mgtl_tf.datasets.records import Pair
+from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.evaluation.measured_data import on_data, pairs_of, with_vigor
 from mgtl_tf.evaluation.measuring import Measured, rank_measured
 from mgtl_tf.evaluation.pair_encoder import PairInputs
@@ -39,66 +39,6 @@ FurtherSets = tuple[tuple[str, str], ...]
 ALL_SETS = "all"
 
 
-@dataclass(frozen=True)
-class JointPairs:
-    """The validation pairs of several data sets, one set after another.
-
-    Attributes:
-        names: of the sets, each once.
-        data: how the pairs of each are read.
-        sets: the pairs of each; their ids begin with the set's name, and
-            they have no positions, as each set counts from an origin of its
-            own.
-        others: aerial images of each that are of no panorama.
-    """
-
-    names: tuple[str, ...]
-    data: tuple[DataConfig, ...]
-    sets: tuple[tuple[Pair, ...], ...]
-    others: tuple[tuple[Pair, ...], ...]
-
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """All of them."""
-        return tuple(pair for pairs in self.sets for pair in pairs)
-
-    @property
-    def distractors(self) -> tuple[Pair, ...]:
-        """The gallery's images of no panorama, of all sets."""
-        return tuple(pair for pairs in self.others for pair in pairs)
-
-    @property
-    def gallery(self) -> str:
-        """Its digest."""
-        others = self.distractors
-        return files_digest(self.pairs, *([others] if others else []))
-
-    @property
-    def stem(self) -> str:
-        """Begins the names of the files in a run's folder."""
-        names = "+".join(name.partition(":")[0] for name in self.names)
-        return f"evaluation-also-{names}-{self.gallery[:8]}"
-
-    def source(self, form: InputForm) -> JoinedSource:
-        """Their pixels, each set's by its own rule of crop and shape."""
-        return self._joined(self.sets, form)
-
-    def distractor_source(self, form: InputForm) -> JoinedSource:
-        """Those of `distractors`, of which there is at least one."""
-        alone = dataclasses.replace(form, ground_form="none")
-        return self._joined(self.others, alone)
-
-    def _joined(
-        self, sets: Sequence[Sequence[Pair]], form: InputForm
-    ) -> JoinedSource:
-        return JoinedSource(
-            [
-                FileSource(pairs, form, data.ground_crop, data.dataset)
-                for pairs, data in zip(sets, self.data, strict=True)
-            ]
-        )
-
-
 def read_joint(
     sets: FurtherSets,
     own: DataConfig,
@@ -119,20 +59,13 @@ def read_joint(
         UserError: for an unknown set, a folder that is missing or cannot be
             read, or one without validation pairs.
     """
-    configs = [
-        on_data(own, name, folder, image_size=image_size)
-        for name, folder in sets
-    ]
-    configs = [
-        dataclasses.replace(data, data_cache="", partial=False)
-        for data in configs
-    ]
-    configs = [
-        with_vigor(data, vigor_labels, vigor_protocol)
-        if data.dataset == "vigor"
-        else data
-        for data in configs
-    ]
+    configs = []
+    for name, folder in sets:
+        data = on_data(own, name, folder, image_size=image_size)
+        data = dataclasses.replace(data, data_cache="", partial=False)
+        if data.dataset == "vigor":
+            data = with_vigor(data, vigor_labels, vigor_protocol)
+        configs.append(data)
     names = _names(sets)
     found, others = [], []
     for name, data in zip(names, configs, strict=True):

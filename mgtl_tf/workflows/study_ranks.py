@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key
 from mgtl_tf.reproduction.results import run_ranks
 from mgtl_tf.reproduction.rows import Row
@@ -13,7 +14,6 @@ from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.workflows.conditions import condition_ranks, is_measured
 from mgtl_tf.workflows.further_runs import further_ranks
-from mgtl_tf.workflows.further_sets import JointPairs
 from mgtl_tf.workflows.tables_request import TablesRequest
 
 
