@@ -6,6 +6,7 @@ help text). Defaults are the paper's, or those of the system's authors;
 presets (mgtl_tf/presets) replace a few of them.
 """
 
+from mgtl_tf.config.baselines import SAFAConfig
 from mgtl_tf.config.convnext import ConvNeXtConfig
 from mgtl_tf.config.data import DATASETS, DataConfig
 from mgtl_tf.config.dsm import DSMConfig

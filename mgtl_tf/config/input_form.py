@@ -5,10 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from mgtl_tf.config.settings import refused
+
 SATELLITE_FORMS = ("polar", "square")
 """Polar-transformed, or as it is, north up, in another size."""
 
 _AS_GROUND = (0, 0)
+
+# A column of theirs is an azimuth, in both views the same.
+_COMPARE_COLUMNS = ("mgtl", "mgtl_convnext", "linear_probe", "dsm")
 
 
 @dataclass(frozen=True)
@@ -63,3 +68,26 @@ class InputForm:
         if self.ground_form != "image":
             found["ground_form"] = self.ground_form
         return found
+
+
+def check_satellite(config: Any) -> None:
+    """Refuses sizes and forms of aerial images that a system does not take.
+
+    Args:
+        config: a `ModelConfig`.
+
+    Raises:
+        UserError: naming the field, its value and the remedy.
+    """
+    (height, width), form = config.satellite_size, config.satellite_form
+    if bool(height) != bool(width):
+        raise refused(config, "satellite_size", "0,0 or both above 0")
+    compares = config.system in _COMPARE_COLUMNS
+    if compares and config.input_form.settings:
+        name = "satellite_size" if form == "polar" else "satellite_form"
+        remedy = "0,0" if form == "polar" else "polar"
+        why = "which compares the views' columns"
+        raise refused(config, name, f"{remedy} in {config.system}, {why}")
+    if form == "square" and not height == width > 0:
+        remedy = "two equal numbers of pixels with satellite_form=square"
+        raise refused(config, "satellite_size", remedy)

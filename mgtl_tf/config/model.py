@@ -7,15 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from mgtl_tf.config.input_form import SATELLITE_FORMS, InputForm
+from mgtl_tf.config.input_form import (
+    SATELLITE_FORMS,
+    InputForm,
+    check_satellite,
+)
 from mgtl_tf.config.settings import check_fields, refused, setting
 from mgtl_tf.utils.scorers import DOT, Scorer
 
 SYSTEMS: dict[str, type[ModelConfig]] = {}
-"""System to its config; filled at the end of this file."""
-
-# A column of theirs is an azimuth, in both views the same.
-_COMPARE_COLUMNS = ("mgtl", "mgtl_convnext", "linear_probe", "dsm")
+"""System to its config; each file of configs adds its own."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,7 @@ class ModelConfig:
         check_fields(self)
         if type(self) is not config_class(self.system):
             raise refused(self, "system", f"that of {type(self).__name__}")
-        self._check_satellite()
+        check_satellite(self)
         if self.channels % self.heads:
             raise refused(
                 self, "heads", f"a divisor of channels={self.channels}"
@@ -162,20 +163,6 @@ class ModelConfig:
             raise refused(
                 self, "rematerialize", "false with backbone_normalization=batch"
             )
-
-    def _check_satellite(self) -> None:
-        (height, width), form = self.satellite_size, self.satellite_form
-        if bool(height) != bool(width):
-            raise refused(self, "satellite_size", "0,0 or both above 0")
-        compares = self.system in _COMPARE_COLUMNS
-        if compares and self.input_form.settings:
-            name = "satellite_size" if form == "polar" else "satellite_form"
-            remedy = "0,0" if form == "polar" else "polar"
-            why = "which compares the views' columns"
-            raise refused(self, name, f"{remedy} in {self.system}, {why}")
-        if form == "square" and not height == width > 0:
-            remedy = "two equal numbers of pixels with satellite_form=square"
-            raise refused(self, "satellite_size", remedy)
 
     @property
     def generates_knowledge(self) -> bool:
@@ -254,44 +241,10 @@ def published(
     return field(default=default, metadata=metadata)
 
 
-@dataclass(frozen=True)
-class SAFAConfig(ModelConfig):
-    """SAFA (Shi et al. 2019): VGG-16 at the paper's image size, 8 maps."""
-
-    model_class: ClassVar[str] = "mgtl_tf.models.safa.SpatialAwareAggregation"
-
-    system: str = published("system", "safa")
-    attention_maps: int = setting(
-        8, "safa: spatial maps, each of which gives one C-vector", above=0
-    )
-
-
-@dataclass(frozen=True)
-class LinearProbeConfig(ModelConfig):
-    """VGG-16's first blocks, meant to be frozen, and a linear map a column."""
-
-    model_class: ClassVar[str] = "mgtl_tf.models.linear_probe.LinearProbe"
-
-    system: str = published("system", "linear_probe")
-    channels: int = published("channels", 48)
-    backbone_dropout: float = published("backbone_dropout", 0.5)
-    blocks: int = setting(
-        4,
-        "linear_probe: how many of VGG-16's five blocks it has; its dropout"
-        " rate is of what the linear map reads",
-        above=0,
-        below=6,
-    )
-
-
 def config_class(system: Any) -> type[ModelConfig]:
     """The config of a system; MGTL's for a name that is none."""
     known = isinstance(system, str) and system in SYSTEMS
     return SYSTEMS[system] if known else ModelConfig
 
 
-SYSTEMS |= {
-    "mgtl": ModelConfig,
-    "safa": SAFAConfig,
-    "linear_probe": LinearProbeConfig,
-}
+SYSTEMS["mgtl"] = ModelConfig

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from mgtl_tf.config.model import SYSTEMS, ModelConfig, SAFAConfig, published
+from mgtl_tf.config.baselines import SAFAConfig
+from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.settings import refused, setting
 
 
