@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.sources import VIEWS
+from mgtl_tf.datasets.taking import raising_user_errors
 
 Traces = Mapping[str, Mapping[str, np.ndarray]]
 """View to name to a tensor of every step, of N places, [L, N, ...]."""

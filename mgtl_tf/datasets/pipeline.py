@@ -15,16 +15,13 @@ size and marked, so that the encoders are traced once and no pair is lost.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator
-from typing import TypeVar
-
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.datasets import augment as changes
-from mgtl_tf.datasets.augment_aerial import centre_crop, quarter_turns
-from mgtl_tf.datasets.augment_offsets import (
+from mgtl_tf.datasets.augmentation import world
+from mgtl_tf.datasets.augmentation.aerial import centre_crop, quarter_turns
+from mgtl_tf.datasets.augmentation.camera import camera
+from mgtl_tf.datasets.augmentation.offsets import (
     crop_offsets,
     move_offsets,
     quarter_turn_offsets,
@@ -33,15 +30,11 @@ from mgtl_tf.datasets.directions import with_directions, with_maps
 from mgtl_tf.datasets.negatives import Places
 from mgtl_tf.datasets.pair_loader import PairLoader
 from mgtl_tf.datasets.sources import PairSource
-from mgtl_tf.utils.errors import UserError
-
-Batch = TypeVar("Batch")
 
 _PREFETCHED_BATCHES = 4
-_ON_GPU = 2
-# Folded into a view's seed, for random numbers of their own; colour takes the
-# seed as it is.
-_BLUR, _JPEG, _CROP, _QUARTER, _TURN = 1, 2, 3, 4, 5
+# Folded into a view's seed, for random numbers of their own; 1 and 2 are the
+# camera's.
+_CROP, _QUARTER, _TURN = 3, 4, 5
 
 
 def train_batches(
@@ -131,23 +124,11 @@ def train_batches(
                 moved = quarter_turn_offsets(moved, seed, share)
         return satellite, moved
 
-    def camera(
+    def seen(
         images: tf.Tensor, random: tf.Tensor, form: str = "polar"
     ) -> tf.Tensor:
-        if not (color_jitter or blur or jpeg_quality):
-            return images
-        images = tf.cast(images, tf.float32)
-        # Directions and label maps follow the colours.
-        images, maps = images[..., :3], images[..., 3:]
-        if color_jitter:
-            images = changes.color_jitter(images, color_jitter, random, share)
-        if blur:
-            seed = tf.random.fold_in(random, _BLUR)
-            images = changes.blur(images, blur, seed, share, form)
-        if jpeg_quality:
-            seed = tf.random.fold_in(random, _JPEG)
-            images = changes.jpeg(images, jpeg_quality, seed, share)
-        return tf.concat([images, maps], -1)
+        settings = color_jitter, blur, jpeg_quality
+        return camera(images, random, share, form, *settings)
 
     def prepare(step: tf.Tensor) -> dict[str, tf.Tensor]:
         rows = tf.constant(batches)[step]
@@ -157,10 +138,10 @@ def train_batches(
         if offsets is not None:
             moved = tf.gather(tf.constant(offsets, tf.float32), rows[own])
         if augment and moved is not None:
-            steps = changes.turn_steps(ground, satellite, satellite_form)
+            steps = world.turn_steps(ground, satellite, satellite_form)
             moved = move_offsets(moved, steps, random[0], share, mirror)
         if augment:
-            ground, satellite = changes.turn_and_mirror(
+            ground, satellite = world.turn_and_mirror(
                 ground, satellite, random[0], share, mirror, satellite_form
             )
         if directions:
@@ -169,13 +150,13 @@ def train_batches(
         satellite, moved = alone(satellite, moved, random[2])
         if orientation_noise:
             turning = tf.random.fold_in(random[0], _TURN)
-            ground = changes.turn(ground, orientation_noise, turning, share)
+            ground = world.turn(ground, orientation_noise, turning, share)
         if directions and satellite_form == "square":
             satellite = with_directions(satellite)
         mask = tf.numpy_function(places.negatives, [rows], tf.bool)
         return {
-            "ground": camera(ground, random[1]),
-            "satellite": camera(satellite, random[2], satellite_form),
+            "ground": seen(ground, random[1]),
+            "satellite": seen(satellite, random[2], satellite_form),
             "negatives": tf.ensure_shape(mask, (batch_size, batch_size)),
             **({} if moved is None else {"offsets": moved}),
         }
@@ -221,29 +202,6 @@ def eval_batches(
 
     starts = tf.data.Dataset.range(part.start, part.stop, batch_size)
     return _mapped(starts, prepare)
-
-
-def on_one_gpu(batches: tf.data.Dataset) -> tf.data.Dataset:
-    """Batches that are copied to the GPU while the step before computes.
-
-    Unchanged where there is no GPU, or several: these share each batch.
-    """
-    gpus = tf.config.list_logical_devices("GPU")
-    if len(gpus) != 1:
-        return batches
-    copied = tf.data.experimental.prefetch_to_device(gpus[0].name, _ON_GPU)
-    return batches.apply(copied)
-
-
-def raising_user_errors(batches: Iterable[Batch]) -> Iterator[Batch]:
-    """The batches; raises a source's `UserError`, which tf.data wraps."""
-    try:
-        yield from batches
-    except tf.errors.OpError as error:
-        found = re.search(r"UserError: (.+)", str(error.message))
-        if not found:
-            raise
-        raise UserError(found.group(1).strip()) from error
 
 
 def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:

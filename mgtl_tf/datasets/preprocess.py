@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from mgtl_tf.datasets.label_maps import coloured
+from mgtl_tf.datasets.panorama_shape import TOLERANCE, kept_rows, require_shape
 from mgtl_tf.utils.errors import UserError
 from polar import image_files, polar_transform
 from polar.gpano import Panorama
@@ -17,17 +18,6 @@ from polar.gpano import Panorama
 # Changes with every change of how files become pixels, so that caches made
 # by another rule are made anew.
 SAMPLING_RULE = "area-bilinear-3"
-
-PUBLISHED_ASPECTS = {
-    "cvusa": 1232 / 224,
-    "cvact": 1664 / 832,
-    "cvact_test": 1664 / 832,
-}
-"""Width over height of the benchmarks' panoramas, before any crop."""
-
-# A synthetic world has the shape it was asked for.
-_ANY_SHAPE = ("", "procedural")
-_TOLERANCE = 0.05
 
 
 def load_ground(
@@ -112,17 +102,6 @@ def satellite_input(
     return transform(image, *image_size)
 
 
-def kept_rows(height: int, ground_crop: tuple[float, float]) -> slice:
-    """The rows of a panorama that a crop keeps; at least one.
-
-    Args:
-        height: of the panorama, pixels.
-        ground_crop: top and bottom of the kept rows, as fractions.
-    """
-    top, bottom = (round(fraction * height) for fraction in ground_crop)
-    return slice(top, max(bottom, top + 1))
-
-
 def strip_of_sphere(
     size: tuple[int, int], image_size: tuple[int, int]
 ) -> tuple[float, float]:
@@ -137,53 +116,10 @@ def strip_of_sphere(
     """
     height, width = size
     share = 2 * image_size[0] / image_size[1]
-    is_sphere = abs(width / height - 2) <= 2 * _TOLERANCE
-    if not is_sphere or share >= 1 - _TOLERANCE:
+    is_sphere = abs(width / height - 2) <= 2 * TOLERANCE
+    if not is_sphere or share >= 1 - TOLERANCE:
         return 0.0, 1.0
     return (1 - share) / 2, (1 + share) / 2
-
-
-def require_shape(
-    size: tuple[int, int],
-    ground_crop: tuple[float, float],
-    image_size: tuple[int, int],
-    dataset: str,
-) -> None:
-    """Refuses a panorama that would be squeezed into another shape.
-
-    It passes as the data set publishes it (CVACT's strips are squeezed by
-    the paper itself), or where the kept rows have the network input's
-    shape, within 5 %.
-
-    Args:
-        size: height and width of the panorama, pixels.
-        ground_crop: top and bottom of the kept rows, as fractions.
-        image_size: H, W of the network input.
-        dataset: its name; "" and "procedural" may have any shape.
-
-    Raises:
-        UserError: with the crop that would do, if there is one.
-    """
-    if dataset in _ANY_SHAPE:
-        return
-    height, width = size
-    rows = kept_rows(height, ground_crop)
-    wanted = image_size[1] / image_size[0]
-    kept = width / (rows.stop - rows.start), wanted
-    published = width / height, PUBLISHED_ASPECTS.get(dataset, 0.0)
-    for aspect, other in (kept, published):
-        if abs(aspect - other) <= _TOLERANCE * other:
-            return
-    share = width / height / wanted
-    remedy = "no ground_crop makes this one so; it lacks rows"
-    if share <= 1:
-        top, bottom = (1 - share) / 2, (1 + share) / 2
-        remedy = f"ground_crop={top:.3f},{bottom:.3f} keeps such a strip"
-    raise UserError(
-        f"{width} x {height} pixels, of which ground_crop keeps"
-        f" {rows.stop - rows.start} rows: the network input is {wanted:.2f}"
-        f" times as wide as high, and {remedy}"
-    )
 
 
 def read_image(path: Path | str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.datasets.label_maps import COLOURS
-from mgtl_tf.datasets.preprocess import kept_rows
+from mgtl_tf.datasets.panorama_shape import kept_rows
 from polar import PolarTransform
 
 MOST_ROWS = 2**14

@@ -11,8 +11,8 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from mgtl_tf.datasets.pipeline import raising_user_errors
 from mgtl_tf.datasets.records import Pair
+from mgtl_tf.datasets.taking import raising_user_errors
 from mgtl_tf.utils.errors import UserError
 
 Distractors = tuple[Sequence[Pair], Collection[dict[str, Any]]]

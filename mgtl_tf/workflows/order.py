@@ -17,14 +17,10 @@ from mgtl_tf.datasets.batch_sampler import (
 )
 from mgtl_tf.datasets.hard_negatives import mine_hard_negatives, nearest_places
 from mgtl_tf.datasets.negatives import Places
-from mgtl_tf.datasets.pipeline import (
-    eval_batches,
-    on_one_gpu,
-    raising_user_errors,
-    train_batches,
-)
+from mgtl_tf.datasets.pipeline import eval_batches, train_batches
 from mgtl_tf.datasets.records import Pair, offsets_of
 from mgtl_tf.datasets.sources import PairSource
+from mgtl_tf.datasets.taking import on_one_gpu, raising_user_errors
 from mgtl_tf.evaluation import embedding
 from mgtl_tf.training.distribution import Distribution
 from mgtl_tf.training.progress import Progress

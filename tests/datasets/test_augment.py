@@ -5,13 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment import (
-    blur,
-    color_jitter,
-    jpeg,
-    turn,
-    turn_and_mirror,
-)
+from mgtl_tf.datasets.augmentation.camera import blur, color_jitter, jpeg
+from mgtl_tf.datasets.augmentation.world import turn, turn_and_mirror
 from polar import polar_transform
 
 SIDE = 32

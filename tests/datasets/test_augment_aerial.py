@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment_aerial import centre_crop, quarter_turns
+from mgtl_tf.datasets.augmentation.aerial import centre_crop, quarter_turns
 
 
 def _images(count, side=8, channels=3):

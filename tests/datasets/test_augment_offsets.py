@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment import turn_and_mirror, turn_steps
-from mgtl_tf.datasets.augment_offsets import move_offsets
+from mgtl_tf.datasets.augmentation.offsets import move_offsets
+from mgtl_tf.datasets.augmentation.world import turn_and_mirror, turn_steps
 from mgtl_tf.datasets.pipeline import train_batches
 from polar import polar_transform
 

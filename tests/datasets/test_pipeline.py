@@ -5,11 +5,8 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf.datasets.negatives import Places
-from mgtl_tf.datasets.pipeline import (
-    eval_batches,
-    raising_user_errors,
-    train_batches,
-)
+from mgtl_tf.datasets.pipeline import eval_batches, train_batches
+from mgtl_tf.datasets.taking import raising_user_errors
 from mgtl_tf.utils.errors import UserError
 
 

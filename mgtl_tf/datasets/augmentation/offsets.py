@@ -12,9 +12,9 @@ import math
 
 import tensorflow as tf
 
-from mgtl_tf.datasets.augment import drawn_moves
-from mgtl_tf.datasets.augment_aerial import drawn_quarters, drawn_shares
-from mgtl_tf.datasets.draws import Share
+from mgtl_tf.datasets.augmentation.aerial import drawn_quarters, drawn_shares
+from mgtl_tf.datasets.augmentation.draws import Share
+from mgtl_tf.datasets.augmentation.world import drawn_moves
 
 
 def move_offsets(
@@ -24,11 +24,11 @@ def move_offsets(
     share: Share = (0, 1),
     mirror: bool = True,
 ) -> tf.Tensor:
-    """Follows `augment.turn_and_mirror`; mirrored, d1 is negated.
+    """Follows `world.turn_and_mirror`; mirrored, d1 is negated.
 
     Args:
         offsets: see the module.
-        steps: of `augment.turn_steps`.
+        steps: of `world.turn_steps`.
         seed, share, mirror: as of `turn_and_mirror`.
     """
     moves = drawn_moves(tf.shape(offsets)[0], steps, seed, share, mirror)
@@ -40,7 +40,7 @@ def move_offsets(
 def crop_offsets(
     offsets: tf.Tensor, smallest: float, seed: tf.Tensor, share: Share = (0, 1)
 ) -> tf.Tensor:
-    """Follows `augment_aerial.centre_crop`, which enlarges what it keeps."""
+    """Follows `aerial.centre_crop`, which enlarges what it keeps."""
     kept = drawn_shares(tf.shape(offsets)[0], smallest, seed, share)
     return offsets / kept[:, None]
 
@@ -48,7 +48,7 @@ def crop_offsets(
 def quarter_turn_offsets(
     offsets: tf.Tensor, seed: tf.Tensor, share: Share = (0, 1)
 ) -> tf.Tensor:
-    """Follows `augment_aerial.quarter_turns`."""
+    """Follows `aerial.quarter_turns`."""
     turns = drawn_quarters(tf.shape(offsets)[0], seed, share)
     return _turned(offsets, tf.cast(turns, tf.float32) * (math.pi / 2))
 

@@ -1,14 +1,15 @@
 """Random changes of square aerial images alone, in graph.
 
 Neither leaves the panorama's columns where they were with the aerial image:
-they are for systems that compare no directions. `share` is as in augment.py.
+they are for systems that compare no directions. `share` is as in the
+package.
 """
 
 from __future__ import annotations
 
 import tensorflow as tf
 
-from mgtl_tf.datasets.draws import Share, draws
+from mgtl_tf.datasets.augmentation.draws import Share, draws
 
 
 def centre_crop(
