@@ -26,7 +26,7 @@ from mgtl_tf.utils.json_files import sealed_text
 from polar.parallel import usable_cores
 
 FOLDER = Path("docs/results/benchmarks")
-_COUNTS = ("KILLS", "TRIES", "DAMAGED", "PAIRS", "UPLOADS")
+_COUNTS = ("KILLS", "TRIES", "DAMAGED", "PAIRS", "CROPS", "UPLOADS")
 
 
 def command_of(words: list[str]) -> list[str]:
