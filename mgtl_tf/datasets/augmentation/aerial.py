@@ -1,8 +1,7 @@
 """Random changes of square aerial images alone, in graph.
 
 Neither leaves the panorama's columns where they were with the aerial image:
-they are for systems that compare no directions. `share` is as in the
-package.
+they are for systems that compare no directions. `share`: see the package.
 """
 
 from __future__ import annotations
