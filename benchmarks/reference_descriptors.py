@@ -25,13 +25,18 @@ def drawn_model(policy: str, width: float):
         width_multiplier=width, recurrent_steps=2, image_size=(112, 616)
     )
     model = mgtl_tf.build_model(config, dtype=policy)
+    draw_weights(model)
+    return model
+
+
+def draw_weights(model) -> None:
+    """Gives a model's trainable variables what NumPy draws."""
     rng = np.random.default_rng(7)
     for weight in sorted(model.trainable_variables, key=lambda w: w.path):
         shape = tuple(weight.shape)
         scale = np.sqrt(2.0 / max(1, np.prod(shape[:-1])))
         drawn = rng.standard_normal(shape, np.float32) * scale
         weight.assign(drawn if len(shape) > 1 else 1.0 + 0.1 * drawn)
-    return model
 
 
 def probe_images() -> dict[str, np.ndarray]:
