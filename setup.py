@@ -71,7 +71,7 @@ EXTRAS = {
     ],
 }
 # Linters, and all extras whose code the tests run; selenium: the page is
-# tested in Chromium.
+# tested in Chromium; jax: the GPU benchmark's own training.
 EXTRAS["dev"] = [
     "ruff",
     "mypy",
@@ -79,6 +79,7 @@ EXTRAS["dev"] = [
     "pytest-xdist",
     "hypothesis",
     "selenium",
+    "jax",
     *(
         requirement
         for extra in (

@@ -1,9 +1,9 @@
 """DSM against MGTL and SAFA where the heading is unknown and views are narrow.
 
-    python -m benchmarks.narrow_views --world=demo/world --work_dir=narrow
+    python -m benchmarks.narrow_views --world=demo/world [--steps=400]
 
 Trains six small models alike, on turned panoramas of the first 2,000 pairs of
-the demo's world, for 400 steps: MGTL, SAFA, and DSM with its shift search for
+the demo's world: MGTL, SAFA, and DSM with its shift search for
 each width of view. Then measures recall on 300 other places, and how near
 DSM's headings come. MGTL and SAFA see a narrow view as a whole panorama whose
 rest is grey. What is trained already is kept: a killed program resumes.
@@ -21,12 +21,13 @@ from tqdm import tqdm
 
 _WORLD = flags.DEFINE_string("world", "demo/world", "of `make demo`")
 _WORK_DIR = flags.DEFINE_string("work_dir", "narrow", "folder for the runs")
+_STEPS = flags.DEFINE_integer("steps", 400, "training steps of each", 1)
 
 PAIRS = {"train-19zl.csv": 2000, "val-19zl.csv": 300}
 PROTOCOLS = {"unknown_orientation": 360, "fov_180": 180, "fov_90": 90}
 PROTOCOLS["fov_70"] = 70
 TRAINING = (
-    "--preset=procedural --orientation_noise=360 --max_steps=400 --epochs=20"
+    "--preset=procedural --orientation_noise=360 --epochs=1000"
     " --evaluate_every=0 --retrieval_pictures=0 --dtype_policy=float32"
     " --mining_start=-1"
 ).split()
@@ -92,7 +93,8 @@ def main(argv: list[str]) -> None:
     cut_world(Path(_WORLD.value), work / "world")
     for name, own in tqdm(runs().items(), unit="run"):
         folders = [f"--data_dir={work}/world", f"--run_dir={work}/runs/{name}"]
-        program("train", *TRAINING, *own, *folders)
+        steps = f"--max_steps={_STEPS.value}"
+        program("train", *TRAINING, steps, *own, *folders)
     for protocol, width in PROTOCOLS.items():
         print(f"{protocol}, seed 0, {PAIRS['val-19zl.csv']} places")
         for system, name in (
