@@ -17,118 +17,15 @@ from typing import Any
 
 from absl import flags
 
-from experiments.flags import (
-    VIGOR_FLAGS,
-    define_also,
-    define_parsed,
-    define_vigor,
-    run_program,
-)
+from experiments.flags import VIGOR_FLAGS, run_program
+from experiments.study_flags import TODAY_NAME, define_study_flags
 from mgtl_tf.reproduction.benchmarks import BENCHMARKS
-from mgtl_tf.reproduction.rows import TABLES, TODAY
+from mgtl_tf.reproduction.rows import TODAY
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
 from mgtl_tf.utils.tf_setup import load_tensorflow
 from polar.program import print_stdout
 
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """Each number once, in order."""
-    given = text.split(",") if text else []
-    if not all(number.strip().isdecimal() for number in given):
-        raise ValueError(text)
-    return tuple(sorted({int(number) for number in given}))
-
-
-def _tables(text: str) -> tuple[int, ...]:
-    """Each table once; today's last."""
-    names = [name.strip() for name in text.split(",")] if text else []
-    rest = _numbers(",".join(name for name in names if name != _TODAY))
-    if not set(rest) <= set(TABLES):
-        raise ValueError(text)
-    return (*rest, TODAY) if _TODAY in names else rest
-
-
-_TODAY = "today"
-_WHOLE_NUMBERS = "whole numbers, separated by commas"
-
-# The figures depend on these.
-_STUDY_FLAGS = [
-    define_parsed(
-        "table",
-        (),
-        "which of the paper's tables, 1 to 4, or today (TransGeo, FRGeo,"
-        " Sample4Geo and the variants of --preset=best); none: --publish alone"
-        " makes the pages anew of the files in --docs_dir",
-        _tables,
-        "whole numbers of the paper's tables 1 to 4, or today, with commas",
-    ),
-    flags.DEFINE_enum(
-        "dataset",
-        "procedural",
-        ["procedural", "cvusa", "cvact", "vigor"],
-        "what is trained and measured on; procedural is a synthetic world",
-    ),
-    flags.DEFINE_enum(
-        "benchmark",
-        "v2",
-        list(BENCHMARKS),
-        "procedural only: v2 trains the paper's network from --backbone_weights"
-        " on smaller images; v1-small small networks from random weights;"
-        " v1-full is for a GPU",
-    ),
-    flags.DEFINE_string(
-        "backbone_weights",
-        "",
-        "start of VGG-16 in every run: imagenet (downloaded by Keras) or a"
-        " file; default: the benchmark's, or the data set's preset",
-    ),
-    flags.DEFINE_string("data_dir", "", "folder of CVUSA, CVACT or VIGOR"),
-    define_parsed(
-        "seeds",
-        (),
-        "of every row; default: the study's",
-        _numbers,
-        _WHOLE_NUMBERS,
-    ),
-    flags.DEFINE_integer(
-        "max_steps",
-        None,
-        "training steps of every run; default: the study's; other budgets need"
-        " another --studies_dir",
-        lower_bound=1,
-    ),
-    flags.DEFINE_integer(
-        "epochs",
-        None,
-        "the same in passes over the training pairs",
-        lower_bound=1,
-    ),
-    flags.DEFINE_bool(
-        "controls",
-        False,
-        "procedural only: the control rows as well",
-    ),
-    flags.DEFINE_bool(
-        "conditions",
-        False,
-        "procedural only: measure the tables' rows again, among more"
-        " distractors and under the benchmark's other conditions",
-    ),
-    flags.DEFINE_bool(
-        "warm",
-        False,
-        "v2 only: Table 2w as well, whose rows start from the trained VGG-16"
-        " of Table 2's first",
-    ),
-    flags.DEFINE_bool(
-        "search",
-        False,
-        "v2 only: also train the rows of Tables 2 and 4 with every learning"
-        " rate of the search, on a synthetic world of its own",
-    ),
-    define_also(),
-    *define_vigor("corrected, same; of --dataset=vigor also what is trained"),
-]
+_STUDY_FLAGS = define_study_flags()
 
 PROGRAM_FLAGS = [
     *_STUDY_FLAGS,
@@ -212,6 +109,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     from mgtl_tf.reproduction.published_study import PublishedStudy
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
+    from mgtl_tf.workflows.tables_publication import publish_tables
     from mgtl_tf.workflows.tables_request import TablesRequest
 
     names = (
@@ -237,7 +135,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
         published=published,
         **asked,
     )
-    published.require_same(tables.settings_of(request))
+    published.require_same(request.settings)
     if given["dry_run"]:
         plan = study_runs.plan(study, request.needed, given["any_code"])
         print("\n".join(plan))
@@ -246,12 +144,17 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     shown = tables.show_tables(request)
     print("\n\n".join(map(as_text, shown)))
     if given["publish"]:
-        tables.publish_tables(request, shown, docs, _command(given))
+        publish_tables(request, shown, docs, _command(given))
     return True
 
 
 def _study(given: dict[str, Any]) -> Study:
-    names = ("max_steps", "epochs", "backbone_weights")
+    names = (
+        "max_steps",
+        "epochs",
+        "backbone_weights",
+        "dtype_policy",
+    )
     common = {name: given[name] for name in names if given[name]}
     studies, dataset = Path(given["studies_dir"]), given["dataset"]
     if dataset == "vigor":
@@ -276,7 +179,7 @@ def _command(given: dict[str, Any]) -> str:
         if name == "backbone_weights" and value:
             value = Path(value).name
         if name == "table":
-            value = tuple(_TODAY if n == TODAY else n for n in value)
+            value = tuple(TODAY_NAME if n == TODAY else n for n in value)
         if isinstance(value, tuple):
             value = ",".join(map(str, value))
         if value:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from mgtl_tf.config.optimization import OptimizationConfig
 from mgtl_tf.config.settings import check_fields, refused, setting
 
+DTYPE_POLICIES = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+
 
 @dataclass(frozen=True)
 class TrainConfig(OptimizationConfig):
@@ -110,7 +112,7 @@ class TrainConfig(OptimizationConfig):
         "float32, mixed_bfloat16, mixed_float16 (with loss scaling), or auto:"
         " mixed_bfloat16 where the machine computes it faster than float32,"
         " mixed_float16 on GPUs that only have that",
-        ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+        DTYPE_POLICIES,
     )
     jit_compile: bool = setting(
         False,

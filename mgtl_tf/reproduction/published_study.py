@@ -51,18 +51,19 @@ class PublishedStudy:
     def _tables(self) -> tuple[Table, ...]:
         return self.figures.tables if self.figures else ()
 
-    def has(self, row: str, seed: int) -> bool:
-        """Whether a row's run of this seed was trained and published.
+    def seeds(self, row: str) -> set[int]:
+        """Of a row's runs that were trained and published.
 
-        Its figures under other conditions alone do not count.
+        Figures of other conditions alone do not count.
         """
-        return any(
-            found.key == row and run.seed == seed
+        return {
+            run.seed
             for table in self._tables
             if table.number != CONDITION
             for found in table.rows
+            if found.key == row
             for run in found.runs
-        )
+        }
 
     def require_same(self, changes: Mapping[str, tuple[str, ...]]) -> None:
         """Refuses to add to rows that were trained by other settings.
@@ -76,17 +77,12 @@ class PublishedStudy:
         published = self.figures.changes if self.figures else {}
         for row, now in changes.items():
             then = published.get(row, now)
-            if set(then) != set(now) and self.has_row(row):
+            if set(then) != set(now) and self.seeds(row):
                 other = ", ".join(sorted(set(then) ^ set(now)))
                 raise UserError(
                     f"{row}: is published with other settings ({other});"
                     " --continue_published=false trains it anew"
                 )
-
-    def has_row(self, row: str) -> bool:
-        """Whether any run of a row is published."""
-        rows = (found for table in self._tables for found in table.rows)
-        return any(found.key == row and found.runs for found in rows)
 
     def extended(
         self, shown: tuple[Table, ...], ranks: StudyRanks

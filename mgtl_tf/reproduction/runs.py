@@ -22,7 +22,8 @@ _FREE = (
     "log_every",
     "retrieval_pictures",
 )
-_FOLDERS = ("data_dir: ", "data_cache: ", "feature_cache: ")
+# Folders are no settings, and precision is recorded of every run.
+_UNSAID = ("data_dir: ", "data_cache: ", "feature_cache: ", "dtype_policy: ")
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class Run:
         found = RunConfig().differences(
             self.config.replace(backbone_weights=weights)
         )
-        return tuple(text for text in found if not text.startswith(_FOLDERS))
+        return tuple(text for text in found if not text.startswith(_UNSAID))
 
     @property
     def made_with(self) -> Versions | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +10,9 @@ import numpy as np
 from absl import logging
 
 from mgtl_tf.config import ModelConfig
+from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.launch import Environment, devices
-from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.recomputing import recomputed
 from mgtl_tf.reproduction.results import (
     CONTROLS,
@@ -26,11 +25,9 @@ from mgtl_tf.reproduction.results import (
     run_result,
 )
 from mgtl_tf.reproduction.rows import ROWS, TODAY, Row
-from mgtl_tf.reproduction.runs import Run, code_versions
+from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
 from mgtl_tf.reproduction.tables import as_markdown, draw_table
-from mgtl_tf.reproduction.versions import code_version
-from mgtl_tf.training.environment import read_environment
 from mgtl_tf.utils.atomic_io import atomic_write
 from mgtl_tf.workflows.conditions import (
     condition_table,
@@ -41,13 +38,12 @@ from mgtl_tf.workflows.further_runs import (
     measure_on_further,
     with_further,
 )
-from mgtl_tf.workflows.further_sets import JointPairs
-from mgtl_tf.workflows.study_ranks import (
+from mgtl_tf.workflows.study_runs import data_remarks, finish, ready_data
+from mgtl_tf.workflows.tables_publication import (
     ranks_of,
     searched_ranks,
     study_ranks,
 )
-from mgtl_tf.workflows.study_runs import data_remarks, finish, ready_data
 from mgtl_tf.workflows.tables_request import TablesRequest
 from polar.text import csv_text
 
@@ -208,51 +204,3 @@ def _write(stem: Path, table: Table) -> None:
     if table.has_recall:
         draw_table(table, stem.name, stem.with_suffix(".svg"))
     logging.info("%s.md, .csv and .svg are written", stem)
-
-
-def publish_tables(
-    request: TablesRequest, shown: tuple[Table, ...], docs: Path, command: str
-) -> Path:
-    """Writes docs/results/STUDY.json, its pictures, and docs/results.md.
-
-    Args:
-        request: what was asked for.
-        shown: of `show_tables`.
-        docs: the folder that holds results.md.
-        command: that makes the same figures anywhere.
-
-    Raises:
-        UserError: where a file cannot be written.
-    """
-    study = request.study
-    facts = {
-        "date": datetime.date.today().isoformat(),
-        "command": f"`{command}`",
-        **_machine(study.folder),
-        "seeds": ", ".join(map(str, request.seeds)),
-        "code": ", ".join(code_versions(request.runs)) or code_version(),
-    }
-    figures = StudyFigures(
-        study.folder.name, facts, settings_of(request), shown
-    )
-    ranks = {**request.published.ranks, **study_ranks(request)}
-    return publish(request.published.joined(figures), docs, ranks)
-
-
-def settings_of(request: TablesRequest) -> dict[str, tuple[str, ...]]:
-    """Row key to how its config differs from the paper's, seed aside."""
-    runs = request.study.runs(request.rows, (0,))
-    return {run.row: run.changes for run in runs}
-
-
-def _machine(folder: Path) -> dict[str, str]:
-    """Machine and versions of a study's first run."""
-    paths = sorted((folder / "runs").glob("*/environment.json"))
-    if not paths:
-        return {}
-    found = read_environment(paths[0].parent)
-    processor = f"{found['cores']} cores of {found['processor']}"
-    return {
-        "machine": ", ".join(found["gpus"]) or processor,
-        "versions": f"TensorFlow {found['tensorflow']}, Keras {found['keras']}",
-    }

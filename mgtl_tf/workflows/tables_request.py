@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
-from mgtl_tf.workflows.further_sets import FurtherSets, JointPairs, read_joint
+from mgtl_tf.workflows.further_sets import FurtherSets, read_joint
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class TablesRequest:
         return self.study.runs(self.rows, self.seeds)
 
     @property
+    def settings(self) -> dict[str, tuple[str, ...]]:
+        """Row key to how its config differs from the paper's, seed aside."""
+        runs = self.study.runs(self.rows, (0,))
+        return {run.row: run.changes for run in runs}
+
+    @property
     def needed(self) -> list[Run]:
         """Those of `runs` that are not published, and what they start from."""
         new = self._unpublished(self.runs)
@@ -101,8 +108,8 @@ class TablesRequest:
         return self._unpublished([run for _, run in self.searched])
 
     def _unpublished(self, runs: list[Run]) -> list[Run]:
-        has = self.published.has
-        return [run for run in runs if not has(run.row, run.config.train.seed)]
+        seeds = self.published.seeds
+        return [r for r in runs if r.config.train.seed not in seeds(r.row)]
 
     @property
     def searched(self) -> list[tuple[str, Run]]:

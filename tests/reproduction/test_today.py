@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from experiments.study_flags import table_numbers
 from mgtl_tf.reproduction.benchmark_v2 import V2
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.notes import notes_of
@@ -101,12 +102,11 @@ def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):
     assert stage_2.config.model.kept_patches == 64
 
 
-def test_the_flag_takes_numbers_and_today(load_program):
-    _tables = load_program("tables")._tables
-    assert _tables("2,today,1") == (1, 2, TODAY)
-    assert _tables("today") == (TODAY,)
-    assert _tables("") == ()
+def test_the_flag_takes_numbers_and_today():
+    assert table_numbers("2,today,1") == (1, 2, TODAY)
+    assert table_numbers("today") == (TODAY,)
+    assert table_numbers("") == ()
     assert TODAY not in TABLES
     for wrong in ("5", "0", "tomorrow"):
         with pytest.raises(ValueError):
-            _tables(wrong)
+            table_numbers(wrong)

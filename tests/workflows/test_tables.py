@@ -12,6 +12,7 @@ from mgtl_tf.reproduction.benchmark import Condition, Search
 from mgtl_tf.reproduction.benchmarks import SMALL
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.demo import read_demo
+from mgtl_tf.reproduction.notes import notes_of
 from mgtl_tf.reproduction.publish import read_published, read_ranks_of
 from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.study import benchmark_study, data_study
@@ -28,6 +29,7 @@ from mgtl_tf.workflows import conditions, further_runs, study_runs, tables
 from mgtl_tf.workflows.further_sets import further_ranks_path, read_joint
 from mgtl_tf.workflows.pages import publish_demo
 from mgtl_tf.workflows.study_runs import plan
+from mgtl_tf.workflows.tables_publication import publish_tables
 from mgtl_tf.workflows.tables_request import TablesRequest
 from tests.reproduction import fake_trainer
 
@@ -205,7 +207,7 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     assert last["procedural: r@1"] == "60.0" and last["r@1"] == "41.00"
     assert last["procedural: pairs"] == "5"
     docs, command = tmp_path / "docs", "python -m experiments.tables"
-    page = tables.publish_tables(request, shown, docs, command)
+    page = publish_tables(request, shown, docs, command)
     tables.run_tables(request)
     assert len(trained) == 4
 
@@ -256,7 +258,7 @@ def test_a_search_and_rows_from_a_trained_trunk(tmp_path, trained):
         "VGG16 only, 0.1",
         "VGG16 only, 0.2",
     ]
-    page = tables.publish_tables(request, shown, tmp_path / "docs", "")
+    page = publish_tables(request, shown, tmp_path / "docs", "")
     assert "### Table 2w" in page.read_text()
 
 
@@ -265,13 +267,13 @@ def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
     first = _request(tmp_path / "here", 2, search=True)
     tables.run_tables(first)
     docs = tmp_path / "docs"
-    tables.publish_tables(first, tables.show_tables(first), docs, "")
+    publish_tables(first, tables.show_tables(first), docs, "")
     trained.clear()
 
     published = PublishedStudy.read(docs, "procedural-tiny")
     fields = {"published": published, "seeds": (0, 1)}
     there = _request(tmp_path / "there", 2, **fields, warm=True, search=True)
-    published.require_same(tables.settings_of(there))
+    published.require_same(there.settings)
     assert {run.name for run in there.needed} == {
         *(f"{key}-seed1" for key in KEYS),
         *(
@@ -291,7 +293,7 @@ def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
     # Seeds 0 and 1 are right 82 and 87 times in 200.
     assert last["row"] == "w/ CMI" and last["r@1"] == "42.25 ± 1.77"
     assert len(shown[1].rows) == 6
-    tables.publish_tables(one, shown, docs, "")
+    publish_tables(one, shown, docs, "")
     study = read_published(docs / "results/procedural-tiny.json")
     assert study.facts["seeds"] == "0, 1" and study.tables == shown
     assert study.facts["machine"] == "2 cores of a processor"
@@ -305,15 +307,20 @@ def test_published_runs_of_other_settings_or_pairs_are_refused(
     first = _request(tmp_path / "here", 2)
     tables.run_tables(first)
     docs = tmp_path / "docs"
-    tables.publish_tables(first, tables.show_tables(first), docs, "")
+    publish_tables(first, tables.show_tables(first), docs, "")
     published = PublishedStudy.read(docs, "procedural-tiny")
     longer = benchmark_study(TINY, tmp_path / "there", {"max_steps": 9})
     with pytest.raises(UserError, match=r"vgg: .*max_steps.*2.*max_steps.*9"):
-        published.require_same(
-            tables.settings_of(TablesRequest(longer, (2,), (0,)))
-        )
+        published.require_same(TablesRequest(longer, (2,), (0,)).settings)
     there = _request(tmp_path / "there", 2, published=published, seeds=(1,))
+    plain = {"dtype_policy": "float32"}
+    there = dataclasses.replace(
+        there, study=benchmark_study(TINY, tmp_path / "there", plain)
+    )
+    published.require_same(there.settings)  # Precision is told run by run.
     tables.run_tables(there)
+    notes = "\n".join(notes_of(tables.show_tables(there)[0]))
+    assert "Trained in float32, mixed_bfloat16." in notes
     for run in there.runs:
         ranks = run.folder / "report/ranks.npz"
         fake_trainer.write_ranks(ranks, 1, 200, "1" * 16)

@@ -1,17 +1,22 @@
-"""Ranks of a study's finished runs: what its figures are computed from."""
+"""What is published of a study: ranks of its runs, figures, facts, settings."""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from mgtl_tf.evaluation.joint_pairs import JointPairs
+from mgtl_tf.reproduction.publish import StudyFigures, publish
 from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key
-from mgtl_tf.reproduction.results import run_ranks
+from mgtl_tf.reproduction.results import Table, run_ranks
 from mgtl_tf.reproduction.rows import Row
-from mgtl_tf.reproduction.runs import Run
+from mgtl_tf.reproduction.runs import Run, code_versions
 from mgtl_tf.reproduction.study import Study
+from mgtl_tf.reproduction.versions import code_version
+from mgtl_tf.training.environment import read_environment
 from mgtl_tf.workflows.conditions import condition_ranks, is_measured
 from mgtl_tf.workflows.further_runs import further_ranks
 from mgtl_tf.workflows.tables_request import TablesRequest
@@ -74,3 +79,51 @@ def study_ranks(request: TablesRequest) -> StudyRanks:
         done = [run for run in runs if run.is_trained]
         found |= ranks_of(request.study, row, done, joint)
     return found
+
+
+def publish_tables(
+    request: TablesRequest, shown: tuple[Table, ...], docs: Path, command: str
+) -> Path:
+    """Writes docs/results/STUDY.json, its pictures, and docs/results.md.
+
+    Args:
+        request: what was asked for.
+        shown: of `show_tables`.
+        docs: the folder that holds results.md.
+        command: that makes the same figures anywhere.
+
+    Raises:
+        UserError: where a file cannot be written.
+    """
+    study = request.study
+    facts = {
+        "date": datetime.date.today().isoformat(),
+        "command": f"`{command}`",
+        **_machine(study.folder),
+        "seeds": ", ".join(map(str, request.seeds)),
+        "code": _code(request),
+    }
+    figures = StudyFigures(study.folder.name, facts, request.settings, shown)
+    ranks = {**request.published.ranks, **study_ranks(request)}
+    return publish(request.published.joined(figures), docs, ranks)
+
+
+def _code(request: TablesRequest) -> str:
+    """Of the runs; of nothing but costs that were measured, today's."""
+    found = code_versions(request.runs)
+    if not found and not request.published.figures:
+        found = [code_version()]
+    return ", ".join(found)
+
+
+def _machine(folder: Path) -> dict[str, str]:
+    """Machine and versions of a study's first run."""
+    paths = sorted((folder / "runs").glob("*/environment.json"))
+    if not paths:
+        return {}
+    found = read_environment(paths[0].parent)
+    processor = f"{found['cores']} cores of {found['processor']}"
+    return {
+        "machine": ", ".join(found["gpus"]) or processor,
+        "versions": f"TensorFlow {found['tensorflow']}, Keras {found['keras']}",
+    }
