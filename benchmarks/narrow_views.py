@@ -77,13 +77,21 @@ def shown(system: str, result: dict) -> str:
         for name in ("r@1", "r@5", "r@10")
     )
     heading = result.get("heading")
-    if not heading:
+    if not heading or not heading["found"]:
         return line
-    share, median = heading["within_12_degrees"], heading["median_degrees"]
-    return line + (
-        f"  heading of those found first: {100 * share:.0f} % within 12"
-        f" degrees, median error {median:.1f}"
-    )
+    kinds = {
+        f"heading of the {heading['found']} found first": heading,
+        f"without their common {heading['constant_degrees']:+.1f}": heading[
+            "without_constant"
+        ],
+    }
+    for text, found in kinds.items():
+        share, median = found["within_12_degrees"], found["median_degrees"]
+        line += (
+            f"\n         {text}: {100 * share:.0f} % within 12 degrees,"
+            f" median error {median:.1f}"
+        )
+    return line
 
 
 def main(argv: list[str]) -> None:

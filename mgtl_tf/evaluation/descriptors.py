@@ -23,6 +23,7 @@ from mgtl_tf.evaluation.positives import PositivesWithin, image_positions, known
 from mgtl_tf.evaluation.ranks import METRES, DirectionRanks, Ranks, Result
 from mgtl_tf.evaluation.tile_points import Predictor, offset_predictor
 from mgtl_tf.evaluation.tile_ranks import measure_tiles
+from mgtl_tf.utils.angles import wrapped
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import DOT, Scorer
 from mgtl_tf.utils.shift_scorer import ShiftScorer
@@ -244,5 +245,5 @@ def rank_described(
     if not isinstance(model.scorer, ShiftScorer):
         return ranks
     found = model.scorer.headings(ground, satellite[: len(ground)])
-    apart = np.abs((found - protocol.headings(pairs) + 180) % 360 - 180)
-    return dataclasses.replace(ranks, heading_errors=apart)
+    errors = wrapped(found - protocol.headings(pairs))
+    return dataclasses.replace(ranks, heading_errors=errors)

@@ -15,6 +15,7 @@ import numpy as np
 
 from mgtl_tf import metrics
 from mgtl_tf.evaluation.tile_ranks import summary
+from mgtl_tf.utils.angles import less_typical, typical
 from mgtl_tf.utils.array_files import read_archive
 from mgtl_tf.utils.atomic_io import atomic_file
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
@@ -30,7 +31,7 @@ METRES = 25.0
 DEGREES = 12.0
 """Largest error of a heading that counts as right."""
 
-_HEADINGS = "heading_errors"
+_HEADINGS = "signed_heading_errors"
 _DISTRACTORS, _TILES = "distractors", "tiles_"
 _TIES, _WITHIN = "ties", "within"
 
@@ -65,8 +66,8 @@ class Ranks:
         tiles: of overlapping aerial images (VIGOR), by the names of
             `tile_ranks.measure_tiles`; None of others.
         heading_errors: degrees by which the heading that a panorama's own
-            aerial image gives it is wrong, [Q]; None of systems that search
-            for none.
+            aerial image gives it lies clockwise of the true one, [Q], -180 to
+            below 180; None of systems that search for none.
     """
 
     gallery: str
@@ -119,15 +120,19 @@ class Ranks:
         return found
 
     def _headings(self) -> dict[str, Any]:
-        """Of panoramas that are found first, how wrong their headings are."""
+        """Of panoramas that are found first, how wrong their headings are.
+
+        As they stand, and without the constant that is common to all: a
+        training that asks for a match at any shift leaves it free.
+        """
         if self.heading_errors is None:
             return {}
         errors = self.heading_errors[self.forth.place == 1]
         heading: dict[str, Any] = {"found": len(errors)}
         if len(errors):
-            near = np.mean(errors <= DEGREES)
-            heading[f"within_{DEGREES:g}_degrees"] = float(near)
-            heading["median_degrees"] = float(np.median(errors))
+            heading |= _nearness(errors)
+            heading["constant_degrees"] = typical(errors)
+            heading["without_constant"] = _nearness(less_typical(errors))
         return {"heading": heading}
 
     def _summary(
@@ -163,6 +168,14 @@ class Ranks:
         for name, values in (self.tiles or {}).items():
             arrays[_TILES + name] = values
         write_arrays(path, arrays)
+
+
+def _nearness(errors: np.ndarray) -> dict[str, float]:
+    apart = np.abs(errors)
+    return {
+        f"within_{DEGREES:g}_degrees": float(np.mean(apart <= DEGREES)),
+        "median_degrees": float(np.median(apart)),
+    }
 
 
 def read_ranks(path: Path, remedy: str) -> Ranks:

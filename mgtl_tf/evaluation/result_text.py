@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mgtl_tf import metrics
 from mgtl_tf.evaluation.ranks import DEGREES, DIRECTIONS, Result
 from mgtl_tf.evaluation.tile_ranks import tile_lines
@@ -38,13 +40,7 @@ def _remarks(result: Result) -> list[str]:
         )
         lines.append(f"r@1%: K = {metrics.count_of('1%', size):,} of {size:,}")
     if result.get("heading", {}).get("found"):
-        heading = dict(result["heading"])
-        near, median = list(heading.values())[1:]
-        lines.append(
-            f"heading of the {heading['found']:,} panoramas that are found"
-            f" first: {100 * near:.1f} % within {DEGREES:g} degrees, median"
-            f" error {median:.1f} degrees"
-        )
+        lines += _heading_lines(result["heading"])
     if tiles := result.get("tiles"):
         lines += tile_lines(tiles)
     lines += result.get("remarks", [])
@@ -75,3 +71,24 @@ def _cells(values: dict[str, float | int]) -> dict[str, str]:
             text = f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
         cells[name.replace("_", " ")] = text
     return cells
+
+
+def _heading_lines(heading: dict[str, Any]) -> list[str]:
+    kinds = (
+        (
+            heading,
+            f"heading of the {heading['found']:,} panoramas that are found"
+            " first",
+        ),
+        (
+            heading["without_constant"],
+            f"without the {heading['constant_degrees']:+.1f} degrees that are"
+            " common to them (fitted on the other half)",
+        ),
+    )
+    return [
+        f"{text}: {100 * found[f'within_{DEGREES:g}_degrees']:.1f} % within"
+        f" {DEGREES:g} degrees, median error {found['median_degrees']:.1f}"
+        " degrees"
+        for found, text in kinds
+    ]

@@ -199,6 +199,8 @@ class Localizer(Searcher):
         if headings is not None:
             # Of the stored panorama, which was turned to north.
             turned = batch.queries[number].heading_read or 0
+            if self.calibration is not None:
+                turned -= self.calibration.heading_constant
             headings = (headings[number, :top_k] + turned) % 360
         answers = answers_of(
             self.index, rows, batch.similarities[number, :top_k], headings

@@ -9,12 +9,14 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from mgtl_tf.evaluation.ranks import DEGREES
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.named_images import NamedImage, named_images
 from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.calibration.calibration_set import (
     AWAY,
     CalibrationSet,
+    SearchedQueries,
     search_queries,
 )
 from mgtl_tf.retrieval.calibration.fit import fit, fit_sequence_model
@@ -32,6 +34,7 @@ from mgtl_tf.retrieval.calibration.stored import (
 )
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence.validation import choose_frame_penalty
+from mgtl_tf.utils.angles import less_typical, typical, wrapped
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 
@@ -155,7 +158,8 @@ def calibrate(
         fingerprint(index),
         float(outside_share),
         drive,
-        _measured(queries, reliability, drive_errors),
+        _measured(found, reliability, drive_errors),
+        typical(errors) if len(errors := _heading_errors(found)) else 0.0,
     )
     chart = index.folder / _CHART
     draw_reliability(reliability, metres, chart)
@@ -163,12 +167,23 @@ def calibrate(
     return Calibrated(calibration, reliability, [written, chart], left_out)
 
 
+def _heading_errors(found: SearchedQueries) -> np.ndarray:
+    """Of right first answers, degrees, [q]; none of other systems.
+
+    Panoramas are searched with north in their centre column.
+    """
+    if found.headings is None:
+        return np.zeros(0)
+    return wrapped(found.headings[found.results.inside.right])
+
+
 def _measured(
-    queries: CalibrationSet,
+    found: SearchedQueries,
     reliability: CrossValidation,
     drive_errors: dict[str, float],
 ) -> MeasuredCalibration:
-    outside = reliability.outside
+    queries, outside = found.results, reliability.outside
+    headings = np.abs(less_typical(_heading_errors(found)))
     return MeasuredCalibration(
         len(queries.inside),
         float(queries.inside.right.mean()),
@@ -176,6 +191,7 @@ def _measured(
         reliability.inside.error,
         None if outside is None else outside.error,
         drive_errors,
+        float(np.mean(headings <= DEGREES)) if len(headings) else None,
     )
 
 

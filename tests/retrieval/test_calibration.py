@@ -50,7 +50,9 @@ def calibration(tmp_path):
             0.0345,
             0.25,
             {"inside": 0.01, "outside": 0.02, "passing": 0.03},
+            0.75,
         ),
+        -12.5,
     )
 
 

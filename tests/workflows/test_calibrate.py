@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mgtl_tf.galleries.gallery import load_index
+from mgtl_tf.galleries.gallery import Index, load_index
 from mgtl_tf.galleries.named_images import named_images
 from mgtl_tf.galleries.places import Place
 from mgtl_tf.retrieval.ann import SearchEngine, open_engine
@@ -16,9 +16,10 @@ from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence import validation
 from mgtl_tf.utils.errors import UserError
+from mgtl_tf.utils.shift_scorer import ShiftScorer
 from mgtl_tf.workflows.calibrate import calibrate, calibrate_gallery
 from polar.image_files import read_image
-from tests.galleries.encoders import build, pixel_encoder
+from tests.galleries.encoders import FakeEncoder, build, pixel_encoder
 
 COUNT = 150
 # One place every 10 m to the north: a degree has 111.2 km here.
@@ -309,3 +310,39 @@ def test_wrong_requests(tmp_path):
     with pytest.raises(UserError, match="^g: no such folder"):
         calibrate_gallery("m", "g", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["a.jpg"]
+
+
+def test_a_constant_of_all_headings_is_found_and_taken_off(tmp_path):
+    """Panoramas and aerial images that lie two of 36 columns apart."""
+    columns, random = 36, np.random.default_rng(3)
+
+    def azimuths(image):
+        rows = image.transpose(1, 0, 2).reshape(columns, -1) - 127.5
+        return (rows / np.linalg.norm(rows)).ravel()
+
+    encoder = FakeEncoder(azimuths, columns * 6)
+    images = random.normal(128, 40, (COUNT, 2, columns, 3))
+    for i, image in enumerate(images):
+        noise = random.normal(0, random.uniform(20, 160), image.shape)
+        write(tmp_path / f"{i}.png", np.roll(image, 2, axis=1) + noise)
+    places = [
+        Place(f"{i}", tmp_path / f"{i}.png", (46.9 + i * STEP, 7.4))
+        for i in range(COUNT)
+    ]
+    index = Index(
+        tmp_path,
+        places,
+        encoder.encode_satellite(list(images)),
+        encoder.model_hash,
+        {"scorer": ShiftScorer(columns).plain()},
+    )
+    shifting = Localizer(encoder, index, open_engine(index))
+    seen = np.roll(images[0], 2, axis=1).clip(0, 255).astype(np.uint8)
+    before = shifting.locate(seen).heading
+    done = calibrate(shifting, named_images(tmp_path, "ground"), 25.0, {})
+    assert before == 340
+    assert done.calibration.heading_constant == pytest.approx(-20)
+    assert done.calibration.measured.heading > 0.9
+    assert "once the -20.0 degrees that are common" in str(done)
+    after = Localizer(encoder, index, open_engine(index))
+    assert after.locate(seen).heading == pytest.approx(0)

@@ -97,12 +97,15 @@ class SearchedQueries:
         numbers: which of the given images these are, int [Q].
         views: descriptors of the first 4,000 of these, float32 [q, D].
         unjudged: other queries; their first answer has no position.
+        headings: of their first answers, degrees, [Q]; None of systems that
+            find none.
     """
 
     results: CalibrationSet
     numbers: np.ndarray
     views: np.ndarray
     unjudged: int
+    headings: np.ndarray | None
 
 
 def search_queries(
@@ -127,15 +130,18 @@ def search_queries(
     excluded = _places_around(coordinates, where, AWAY * metres)
     count = min(CANDIDATES, len(coordinates))
     inside, without, numbers, unjudged = [], [], [], 0
+    headings: list[float] = []
     views: list[np.ndarray] = []
     top_k = CANDIDATES + max(map(len, excluded), default=0) * outside
     for batch in searcher.search(images, top_k, unreadable=unreadable):
-        for query, view, rows, similarities in zip(
-            batch.queries,
-            batch.descriptors,
-            batch.rows,
-            batch.similarities,
-            strict=True,
+        for place, (query, view, rows, similarities) in enumerate(
+            zip(
+                batch.queries,
+                batch.descriptors,
+                batch.rows,
+                batch.similarities,
+                strict=True,
+            )
         ):
             if np.isnan(coordinates[rows[0]]).any():
                 unjudged += 1
@@ -145,6 +151,8 @@ def search_queries(
             inside.append((rows[:count], similarities[:count]))
             without.append(_padded(rows[others], similarities[others], count))
             numbers.append(number)
+            if batch.headings is not None:
+                headings.append(batch.headings[place, 0])
             views += [view] if len(views) < MOST_VIEWS else []
     chosen = np.array(numbers, np.int64)
     results = [
@@ -152,7 +160,11 @@ def search_queries(
         for found in (inside, without)
     ]
     return SearchedQueries(
-        CalibrationSet(*results), chosen, np.array(views), unjudged
+        CalibrationSet(*results),
+        chosen,
+        np.array(views),
+        unjudged,
+        np.array(headings) if headings else None,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from mgtl_tf.evaluation.ranks import DEGREES
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY, CalibrationSet
 from mgtl_tf.retrieval.calibration.fit import FOLDS, held_out, mixed_weights
 from mgtl_tf.retrieval.calibration.stored import Calibration
@@ -154,6 +155,13 @@ def summary(calibration: Calibration, found: CrossValidation) -> str:
             f" confidence {100 * found.outside.mean_confidence:.1f} %, none"
             " right)",
         ]
+    if measured.heading is not None:
+        lines.append(
+            f"headings of right answers: {100 * measured.heading:.1f} % within"
+            f" {DEGREES:g} degrees, once the"
+            f" {calibration.heading_constant:+.1f} degrees that are common to"
+            " them are taken off, as locate does"
+        )
     errors = measured.drive_errors
     if errors:
         kinds = ", ".join(f"{kind} {e:.4f}" for kind, e in errors.items())
