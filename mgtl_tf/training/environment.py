@@ -12,6 +12,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from absl import logging
 
 from mgtl_tf.utils.json_files import read_json
 
@@ -32,14 +33,21 @@ _WITHOUT_BFLOAT16 = {
 def resolve_dtype_policy(name: str) -> str:
     """The policy that "auto" stands for on this hardware; others unchanged.
 
+    Warns of bfloat16 on a processor that would emulate it.
+
     Returns:
         mixed_bfloat16 on GPUs from compute capability 8.0 on and on
         processors with bfloat16 instructions, mixed_float16 on GPUs from
         7.0 on, else float32.
     """
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
+        logging.warning(
+            "dtype_policy=mixed_bfloat16: this processor has no bfloat16"
+            " instructions; float32 would be several times as fast"
+        )
     if name != "auto":
         return name
-    gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
         return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
     details = [tf.config.experimental.get_device_details(g) for g in gpus]

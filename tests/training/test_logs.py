@@ -220,7 +220,7 @@ def test_no_profile_stops_no_run(tmp_path, caplog):
     ],
 )
 def test_auto_precision_follows_the_processor(
-    tmp_path, monkeypatch, flags, limit, expected
+    tmp_path, monkeypatch, caplog, flags, limit, expected
 ):
     monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
     path = tmp_path / "cpuinfo"
@@ -229,6 +229,11 @@ def test_auto_precision_follows_the_processor(
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _: [])
     assert environment.resolve_dtype_policy("auto") == expected
     assert environment.resolve_dtype_policy("float32") == "float32"
+    assert not caplog.messages
+    named = "mixed_bfloat16"
+    assert environment.resolve_dtype_policy(named) == named
+    told = "float32 would be several times as fast" in caplog.text
+    assert told == (expected == "float32")
 
 
 @pytest.mark.parametrize(
