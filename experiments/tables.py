@@ -149,12 +149,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
 
 
 def _study(given: dict[str, Any]) -> Study:
-    names = (
-        "max_steps",
-        "epochs",
-        "backbone_weights",
-        "dtype_policy",
-    )
+    names = ("max_steps", "epochs", "backbone_weights", "dtype_policy")
     common = {name: given[name] for name in names if given[name]}
     studies, dataset = Path(given["studies_dir"]), given["dataset"]
     if dataset == "vigor":

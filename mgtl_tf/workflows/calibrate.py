@@ -34,7 +34,7 @@ from mgtl_tf.retrieval.calibration.stored import (
 )
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence.validation import choose_frame_penalty
-from mgtl_tf.utils.angles import less_typical, typical, wrapped
+from mgtl_tf.utils.angles import less_typical, typical
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 
@@ -159,22 +159,12 @@ def calibrate(
         float(outside_share),
         drive,
         _measured(found, reliability, drive_errors),
-        typical(errors) if len(errors := _heading_errors(found)) else 0.0,
+        typical(errors) if len(errors := found.heading_errors) else 0.0,
     )
     chart = index.folder / _CHART
     draw_reliability(reliability, metres, chart)
     written = save_calibration(calibration, index.folder)
     return Calibrated(calibration, reliability, [written, chart], left_out)
-
-
-def _heading_errors(found: SearchedQueries) -> np.ndarray:
-    """Of right first answers, degrees, [q]; none of other systems.
-
-    Panoramas are searched with north in their centre column.
-    """
-    if found.headings is None:
-        return np.zeros(0)
-    return wrapped(found.headings[found.results.inside.right])
 
 
 def _measured(
@@ -183,7 +173,7 @@ def _measured(
     drive_errors: dict[str, float],
 ) -> MeasuredCalibration:
     queries, outside = found.results, reliability.outside
-    headings = np.abs(less_typical(_heading_errors(found)))
+    headings = np.abs(less_typical(found.heading_errors))
     return MeasuredCalibration(
         len(queries.inside),
         float(queries.inside.right.mean()),

@@ -260,7 +260,7 @@ def test_every_area_and_label_set_is_a_study_of_its_own(
 ):
     given = {"dataset": "vigor", "data_dir": str(tree), "table": (TODAY,)}
     given |= {"studies_dir": str(tmp_path), "vigor_protocol": "cross"}
-    names = ("max_steps", "epochs", "backbone_weights")
+    names = ("max_steps", "epochs", "backbone_weights", "dtype_policy")
     given |= {"vigor_labels": "original", **dict.fromkeys(names)}
     study = load_program("tables")._study(given)
     assert study.folder == tmp_path / "vigor-original-cross"

@@ -21,6 +21,7 @@ from mgtl_tf.retrieval.calibration.confidence import (
 )
 from mgtl_tf.retrieval.queries import Unreadable
 from mgtl_tf.retrieval.searcher import Searcher
+from mgtl_tf.utils.angles import wrapped
 from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 
 AWAY = 2.0
@@ -106,6 +107,16 @@ class SearchedQueries:
     views: np.ndarray
     unjudged: int
     headings: np.ndarray | None
+
+    @property
+    def heading_errors(self) -> np.ndarray:
+        """Of right first answers, degrees, [q]; none of other systems.
+
+        Panoramas are searched with north in their centre column.
+        """
+        if self.headings is None:
+            return np.zeros(0)
+        return wrapped(self.headings[self.results.inside.right])
 
 
 def search_queries(
