@@ -14,6 +14,8 @@ from typing import Any
 
 import keras
 
+from mgtl_tf.training.fused_adam import FusedAdam, FusedAdamW
+
 
 class _ScaledRates(keras.optimizers.Optimizer):
     """What both add to their optimizer, whose methods come after these."""
@@ -39,9 +41,9 @@ class _ScaledRates(keras.optimizers.Optimizer):
         super().update_step(gradient, variable, learning_rate)
 
 
-class ScaledAdam(_ScaledRates, keras.optimizers.Adam):
+class ScaledAdam(_ScaledRates, FusedAdam):
     """Adam; see `scale_rates`."""
 
 
-class ScaledAdamW(_ScaledRates, keras.optimizers.AdamW):
+class ScaledAdamW(_ScaledRates, FusedAdamW):
     """AdamW; see `scale_rates`."""
