@@ -3,9 +3,6 @@
 Each call of `by_ray` starts actors, which takes seconds: there are few.
 """
 
-import os
-import signal
-import time
 from functools import partial
 
 import cv2
@@ -24,7 +21,12 @@ from mgtl_tf.galleries.sources import FileSource
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.ray_jobs import by_ray, connect_ray
 from mgtl_tf.workflows.evaluate import evaluate_run
-from tests.galleries.encoders import FakeEncoder, build, wide_places
+from tests.galleries.encoders import (
+    FakeEncoder,
+    Troubled,
+    build,
+    wide_places,
+)
 from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
 
 ray = pytest.importorskip("ray")
@@ -72,25 +74,6 @@ def places(tmp_path):
 def encode_by_ray(places, encoder, folder, batches):
     source = partial(FileSource, places)
     return by_ray(BatchEncoder(encoder, source, folder), batches)
-
-
-class Troubled(FakeEncoder):
-    """An encoder whose process is killed, the first of all; its last batch
-    fails."""
-
-    def __init__(self, died):
-        super().__init__()
-        self.died = died
-
-    def encode_satellite(self, images):
-        time.sleep(0.02)
-        try:
-            self.died.touch(exist_ok=False)
-        except FileExistsError:
-            if max(image.shape[1] for image in images) == 23:
-                raise UserError("not finite") from None
-            return super().encode_ground(images)
-        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_same_bytes_though_an_actor_is_killed_and_another_fails(

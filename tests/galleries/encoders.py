@@ -4,6 +4,8 @@ As a program it builds an index slowly, for test_resume.py to kill:
 python -m tests.galleries.encoders FOLDER
 """
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ import numpy as np
 
 from mgtl_tf.galleries.builder import build_index
 from mgtl_tf.galleries.places import Place
+from mgtl_tf.utils.errors import UserError
 
 
 def widths(image):
@@ -57,6 +60,28 @@ class FakeEncoder:
         return np.float32([self.describe(image) for image in images])
 
     encode_satellite = encode_ground
+
+
+class Troubled(FakeEncoder):
+    """An encoder whose process is killed, the first of all; its last batch
+    fails.
+
+    Here, not beside its test: actors import its file, and Keras takes 6 s.
+    """
+
+    def __init__(self, died):
+        super().__init__()
+        self.died = died
+
+    def encode_satellite(self, images):
+        time.sleep(0.02)
+        try:
+            self.died.touch(exist_ok=False)
+        except FileExistsError:
+            if max(image.shape[1] for image in images) == 23:
+                raise UserError("not finite") from None
+            return super().encode_ground(images)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def pixel_encoder():
