@@ -1,13 +1,15 @@
 """Starts programs as forks of a process that has TensorFlow loaded.
 
 Each is a process of its own, of its own arguments, environment and streams,
-killed and left as any other; only the 3.5 s of importing TensorFlow, whose
-runtime starts after the fork, are spent once. What is decided while Python
-or TensorFlow is loaded is shared: the order of sets, what TF_ENABLE_ONEDNN_OPTS
-says. Tests of that start `python -m` themselves. See tests/programs.py.
+killed and left as any other; only the seconds of importing TensorFlow, whose
+runtime starts after the fork, Keras and the workflows are spent once. What is
+decided while Python or TensorFlow is loaded is shared: the order of sets, what
+TF_ENABLE_ONEDNN_OPTS says. Tests of that start `python -m` themselves. See
+tests/programs.py.
 """
 
 import gc
+import importlib
 import json
 import os
 import runpy
@@ -19,6 +21,8 @@ import numpy as np
 from absl import app
 
 from mgtl_tf.utils.tf_setup import load_tensorflow
+
+WORKFLOWS = ("train", "evaluate", "export", "index", "locate")
 
 
 def serve(control):
@@ -70,6 +74,8 @@ def become(request):
 
 if __name__ == "__main__":
     load_tensorflow(devices=False)
+    for workflow in WORKFLOWS:
+        importlib.import_module(f"mgtl_tf.workflows.{workflow}")
     # TensorFlow's own tests look for devices when a program begins.
     app._init_callbacks.clear()
     # No fork looks through what all have, nor copies it for that.
