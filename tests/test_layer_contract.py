@@ -300,8 +300,10 @@ def test_eager_traced_and_symbolic_agree(kind, arguments, inputs, output):
     assert eager.shape == (3, *output)
     one = ops.convert_to_numpy(layer(*[v[:1] for v in values]))
     np.testing.assert_allclose(one, eager[:1], rtol=2e-4, atol=2e-4)
-    traced = tf.function(lambda *v: layer(*v))(*values).numpy()
-    np.testing.assert_allclose(traced, eager, rtol=2e-4, atol=2e-4)
+    # Traced as everything here is: AutoGraph would rewrite Keras' own code.
+    traced = tf.function(lambda *v: layer(*v), autograph=False)
+    found = traced(*values).numpy()
+    np.testing.assert_allclose(found, eager, rtol=2e-4, atol=2e-4)
     symbols = [keras.Input(shape) for shape in inputs]
     assert kind(**arguments)(*symbols).shape == (None, *output)
     shape = layer.compute_output_shape((None, *inputs[0]))
