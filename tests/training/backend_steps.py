@@ -25,8 +25,6 @@ CONFIG = RunConfig().replace(
     recurrent_steps=2,
     backbone_dropout=0.0,  # backends draw other numbers
 )
-# A step of so large a rate is the gradient; a power of two rounds nothing.
-GRADIENT_RATE = 2.0**20
 
 
 def drawn_pairs():
@@ -43,47 +41,49 @@ def drawn_pairs():
     return data, np.array(order, np.int32)
 
 
-def losses_and_weights(optimizer, data, order):
-    """The loss of every step, and the trainable weights after the last."""
-    model = mgtl_tf.build_model(CONFIG.model, dtype="float32")
-    draw_weights(model)
+def stepper(model, optimizer, data):
+    """A function: the rows of a batch -> the loss, having taken a step; and
+    one without arguments: the optimizer's variables, the trained weights."""
     if keras.backend.backend() == "jax":
         from benchmarks.jax_training import JaxTraining
 
         training = JaxTraining(model, optimizer, CONFIG)
-        losses = training.run(data, order, np.zeros_like(order))
-        return losses, [np.asarray(value) for value in training.state[0]]
+
+        def compiled(rows):
+            rows = rows[None]  # one step: one program for all of them
+            return training.run(data, rows, np.zeros_like(rows))[0]
+
+        return compiled, lambda: (training.state[2], training.state[0])
     from mgtl_tf.training.step import TrainStep
 
-    step, rate = (
-        TrainStep(model, optimizer, CONFIG.train),
-        optimizer.learning_rate,
-    )
-    losses, apart = [], ~np.eye(BATCH, dtype=bool)
-    for rows in order:
+    step = TrainStep(model, optimizer, CONFIG.train)
+    rate, apart = float(optimizer.learning_rate), ~np.eye(BATCH, dtype=bool)
+
+    def traced(rows):
         batch = {view: data[view][rows] for view in ("ground", "satellite")}
-        figures = step(batch | {"negatives": apart}, float(rate))
-        losses.append(float(figures["loss"]))
-    return np.array(losses), [w.numpy() for w in model.trainable_variables]
+        return float(step(batch | {"negatives": apart}, rate)["loss"])
+
+    return traced, lambda: (optimizer.variables, model.trainable_variables)
 
 
 def main(path):
     data, order = drawn_pairs()
-    descent = keras.optimizers.SGD(GRADIENT_RATE)
-    first, after = losses_and_weights(descent, data, order[:1])
     model = mgtl_tf.build_model(CONFIG.model, dtype="float32")
     draw_weights(model)
-    before = [keras.ops.convert_to_numpy(w) for w in model.trainable_variables]
-    train = CONFIG.train
-    adam = keras.optimizers.Adam(1e-4, epsilon=train.adam_epsilon)
-    losses, trained = losses_and_weights(adam, data, order)
-    found = {"loss": first, "losses": losses}
-    for n, (old, new, end) in enumerate(
-        zip(before, after, trained, strict=True)
-    ):
-        found[f"gradient{n}"] = (old - new) / GRADIENT_RATE
-        found[f"trained{n}"] = end
-    np.savez(path, **found)
+    adam = keras.optimizers.Adam(1e-4, epsilon=CONFIG.train.adam_epsilon)
+    take_step, values = stepper(model, adam, data)
+    losses, found = [take_step(order[0])], {}
+    # The first moment is then 1 - beta_1 of the first gradient.
+    moments, _ = values()
+    for variable, value in zip(adam.variables, moments, strict=True):
+        if variable.path.endswith("_momentum"):
+            gradient = np.array(value) / (1 - adam.beta_1)
+            found[f"gradient{len(found)}"] = gradient
+    losses += [take_step(rows) for rows in order[1:]]
+    _, trained = values()
+    for number, value in enumerate(trained):
+        found[f"trained{number}"] = np.array(value)
+    np.savez(path, loss=losses[:1], losses=losses, **found)
 
 
 if __name__ == "__main__":
