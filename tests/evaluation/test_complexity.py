@@ -18,8 +18,6 @@ from mgtl_tf.evaluation.complexity import (
 )
 from mgtl_tf.utils.errors import UserError
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 TINY = mgtl_tf.ModelConfig(
     image_size=(16, 48),
     width_multiplier=1 / 16,

@@ -25,8 +25,6 @@ from mgtl_tf.export.saved_model import export_model
 from tests.exports import picture
 from tests.models.systems import TABLE, every_system, noise, small_model
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 CROP = (0.25, 0.75)
 VIEWS = ("ground", "satellite")
 

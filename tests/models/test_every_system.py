@@ -27,8 +27,6 @@ from tests.models.systems import (
 )
 from tests.processor import needs_bfloat16
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 # The views' networks are of one form, and so of one size, but for these.
 OF_TWO_FORMS = ("regmi", "toker", "transgeo", "zhai")
 

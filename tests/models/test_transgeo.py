@@ -31,8 +31,6 @@ from tests.models.numpy_deit import (
 )
 from tests.models.published_size import part_sizes, published
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
-
 PAIRS = 4
 CONFIG = RunConfig.of(
     system="transgeo",
