@@ -15,7 +15,7 @@ import numpy as np
 
 from mgtl_tf import metrics
 from mgtl_tf.evaluation.tile_ranks import summary
-from mgtl_tf.utils.angles import less_typical, typical
+from mgtl_tf.utils.angles import DEGREES, less_typical, typical
 from mgtl_tf.utils.array_files import read_archive
 from mgtl_tf.utils.atomic_io import atomic_file
 from mgtl_tf.utils.plain_files import UnfitFileError, damaged
@@ -27,9 +27,6 @@ DIRECTIONS = ("ground_to_satellite", "satellite_to_ground")
 
 METRES = 25.0
 """Radius within which a first answer is counted as right."""
-
-DEGREES = 12.0
-"""Largest error of a heading that counts as right."""
 
 _HEADINGS = "signed_heading_errors"
 _DISTRACTORS, _TILES = "distractors", "tiles_"

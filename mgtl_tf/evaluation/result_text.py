@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from mgtl_tf import metrics
-from mgtl_tf.evaluation.ranks import DEGREES, DIRECTIONS, Result
+from mgtl_tf.evaluation.ranks import DIRECTIONS, Result
 from mgtl_tf.evaluation.tile_ranks import tile_lines
+from mgtl_tf.utils.angles import DEGREES
 
 
 def format_table(result: Result) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+DEGREES = 12.0
+"""Largest error of a heading that counts as right."""
+
 
 def wrapped(degrees: np.ndarray) -> np.ndarray:
     """The same angles from -180 to below 180, float64."""

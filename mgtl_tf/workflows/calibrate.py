@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from mgtl_tf.evaluation.ranks import DEGREES
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.named_images import NamedImage, named_images
 from mgtl_tf.galleries.places import read_locations
@@ -34,7 +33,7 @@ from mgtl_tf.retrieval.calibration.stored import (
 )
 from mgtl_tf.retrieval.searcher import Searcher
 from mgtl_tf.retrieval.sequence.validation import choose_frame_penalty
-from mgtl_tf.utils.angles import less_typical, typical
+from mgtl_tf.utils.angles import DEGREES, less_typical, typical
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.geodesy import earth_centred
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from mgtl_tf.evaluation.ranks import DEGREES
 from mgtl_tf.retrieval.calibration.calibration_set import AWAY, CalibrationSet
 from mgtl_tf.retrieval.calibration.fit import FOLDS, held_out, mixed_weights
 from mgtl_tf.retrieval.calibration.stored import Calibration
 from mgtl_tf.retrieval.report.charts import BASELINE, COLORS, chart
+from mgtl_tf.utils.angles import DEGREES
 
 BINS = 10
 """Of the expected calibration error; all hold equally many queries."""
