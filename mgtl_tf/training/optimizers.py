@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 import keras
 
 from mgtl_tf.config import TrainConfig
-from mgtl_tf.training.fused_adam import FusedAdam, FusedAdamW
 from mgtl_tf.training.group_optimizers import GroupOptimizers
 from mgtl_tf.training.scaled_rates import ScaledAdam, ScaledAdamW
 
@@ -51,12 +50,12 @@ def make_optimizer(
     factor = config.backbone_learning_rate_factor
     if config.optimizer == "adamw":
         decay = config.weight_decay
-        kind = FusedAdamW if factor == 1 else ScaledAdamW
+        kind = keras.optimizers.AdamW if factor == 1 else ScaledAdamW
         optimizer = kind(weight_decay=decay, **settings)
         spared = [w for w in weights if len(w.shape) < 2 or "bias" in w.name]
         optimizer.exclude_from_weight_decay(var_list=spared)
     else:
-        kind = FusedAdam if factor == 1 else ScaledAdam
+        kind = keras.optimizers.Adam if factor == 1 else ScaledAdam
         optimizer = kind(**settings)
     if factor != 1:
         optimizer.scale_rates(backbone, factor)

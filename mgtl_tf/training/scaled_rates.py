@@ -14,8 +14,6 @@ from typing import Any
 
 import keras
 
-from mgtl_tf.training.fused_adam import FusedAdam, FusedAdamW
-
 
 class _ScaledRates(keras.optimizers.Optimizer):
     """What both add to their optimizer, whose methods come after these."""
@@ -41,9 +39,9 @@ class _ScaledRates(keras.optimizers.Optimizer):
         super().update_step(gradient, variable, learning_rate)
 
 
-class ScaledAdam(_ScaledRates, FusedAdam):
+class ScaledAdam(_ScaledRates, keras.optimizers.Adam):
     """Adam; see `scale_rates`."""
 
 
-class ScaledAdamW(_ScaledRates, FusedAdamW):
+class ScaledAdamW(_ScaledRates, keras.optimizers.AdamW):
     """AdamW; see `scale_rates`."""
