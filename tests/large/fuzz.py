@@ -18,8 +18,9 @@ from typing import Any, Protocol
 
 from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError
-from tests.large.file_kinds import Kind, Reader, make
+from tests.large.file_kinds import Kind, Reader
 from tests.large.mutations import in_place_of
+from tests.large.sound_files import make
 from tests.large.watched import Said
 
 _BYTES = 2 * 10**9
@@ -60,7 +61,7 @@ def fuzz(
 
     Args:
         kind: what is changed and how it is read.
-        root: holds folders `sound` and `other`, of `file_kinds.make`.
+        root: holds folders `sound` and `other`, of `sound_files.make`.
         tries: how many changes.
         seed: of the changes.
         start: begins a reader, here or in a process of its own.

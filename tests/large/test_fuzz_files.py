@@ -12,7 +12,7 @@ import signal
 import pytest
 
 from tests.galleries.encoders import FakeEncoder
-from tests.large import file_kinds, fuzz
+from tests.large import file_kinds, fuzz, sound_files
 from tests.large.watched import Watched, outcome_of
 
 TRIES = int(os.environ.get("TRIES", 5000))
@@ -56,7 +56,7 @@ class _Here:
 def root(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fuzz")
     for seed, name in enumerate(("sound", "other")):
-        file_kinds.make_light(
+        sound_files.make_light(
             folder / name,
             seed,
             FakeEncoder(lambda image: image.ravel()[:8] + 1.0, 8),
