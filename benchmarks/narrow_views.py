@@ -19,6 +19,8 @@ from pathlib import Path
 from absl import app, flags
 from tqdm import tqdm
 
+from mgtl_tf.evaluation.result_text import heading_lines
+
 _WORLD = flags.DEFINE_string("world", "demo/world", "of `make demo`")
 _WORK_DIR = flags.DEFINE_string("work_dir", "narrow", "folder for the runs")
 _STEPS = flags.DEFINE_integer("steps", 400, "training steps of each", 1)
@@ -79,19 +81,7 @@ def shown(system: str, result: dict) -> str:
     heading = result.get("heading")
     if not heading or not heading["found"]:
         return line
-    kinds = {
-        f"heading of the {heading['found']} found first": heading,
-        f"without their common {heading['constant_degrees']:+.1f}": heading[
-            "without_constant"
-        ],
-    }
-    for text, found in kinds.items():
-        share, median = found["within_12_degrees"], found["median_degrees"]
-        line += (
-            f"\n         {text}: {100 * share:.0f} % within 12 degrees,"
-            f" median error {median:.1f}"
-        )
-    return line
+    return "\n         ".join([line, *heading_lines(heading)])
 
 
 def main(argv: list[str]) -> None:

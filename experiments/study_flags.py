@@ -28,7 +28,6 @@ def table_numbers(text: str) -> tuple[int, ...]:
 
 
 TODAY_NAME = "today"
-_WHOLE_NUMBERS = "whole numbers, separated by commas"
 
 
 def define_study_flags() -> list[flags.FlagHolder]:
@@ -89,7 +88,7 @@ def _extent() -> list[flags.FlagHolder]:
             (),
             "of every row; default: the study's",
             _numbers,
-            _WHOLE_NUMBERS,
+            "whole numbers, separated by commas",
         ),
         flags.DEFINE_integer(
             "max_steps",

@@ -41,7 +41,7 @@ def _remarks(result: Result) -> list[str]:
         )
         lines.append(f"r@1%: K = {metrics.count_of('1%', size):,} of {size:,}")
     if result.get("heading", {}).get("found"):
-        lines += _heading_lines(result["heading"])
+        lines += heading_lines(result["heading"])
     if tiles := result.get("tiles"):
         lines += tile_lines(tiles)
     lines += result.get("remarks", [])
@@ -74,7 +74,8 @@ def _cells(values: dict[str, float | int]) -> dict[str, str]:
     return cells
 
 
-def _heading_lines(heading: dict[str, Any]) -> list[str]:
+def heading_lines(heading: dict[str, Any]) -> list[str]:
+    """How wrong the headings are that a system found, of `Ranks.result`."""
     kinds = (
         (
             heading,

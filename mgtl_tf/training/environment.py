@@ -40,16 +40,19 @@ def resolve_dtype_policy(name: str) -> str:
         processors with bfloat16 instructions, mixed_float16 on GPUs from
         7.0 on, else float32.
     """
+    if name not in ("auto", "mixed_bfloat16"):
+        return name
     gpus = tf.config.list_physical_devices("GPU")
-    if name == "mixed_bfloat16" and not gpus and not _cpu_has_bfloat16():
-        logging.warning(
-            "dtype_policy=mixed_bfloat16: this processor has no bfloat16"
-            " instructions; float32 would be several times as fast"
-        )
-    if name != "auto":
+    emulated = not gpus and not _cpu_has_bfloat16()
+    if name == "mixed_bfloat16":
+        if emulated:
+            logging.warning(
+                "dtype_policy=mixed_bfloat16: this processor has no bfloat16"
+                " instructions; float32 would be several times as fast"
+            )
         return name
     if not gpus:
-        return "mixed_bfloat16" if _cpu_has_bfloat16() else "float32"
+        return "float32" if emulated else "mixed_bfloat16"
     details = [tf.config.experimental.get_device_details(g) for g in gpus]
     weakest = min(d.get("compute_capability", (0, 0)) for d in details)
     if weakest >= (8, 0):

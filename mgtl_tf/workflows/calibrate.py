@@ -15,7 +15,6 @@ from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.calibration.calibration_set import (
     AWAY,
     CalibrationSet,
-    SearchedQueries,
     search_queries,
 )
 from mgtl_tf.retrieval.calibration.fit import fit, fit_sequence_model
@@ -150,6 +149,7 @@ def calibrate(
         degrees[: len(found.views)],
         metres,
     )
+    errors = found.heading_errors
     calibration = Calibration(
         fit(queries, outside_share),
         float(metres),
@@ -157,8 +157,8 @@ def calibrate(
         fingerprint(index),
         float(outside_share),
         drive,
-        _measured(found, reliability, drive_errors),
-        typical(errors) if len(errors := found.heading_errors) else 0.0,
+        _measured(queries, reliability, drive_errors, errors),
+        typical(errors) if len(errors) else 0.0,
     )
     chart = index.folder / _CHART
     draw_reliability(reliability, metres, chart)
@@ -167,12 +167,13 @@ def calibrate(
 
 
 def _measured(
-    found: SearchedQueries,
+    queries: CalibrationSet,
     reliability: CrossValidation,
     drive_errors: dict[str, float],
+    heading_errors: np.ndarray,
 ) -> MeasuredCalibration:
-    queries, outside = found.results, reliability.outside
-    headings = np.abs(less_typical(found.heading_errors))
+    outside = reliability.outside
+    headings = np.abs(less_typical(heading_errors))
     return MeasuredCalibration(
         len(queries.inside),
         float(queries.inside.right.mean()),

@@ -20,7 +20,7 @@ from mgtl_tf.retrieval.calibration.confidence import (
     near_first,
 )
 from mgtl_tf.retrieval.queries import Unreadable
-from mgtl_tf.retrieval.searcher import Searcher
+from mgtl_tf.retrieval.searcher import SearchedBatch, Searcher
 from mgtl_tf.utils.angles import wrapped
 from mgtl_tf.utils.geodesy import earth_centred, geodesic_metres
 
@@ -98,7 +98,7 @@ class SearchedQueries:
         numbers: which of the given images these are, int [Q].
         views: descriptors of the first 4,000 of these, float32 [q, D].
         unjudged: other queries; their first answer has no position.
-        headings: of their first answers, degrees, [Q]; None of systems that
+        headings: of their first answers, degrees, [Q]; NaN of systems that
             find none.
     """
 
@@ -106,7 +106,7 @@ class SearchedQueries:
     numbers: np.ndarray
     views: np.ndarray
     unjudged: int
-    headings: np.ndarray | None
+    headings: np.ndarray
 
     @property
     def heading_errors(self) -> np.ndarray:
@@ -114,9 +114,8 @@ class SearchedQueries:
 
         Panoramas are searched with north in their centre column.
         """
-        if self.headings is None:
-            return np.zeros(0)
-        return wrapped(self.headings[self.results.inside.right])
+        found = self.headings[self.results.inside.right]
+        return wrapped(found[np.isfinite(found)])
 
 
 def search_queries(
@@ -145,14 +144,13 @@ def search_queries(
     views: list[np.ndarray] = []
     top_k = CANDIDATES + max(map(len, excluded), default=0) * outside
     for batch in searcher.search(images, top_k, unreadable=unreadable):
-        for place, (query, view, rows, similarities) in enumerate(
-            zip(
-                batch.queries,
-                batch.descriptors,
-                batch.rows,
-                batch.similarities,
-                strict=True,
-            )
+        for query, view, rows, similarities, heading in zip(
+            batch.queries,
+            batch.descriptors,
+            batch.rows,
+            batch.similarities,
+            _first_headings(batch),
+            strict=True,
         ):
             if np.isnan(coordinates[rows[0]]).any():
                 unjudged += 1
@@ -162,8 +160,7 @@ def search_queries(
             inside.append((rows[:count], similarities[:count]))
             without.append(_padded(rows[others], similarities[others], count))
             numbers.append(number)
-            if batch.headings is not None:
-                headings.append(batch.headings[place, 0])
+            headings.append(heading)
             views += [view] if len(views) < MOST_VIEWS else []
     chosen = np.array(numbers, np.int64)
     results = [
@@ -175,8 +172,15 @@ def search_queries(
         chosen,
         np.array(views),
         unjudged,
-        np.array(headings) if headings else None,
+        np.array(headings),
     )
+
+
+def _first_headings(batch: SearchedBatch) -> np.ndarray:
+    """Of the first answers, degrees, [Q]; NaN where none are found."""
+    if batch.headings is None:
+        return np.full(len(batch.queries), np.nan)
+    return batch.headings[:, 0]
 
 
 def _places_around(
