@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -49,7 +50,8 @@ def copy_parts(model: keras.Model, source: keras.Model) -> None:
 
     Args:
         model: whose parts are set.
-        source: whose `copied_parts` are read; of any system.
+        source: whose `copied_parts` are read; of any system. Blocks of
+            VGG-16 after the model's last are left out.
 
     Raises:
         UnfitFileError: where the model has no such part, or the source lacks
@@ -63,6 +65,8 @@ def copy_parts(model: keras.Model, source: keras.Model) -> None:
         if part not in given:
             raise UnfitFileError(f"{source.config.system} has no {part}")
         wanted, found = _by_name(ours), _by_name(given[part])
+        later = {_block(name) for name in found} - {_block(n) for n in wanted}
+        found = {n: w for n, w in found.items() if _block(n) not in later}
         for name in {**wanted, **found}:
             if name in wanted and name in found:
                 variable, value = wanted[name], found[name]
@@ -78,6 +82,12 @@ def copy_parts(model: keras.Model, source: keras.Model) -> None:
             pairs.append((wanted[name], found[name]))
     for variable, value in pairs:
         variable.assign(value)
+
+
+def _block(name: str) -> str:
+    """That of VGG-16 in a weight's name, block1 to block5; else empty."""
+    found = re.match("block[0-9]+", name)
+    return found[0] if found else ""
 
 
 def _by_name(weights: list[Any]) -> dict[str, Any]:

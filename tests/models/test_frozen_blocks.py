@@ -39,7 +39,7 @@ with_vgg16 = pytest.mark.parametrize("system", SYSTEMS)
 
 def build(system="mgtl", frozen=0, seed=0, **fields):
     keras.utils.set_random_seed(seed)
-    fields = {**SYSTEMS[system], **fields}
+    fields = {**SYSTEMS.get(system, {}), **fields}
     model = mgtl_tf.build_model(TINY.replace(system=system, **fields).model)
     model.freeze_blocks(frozen)
     return model
@@ -180,6 +180,19 @@ def test_a_trunk_goes_from_any_system_to_any(normalization):
     assert backbone_digest(model) == backbone_digest(source)
     for ours, before in zip(model.ground_steps[0].weights, head, strict=True):
         np.testing.assert_array_equal(ours, before)
+
+
+def test_a_shorter_trunk_takes_the_first_blocks_alone():
+    source, model = build("safa", seed=1), build("dsm", seed=2)
+    copy_parts(model, source)
+    for ours, theirs in zip(model.backbones, source.backbones, strict=True):
+        assert (ours.blocks, theirs.blocks) == (4, 5)
+        for got, given in zip(
+            ours.block_weights(), theirs.block_weights(4), strict=True
+        ):
+            np.testing.assert_array_equal(got, given)
+    with pytest.raises(UnfitFileError, match="block5_conv1/.* is missing"):
+        copy_parts(source, model)
 
 
 def test_a_trunk_of_other_shapes_is_named():
