@@ -212,8 +212,11 @@ def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:
 
 
 def _mapped(steps: tf.data.Dataset, prepare) -> tf.data.Dataset:
+    # Nothing here depends on AutoGraph, which would take two seconds.
     batches = steps.map(
-        prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        tf.autograph.experimental.do_not_convert(prepare),
+        num_parallel_calls=tf.data.AUTOTUNE,
+        deterministic=True,
     )
     return batches.prefetch(_PREFETCHED_BATCHES)
 

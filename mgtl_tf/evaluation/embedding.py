@@ -193,7 +193,7 @@ def _encoders(model: keras.Model) -> tuple[Any, Any]:
 def _compiled(
     encode: Callable[..., tuple[Any, Any]],
 ) -> tf.types.experimental.PolymorphicFunction:
-    @tf.function
+    @tf.function(autograph=False)
     def compiled(ground, satellite, **start):
         # Batches are uint8; systems compute in floating point.
         views = (tf.cast(view, tf.float32) for view in (ground, satellite))

@@ -102,7 +102,9 @@ def open_features(
         dtype=data.feature_dtype,
     )
     pixels = functools.cache(open_pixels)
-    features = tf.function(model.frozen_features, reduce_retracing=True)
+    features = tf.function(
+        model.frozen_features, autograph=False, reduce_retracing=True
+    )
 
     def encode(rows: np.ndarray) -> list[np.ndarray]:
         images = zip(VIEWS, pixels().load(rows), strict=True)
