@@ -1,7 +1,6 @@
 """Layers of Regmi and Shah's synthesis: edges, generator, discriminator."""
 
 import cv2
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -9,6 +8,7 @@ from keras import ops
 from mgtl_tf.layers.trunks.aerial_generator import AerialGenerator
 from mgtl_tf.layers.trunks.canny_edges import CannyEdges
 from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
+from tests.models.published_size import shapes_alone
 from tests.numpy_layers import randomise
 
 RANDOM = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_edges_are_of_the_luma_and_weak_ones_reach_so_far():
     ],
 )
 def test_published_parameters_and_shapes(layer, count, shape, output):
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_alone():
         layer.build(shape)
     learnt = [w for w in layer.weights if "moving" not in w.path]
     assert sum(int(np.prod(w.shape)) for w in learnt) == count

@@ -1,6 +1,5 @@
 """The layers of Toker et al.: sizes, parameters, blocks by hand."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -17,6 +16,7 @@ from mgtl_tf.layers.trunks.non_local_attention import NonLocalAttention
 from mgtl_tf.layers.trunks.patch_discriminator import PatchDiscriminator
 from mgtl_tf.layers.trunks.resnet34 import ResNet34Features
 from mgtl_tf.layers.trunks.street_view_decoder import StreetViewDecoder
+from tests.models.published_size import shapes_alone
 from tests.numpy_layers import randomise
 
 STATES = ("direction", "moving_mean", "moving_variance")
@@ -37,7 +37,7 @@ IMAGE, MAP = (None, 112, 616, 3), (None, 14, 77, 256)
 )
 def test_published_parameters_and_map(kind, count, shape, output):
     layer = kind()
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_alone():
         layer.build(shape)
     weights = [w for w in layer.weights if not w.path.endswith(STATES)]
     assert sum(int(np.prod(w.shape)) for w in weights) == count

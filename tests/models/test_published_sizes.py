@@ -6,12 +6,12 @@ states are not counted.
 
 import math
 
-import keras
 import pytest
 
 from mgtl_tf import models
 from mgtl_tf.config import SYSTEMS, ModelConfig
 from mgtl_tf.layers.modality_independent_features import VIEWS
+from tests.models.published_size import shapes_alone
 
 # system: parameters, panoramas and aerial images [H, W], D
 PUBLISHED = {
@@ -70,7 +70,7 @@ def test_parameters_and_descriptors(name):
     assert [config.view_size(v) for v in VIEWS] == [ground, satellite]
     shapes = config.input_shapes
     # No weight is made: they have shapes, and no values.
-    with keras.StatelessScope(initialize_variables=False):
+    with shapes_alone():
         model = models._model_class(config.form_class)(config)
         model.build(shapes)
         # Shapes depend on no depth, and tracing takes long.
