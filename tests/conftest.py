@@ -94,9 +94,9 @@ def disk(tmp_path):
 @pytest.fixture(scope="session")
 def tiny_export(tmp_path_factory):
     """See tests/exports.py; nobody writes into its folders."""
-    from tests.exports import write_export
+    from tests.exports import PROBE, write_export
 
-    return write_export(tmp_path_factory.mktemp("export"), ())
+    return write_export(tmp_path_factory.mktemp("export"), PROBE, ())
 
 
 @pytest.fixture(scope="module")

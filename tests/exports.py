@@ -21,6 +21,8 @@ CONFIG = RunConfig(
         recurrent_steps=1,
     )
 ).replace(ground_crop=(0.25, 0.75), dataset="csv")
+# Two convolutions a view, where any network will do.
+PROBE = CONFIG.replace(system="linear_probe", blocks=1, poolings=1)
 
 
 class TinyExport(NamedTuple):
@@ -50,7 +52,7 @@ def picture(path, height, width, seed):
     return path
 
 
-def write_export(root, formats=("onnx", "tflite")):
+def write_export(root, config=CONFIG, formats=("onnx", "tflite")):
     """Six pairs without positions, an untrained run of them, its export."""
     rows = ["id,ground,aerial,latitude,longitude"]
     for i in range(1, 7):
@@ -59,7 +61,7 @@ def write_export(root, formats=("onnx", "tflite")):
         rows.append(f"{i},panoramas/{i}.jpg,aerial/{i}.jpg,,")
     for split in ("train", "validation"):
         (root / f"{split}.csv").write_text("\n".join(rows) + "\n")
-    config = CONFIG.replace(data_dir=str(root))
+    config = config.replace(data_dir=str(root))
     model = write_run(root / "run", config)
     export_run(root / "run", root / "export", formats=list(formats))
     return TinyExport(root, model, config)

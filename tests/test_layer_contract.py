@@ -305,7 +305,7 @@ def test_eager_traced_and_symbolic_agree(kind, arguments, inputs, output):
     found = traced(*values).numpy()
     np.testing.assert_allclose(found, eager, rtol=2e-4, atol=2e-4)
     symbols = [keras.Input(shape) for shape in inputs]
-    assert kind(**arguments)(*symbols).shape == (None, *output)
+    assert layer(*symbols).shape == (None, *output)
     shape = layer.compute_output_shape((None, *inputs[0]))
     assert tuple(shape) == (None, *output)
 

@@ -20,10 +20,10 @@ from mgtl_tf.galleries.encoder import Encoder, UnreadableImage
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.json_files import sealed_text
 from polar.image_files import read_image
-from tests.exports import CONFIG, picture
+from tests.exports import PROBE, picture
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
-SIZE, CROP = CONFIG.model.image_size, CONFIG.data.ground_crop
+SIZE, CROP = PROBE.model.image_size, PROBE.data.ground_crop
 NAMES = ("encode_ground", "encode_satellite")
 
 
@@ -150,7 +150,7 @@ def test_sizes_that_are_not_the_networks_are_refused(
 def test_other_files_are_not_replaced(tiny_export, tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(UserError, match="already holds other files"):
-        export_model(tiny_export.model, CONFIG, tmp_path)
+        export_model(tiny_export.model, PROBE, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["thesis.txt"]
 
 

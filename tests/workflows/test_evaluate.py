@@ -16,14 +16,14 @@ from mgtl_tf.workflows.evaluate import evaluate_run
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.resume import record_start
 from tests.tiny_runs import (
-    TINY,
+    PROBE,
     write_image,
     write_noisy_cvusa,
     write_run,
     write_white_cvact,
 )
 
-CONFIG = TINY.replace(batch_size=2, epochs=1, cache="none")
+CONFIG = PROBE.replace(batch_size=2, epochs=1, cache="none")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.config import RunConfig, TrainConfig
+from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite, read_image
 from mgtl_tf.export.model_folder import write_details
 from mgtl_tf.export.saved_model import export_model
@@ -24,14 +24,11 @@ from mgtl_tf.workflows.export import export_run
 from mgtl_tf.workflows.index import index_gallery
 from mgtl_tf.workflows.locate import locate_images
 from tests import programs
-from tests.tiny_runs import ONE_STEP, write_run
+from tests.tiny_runs import PROBE, write_run
 
-SIZE = ONE_STEP.image_size
 # Trained in bfloat16: the export must compute in float32 all the same.
-CONFIG = RunConfig(
-    model=ONE_STEP,
-    train=TrainConfig(dtype_policy="mixed_bfloat16"),
-)
+CONFIG = PROBE.replace(image_size=(8, 40), dtype_policy="mixed_bfloat16")
+SIZE = CONFIG.model.image_size
 
 
 def picture(path, height, width, seed):

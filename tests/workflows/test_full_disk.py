@@ -24,7 +24,7 @@ from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.world import make_world
 from polar.convert import ConversionError, convert_folder
 from tests.small_disk import fill
-from tests.tiny_runs import TINY, write_noisy_cvusa, write_run
+from tests.tiny_runs import PROBE, write_noisy_cvusa, write_run
 
 PLACES = 8
 
@@ -34,7 +34,7 @@ def made(tmp_path_factory):
     """A run, its export, a gallery, and the images that they are of."""
     root = tmp_path_factory.mktemp("made")
     write_noisy_cvusa(root / "data", PLACES)
-    write_run(root / "run", TINY)
+    write_run(root / "run", PROBE)
     export_run(root / "run", root / "export")
     aerial = root / "data/bingmap/19"
     index_gallery(root / "export", [aerial], root / "gallery", progress=False)

@@ -16,7 +16,7 @@ from mgtl_tf.training.checkpoint import load_model
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.further_sets import measure_further, read_joint
 from tests.tiny_runs import (
-    TINY,
+    PROBE,
     write_image,
     write_noisy_cvusa,
     write_run,
@@ -24,7 +24,7 @@ from tests.tiny_runs import (
 )
 
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs"
-CONFIG = TINY.replace(dataset="procedural", cache="none", data_dir="nowhere")
+CONFIG = PROBE.replace(dataset="procedural", cache="none", data_dir="nowhere")
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,12 @@ from mgtl_tf.training.progress import Progress
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.resume import record_start, restore
 from mgtl_tf.workflows.start import Start
-from tests.tiny_runs import TINY, write_run
+from tests.tiny_runs import PROBE, TINY, write_run
+
+SMALL = PROBE.replace(blocks=2)
 
 
-def start(run_dir, seed=0, config=TINY):
+def start(run_dir, seed=0, config=SMALL):
     keras.utils.set_random_seed(seed)
     model = mgtl_tf.build_model(config.model)
     optimizer = make_optimizer(config.train, model.trainable_variables)
@@ -85,14 +87,14 @@ def test_what_cannot_be_started_from_is_one_line(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     # Its last one is readable, and not what was asked for.
     refused(tmp_path / "other", "best/ckpt-1: cannot be read")
-    deeper = TINY.replace(recurrent_steps=1)
+    deeper = SMALL.replace(blocks=3)
     start(tmp_path / "deeper", config=deeper).save_best(Progress(1))
-    refused(tmp_path / "deeper", r"in the file: model/features/compact/\S+ \(")
+    refused(tmp_path / "deeper", r"in the file: model/ground/columns/\S+ \(")
 
 
 def test_a_trunk_comes_from_a_run_of_any_system(tmp_path):
     write_run(tmp_path / "safa", TINY.replace(system="safa"))
-    run = start(tmp_path / "run", seed=2)
+    run = start(tmp_path / "run", seed=2, config=TINY)
     _, source = load_model(tmp_path / "safa")
     restore(run, "", "", Start(init_backbone=str(tmp_path / "safa")))
     assert backbone_digest(run.model) == backbone_digest(source)
