@@ -18,14 +18,14 @@ ROOT = Path(__file__).parents[1]
 class Program:
     """A started program, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self, argv, environment):
+    def __init__(self, argv, environment, server=0):
         self.args = argv
         self.returncode = None
         self._streams = [tempfile.TemporaryFile("w+") for _ in range(2)]
         self._told, told = os.pipe()
         request = json.dumps({"argv": argv, "environment": environment})
         files = [*(stream.fileno() for stream in self._streams), told]
-        socket.send_fds(_server(), [request.encode()], files)
+        socket.send_fds(_server(server), [request.encode()], files)
         os.close(told)
         self.pid = self._number()
 
@@ -63,10 +63,13 @@ class Program:
         self.send_signal(signal.SIGKILL)
 
 
-def start(module, *arguments, **environment):
-    """`python -m MODULE ARGUMENTS` in the project's folder."""
+def start(module, *arguments, server=0, **environment):
+    """`python -m MODULE ARGUMENTS` in the project's folder.
+
+    Forks of two servers have sets of another order.
+    """
     argv = [module, *map(str, arguments)]
-    return Program(argv, {**os.environ, **environment})
+    return Program(argv, {**os.environ, **environment}, server)
 
 
 def run(module, *arguments, timeout=240, **environment):
@@ -93,7 +96,7 @@ def fresh(module, *arguments, timeout=240):
 
 
 @functools.cache
-def _server():
+def _server(number):
     """The end of a socket at whose other end forks are made."""
     own, its = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     process = subprocess.Popen(

@@ -1,14 +1,10 @@
 """Two processes over loopback: one batch, one run, and the death of one."""
 
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +14,6 @@ from mgtl_tf.training.logs import read_metrics
 from mgtl_tf.utils.errors import UserError
 from tests import programs
 
-ROOT = Path(__file__).parents[2]
 TINY = [
     "--preset=procedural",
     "--image_size=16,40",
@@ -47,23 +42,19 @@ TINY = [
 def start_two(module, *arguments):
     """Both workers of a cluster on free ports of this machine.
 
-    They are no forks of one process: the order of sets differs.
+    The order of their sets differs.
     """
     with ExitStack() as sockets:
         free = [sockets.enter_context(socket.socket()) for _ in range(2)]
         for s in free:
             s.bind(("127.0.0.1", 0))
         names = [f"127.0.0.1:{s.getsockname()[1]}" for s in free]
-    chief = programs.start(module, *arguments, TF_CONFIG=_place(names, 0))
-    other = subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "TF_CONFIG": _place(names, 1)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return [chief, other]
+    return [
+        programs.start(
+            module, *arguments, server=worker, TF_CONFIG=_place(names, worker)
+        )
+        for worker in (0, 1)
+    ]
 
 
 def _place(names, index):
