@@ -117,6 +117,17 @@ def plain_graphs():
     )
 
 
+@pytest.fixture
+def eager():
+    """No function is traced: of a small network that takes longer than it
+    does to run a few times."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="module")
 def load_program():
     """Imports a program of `experiments` for the tests of one module.

@@ -154,6 +154,7 @@ def test_half_precision_descriptors_are_float32_units(models, name):
 
 
 # The config's loss, one without negatives, one of distances.
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", ["mgtl", "workman", "vo"])
 def test_a_fit_step_and_the_custom_step_give_the_same_weights(name):
     negatives = ~np.eye(4, dtype=bool)
@@ -162,9 +163,7 @@ def test_a_fit_step_and_the_custom_step_give_the_same_weights(name):
     ours, kerass = small_model(name, **plain), small_model(name, **plain)
     batch = {**noisy_pairs(ours), "negatives": negatives}
     step = TrainStep(ours, keras.optimizers.Adam(1e-3), TrainConfig())
-    tf.config.run_functions_eagerly(True)
     figures = step(batch, 1e-3)
-    tf.config.run_functions_eagerly(False)
     kerass.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     dataset = tf.data.Dataset.from_tensors(batch)
     history = kerass.fit(dataset, verbose=0, shuffle=False)

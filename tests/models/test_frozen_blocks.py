@@ -21,17 +21,9 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError
 from tests.tiny_runs import TINY
 
-pytestmark = pytest.mark.usefixtures("plain_graphs")
+pytestmark = pytest.mark.usefixtures("plain_graphs", "eager")
 
 SYSTEMS = {"mgtl": {"recurrent_steps": 1}, "safa": {"attention_maps": 2}}
-
-
-@pytest.fixture(autouse=True)
-def eager():
-    """So small networks are traced in more time than they take."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 with_vgg16 = pytest.mark.parametrize("system", SYSTEMS)

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.optimizers import make_optimizer
@@ -18,6 +17,7 @@ def _model(name="workman"):
     return small_model(name, backbone_dropout=0.2, **polar)
 
 
+@pytest.mark.usefixtures("eager")
 @pytest.mark.parametrize("name", ["workman", "workman_vgg16"])
 def test_only_the_aerial_network_moves_and_without_any_negative(name):
     model = _model(name)
@@ -34,9 +34,7 @@ def test_only_the_aerial_network_moves_and_without_any_negative(name):
     config = TrainConfig(generative_weight=0.0)
     optimizer = make_optimizer(config, model.trainable_variables)
     step = TrainStep(model, optimizer, config)
-    tf.config.run_functions_eagerly(True)
     figures = step({**batch, "negatives": np.zeros((4, 4), bool)}, 1e-3)
-    tf.config.run_functions_eagerly(False)
     assert float(figures["regression_loss"]) > 0
     for old, new in zip(before, model.ground.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)

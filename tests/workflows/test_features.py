@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from mgtl_tf.config import DataConfig, RunConfig
 from mgtl_tf.datasets.decoded_cache import features
@@ -19,12 +18,9 @@ RANKS = "evaluation-cvusa-train-ranks.npz"
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
+def quick(eager, monkeypatch):
     """No step is traced, no report is written."""
     monkeypatch.setattr(workflow, "write_run_report", lambda *_: None)
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -37,12 +37,9 @@ SQUARE = TINY.replace(
 
 
 @pytest.fixture
-def eagerly(monkeypatch):
+def eagerly(eager, monkeypatch):
     """No step is traced, and no report is written."""
     monkeypatch.setattr(workflow, "write_run_report", lambda *_: None)
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 def test_training_reads_and_turns_them(tmp_path, eagerly):

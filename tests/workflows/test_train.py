@@ -32,14 +32,11 @@ FROM_EVERY_STEP = {"checkpoint_steps": 1, "log_every": 1, "evaluate_every": 0}
 
 
 @pytest.fixture(autouse=True)
-def quick(request, monkeypatch):
+def quick(eager, request, monkeypatch):
     """No step is traced, and a report is written by one run alone."""
     if request.function is not test_every_option_beyond_the_paper:
         write = lambda run_dir, _: (run_dir / "reported").touch()  # noqa: E731
         monkeypatch.setattr(workflow, "write_run_report", write)
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture
