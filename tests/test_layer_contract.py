@@ -252,7 +252,11 @@ TABLE = [
     (ConvNeXtBlock, {}, [MAP], MAP),
     (
         ConvNeXtFeatures,
-        {"depths": (1, 1, 2, 1), "widths": (4, 8, 12, 16)},
+        {
+            "depths": (1, 1, 2, 1),
+            "widths": (4, 8, 12, 16),
+            "layer_scale": 0.5,
+        },
         [(39, 71, 3)],
         (1, 2, 16),
     ),

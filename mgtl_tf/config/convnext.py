@@ -29,6 +29,12 @@ class ConvNeXtConfig(ModelConfig):
         " scales; -T and -S 96,192,384,768, -B 128,256,512,1024",
         above=0,
     )
+    convnext_layer_scale: float = setting(
+        1e-6,
+        f"{_SYSTEMS}: where the scales of blocks start; 1e-6 as published, 1"
+        " for a short training from random weights",
+        above=0,
+    )
     shared_trunk: bool = setting(
         False, f"{_SYSTEMS}: one network for both views; else one each"
     )
@@ -67,9 +73,10 @@ class ConvNeXtConfig(ModelConfig):
         }
 
     def identity(self) -> dict[str, Any]:
-        """See `ModelConfig`; a temperature decides no descriptor."""
+        """See `ModelConfig`; what only training reads decides no descriptor."""
         fields = super().identity()
-        del fields["learned_temperature"]
+        for name in ("learned_temperature", "convnext_layer_scale"):
+            del fields[name]
         return fields
 
 

@@ -13,6 +13,7 @@ _SMALL = {
     "convnext_depths": (1, 1, 2, 1),
     "convnext_widths": (96, 192, 384, 768),
     "width_multiplier": 0.25,
+    "convnext_layer_scale": 1.0,
     "backbone_weights": "none",
     "freeze_blocks": 0,
     # Of maps this small most of bfloat16's time is spent in conversions.

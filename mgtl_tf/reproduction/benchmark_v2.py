@@ -17,6 +17,7 @@ from mgtl_tf.reproduction.benchmark import (
     among,
 )
 from mgtl_tf.reproduction.rows import ROWS, TODAY, WITH_CMI
+from mgtl_tf.reproduction.today_settings import TODAY_SETTINGS
 from mgtl_tf.synthetic.settings import WorldSettings
 
 _WORLD = WorldSettings(
@@ -39,34 +40,11 @@ _WORLD = WorldSettings(
 # Aerial images as they are, of all the world's pixels.
 _SQUARE: Settings = {"satellite_size": (128, 128)}
 _REGMI_STAGES = ("regmi_synthesis", "regmi_joint", "regmi_full")
-# Today's rows, all alike but for what they are named by: the world's pixels,
-# half of ConvNeXt's width, random weights.
-_TODAY: Settings = {
-    "image_size": (64, 256),
-    "satellite_size": (128, 128),
-    "width_multiplier": 0.5,
-    "learning_rate": 1e-3,
-    "schedule": "cosine",
-    "warmup": 0.05,
-    "roll_and_mirror": True,
-    # All see the same pairs: places are not mined.
-    "mining_by_position_until": 0,
-}
-# A DeiT of half the width, as published without dropout; both stages see 64
-# patches of an aerial image. The rate is stage 1's published one, for stage 2
-# as well: so few steps from random weights leave stage 1 far from its end.
-_TRANSGEO: Settings = {
-    **_TODAY,
-    "width_multiplier": 1.0,
-    "backbone_dropout": 0.0,
-    "channels": 192,
-    "heads": 3,
-    "vit_blocks": 12,
-    "patch_size": 16,
-    "descriptor_size": 1000,
-    "learning_rate": 1e-4,
-    "weight_decay": 0.03,
-}
+_OF_TWO_SEEDS = (
+    *("steps1", "steps3", "steps9", "naive"),
+    *("safa", "dsm", "cvft", "cvm_net", "l2ltr"),
+    *("one_self_attention", "no_generative_loss", "wide_self_attention"),
+)
 _TWICE: Settings = {"max_steps": 800}
 _WARM: Settings = {"init_backbone": "vgg", "max_steps": 200}
 
@@ -131,16 +109,14 @@ V2 = Benchmark(
         "max_steps": 400,
     },
     settings={
-        "vgg": {"learning_rate": 5e-4},
-        "without_cmi": {"learning_rate": 1.5e-4},
-        "with_cmi": {"learning_rate": 5e-4},
-        "steps1": {"learning_rate": 5e-4},
+        **dict.fromkeys(("vgg", "with_cmi", "steps1"), {"learning_rate": 5e-4}),
         **dict.fromkeys(
-            ("steps3", "steps9", "naive"), {"learning_rate": 1.5e-4}
+            ("without_cmi", "steps3", "steps9", "naive", "safa", "workman"),
+            {"learning_rate": 1.5e-4},
         ),
-        "cvm_net": {**_SQUARE, "learning_rate": 1.5e-4},
-        "cvft": {**_SQUARE, "learning_rate": 1.5e-4},
-        **dict.fromkeys(("safa", "workman"), {"learning_rate": 1.5e-4}),
+        **dict.fromkeys(
+            ("cvm_net", "cvft"), {**_SQUARE, "learning_rate": 1.5e-4}
+        ),
         # Its columns go round only where their number of pixels divides.
         "dsm": {
             "image_size": (56, 304),
@@ -160,14 +136,7 @@ V2 = Benchmark(
             "backbone_normalization": "batch",
             "learning_rate": 1.5e-4,
         },
-        **dict.fromkeys(("frgeo", "sample4geo", "best_quarters"), _TODAY),
-        "transgeo_whole": _TRANSGEO,
-        "transgeo": {
-            **_TRANSGEO,
-            "satellite_size": (160, 160),
-            "guide_size": (128, 128),
-        },
-        "best_mgtl": {**_TODAY, "satellite_size": (0, 0)},
+        **TODAY_SETTINGS,
         # Its class tokens begin nearly alike: what dropout leaves out would
         # differ by more than images do, and the loss stay at ln 2.
         "l2ltr": {"backbone_dropout": 0.0},
@@ -203,6 +172,12 @@ V2 = Benchmark(
             "with_cmi",
             {"knowledge": "true"},
         ),
+        "long_transgeo": (
+            "TransGeo, stage 1, small, three times as many steps at twice"
+            " the rate",
+            "transgeo_whole",
+            {"max_steps": 1200, "learning_rate": 1e-3},
+        ),
         **{
             f"long_{key}": (f"{title}, twice as many steps", key, _TWICE)
             for key, title in (
@@ -228,15 +203,9 @@ V2 = Benchmark(
     seeds=(0, 1, 2),
     most_seeds={
         **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
-        **dict.fromkeys(("steps1", "steps3", "steps9", "naive"), 2),
-        **dict.fromkeys(("safa", "dsm", "cvft", "cvm_net", "l2ltr"), 2),
         **{row.key: 2 for _, row in ROWS[TODAY]},
-        "lower_rate": 1,
-        **dict.fromkeys(
-            ("one_self_attention", "no_generative_loss", "wide_self_attention"),
-            2,
-        ),
-        "true_knowledge": 1,
+        **dict.fromkeys(_OF_TWO_SEEDS, 2),
+        **dict.fromkeys(("lower_rate", "true_knowledge", "long_transgeo"), 1),
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
     },
 )

@@ -23,7 +23,7 @@ from mgtl_tf.reproduction.results import (
     RowResult,
     Table,
 )
-from mgtl_tf.reproduction.rows import TABLES, TODAY
+from mgtl_tf.reproduction.rows import CHANGE_OF, TABLES, TODAY
 
 SIGNIFICANT = "†"
 """Marks a difference that is significant."""
@@ -43,12 +43,14 @@ Cells = dict[str, str]
 def compared_with(number: int, rows: Sequence[RowResult]) -> dict[str, str]:
     """Row key to the key of the row that its r@1 is compared with.
 
-    Tables 1, 2, 2w and today's: our row before; Table 4 and the controls: w/
-    CMI at L = 6.
+    Tables 1, 2 and 2w: our row before; today's: the row that it changes; Table
+    4 and the controls: w/ CMI at L = 6.
     """
     run = [row.key for row in rows if row.runs]
-    if number in (1, 2, WARM, TODAY):
+    if number in (1, 2, WARM):
         return dict(zip(run[1:], run, strict=False))
+    if number == TODAY:
+        return {k: o for k, o in CHANGE_OF.items() if {k, o} <= set(run)}
     if number in (3, CONDITION, SEARCH) or "with_cmi" not in run:
         return {}
     return {key: "with_cmi" for key in run if key != "with_cmi"}

@@ -60,10 +60,9 @@ def notes_of(table: Table) -> list[str]:
         f" {_seeds(table)}; ties count against the model (R20)."
     ]
     if table.number not in NOT_COMPARED:
-        to_cmi = table.number in (CONTROLS, 4)
-        other = "w/ CMI, L = 6" if to_cmi else "our row above"
         notes.append(
-            f"Δ r@1: percentage points more than {other}, and the 95 % interval"
+            f"Δ r@1: percentage points more than {_other(table)}, and the 95 %"
+            " interval"
             f" of {RESAMPLES:,} paired resamples of the queries."
             f" {SIGNIFICANT}: the interval leaves out zero and the difference"
             " is more than twice the standard error over seeds."
@@ -86,6 +85,18 @@ def notes_of(table: Table) -> list[str]:
     if table.number in (1, TODAY) and costed:
         notes.append(_AS_TRAINED)
     return [*notes, *table.notes]
+
+
+def _other(table: Table) -> str:
+    """What a row's r@1 is compared with."""
+    if table.number in (CONTROLS, 4):
+        return "w/ CMI, L = 6"
+    if table.number != TODAY:
+        return "our row above"
+    titles = {row.key: row.title for row in table.rows}
+    pairs = compared_with(table.number, table.rows).items()
+    listed = "; ".join(f"{titles[k]}: {titles[other]}" for k, other in pairs)
+    return f"the row that it changes ({listed})"
 
 
 def _order(table: Table) -> list[str]:

@@ -85,6 +85,12 @@ SAMPLE4GEO = Row("sample4geo", {"system": "sample4geo"})
 BEST_QUARTERS = Row(
     "best_quarters", {"system": "sample4geo", "descriptor_regions": "quarters"}
 )
+BEST_COLUMNS = Row(
+    "best_columns", {"system": "mgtl_convnext", "recurrent_steps": 0}
+)
+BEST_SELF_ATTENTION = Row(
+    "best_self_attention", {"system": "mgtl_convnext", "knowledge": "none"}
+)
 BEST_MGTL = Row("best_mgtl", {"system": "mgtl_convnext"})
 
 TODAY = 5
@@ -118,17 +124,30 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("CMI, L = 9", STEPS_9),
         ("Naive, L = 6", NAIVE),
     ),
-    # The three variants of --preset=best are the last three.
+    # The variants of --preset=best are Sample4Geo's, its quarters' and MGTL's
+    # transformer; the two before the last tell polar images and depth from
+    # knowledge.
     TODAY: (
         ("TransGeo, stage 1", TRANSGEO_WHOLE),
         ("TransGeo", TRANSGEO),
         ("FRGeo", FRGEO),
         ("Sample4Geo", SAMPLE4GEO),
         ("Sample4Geo, FRGeo's quarters", BEST_QUARTERS),
+        ("Sample4Geo, columns of polar images", BEST_COLUMNS),
+        ("Sample4Geo, transformer w/o CMI", BEST_SELF_ATTENTION),
         ("Sample4Geo, MGTL's transformer", BEST_MGTL),
     ),
 }
 """Table to (title, row), in the paper's order. A new row is one line here."""
+
+CHANGE_OF: Mapping[str, str] = {
+    "transgeo": "transgeo_whole",
+    "best_quarters": "sample4geo",
+    "best_columns": "sample4geo",
+    "best_self_attention": "best_columns",
+    "best_mgtl": "best_self_attention",
+}
+"""Of table TODAY, a row to the row that it changes in one thing; both keys."""
 
 TABLES = tuple(number for number in ROWS if number != TODAY)
 """The paper's."""
@@ -162,6 +181,14 @@ _TITLES = {
     ("frgeo", "procedural"): "FRGeo, small",
     ("sample4geo", "procedural"): "Sample4Geo, small",
     ("best_quarters", "procedural"): "Sample4Geo, FRGeo's quarters, small",
+    (
+        "best_columns",
+        "procedural",
+    ): "Sample4Geo, columns of polar images, small",
+    (
+        "best_self_attention",
+        "procedural",
+    ): "Sample4Geo, transformer w/o CMI, small",
     ("best_mgtl", "procedural"): "Sample4Geo, MGTL's transformer, small",
     ("l2ltr", "real"): "L2LTR, from scratch",
 }

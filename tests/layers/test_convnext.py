@@ -8,6 +8,7 @@ from keras.src.applications import convnext
 
 from mgtl_tf.layers.region_means import RegionMeans
 from mgtl_tf.layers.trunks.convnext import ConvNeXtFeatures
+from mgtl_tf.layers.trunks.convnext_block import ConvNeXtBlock
 from mgtl_tf.models.convnext import pretrained_convnext
 from mgtl_tf.models.convnext.pretrained_convnext import load_convnext
 from mgtl_tf.utils.errors import UserError
@@ -87,6 +88,26 @@ def test_blocks_computed_again_give_the_same_gradients():
         found.append(tape.gradient(loss, features.trainable_variables))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fresh_block_adds_its_branch_by_the_layers_scale():
+    """At the published scale nearly nothing (Liu et al. 2022)."""
+    features = np.random.default_rng(4).normal(size=(1, 5, 6, 4)).astype("f4")
+    published, other = ConvNeXtBlock(), ConvNeXtBlock(0.5)
+    added = []
+    for block in (published, other):
+        block.build(features.shape)
+        if block is other:
+            kept = other.scale
+            for new, old in zip(other.weights, published.weights, strict=True):
+                if new is not kept:
+                    new.assign(old)
+        added.append(np.asarray(block(features), "f8") - features)
+    assert np.abs(added[0]).max() < 1e-4
+    branch = published.narrow(
+        published.widen(published.norm(published.depthwise(features)))
+    )
+    np.testing.assert_allclose(added[1], 0.5 * branch, atol=1e-5)
 
 
 def _written(tmp_path, kind):

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.study_flags import table_numbers
 from mgtl_tf.reproduction.benchmark_v2 import V2
-from mgtl_tf.reproduction.cells import cells_of
+from mgtl_tf.reproduction.cells import cells_of, compared_with
 from mgtl_tf.reproduction.notes import notes_of
 from mgtl_tf.reproduction.paper import today_rows
 from mgtl_tf.reproduction.results import RowResult, RunResult, Table
@@ -73,6 +73,19 @@ def test_ours_and_published_figures_stand_in_columns_of_their_own():
     geo2 = found["Geo2 2026"]
     assert geo2["r@1"] == "" and geo2[published] == "98.83 / – / – / –"
     assert any("none of them measured" in note for note in notes_of(table))
+
+
+def test_a_variant_is_compared_with_the_row_that_it_changes():
+    table = _table()
+    found = compared_with(TODAY, table.rows)
+    assert found["best_mgtl"] == "best_self_attention"
+    assert found["best_quarters"] == found["best_columns"] == "sample4geo"
+    assert "frgeo" not in found
+    missing = tuple(r for r in table.rows if r.key != "best_columns")
+    found = compared_with(TODAY, missing)
+    assert {"best_columns", "best_self_attention"}.isdisjoint(found)
+    (note,) = (n for n in notes_of(table) if n.startswith("Δ r@1"))
+    assert "TransGeo, small: TransGeo, stage 1, small" in note
 
 
 def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):

@@ -29,6 +29,7 @@ class ConvNeXtFeatures(ConfiguredLayer):
             1024).
         rematerialize: whether a training step keeps only the input of each
             block and computes its inside again for the gradient.
+        layer_scale: of every ConvNeXtBlock.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3], at least 32 x 32.
@@ -43,12 +44,14 @@ class ConvNeXtFeatures(ConfiguredLayer):
         depths=(3, 3, 9, 3),
         widths=(96, 192, 384, 768),
         rematerialize=False,
+        layer_scale=1e-6,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.depths = tuple(depths)
         self.widths = tuple(widths)
         self.rematerialize = rematerialize
+        self.layer_scale = layer_scale
 
     def build(self, input_shape):
         stages = []
@@ -57,7 +60,9 @@ class ConvNeXtFeatures(ConfiguredLayer):
             stages += self._smaller(number, width)
             stages += [
                 ConvNeXtBlock(
-                    name=f"stage{number}_block{place}", dtype=self.dtype_policy
+                    self.layer_scale,
+                    name=f"stage{number}_block{place}",
+                    dtype=self.dtype_policy,
                 )
                 for place in range(depth)
             ]

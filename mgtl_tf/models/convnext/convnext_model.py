@@ -69,4 +69,5 @@ def convnext_arguments(config: ConvNeXtConfig) -> dict[str, Any]:
         "depths": config.convnext_depths,
         "widths": [scaled_width(w, factor) for w in config.convnext_widths],
         "rematerialize": config.rematerialize,
+        "layer_scale": config.convnext_layer_scale,
     }
