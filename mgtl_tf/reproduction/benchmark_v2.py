@@ -172,12 +172,6 @@ V2 = Benchmark(
             "with_cmi",
             {"knowledge": "true"},
         ),
-        "long_transgeo": (
-            "TransGeo, stage 1, small, three times as many steps at twice"
-            " the rate",
-            "transgeo_whole",
-            {"max_steps": 1200, "learning_rate": 1e-3},
-        ),
         **{
             f"long_{key}": (f"{title}, twice as many steps", key, _TWICE)
             for key, title in (
@@ -205,7 +199,7 @@ V2 = Benchmark(
         **{row.key: 1 for _, row in ROWS[1] if row != WITH_CMI},
         **{row.key: 2 for _, row in ROWS[TODAY]},
         **dict.fromkeys(_OF_TWO_SEEDS, 2),
-        **dict.fromkeys(("lower_rate", "true_knowledge", "long_transgeo"), 1),
+        **dict.fromkeys(("lower_rate", "true_knowledge"), 1),
         **dict.fromkeys(("long_vgg", "long_without_cmi", "long_with_cmi"), 1),
     },
 )
