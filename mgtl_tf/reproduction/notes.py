@@ -96,7 +96,7 @@ def _other(table: Table) -> str:
     titles = {row.key: row.title for row in table.rows}
     pairs = compared_with(table.number, table.rows).items()
     listed = "; ".join(f"{titles[k]}: {titles[other]}" for k, other in pairs)
-    return f"the row that it changes ({listed})"
+    return "the row that it changes" + (f" ({listed})" if listed else "")
 
 
 def _order(table: Table) -> list[str]:

@@ -1,5 +1,6 @@
 """The table of today's systems: published figures, rows, cells, its flag."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -86,6 +87,9 @@ def test_a_variant_is_compared_with_the_row_that_it_changes():
     assert {"best_columns", "best_self_attention"}.isdisjoint(found)
     (note,) = (n for n in notes_of(table) if n.startswith("Δ r@1"))
     assert "TransGeo, small: TransGeo, stage 1, small" in note
+    alone = tuple(row for row in table.rows if row.key == "frgeo")
+    found = notes_of(dataclasses.replace(table, rows=alone))
+    assert any("than the row that it changes, and" in note for note in found)
 
 
 def test_variants_of_the_benchmark_differ_in_what_they_are_named_by(tmp_path):
