@@ -62,8 +62,7 @@ def notes_of(table: Table) -> list[str]:
     if table.number not in NOT_COMPARED:
         notes.append(
             f"Δ r@1: percentage points more than {_other(table)}, and the 95 %"
-            " interval"
-            f" of {RESAMPLES:,} paired resamples of the queries."
+            f" interval of {RESAMPLES:,} paired resamples of the queries."
             f" {SIGNIFICANT}: the interval leaves out zero and the difference"
             " is more than twice the standard error over seeds."
         )
