@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.regmi import RegmiConfig
@@ -30,6 +30,18 @@ class L2LTRConfig(ModelConfig):
         "l2ltr: residual units of the three stages of its stem",
         least=1,
     )
+    position_deviation: float = setting(
+        0.02,
+        "l2ltr, transgeo: standard deviation at which learned positions start;"
+        " 0.02 as published, 2 for a short training from random weights",
+        above=0,
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """See `ModelConfig`; where positions start decides no descriptor."""
+        fields = super().identity()
+        del fields["position_deviation"]
+        return fields
 
 
 @dataclass(frozen=True)

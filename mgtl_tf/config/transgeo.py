@@ -32,6 +32,9 @@ class TransGeoConfig(ModelConfig):
     backbone_dropout: float = published("backbone_dropout", 0.0)
     vit_blocks: int = published("vit_blocks", 12, L2LTRConfig)
     descriptor_size: int = published("descriptor_size", 1000, RegmiConfig)
+    position_deviation: float = published(
+        "position_deviation", 0.02, L2LTRConfig
+    )
     patch_size: int = setting(
         16, "transgeo: side of a patch in pixels", above=0
     )
@@ -79,8 +82,12 @@ class TransGeoConfig(ModelConfig):
         return max(1, int(self.kept_share * height * width))
 
     def identity(self) -> dict[str, Any]:
-        """See `ModelConfig`; what a stage ignores decides nothing."""
+        """See `ModelConfig`; what a stage ignores decides nothing.
+
+        Nor does it decide a descriptor where positions start.
+        """
         fields = super().identity()
+        del fields["position_deviation"]
         if self.transgeo_stage == WHOLE:
             del fields["kept_share"], fields["guide_size"]
         return fields

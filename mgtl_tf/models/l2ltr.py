@@ -24,6 +24,7 @@ class LayerToLayerNetwork(ConfiguredLayer):
         stem: dict of arguments of HybridStem.
         block: dict of arguments of LayerToLayerBlock; its dropout acts after
             the embedding as well.
+        position_deviation: as of ClassToken.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -33,19 +34,33 @@ class LayerToLayerNetwork(ConfiguredLayer):
         [B, C], the class token after the last norm.
     """
 
-    def __init__(self, channels=768, depth=12, stem=None, block=None, **kwargs):
+    def __init__(
+        self,
+        channels=768,
+        depth=12,
+        stem=None,
+        block=None,
+        position_deviation=0.02,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.channels = channels
         self.depth = depth
         self.stem = dict(stem or {})
         self.block = dict(block or {})
+        self.position_deviation = position_deviation
         common = {"dtype": self.dtype_policy}
         self.features = HybridStem(**self.stem, name="stem", **common)
         self.embedding = keras.layers.Conv2D(
             channels, 1, name="embedding", **common
         )
         dropout = self.block.get("dropout", 0.0)
-        self.placed = ClassToken(dropout, name="class_token", **common)
+        self.placed = ClassToken(
+            dropout,
+            position_deviation=position_deviation,
+            name="class_token",
+            **common,
+        )
         self.blocks = [
             LayerToLayerBlock(**self.block, name=f"block_{place}", **common)
             for place in range(depth)
@@ -97,6 +112,7 @@ class LayerToLayerTransformer(TwoBranchModel):
                 "width_multiplier": config.width_multiplier,
             },
             block=transformer_arguments(config),
+            position_deviation=config.position_deviation,
             name=view,
             dtype=self.dtype_policy,
         )

@@ -49,7 +49,7 @@ SMALL = Benchmark(
     common={**COMMON, "max_steps": 800},
     settings={
         "safa": {"learning_rate": 0.002},
-        "l2ltr": {"learning_rate": 0.0005},
+        "l2ltr": {"learning_rate": 0.0005, "position_deviation": 0.02},
         "vgg": {"learning_rate": 0.008},
         "without_cmi": {"learning_rate": 0.002},
         "with_cmi": {"learning_rate": 0.002},

@@ -1,8 +1,11 @@
 """L2LTR: its published size, its blocks and stem against NumPy, its weights."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
+import scipy.stats
 
 import mgtl_tf
 from mgtl_tf.layers.trunks.hybrid_stem import HybridStem
@@ -86,6 +89,23 @@ def test_class_token_stands_first_and_has_a_place():
     expected += np.asarray(layer.positions)
     found = layer(np.float32(tokens))
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("system", ["l2ltr", "transgeo"])
+def test_positions_start_as_large_as_asked(system):
+    config = load_preset("procedural", system=system, position_deviation=0.5)
+    model = mgtl_tf.build_model(config.model)
+    # Keras draws again what lies further out than two deviations.
+    expected = 0.5 * scipy.stats.truncnorm(-2, 2).std()
+    starts = [w for w in model.weights if w.path.endswith("/positions")]
+    assert len(starts) == 2
+    for positions in starts:
+        np.testing.assert_allclose(np.std(positions), expected, rtol=0.05)
+
+
+def test_where_positions_start_changes_no_digest():
+    other = dataclasses.replace(SMALL, position_deviation=0.5)
+    assert other.identity() == SMALL.identity()
 
 
 def _grouped(x, groups):

@@ -16,6 +16,7 @@ class ClassToken(ConfiguredLayer):
         dropout: rate after the sum, while training.
         count: N, how many tokens are put before: DeiT has a second one, for
             distillation.
+        position_deviation: standard deviation at which positions start.
 
     Call arguments:
         tokens: [B, T, C].
@@ -25,10 +26,11 @@ class ClassToken(ConfiguredLayer):
         [B, N + T, C].
     """
 
-    def __init__(self, dropout=0.0, count=1, **kwargs):
+    def __init__(self, dropout=0.0, count=1, position_deviation=0.02, **kwargs):
         super().__init__(**kwargs)
         self.dropout = dropout
         self.count = count
+        self.position_deviation = position_deviation
 
     def build(self, input_shape):
         length, channels = input_shape[1:]
@@ -38,7 +40,9 @@ class ClassToken(ConfiguredLayer):
         self.positions = self.add_weight(
             name="positions",
             shape=(1, self.count + length, channels),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=keras.initializers.TruncatedNormal(
+                stddev=self.position_deviation
+            ),
         )
         self.drop = keras.layers.Dropout(
             self.dropout, name="drop", dtype=self.dtype_policy

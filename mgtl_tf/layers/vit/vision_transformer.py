@@ -26,6 +26,7 @@ class VisionTransformer(ConfiguredLayer):
         patch_size: side of a patch, pixels.
         block: dict of arguments of TransformerBlock; its dropout acts after
             the embedding as well.
+        position_deviation: as of ClassToken.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3].
@@ -40,19 +41,28 @@ class VisionTransformer(ConfiguredLayer):
     """
 
     def __init__(
-        self, channels=384, depth=12, patch_size=16, block=None, **kwargs
+        self,
+        channels=384,
+        depth=12,
+        patch_size=16,
+        block=None,
+        position_deviation=0.02,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.channels = channels
         self.depth = depth
         self.patch_size = patch_size
         self.block = dict(block or {})
+        self.position_deviation = position_deviation
         common = {"dtype": self.dtype_policy}
         self.embedding = keras.layers.Conv2D(
             channels, patch_size, patch_size, name="embedding", **common
         )
         dropout = self.block.get("dropout", 0.0)
-        self.placed = ClassToken(dropout, TOKENS, name="tokens", **common)
+        self.placed = ClassToken(
+            dropout, TOKENS, position_deviation, name="tokens", **common
+        )
         self.blocks = [
             TransformerBlock(**self.block, name=f"block_{place}", **common)
             for place in range(depth)

@@ -37,7 +37,8 @@ class DistilledTransformers(TwoBranchModel):
             config.channels,
             config.vit_blocks,
             config.patch_size,
-            block=transformer_arguments(config),
+            transformer_arguments(config),
+            config.position_deviation,
             name=name,
             dtype=self.dtype_policy,
         )
