@@ -1,13 +1,13 @@
 """DSM against MGTL and SAFA where the heading is unknown and views are narrow.
 
-    python -m benchmarks.narrow_views [--demo=demo] [--steps=400]
+    python -m benchmarks.narrow_views [--demo=demo] [--steps=1000]
 
 Trains six small models alike, on turned panoramas of the first 2,000 pairs of
 the demo's world: MGTL, SAFA, and DSM with its shift search for each width of
 view. They start from the VGG-16 of the demo's run, which has seen whole
 panoramas alone, and DSM for a narrower view from the next wider one, so that
-it has seen more pairs: a view of 90 degrees stays near chance for as many steps
-from random weights and from the VGG-16 alone. Then measures recall on 300
+it has seen more pairs: in 400 steps from random weights, or from the VGG-16
+alone, a view of 90 degrees stayed near chance. Then measures recall on 300
 other places, and how near DSM's headings come. MGTL and SAFA see a narrow view
 as a whole panorama whose rest is grey. What is trained already is kept: a
 killed program resumes.
@@ -27,7 +27,7 @@ from mgtl_tf.evaluation.result_text import heading_lines
 
 _DEMO = flags.DEFINE_string("demo", "demo", "folder of `make demo`")
 _WORK_DIR = flags.DEFINE_string("work_dir", "narrow", "folder for the runs")
-_STEPS = flags.DEFINE_integer("steps", 400, "training steps of each", 1)
+_STEPS = flags.DEFINE_integer("steps", 1000, "training steps of each", 1)
 
 PAIRS = {"train-19zl.csv": 2000, "val-19zl.csv": 300}
 PROTOCOLS = {"unknown_orientation": 360, "fov_180": 180, "fov_90": 90}
