@@ -100,7 +100,7 @@ def _extent() -> list[flags.FlagHolder]:
         flags.DEFINE_integer(
             "epochs",
             None,
-            "the same in passes over the training pairs",
+            "an upper limit beside it, in passes over the training pairs",
             lower_bound=1,
         ),
         flags.DEFINE_bool(

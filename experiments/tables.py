@@ -52,6 +52,12 @@ PROGRAM_FLAGS = [
         "count runs whose figures --docs_dir publishes as finished, and show"
         " them too: a study goes on though its runs are on another machine",
     ),
+    flags.DEFINE_list(
+        "replace_rows",
+        [],
+        "with --continue_published: published rows, by key (safa, l2ltr), that"
+        " are trained anew, with other settings, and replaced",
+    ),
     flags.DEFINE_bool(
         "any_code", False, "accept finished runs of other versions of the code"
     ),
@@ -84,6 +90,10 @@ def main(**given: Any) -> None:
     if not given["table"] and not given["publish"]:
         raise flags.IllegalFlagValueError(
             "--table is missing: give 1 to 4, or today"
+        )
+    if given["replace_rows"] and not given["continue_published"]:
+        raise flags.IllegalFlagValueError(
+            "--replace_rows: only with --continue_published"
         )
     study = _study(given) if given["table"] else None
     load_tensorflow(devices=False)
@@ -127,6 +137,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     published = PublishedStudy()
     if given["continue_published"]:
         published = PublishedStudy.read(docs, study.folder.name)
+        published = published.without(given["replace_rows"])
     request = TablesRequest(
         study,
         given["table"],

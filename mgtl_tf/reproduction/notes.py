@@ -13,7 +13,7 @@ from mgtl_tf.reproduction.comparison import RESAMPLES
 from mgtl_tf.reproduction.further import further_note
 from mgtl_tf.reproduction.paper import paper_rows
 from mgtl_tf.reproduction.results import CONTROLS, RowResult, RunResult, Table
-from mgtl_tf.reproduction.rows import TABLES, TODAY
+from mgtl_tf.reproduction.rows import STARTED_FROM, TABLES, TODAY
 
 _NO_FLOPS = (
     "Parameters (cut after two decimals, as the paper's) and multiply-adds of"
@@ -216,7 +216,22 @@ def _start(rows: Sequence[RowResult]) -> str:
 
 def _pairs_seen(rows: Sequence[RowResult]) -> list[str]:
     seen = {row.title: row.runs[0].pairs for row in rows if row.runs}
+    if not seen:
+        return []
     if len(set(seen.values())) == 1:
-        return [f"Every row has seen {next(iter(seen.values())):,} pairs."]
-    listed = "; ".join(f"{title} {count:,}" for title, count in seen.items())
-    return [f"Pairs seen in training: {listed}."] if seen else []
+        text = f"Every row has seen {next(iter(seen.values())):,} pairs"
+    else:
+        listed = [f"{title} {count:,}" for title, count in seen.items()]
+        text = f"Pairs seen in training: {'; '.join(listed)}"
+    return [f"{text}{_before(rows)}."]
+
+
+def _before(rows: Sequence[RowResult]) -> str:
+    """Says which rows went on from another, whose pairs they saw as well."""
+    titles = {row.key: row.title for row in rows}
+    later = [
+        f"{row.title} before them those of {titles[earlier]}"
+        for row in rows
+        if row.runs and (earlier := STARTED_FROM.get(row.key)) in titles
+    ]
+    return "".join(f", {text}" for text in later)

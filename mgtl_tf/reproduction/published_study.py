@@ -6,7 +6,7 @@ and ranks are small files in docs/results/.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -65,6 +65,54 @@ class PublishedStudy:
             for run in found.runs
         }
 
+    def without(self, rows: Sequence[str]) -> PublishedStudy:
+        """All but these rows, which are then trained anew.
+
+        Args:
+            rows: keys.
+
+        Raises:
+            UserError: for a key of no published row.
+        """
+        if not rows or self.figures is None:
+            return self
+        known = {row.key for table in self._tables for row in table.rows}
+        for key in rows:
+            if key not in known:
+                listed = ", ".join(sorted(known))
+                raise UserError(
+                    f"--replace_rows={key}: is not published; give some"
+                    f" of {listed}"
+                )
+        tables = tuple(
+            replace(t, rows=tuple(r for r in t.rows if r.key not in rows))
+            for t in self._tables
+        )
+        ranks = {
+            name: found
+            for name, found in self.ranks.items()
+            if name.partition("-seed")[0] not in rows
+        }
+        return PublishedStudy(replace(self.figures, tables=tables), ranks)
+
+    def require_kept(self, study: StudyFigures, path: Path) -> None:
+        """Refuses to publish a study that lacks a run which is published.
+
+        Args:
+            study: what is to be published in place of this.
+            path: of the published figures.
+
+        Raises:
+            UserError: naming one of the runs.
+        """
+        lost = _runs(self._tables) - _runs(study.tables)
+        if lost:
+            heading, row, seed = min(lost)
+            raise UserError(
+                f"{path}: holds {heading}, {row}, seed {seed}, which would be"
+                " dropped; keep it by --continue_published, or remove the file"
+            )
+
     def require_same(self, changes: Mapping[str, tuple[str, ...]]) -> None:
         """Refuses to add to rows that were trained by other settings.
 
@@ -81,7 +129,7 @@ class PublishedStudy:
                 other = ", ".join(sorted(set(then) ^ set(now)))
                 raise UserError(
                     f"{row}: is published with other settings ({other});"
-                    " --continue_published=false trains it anew"
+                    f" --replace_rows={row} trains it anew in their place"
                 )
 
     def extended(
@@ -123,6 +171,16 @@ class PublishedStudy:
         kept = {**self.figures.facts, **facts}
         changes = {**self.figures.changes, **study.changes}
         return replace(study, facts=kept, changes=changes)
+
+
+def _runs(tables: tuple[Table, ...]) -> set[tuple[str, str, int]]:
+    """(heading, key of the row, seed) of all runs."""
+    return {
+        (table.heading, row.key, run.seed)
+        for table in tables
+        for row in table.rows
+        for run in row.runs
+    }
 
 
 def _joined(old: str, new: str, separator: str) -> str:

@@ -149,6 +149,14 @@ CHANGE_OF: Mapping[str, str] = {
 }
 """Of table TODAY, a row to the row that it changes in one thing; both keys."""
 
+STARTED_FROM: Mapping[str, str] = {
+    row.key: row.changes["init_backbone"]
+    for table in ROWS.values()
+    for _, row in table
+    if "init_backbone" in row.changes
+}
+"""A row that is a later stage to the row of the stage before; both keys."""
+
 TABLES = tuple(number for number in ROWS if number != TODAY)
 """The paper's."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.reproduction.publish import StudyFigures, publish
+from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key
 from mgtl_tf.reproduction.results import Table, run_ranks
 from mgtl_tf.reproduction.rows import Row
@@ -93,7 +94,8 @@ def publish_tables(
         command: that makes the same figures anywhere.
 
     Raises:
-        UserError: where a file cannot be written.
+        UserError: where a file cannot be written, or a run that is published
+            would be dropped.
     """
     study = request.study
     facts = {
@@ -104,6 +106,10 @@ def publish_tables(
         "code": _code(request),
     }
     figures = StudyFigures(study.folder.name, facts, request.settings, shown)
+    if request.published.figures is None:
+        before = PublishedStudy.read(docs, figures.name)
+        path = docs / "results" / f"{figures.name}.json"
+        before.require_kept(figures, path)
     ranks = {**request.published.ranks, **study_ranks(request)}
     return publish(request.published.joined(figures), docs, ranks)
 

@@ -27,6 +27,7 @@ from mgtl_tf.reproduction.results import (
     Table,
     recalls_of,
 )
+from mgtl_tf.reproduction.rows import TODAY
 from mgtl_tf.reproduction.tables import as_markdown, as_text
 from mgtl_tf.utils.errors import UserError
 
@@ -84,6 +85,18 @@ ROWS = [
     row("without_cmi", "w/o CMI", 62, 60),
     dataclasses.replace(MGTL, title="w/ CMI"),
 ]
+
+
+def test_a_later_stage_says_whose_pairs_it_saw_before():
+    stages = [
+        row("transgeo_whole", "TransGeo, stage 1", 60),
+        row("transgeo", "TransGeo", 64),
+        row("frgeo", "FRGeo", 62),
+    ]
+    assert (
+        "Every row has seen 25,600 pairs, TransGeo before them those of"
+        " TransGeo, stage 1."
+    ) in notes_of(measured(TODAY, stages))
 
 
 def test_table_2_by_hand():

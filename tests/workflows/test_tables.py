@@ -301,6 +301,37 @@ def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
     assert len(ranks) == 3 * 2 + 6
 
 
+def test_a_published_row_is_replaced_by_name_alone(tmp_path, trained):
+    first = _request(tmp_path / "here", 2)
+    tables.run_tables(first)
+    docs = tmp_path / "docs"
+    publish_tables(first, tables.show_tables(first), docs, "")
+    published = PublishedStudy.read(docs, "procedural-tiny").without(["vgg"])
+    assert [published.seeds(key) for key in KEYS] == [set(), {0}, {0}]
+    assert {name.split("-seed")[0] for name in published.ranks} == set(KEYS[1:])
+    there = _request(tmp_path / "there", 2, published=published)
+    assert {run.name for run in there.needed} == {"vgg-seed0"}
+    tables.run_tables(there)
+    publish_tables(there, tables.show_tables(there), docs, "")
+    study = read_published(docs / "results/procedural-tiny.json")
+    assert [len(row.runs) for row in study.tables[0].rows] == [1, 1, 1]
+    with pytest.raises(UserError, match="vg: is not published.*vgg"):
+        PublishedStudy.read(docs, "procedural-tiny").without(["vg"])
+
+
+def test_what_is_published_is_not_dropped_unasked(tmp_path, trained):
+    both = _request(tmp_path, 2, seeds=(0, 1))
+    tables.run_tables(both)
+    docs = tmp_path / "docs"
+    publish_tables(both, tables.show_tables(both), docs, "")
+    path = docs / "results/procedural-tiny.json"
+    before = path.read_bytes()
+    one = _request(tmp_path, 2, seeds=(1,))
+    with pytest.raises(UserError, match="Table 2, vgg, seed 0.*--cont"):
+        publish_tables(one, tables.show_tables(one), docs, "")
+    assert path.read_bytes() == before
+
+
 def test_published_runs_of_other_settings_or_pairs_are_refused(
     tmp_path, trained
 ):
