@@ -13,7 +13,7 @@ synthetic world it is a benchmark of our own, never a CVUSA or CVACT result.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
@@ -24,6 +24,9 @@ from mgtl_tf.reproduction.rows import TODAY
 from mgtl_tf.reproduction.study import Study, benchmark_study, data_study
 from mgtl_tf.utils.tf_setup import load_tensorflow
 from polar.program import print_stdout
+
+if TYPE_CHECKING:
+    from mgtl_tf.reproduction.published_study import PublishedStudy
 
 _STUDY_FLAGS = define_study_flags()
 
@@ -91,10 +94,6 @@ def main(**given: Any) -> None:
         raise flags.IllegalFlagValueError(
             "--table is missing: give 1 to 4, or today"
         )
-    if given["replace_rows"] and not given["continue_published"]:
-        raise flags.IllegalFlagValueError(
-            "--replace_rows: only with --continue_published"
-        )
     study = _study(given) if given["table"] else None
     load_tensorflow(devices=False)
     from mgtl_tf.workflows import pages
@@ -116,7 +115,6 @@ def main(**given: Any) -> None:
 
 def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     """Runs and prints the tables; whether they were made."""
-    from mgtl_tf.reproduction.published_study import PublishedStudy
     from mgtl_tf.reproduction.tables import as_text
     from mgtl_tf.workflows import study_runs, tables
     from mgtl_tf.workflows.tables_publication import publish_tables
@@ -134,10 +132,7 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     )
     asked = {name: given[name] for name in names}
     seeds = given["seeds"] or study.seeds
-    published = PublishedStudy()
-    if given["continue_published"]:
-        published = PublishedStudy.read(docs, study.folder.name)
-        published = published.without(given["replace_rows"])
+    published = _published(study, given, docs)
     request = TablesRequest(
         study,
         given["table"],
@@ -157,6 +152,22 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     if given["publish"]:
         publish_tables(request, shown, docs, _command(given))
     return True
+
+
+def _published(
+    study: Study, given: dict[str, Any], docs: Path
+) -> PublishedStudy:
+    """The published runs that count as finished."""
+    from mgtl_tf.reproduction.published_study import PublishedStudy
+
+    if given["continue_published"]:
+        found = PublishedStudy.read(docs, study.folder.name)
+        return found.without(given["replace_rows"])
+    if given["replace_rows"]:
+        raise flags.IllegalFlagValueError(
+            "--replace_rows: only with --continue_published"
+        )
+    return PublishedStudy()
 
 
 def _study(given: dict[str, Any]) -> Study:

@@ -79,10 +79,9 @@ class PublishedStudy:
         known = {row.key for table in self._tables for row in table.rows}
         for key in rows:
             if key not in known:
-                listed = ", ".join(sorted(known))
                 raise UserError(
-                    f"--replace_rows={key}: is not published; give some"
-                    f" of {listed}"
+                    f"--replace_rows={key}: is not published; give a row's"
+                    " key, such as vgg of vgg-seed0 (--dry_run lists them)"
                 )
         tables = tuple(
             replace(t, rows=tuple(r for r in t.rows if r.key not in rows))
