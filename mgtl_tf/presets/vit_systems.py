@@ -40,7 +40,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "residual_init": "glorot",
             "dtype_policy": "float32",
             "optimizer": "adamw",
-            "learning_rate": 5e-4,
+            "learning_rate": 1e-3,
         },
         # Yang et al. 2021: AdamW, 200 epochs of 1,110 steps, 500 of them
         # warm-up. The public R50+ViT-B/16 weights go to --backbone_weights.
@@ -58,10 +58,10 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
     },
     "transgeo": {
-        # "TransGeo, stage 1, small": patches of 8 pixels, in float32 and with
-        # residual branches as L2LTR's, at the published rate. From branches
-        # that start at zero all images had one descriptor, so that only
-        # rounding had a gradient; at 5e-4 the loss stayed at ln 2.
+        # "TransGeo, stage 1, small": patches of 8 pixels, in float32, with
+        # residual branches and positions as L2LTR's. From branches that start
+        # at zero all images had one descriptor, so that only rounding had a
+        # gradient; at the published rate hundreds of steps teach little.
         "procedural": {
             **FROM_SCRATCH,
             "position_deviation": 2.0,
@@ -74,7 +74,7 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "residual_init": "glorot",
             "dtype_policy": "float32",
             "optimizer": "adamw",
-            "learning_rate": 1e-4,
+            "learning_rate": 1e-3,
         },
         # Zhu et al. 2022: AdamW 1e-4 with ASAM, 100 epochs. The public weights
         # of DeiT-S go to --backbone_weights. Theirs draws one of the 100 most
@@ -99,7 +99,7 @@ STAGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "procedural": {
             "satellite_size": (80, 80),
             "guide_size": (64, 64),
-            "learning_rate": 1e-4,
+            "learning_rate": 1e-3,
         },
         "vigor": {
             "satellite_size": (400, 400),
