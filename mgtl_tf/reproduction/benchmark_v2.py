@@ -139,7 +139,11 @@ V2 = Benchmark(
         **TODAY_SETTINGS,
         # Its class tokens begin nearly alike: what dropout leaves out would
         # differ by more than images do, and the loss stay at ln 2.
-        "l2ltr": {"backbone_dropout": 0.0, "learning_rate": 1e-3},
+        "l2ltr": {
+            "backbone_dropout": 0.0,
+            "position_deviation": 2.0,
+            "learning_rate": 1e-3,
+        },
         # Its decoder doubles the maps three times.
         "toker_full": {"image_size": (56, 304)},
     },
