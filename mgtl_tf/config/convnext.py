@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.settings import refused, setting
@@ -15,6 +15,11 @@ _SYSTEMS = "frgeo, sample4geo, mgtl_convnext"
 @dataclass(frozen=True)
 class ConvNeXtConfig(ModelConfig):
     """What systems on ConvNeXt have in common; by itself it is none."""
+
+    training_fields: ClassVar[tuple[str, ...]] = (
+        "learned_temperature",
+        "convnext_layer_scale",
+    )
 
     satellite_form: str = published("satellite_form", "square")
     convnext_depths: tuple[int, int, int, int] = setting(
@@ -71,13 +76,6 @@ class ConvNeXtConfig(ModelConfig):
             "ground": "columns",
             "satellite": "square" if square else "columns",
         }
-
-    def identity(self) -> dict[str, Any]:
-        """See `ModelConfig`; what only training reads decides no descriptor."""
-        fields = super().identity()
-        for name in ("learned_temperature", "convnext_layer_scale"):
-            del fields[name]
-        return fields
 
 
 @dataclass(frozen=True)

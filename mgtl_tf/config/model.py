@@ -32,8 +32,7 @@ class ModelConfig:
     """
 
     caches_features: ClassVar[bool] = True
-    """Whether what fixed blocks of its VGG-16 give is what those weights give
-    in every system, and so can be kept."""
+    """Whether fixed blocks of its VGG-16 give what they do in every system."""
     ground_form: ClassVar[str] = "image"
     """Or "labels": the system reads a panorama's label map."""
     # Named, not imported: a config is read without TensorFlow.
@@ -42,6 +41,8 @@ class ModelConfig:
     )
     orientation_channels: ClassVar[bool] = False
     """Whether images come with two maps of their pixels' directions."""
+    training_fields: ClassVar[tuple[str, ...]] = ()
+    """Those that training alone reads: they decide no descriptor."""
     stage_setting: ClassVar[str] = ""
     """The field that names the stage, in systems of several; empty: one."""
     stage_classes: ClassVar[Mapping[str, str]] = {}
@@ -225,10 +226,9 @@ class ModelConfig:
     def identity(self) -> dict[str, Any]:
         """Fields by name, for digests of all that decides the network."""
         fields = dataclasses.asdict(self)
-        for name in ("satellite_size", "satellite_form"):
+        for name in "satellite_size", "satellite_form", *self.training_fields:
             del fields[name]
-        if not self.offset_head:
-            # Networks were, before they could have one, and digests agree.
+        if not self.offset_head:  # Digests of networks before it agree.
             del fields["offset_head"]
         return fields | self.input_form.settings
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.regmi import RegmiConfig
@@ -16,6 +16,7 @@ class L2LTRConfig(ModelConfig):
     """L2LTR (Yang et al. 2021): a hybrid ViT-B/16 at its own image size."""
 
     model_class: ClassVar[str] = "mgtl_tf.models.l2ltr.LayerToLayerTransformer"
+    training_fields: ClassVar[tuple[str, ...]] = ("position_deviation",)
 
     system: str = published("system", "l2ltr")
     image_size: tuple[int, int] = published("image_size", (128, 512))
@@ -36,12 +37,6 @@ class L2LTRConfig(ModelConfig):
         " 0.02 as published, 2 for a short training from random weights",
         above=0,
     )
-
-    def identity(self) -> dict[str, Any]:
-        """See `ModelConfig`; where positions start decides no descriptor."""
-        fields = super().identity()
-        del fields["position_deviation"]
-        return fields
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ class TokerConfig(ModelConfig):
     """Toker et al. (2021): retrieval, with or without synthesis."""
 
     model_class: ClassVar[str] = "mgtl_tf.models.toker.ComingDownToEarth"
+    training_fields: ClassVar[tuple[str, ...]] = ("generator_loss_weights",)
 
     system: str = published("system", "toker")
     attention_maps: int = published("attention_maps", 8, SAFAConfig)
@@ -55,7 +56,6 @@ class TokerConfig(ModelConfig):
     def identity(self) -> dict[str, Any]:
         """See `ModelConfig`; descriptors are the same in both forms."""
         fields = super().identity()
-        del fields["generator_loss_weights"]
         if not self.generator:
             del fields["generator"]
         return fields

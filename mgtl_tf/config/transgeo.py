@@ -23,6 +23,7 @@ class TransGeoConfig(ModelConfig):
     """TransGeo (Zhu et al. 2022): a DeiT-S a view, then cropped images."""
 
     model_class: ClassVar[str] = _CLASSES[WHOLE]
+    training_fields: ClassVar[tuple[str, ...]] = ("position_deviation",)
     stage_setting: ClassVar[str] = "transgeo_stage"
     stage_classes: ClassVar[Mapping[str, str]] = _CLASSES
 
@@ -82,12 +83,8 @@ class TransGeoConfig(ModelConfig):
         return max(1, int(self.kept_share * height * width))
 
     def identity(self) -> dict[str, Any]:
-        """See `ModelConfig`; what a stage ignores decides nothing.
-
-        Nor does it decide a descriptor where positions start.
-        """
+        """See `ModelConfig`; what a stage ignores decides nothing."""
         fields = super().identity()
-        del fields["position_deviation"]
         if self.transgeo_stage == WHOLE:
             del fields["kept_share"], fields["guide_size"]
         return fields

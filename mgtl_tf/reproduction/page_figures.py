@@ -42,7 +42,7 @@ from mgtl_tf.reproduction.measured.scaling import (
     recorded_scaling,
 )
 from mgtl_tf.reproduction.paper import RECALLS, paper_rows
-from mgtl_tf.reproduction.publish import read_published
+from mgtl_tf.reproduction.publish import figures_path, read_published
 from mgtl_tf.reproduction.results import CONTROLS, RowResult
 from mgtl_tf.reproduction.rows import ROWS
 from mgtl_tf.reproduction.transfer import transfer_rows
@@ -121,7 +121,7 @@ class PageFigures:
 
     def _study(self, name: str) -> str:
         """r@1 by seed, the paper's in a column of its own."""
-        path = self._docs / "results" / f"{name}.json"
+        path = figures_path(self._docs, name)
         rows = [["row", "r@1 by seed, %", "mean", "paper, CVUSA: r@1"]]
         rows.append(["---"] * 4)
         seen = set()
@@ -135,7 +135,7 @@ class PageFigures:
         return _markdown(rows)
 
     def _cell(self, name: str, table_name: str, key: str, column: str) -> str:
-        path = self._docs / "results" / f"{name}.json"
+        path = figures_path(self._docs, name)
         for table in read_published(path).tables:
             rows = {row.title: row.key for row in table.rows}
             if table.file_name == table_name and key in rows.values():

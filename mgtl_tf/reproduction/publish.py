@@ -71,8 +71,13 @@ def publish(study: StudyFigures, docs: Path, ranks: StudyRanks) -> Path:
     arrays = {name: ranks[name].astype(np.int32) for name in sorted(ranks)}
     write_arrays(_ranks_path(folder, study.name), arrays)
     text = json.dumps(dataclasses.asdict(study), indent=1)
-    atomic_write(folder / f"{study.name}.json", text + "\n")
+    atomic_write(figures_path(docs, study.name), text + "\n")
     return write_page(docs)
+
+
+def figures_path(docs: Path, name: str) -> Path:
+    """Where the figures of a study of this name are published."""
+    return docs / "results" / f"{name}.json"
 
 
 def _ranks_path(folder: Path, name: str) -> Path:

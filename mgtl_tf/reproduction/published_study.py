@@ -12,10 +12,11 @@ from pathlib import Path
 
 from mgtl_tf.reproduction.publish import (
     StudyFigures,
+    figures_path,
     read_published,
     read_ranks_of,
 )
-from mgtl_tf.reproduction.recomputing import StudyRanks, recomputed
+from mgtl_tf.reproduction.recomputing import StudyRanks, recomputed, row_of
 from mgtl_tf.reproduction.results import CONDITION, RowResult, RunResult, Table
 from mgtl_tf.utils.errors import UserError
 
@@ -41,7 +42,7 @@ class PublishedStudy:
         Raises:
             UserError: for a file that cannot be read.
         """
-        path = docs / "results" / f"{name}.json"
+        path = figures_path(docs, name)
         if not path.is_file():
             return cls()
         figures = read_published(path)
@@ -90,7 +91,7 @@ class PublishedStudy:
         ranks = {
             name: found
             for name, found in self.ranks.items()
-            if name.partition("-seed")[0] not in rows
+            if row_of(name) not in rows
         }
         return PublishedStudy(replace(self.figures, tables=tables), ranks)
 

@@ -27,6 +27,11 @@ def ranks_key(row: str, seed: int, gallery: str) -> str:
     return f"{row}-seed{seed}-{gallery}"
 
 
+def row_of(key: str) -> str:
+    """The row of a key that `ranks_key` made."""
+    return key.partition("-seed")[0]
+
+
 def recomputed(table: Table, ranks: StudyRanks) -> Table:
     """The table with recalls and differences of the ranks.
 

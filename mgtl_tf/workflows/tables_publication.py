@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mgtl_tf.evaluation.joint_pairs import JointPairs
-from mgtl_tf.reproduction.publish import StudyFigures, publish
+from mgtl_tf.reproduction.publish import StudyFigures, figures_path, publish
 from mgtl_tf.reproduction.published_study import PublishedStudy
 from mgtl_tf.reproduction.recomputing import StudyRanks, ranks_key
 from mgtl_tf.reproduction.results import Table, run_ranks
@@ -108,8 +108,7 @@ def publish_tables(
     figures = StudyFigures(study.folder.name, facts, request.settings, shown)
     if request.published.figures is None:
         before = PublishedStudy.read(docs, figures.name)
-        path = docs / "results" / f"{figures.name}.json"
-        before.require_kept(figures, path)
+        before.require_kept(figures, figures_path(docs, figures.name))
     ranks = {**request.published.ranks, **study_ranks(request)}
     return publish(request.published.joined(figures), docs, ranks)
 
