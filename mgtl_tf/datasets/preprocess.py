@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from mgtl_tf.datasets.label_maps import coloured
-from mgtl_tf.datasets.panorama_shape import TOLERANCE, kept_rows, require_shape
+from mgtl_tf.datasets.panorama_shape import kept_rows, require_shape
 from mgtl_tf.utils.errors import UserError
 from polar import image_files, polar_transform
 from polar.gpano import Panorama
@@ -100,26 +100,6 @@ def satellite_input(
         image = coloured(image)
     transform = polar_transform if form == "polar" else resize
     return transform(image, *image_size)
-
-
-def strip_of_sphere(
-    size: tuple[int, int], image_size: tuple[int, int]
-) -> tuple[float, float]:
-    """The crop for a panorama of a model that was trained on whole strips.
-
-    Of a full sphere (twice as wide as high, 180 degrees from top to bottom)
-    the middle rows in the network input's shape; of any other all rows.
-
-    Args:
-        size: height and width of the panorama, pixels.
-        image_size: H, W of the network input.
-    """
-    height, width = size
-    share = 2 * image_size[0] / image_size[1]
-    is_sphere = abs(width / height - 2) <= 2 * TOLERANCE
-    if not is_sphere or share >= 1 - TOLERANCE:
-        return 0.0, 1.0
-    return (1 - share) / 2, (1 + share) / 2
 
 
 def read_image(path: Path | str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.datasets.label_maps import COLOURS
-from mgtl_tf.datasets.panorama_shape import kept_rows
+from mgtl_tf.datasets.panorama_shape import WHOLE, is_sphere, kept_rows
 from polar import PolarTransform
 
 MOST_ROWS = 2**14
@@ -40,6 +40,7 @@ def ground_image(
     image_size: tuple[int, int],
     ground_crop: tuple[float, float],
     form: str = "image",
+    sphere_crop: tuple[float, float] | None = None,
 ) -> tf.Tensor:
     """Network input of one encoded panorama: float32 RGB 0..255 [H, W, 3].
 
@@ -48,9 +49,10 @@ def ground_image(
         image_size: (H, W).
         ground_crop: top and bottom of the kept rows, fractions of height.
         form: image, or labels: the image is a label map.
+        sphere_crop: the same of full spheres (2:1); by default no other.
     """
-    image = decode(image_bytes)
-    return ground_images(image[None], image_size, ground_crop, form)[0]
+    image = decode(image_bytes)[None]
+    return ground_images(image, image_size, ground_crop, form, sphere_crop)[0]
 
 
 def ground_images(
@@ -58,23 +60,34 @@ def ground_images(
     image_size: tuple[int, int],
     ground_crop: tuple[float, float],
     form: str = "image",
+    sphere_crop: tuple[float, float] | None = None,
 ) -> tf.Tensor:
     """Network inputs of panoramas of one size, float32 RGB [B, H, W, 3].
 
     Args:
         images: uint8 [B, h, w, 3], h at most MOST_ROWS.
-        image_size, ground_crop, form: as of `ground_image`.
+        image_size, ground_crop, form, sphere_crop: as of `ground_image`.
     """
-    if ground_crop != (0.0, 1.0):
-        # A table, so that Python's own rounding in float64 decides which
-        # rows are kept wherever the graph runs.
-        kept = [kept_rows(n, ground_crop) for n in range(MOST_ROWS + 1)]
-        table = np.array([(rows.start, rows.stop) for rows in kept], np.int32)
-        rows = tf.gather(tf.constant(table), tf.shape(images)[1])
-        images = images[:, rows[0] : rows[1]]
+    height, width = tf.shape(images)[1], tf.shape(images)[2]
+    rows = _kept_rows(height, ground_crop)
+    if sphere_crop not in (None, ground_crop):
+        of_sphere = _kept_rows(height, sphere_crop)
+        rows = tf.where(is_sphere(height, width), of_sphere, rows)
+    images = images[:, rows[0] : rows[1]]
     if form == "labels":
         images = tf.gather(COLOURS, tf.cast(images[..., 0], tf.int32))
     return resize(images, image_size)
+
+
+def _kept_rows(height: tf.Tensor, crop: tuple[float, float]) -> tf.Tensor:
+    """The first of the rows that a crop keeps, and the one after the last."""
+    if crop == WHOLE:
+        return tf.stack([0, height])
+    # A table, so that Python's own rounding in float64 decides which rows
+    # are kept wherever the graph runs.
+    kept = [kept_rows(n, crop) for n in range(MOST_ROWS + 1)]
+    table = np.array([(rows.start, rows.stop) for rows in kept], np.int32)
+    return tf.gather(tf.constant(table), height)
 
 
 def satellite_image(

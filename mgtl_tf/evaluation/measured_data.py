@@ -7,13 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import DataConfig
-from mgtl_tf.datasets.preprocess import strip_of_sphere
+from mgtl_tf.datasets.panorama_shape import sphere_crop
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.presets import load_preset
 from mgtl_tf.utils.errors import UserError
-
-_SPHERE = (1, 2)
-"""Height and width of VIGOR's panoramas, up to a scale."""
 
 
 def on_data(
@@ -47,7 +44,7 @@ def on_data(
         # A run on CVUSA keeps all rows, of which CVACT has twice too many.
         crop = load_preset(dataset).data.ground_crop
         if dataset == "vigor" and image_size:
-            crop = strip_of_sphere(_SPHERE, image_size)
+            crop = sphere_crop(image_size)
         data = dataclasses.replace(data, dataset=dataset, ground_crop=crop)
     return dataclasses.replace(data, data_dir=data_dir or own.data_dir)
 

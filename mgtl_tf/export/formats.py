@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from mgtl_tf.config import InputForm, RunConfig
+from mgtl_tf.datasets.panorama_shape import sphere_crop
 from mgtl_tf.datasets.preprocess_graph import ground_images, satellite_images
 from mgtl_tf.export.expected_answers import Batches, ExpectedAnswers, Opened
 from mgtl_tf.export.model_folder import OFFSETS
@@ -165,6 +166,7 @@ def pixel_encoders(
     """
     form, crop = run_config.model.input_form, run_config.data.ground_crop
     size, aerial = form.size("ground"), form.size("satellite")
+    sphere = sphere_crop(size, crop, run_config.data.dataset)
     pixels = tf.TensorSpec([None, None, None, 3], tf.uint8, "image")
 
     def traced(encode: Callable) -> Callable:
@@ -177,7 +179,7 @@ def pixel_encoders(
     return {
         "encode_ground": traced(
             lambda image: model.encode_ground(
-                ground_images(image, size, crop, form.ground_form)
+                ground_images(image, size, crop, form.ground_form, sphere)
             )
         ),
         "encode_satellite": traced(
@@ -191,8 +193,8 @@ def pixel_encoders(
 def random_images(form: InputForm) -> Batches:
     """Images for comparing formats: noise, with large shapes in the first.
 
-    As large as the network's input, larger, smaller and odd; one image and
-    several.
+    As large as the network's input, larger, smaller, odd, and a full sphere;
+    one image and several.
 
     Args:
         form: of the network's inputs.
@@ -203,6 +205,7 @@ def random_images(form: InputForm) -> Batches:
         (2, 2 * height + 1, 2 * width + 3),
         (1, height // 2 + 1, width // 2 + 1),
         (1, height + 1, width // 2 + 1),
+        (1, width // 2, width),
     ]
     low, wide = form.size("satellite")
     sides = [(1, low), (2, 2 * low + 1), (1, wide)]

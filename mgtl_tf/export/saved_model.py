@@ -22,6 +22,7 @@ import tensorflow as tf
 
 from mgtl_tf import __version__
 from mgtl_tf.config import RunConfig
+from mgtl_tf.datasets.panorama_shape import sphere_crop
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
 from mgtl_tf.export.formats import (
     FORMATS,
@@ -121,9 +122,10 @@ def _write_saved_model(
 ) -> None:
     form, crop = run_config.model.input_form, run_config.data.ground_crop
     size, aerial = form.size("ground"), form.size("satellite")
+    sphere = sphere_crop(size, crop, run_config.data.dataset)
 
     def ground(image_bytes):
-        return ground_image(image_bytes, size, crop, form.ground_form)
+        return ground_image(image_bytes, size, crop, form.ground_form, sphere)
 
     def satellite(image_bytes):
         return satellite_image(image_bytes, aerial, form.satellite_form)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from mgtl_tf.datasets import preprocess
+from mgtl_tf.datasets.panorama_shape import crop_of, squeezed
 from mgtl_tf.export.model_folder import (
     OFFSETS,
     input_form,
@@ -60,6 +61,8 @@ class Encoder:
         self.scorer = scorer_of(self.details.get("scorer"))
         self._form = input_form(self.details)
         self._ground_crop = tuple(self.details["ground_crop"])
+        data = self.details["config"].get("data", {})
+        self._dataset: str = data.get("dataset", "")
         require_undamaged(self.folder)
         self._signatures = _load(self.folder)
 
@@ -73,17 +76,25 @@ class Encoder:
     def ground_input(self, pixels: np.ndarray) -> np.ndarray:
         """A panorama, RGB uint8 [h, w, 3], as network input [H, W, 3].
 
-        Where the model takes panoramas whole, a full sphere (2:1) gives its
-        middle rows.
+        Of a full sphere (2:1) a model of strips takes the middle rows.
 
         Raises:
             UnreadableImage: where it does not fit the model.
         """
-        size, crop = self._form.size("ground"), self._ground_crop
-        if crop == (0.0, 1.0):
-            crop = preprocess.strip_of_sphere(pixels.shape[:2], size)
-        kind = self._form.ground_form
+        size, kind = self._form.size("ground"), self._form.ground_form
+        crop = crop_of(pixels.shape[:2], size, self._ground_crop, self._dataset)
         return _prepared(preprocess.ground_input, pixels, size, crop, "", kind)
+
+    def squeezed(self, size: tuple[int, int]) -> str:
+        """Why `ground_input` gives panoramas another shape than those that
+        the model was trained on have; "" where it does not.
+
+        Args:
+            size: height and width of a panorama, pixels.
+        """
+        wanted = self._form.size("ground")
+        crop = crop_of(size, wanted, self._ground_crop, self._dataset)
+        return squeezed(size, crop, wanted, self._dataset)
 
     def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
         """A north-up aerial image, RGB uint8 [s, s, 3], as network input.

@@ -83,6 +83,8 @@ class Located:
         heading_read: degrees clockwise from north that the image's file gives
             for its centre column (GPano), by which it was turned to north;
             None where it gives none or was not read.
+        squeezed: what of the image was squeezed into the model's shape, a
+            phrase; "" where nothing was.
     """
 
     image: Path
@@ -94,6 +96,7 @@ class Located:
     no_confidence: str = ""
     seconds: float = 0.0
     heading_read: float | None = None
+    squeezed: str = ""
 
     @property
     def heading(self) -> float | None:

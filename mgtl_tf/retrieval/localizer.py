@@ -187,6 +187,7 @@ class Localizer(Searcher):
                 reason,
                 batch.seconds,
                 query.heading_read,
+                query.squeezed,
             )
             for i, query in enumerate(batch.queries)
         ]

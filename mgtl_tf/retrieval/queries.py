@@ -41,6 +41,7 @@ class Query:
         true_row: its place's row in the gallery, where that is known.
         heading_read: degrees from north of its centre column as its file
             says, by which it was turned; None where it says nothing.
+        squeezed: as of `Encoder.squeezed`.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Query:
     image: Any
     true_row: int | None = None
     heading_read: float | None = None
+    squeezed: str = ""
 
 
 def raise_unreadable(name: Path, reason: str) -> None:
@@ -131,7 +133,8 @@ def _prepared(
         inputs = [encoder.ground_input(view) for view in views]
     except UnreadableImage as error:
         return query, error
-    return replace(query, heading_read=seen.heading), inputs
+    squeezed = encoder.squeezed(seen.pixels.shape[:2])
+    return replace(query, heading_read=seen.heading, squeezed=squeezed), inputs
 
 
 def query_panorama(image: Any, unknown_heading: bool = False) -> Panorama:

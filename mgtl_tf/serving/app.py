@@ -210,10 +210,9 @@ class _Site:
                 )
                 image = Path(upload.name or "panorama")
                 located = dataclasses.replace(located, image=image)
+                near = fields.near is not None
                 lines = warnings_about(
-                    self._localizer,
-                    fields.near is not None,
-                    fields.unknown_heading,
+                    self._localizer, [located], near, fields.unknown_heading
                 )
                 return await self._decoding.run(
                     lambda: show(located, decoded, lines), client

@@ -18,6 +18,7 @@ from mgtl_tf.retrieval.localizer import Localizer
 from mgtl_tf.retrieval.points import NO_SIDES
 from mgtl_tf.retrieval.report.pictures import draw_located, require_picture_name
 from mgtl_tf.utils.errors import UserError
+from polar.text import printable
 
 # The picture shows this many, however many the answer lists.
 _PICTURED = 5
@@ -116,17 +117,21 @@ def locate_images(
     text = formats[output_format](
         [replace(f, answers=f.answers[:top_k]) for f in found]
     )
-    notes = warnings_about(localizer, near is not None, unknown_heading)
+    notes = warnings_about(localizer, found, near is not None, unknown_heading)
     return LocateResult(text, drawn, unreadable, notes)
 
 
 def warnings_about(
-    localizer: Localizer, near: bool, unknown_heading: bool
+    localizer: Localizer,
+    found: Sequence[Located],
+    near: bool,
+    unknown_heading: bool,
 ) -> list[str]:
     """What may be wrong with answers, a line each.
 
     Args:
         localizer: gave them.
+        found: the answers.
         near: whether only places in a circle were searched.
         unknown_heading: whether all headings were tried.
     """
@@ -142,6 +147,13 @@ def warnings_about(
             f"near: {unknown:,} of {len(where):,} places of the gallery"
             f" {have} no position, and so lie outside every circle"
         )
+    if others := [query for query in found if query.squeezed]:
+        which = "the panorama"
+        if len(found) > 1:
+            which = f"{len(others):,} of {len(found):,} panoramas"
+            which += f", of which {printable(others[0].image)}"
+        why = others[0].squeezed
+        lines.append(f"squeezed, which costs recall: {which} has {why}")
     return lines
 
 

@@ -15,7 +15,6 @@ from mgtl_tf.datasets.preprocess import (
     load_satellite,
     read_image,
     resize,
-    strip_of_sphere,
 )
 from mgtl_tf.datasets.preprocess_graph import decode as graph_decode
 from mgtl_tf.utils.errors import UserError
@@ -72,25 +71,6 @@ def test_ground_crop_keeps_the_middle_half(tmp_path):
     path = _write(tmp_path / "p.png", image)
     assert (load_ground(path, (112, 616), (0.25, 0.75)) == 200).all()
     assert load_ground(path, (112, 616)).min() == 0
-
-
-@pytest.mark.parametrize(
-    "size, image_size, kept",
-    [
-        # 112 rows of 616 columns are 65.5 of 360 degrees: so of 180.
-        ((832, 1664), (112, 616), (0.318, 0.682)),
-        ((500, 1010), (32, 160), (0.3, 0.7)),
-        ((224, 1232), (112, 616), (0.0, 1.0)),
-        ((512, 512), (112, 616), (0.0, 1.0)),
-        ((300, 600), (100, 200), (0.0, 1.0)),
-    ],
-)
-def test_a_full_sphere_gives_its_middle_rows(size, image_size, kept):
-    crop = strip_of_sphere(size, image_size)
-    assert crop == pytest.approx(kept, abs=5e-4)
-    if crop != (0.0, 1.0):
-        degrees = 180 * (crop[1] - crop[0])
-        assert degrees == pytest.approx(360 * image_size[0] / image_size[1])
 
 
 def test_satellite_is_warped_rgb(tmp_path):

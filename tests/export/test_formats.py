@@ -137,7 +137,7 @@ def test_what_the_files_say_of_themselves(exported):
     assert tuple(details["formats"]) == tuple(FORMATS)
     for written in details["formats"].values():
         assert 0 <= written["largest_difference"] <= written["bound"] == 1e-4
-        assert written["images"] == {"encode_ground": 5, "encode_satellite": 4}
+        assert written["images"] == {"encode_ground": 6, "encode_satellite": 4}
         for file in written["files"].values():
             assert (folder / file).stat().st_size > 1000
     for name, axes in (

@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 
 from mgtl_tf import build_model
+from mgtl_tf.datasets.panorama_shape import sphere_crop
 from mgtl_tf.datasets.preprocess import load_ground, load_satellite
 from mgtl_tf.datasets.preprocess_graph import ground_image, satellite_image
 from mgtl_tf.export.model_folder import read_details
@@ -164,6 +165,26 @@ def test_graph_prepares_panoramas_as_the_pipeline_does(tmp_path, size, crop):
     assert np.abs(mine - theirs).max() <= 2
     if size == (32, 160) and crop == (0.0, 1.0):
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize(
+    ("shape", "crop"),
+    [
+        ((83, 331), (0.0, 1.0)),
+        ((83, 166), (0.3, 0.7)),
+        ((90, 171), (0.3, 0.7)),
+        ((90, 170), (0.0, 1.0)),
+        ((9, 18), (0.3, 0.7)),
+    ],
+)
+def test_graph_gives_full_spheres_their_middle_rows(tmp_path, shape, crop):
+    path = picture(tmp_path / "a.png", *shape, 7)
+    size, given = (16, 80), tf.constant(path.read_bytes())
+    sphere = sphere_crop(size)
+    assert sphere == pytest.approx((0.3, 0.7))
+    mine = ground_image(given, size, (0.0, 1.0), sphere_crop=sphere).numpy()
+    theirs = load_ground(path, size, crop).astype(np.float32)
+    assert np.abs(mine - theirs).max() <= 2
 
 
 def test_graph_prepares_aerial_images_as_the_pipeline_does(tmp_path):

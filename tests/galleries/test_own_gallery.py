@@ -77,7 +77,7 @@ def test_either_id_is_the_truth_of_a_query(folder):
         assert (found.truth, found.truth_rank) == ("berne-5.0", 1)
     (found,) = localizer.locate_many([folder / "tiles/7.tif"])
     assert found.answers[0].place.coordinates is None
-    assert warnings_about(localizer, near=True, unknown_heading=False) == [
+    assert warnings_about(localizer, [], near=True, unknown_heading=False) == [
         "near: 1 of 80 places of the gallery has no position, and so lie"
         " outside every circle"
     ]

@@ -177,6 +177,17 @@ def test_unknown_headings_warn_where_nobody_trained_for_them(loaded_once):
         locate(root, image, sequence=True, unknown_heading=True)
 
 
+def test_panoramas_of_another_shape_are_named(loaded_once):
+    root = loaded_once
+    picture(root / "other.jpg", 40, 130, 1)
+    told = locate(root, root / "ground/001.jpg", root / "other.jpg")
+    assert told.warnings == [
+        "squeezed, which costs recall: 1 of 2 panoramas, of which"
+        f" {root}/other.jpg has 130 x 40 pixels, of which ground_crop keeps 40"
+        " rows: the network input is 5.00 times as wide as high"
+    ]
+
+
 def test_python_answers_as_the_command_does(loaded_once):
     root = loaded_once
     image = root / "ground/002.jpg"

@@ -107,6 +107,7 @@ class SequenceLocalizer:
             reason,
             batch.seconds,
             query.heading_read,
+            query.squeezed,
         )
 
     def _similarities(self, view: np.ndarray, rows: np.ndarray) -> np.ndarray:
