@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from mgtl_tf.config import DataConfig
-from mgtl_tf.datasets.panorama_shape import sphere_crop
+from mgtl_tf.datasets.panorama_shape import WHOLE, sphere_crop
 from mgtl_tf.datasets.records import Dataset, Pair
 from mgtl_tf.presets import load_preset
 from mgtl_tf.utils.errors import UserError
+
+# CVACT's panoramas and VIGOR's are full spheres.
+_SPHERES = ("cvact", "cvact_test", "vigor")
 
 
 def on_data(
@@ -21,14 +24,14 @@ def on_data(
     feature_cache: str | None = None,
     image_size: tuple[int, int] | None = None,
 ) -> DataConfig:
-    """A run's data config for other data, read by the preset of their kind.
+    """A run's data config for other data, its panoramas cropped as `_crop_on`.
 
-    Its caches are of its own data, and not used for others. Of VIGOR's whole
-    spheres the middle rows are kept, where a network of `image_size` reads
-    strips.
+    Its caches are of its own data, and not used for others: CVACT's test set
+    lies in the folder of CVACT.
     """
-    data = own
-    if data_dir and not same_folder(data_dir, own.data_dir):
+    data, dataset = own, dataset or own.dataset
+    elsewhere = data_dir and not same_folder(data_dir, own.data_dir)
+    if elsewhere or dataset != own.dataset:
         data = dataclasses.replace(
             data,
             data_cache="",
@@ -40,13 +43,29 @@ def on_data(
         data = dataclasses.replace(data, data_cache=data_cache)
     if feature_cache is not None:
         data = dataclasses.replace(data, feature_cache=feature_cache)
-    if dataset and dataset != own.dataset:
-        # A run on CVUSA keeps all rows, of which CVACT has twice too many.
-        crop = load_preset(dataset).data.ground_crop
-        if dataset == "vigor" and image_size:
-            crop = sphere_crop(image_size)
+    if dataset != own.dataset:
+        crop = _crop_on(own, dataset, image_size)
         data = dataclasses.replace(data, dataset=dataset, ground_crop=crop)
     return dataclasses.replace(data, data_dir=data_dir or own.data_dir)
+
+
+def _crop_on(
+    own: DataConfig, dataset: str, image_size: tuple[int, int] | None
+) -> tuple[float, float]:
+    """The rows that a run keeps of another data set's panoramas.
+
+    Of CVACT's spheres those that it keeps of its own, where these are spheres
+    as well; else those of their preset: a run on CVUSA keeps all rows, of
+    which CVACT has twice too many. Of VIGOR's the middle rows, where a
+    network of `image_size` reads strips and was not trained on whole spheres.
+    """
+    spheres = own.dataset in _SPHERES
+    if dataset == "vigor" and image_size:
+        whole = spheres and own.ground_crop == WHOLE
+        return WHOLE if whole else sphere_crop(image_size)
+    if spheres and dataset in _SPHERES:
+        return own.ground_crop
+    return load_preset(dataset).data.ground_crop
 
 
 def with_vigor(

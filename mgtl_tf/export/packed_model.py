@@ -25,6 +25,9 @@ from mgtl_tf.utils.json_files import parse_json
 from mgtl_tf.utils.plain_files import UnfitFileError, first_line
 
 _DESCRIPTION = "description"
+# Of the data config: how panoramas are cropped, how large an aerial image is,
+# whether headings were trained for.
+_USED = ("dataset", "ground_crop", "roll_and_mirror", "orientation_noise")
 _FORMAT = 1
 
 
@@ -56,10 +59,9 @@ def write_packed(
         name = hashlib.sha256(array.tobytes()).hexdigest()[:16]
         arrays[name] = array
         names.append(name)
-    # What a descriptor depends on, and no paths of the training machine.
-    used = RunConfig(model=run_config.model).replace(
-        ground_crop=run_config.data.ground_crop
-    )
+    # What is read of a model in use, and no paths of the training machine.
+    data = {name: getattr(run_config.data, name) for name in _USED}
+    used = RunConfig(model=run_config.model).replace(**data)
     content = {
         "format": _FORMAT,
         "weights": names,

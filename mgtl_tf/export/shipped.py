@@ -16,6 +16,9 @@ SHIPPED: Mapping[str, Path] = {
 }
 """Models of the package, by the name that stands for a folder."""
 
+# Changes with what export_model makes of a model.
+_GRAPH = 2
+
 
 def model_folder(model: Path | str) -> Path:
     """The export folder that a user's word for a model stands for.
@@ -34,7 +37,7 @@ def model_folder(model: Path | str) -> Path:
     if packed is None:
         return path
     digest = hashlib.sha256(packed.read_bytes()).hexdigest()[:16]
-    folder = cache_folder() / f"{packed.stem}-{digest}"
+    folder = cache_folder() / f"{packed.stem}-{digest}-{_GRAPH}"
     if not (folder / MODEL_JSON).is_file():
         _export(packed, folder)
     return folder

@@ -106,7 +106,16 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     "mgtl_convnext": {
         # "MGTL on ConvNeXt, small": four columns.
         "procedural": {**_SMALL, **_POLAR},
-        "": {**_BEST, **_POLAR},
+        # As Sample4Geo but for its columns, so that a table compares these.
+        "": {**_SAMPLE4GEO, "image_size": (140, 768), **_POLAR},
+        "cvact": {
+            **_SAMPLE4GEO,
+            "image_size": (140, 768),
+            "ground_crop": (0.0, 1.0),
+            **_POLAR,
+        },
+        "vigor": {**_SAMPLE4GEO, "image_size": (384, 768), **_POLAR},
+        "best": {**_BEST, **_POLAR},
     },
 }
 """System to preset to fields; "" for all others."""

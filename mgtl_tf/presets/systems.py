@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mgtl_tf.presets import convnext_systems, vit_systems
+from mgtl_tf.presets import convnext_systems, strided_systems, vit_systems
+from mgtl_tf.presets.strided_systems import CROPPED, CROPPED_CVACT
 
 _FROM_SCRATCH = vit_systems.FROM_SCRATCH
 
@@ -20,12 +21,7 @@ _FROM_SCRATCH = vit_systems.FROM_SCRATCH
 # that compare the views' columns: polar about the tile's centre.
 _POLAR = {"satellite_form": "polar", "satellite_size": (0, 0)}
 
-_CVM_NET = {
-    "batch_size": 12,
-    "epochs": 100,
-    "freeze_blocks": 3,
-    "satellite_quarter_turns": True,
-}
+_CVM_NET = {"batch_size": 12, "epochs": 100, "freeze_blocks": 3}
 
 _DSM = {"batch_size": 32, "epochs": 100, "freeze_blocks": 3}
 
@@ -40,6 +36,7 @@ _TOKER = {
 _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
     **convnext_systems.SETTINGS,
     **vit_systems.SETTINGS,
+    **strided_systems.SETTINGS,
     "mgtl": {"vigor": _POLAR, "": {}},
     "linear_probe": {"vigor": _POLAR, "": {}},
     "safa": {
@@ -69,8 +66,8 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         # Hu et al. 2018: Adam 1e-5, 5 epochs a launch, and not said how many
         # launches.
-        "": {**_CVM_NET, "satellite_crop": 512 / 750},
-        "cvact": {**_CVM_NET, "satellite_crop": 512 / 1200},
+        "": {**_CVM_NET, **CROPPED},
+        "cvact": {**_CVM_NET, **CROPPED_CVACT},
     },
     "cvft": {
         # "CVFT, small": 16 cells of 64 channels.
@@ -78,20 +75,6 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Shi et al. 2020: Adam 1e-5; 100 epochs on CVACT, on CVUSA 10 a
         # launch, and not said how many launches.
         "": {"batch_size": 32, "epochs": 100, "freeze_blocks": 3},
-    },
-    "regmi": {
-        # "Regmi two-stream baseline (no GAN), small": five of the eight
-        # convolutions, as many as panoramas of 32 x 160 have room for.
-        "procedural": {
-            "satellite_size": (64, 64),
-            **_FROM_SCRATCH,
-            "strided_blocks": 5,
-            "synthesis_blocks": 4,
-            "width_multiplier": 0.25,
-            "descriptor_size": 256,
-        },
-        # Regmi and Shah 2019: Adam 1e-5, from scratch, up to 100 epochs.
-        "": {"batch_size": 30, "epochs": 100, "backbone_weights": "none"},
     },
     "zhai": {
         # "Zhai-style layout matching, small": a world with label maps.
@@ -112,27 +95,6 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "backbone_weights": "none",
         },
     },
-    "oricnn": {
-        # "OriCNN, small": five of the seven convolutions, and of aerial images
-        # 64 x 64; both views are turned together.
-        "procedural": {
-            **_FROM_SCRATCH,
-            "satellite_size": (64, 64),
-            "strided_blocks": 5,
-            "width_multiplier": 0.25,
-        },
-        # Liu and Li 2019: Adam 1e-5, from scratch, 100 epochs; panoramas are
-        # rolled, aerial images turned by right angles and, of 750 pixels,
-        # their middle taken where more than 512 are drawn.
-        "": {
-            "batch_size": 12,
-            "epochs": 100,
-            "backbone_weights": "none",
-            "orientation_noise": 360.0,
-            "satellite_quarter_turns": True,
-            "satellite_crop": 512 / 750,
-        },
-    },
     "workman": {
         # "Workman-style regression (frozen random ground network), small,
         # polar": both networks start alike, so both views are of one size. In
@@ -150,7 +112,10 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         # Workman et al. 2015 say nothing of optimizer, rate, batch, epochs;
         # these are the paper's.
         "": {"backbone_weights": "none"},
+        # Not at their size: VIGOR's panoramas would be squeezed to a square.
+        "vigor": {"backbone_weights": "none", **_POLAR},
     },
+    "workman_vgg16": {"vigor": _POLAR, "": {}},
     "toker": {
         # "Toker retrieval-only, small". In float32: instance norms of maps
         # this small would magnify what bfloat16 rounds. At half this width,
@@ -165,8 +130,9 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "adam_beta_1": 0.5,
         },
         # Toker et al. 2021: Adam 1e-4 of momentum 0.5, 200 epochs; from
-        # scratch, where theirs starts ResNet-34 from ImageNet. Theirs is
-        # with --generator, of polar images.
+        # scratch, where theirs starts ResNet-34 from ImageNet; their mirroring
+        # of half of the pairs is left out. Theirs is with --generator, of
+        # polar images.
         "vigor": {**_TOKER, **_POLAR},
         "": _TOKER,
     },
@@ -200,24 +166,7 @@ _SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-# Of Regmi and Shah's stages, over those of the baseline. At an eighth of the
-# width, 216 steps a stage on 600 pairs of 32 x 160 and 64 x 64 pixels: r@1
-# 47.5 % of 200 by joint features and 49.0 % fused.
-_STAGES: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
-    "synthesis": {
-        # In float32, as Toker's generator; hard negatives mean nothing here.
-        "procedural": {
-            "dtype_policy": "float32",
-            "adam_beta_1": 0.5,
-            "mining_start": -1,
-        },
-        # Adam 2e-4 of momentum 0.5; how many epochs is not known.
-        "": {"batch_size": 16, "learning_rate": 2e-4, "adam_beta_1": 0.5},
-    },
-    "joint": {"procedural": {}, "": {"batch_size": 24}},
-    "fusion": {"procedural": {}, "": {"batch_size": 100, "epochs": 500}},
-    **vit_systems.STAGES,
-}
+_STAGES = {**strided_systems.STAGES, **vit_systems.STAGES}
 
 
 def system_settings(

@@ -124,9 +124,9 @@ ROWS: Mapping[int, tuple[tuple[str, Row], ...]] = {
         ("CMI, L = 9", STEPS_9),
         ("Naive, L = 6", NAIVE),
     ),
-    # The variants of --preset=best are Sample4Geo's, its quarters' and MGTL's
-    # transformer; the two before the last tell polar images and depth from
-    # knowledge.
+    # The last four are the variants of --preset=best, each at the settings of
+    # Sample4Geo's row; the two before the last tell polar images and depth
+    # from knowledge.
     TODAY: (
         ("TransGeo, stage 1", TRANSGEO_WHOLE),
         ("TransGeo", TRANSGEO),

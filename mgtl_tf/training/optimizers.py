@@ -25,6 +25,7 @@ def make_optimizer(
     config: TrainConfig,
     weights: Sequence[keras.Variable],
     backbone: Sequence[keras.Variable] = (),
+    replicas: int = 1,
 ) -> keras.optimizers.Optimizer:
     """The config's optimizer, built; by default Adam (R17) and nothing else.
 
@@ -38,12 +39,14 @@ def make_optimizer(
         config: of the run.
         weights: the model's trainable variables.
         backbone: those whose rate `backbone_learning_rate_factor` scales.
+        replicas: that the optimizer is given the mean gradient of.
     """
     settings = {
         "learning_rate": config.learning_rate,
         "beta_1": config.adam_beta_1,
         "epsilon": config.adam_epsilon,
-        "global_clipnorm": config.clip_norm or None,
+        # Keras sums over replicas what each of them has clipped.
+        "global_clipnorm": config.clip_norm / replicas or None,
         "use_ema": config.ema_momentum > 0,
         "ema_momentum": config.ema_momentum,
     }
@@ -66,17 +69,27 @@ def make_optimizer(
 
 
 def optimizer_of(
-    model: keras.Model, config: TrainConfig
+    model: keras.Model, config: TrainConfig, replicas: int = 1
 ) -> keras.optimizers.Optimizer | GroupOptimizers:
-    """What trains a model: one optimizer, or one for each of its groups."""
+    """What trains a model: one optimizer, or one for each of its groups.
+
+    Args:
+        model: of `build_model`.
+        config, replicas: as of `make_optimizer`.
+    """
     if groups := model.groups:
         return GroupOptimizers(
             groups,
-            [make_optimizer(config, group.variables) for group in groups],
+            [
+                make_optimizer(config, group.variables, replicas=replicas)
+                for group in groups
+            ],
             config.discriminator_learning_rate_factor,
         )
     backbones = [b.trainable_variables for b in model.backbones]
-    return make_optimizer(config, model.trainable_variables, sum(backbones, []))
+    return make_optimizer(
+        config, model.trainable_variables, sum(backbones, []), replicas
+    )
 
 
 @contextlib.contextmanager

@@ -131,8 +131,9 @@ def open_split(
 
     Args:
         run_dir: what experiments.train wrote.
-        dataset, data_dir: other data; the run's own by default. The rows
-            kept of another data set's panoramas are those of its preset.
+        dataset, data_dir: other data; the run's own by default. Of another
+            data set's panoramas its preset's rows are kept, of spheres those
+            that a run on spheres keeps.
         split: "train" or "validation".
         checkpoint: "best" or "last".
         protocol: how the panoramas are shown, one of `protocol.DEGREES`.
@@ -181,8 +182,10 @@ def open_split(
     encode = ExchangedKnowledge(model, knowledge) if knowledge else None
     records = read_data(data)
     pairs = pairs_of(records, data.data_dir, split)
-    own = data_dir is None and (
-        data.reader_options == trained.data.reader_options
+    own = (data_dir, data.dataset, data.reader_options) == (
+        None,
+        trained.data.dataset,
+        trained.data.reader_options,
     )
     name = split if own else _name(trained.data, data, split)
     cache, form = Path(run_dir) / "cache" / name, trained.model.input_form

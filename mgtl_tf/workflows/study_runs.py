@@ -128,14 +128,14 @@ def training_job(run: Run) -> Job:
 
 
 def evaluation_job(run: Run, logs: Path, flags: Mapping[str, Any]) -> Job:
-    """`experiments.evaluate` of a trained run's last checkpoint.
+    """`experiments.evaluate` of the checkpoint that a run's report is of.
 
     Args:
         run: that was trained.
         logs: the folder of its log.
         flags: further ones, by name.
     """
-    known = {"run_dir": run.folder, "checkpoint": "last", **flags}
+    known = {"run_dir": run.folder, "checkpoint": "best", **flags}
     given = [f"--{name}={value}" for name, value in known.items()]
     command = [sys.executable, "-m", "experiments.evaluate", *given]
     return Job(run.name, command, logs / f"{run.name}.log")

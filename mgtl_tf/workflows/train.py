@@ -117,7 +117,9 @@ class _Training:
         with distribution.scope():
             self.model = build_model(model, train.dtype_policy)
             self.model.freeze_blocks(train.freeze_blocks)
-            self.optimizer = optimizer_of(self.model, self.train)
+            self.optimizer = optimizer_of(
+                self.model, self.train, distribution.replicas
+            )
         self.checkpoints = Checkpoints(
             run_dir,
             self.model,

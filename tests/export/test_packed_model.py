@@ -62,6 +62,16 @@ def test_it_is_the_model_to_half_precision(trained, tmp_path):
     assert min(float(np.dot(a, b)) for a, b in pairs) > 0.9999
 
 
+def test_it_knows_what_it_was_trained_on(trained, tmp_path):
+    """Which panoramas, how large an aerial image, whether any heading."""
+    model, config = trained
+    used = {"dataset": "cvact", "roll_and_mirror": True}
+    used |= {"orientation_noise": 30.0, "ground_crop": (0.0, 1.0)}
+    write_packed(model, config.replace(**used), tmp_path / "small.npz")
+    data = read_packed(tmp_path / "small.npz")[1].data
+    assert {name: getattr(data, name) for name in used} == used
+
+
 def test_what_both_branches_share_is_stored_once(trained, tmp_path):
     model, config = trained
     path = tmp_path / "small.npz"

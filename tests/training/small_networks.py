@@ -103,7 +103,9 @@ def make_step(build, distribution=None, batch_size=4, **fields):
     config = TrainConfig(batch_size=batch_size, learning_rate=1e-3, **fields)
     with distribution.scope():
         model = build()
-        optimizer = make_optimizer(config, model.trainable_variables)
+        optimizer = make_optimizer(
+            config, model.trainable_variables, replicas=distribution.replicas
+        )
     return TrainStep(model, optimizer, config, distribution)
 
 

@@ -22,6 +22,7 @@ from mgtl_tf.training.optimizers import averaged_weights, make_optimizer
 from tests.training.small_networks import SMALL, batch, make_step, one_layer
 
 PAIRS = 16
+CLIP = 1e-3
 # The paper's depth: 13 convolutions, 5 poolings, L = 6.
 DEEP = dataclasses.replace(
     SMALL, poolings=5, recurrent_steps=6, backbone_normalization="none"
@@ -157,6 +158,18 @@ def averages_of_replicas(strategy):
     return found, copies
 
 
+def clipped_norm(distribution):
+    """Of the gradient that a step's clipping left, by Adam's first moment."""
+    step = make_step(placing, distribution, PAIRS, clip_norm=CLIP)
+    step(part_of_batch(distribution), 1e-3)
+    moments = [
+        v.numpy() / (1 - step.config.adam_beta_1)
+        for v in step.optimizer.variables
+        if v.path.endswith("_momentum")
+    ]
+    return float(np.sqrt(sum(np.sum(m**2) for m in moments)))
+
+
 def on_one_machine(build):
     """Two devices, micro-batches, and both together."""
     cpu = tf.config.list_physical_devices("CPU")[0]
@@ -174,6 +187,7 @@ def on_one_machine(build):
     states = [states_after_two_steps(**f) for f in ({}, pieces)]
     found["dropout states"] = states
     found["averages"] = averages_of_replicas(mirrored.strategy)
+    found["clipped"] = [clipped_norm(d) for d in (Distribution(), mirrored)]
     return found
 
 

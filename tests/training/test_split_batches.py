@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests import programs
+from tests.training.split_batches import CLIP
 
 SPLITS = ("pieces of 4", "two replicas", "pieces of two replicas")
 
@@ -43,6 +44,10 @@ def test_dropout_advances_once_a_piece_though_it_runs_twice(found):
     whole, pieces = found["dropout states"]
     assert whole == [2 * 2]  # both views of two steps
     assert pieces == [2 * 2 * 2]
+
+
+def test_two_replicas_clip_where_one_device_does(found):
+    assert found["clipped"] == pytest.approx([CLIP, CLIP], rel=1e-4)
 
 
 def test_two_replicas_average_and_decay_alike(found):

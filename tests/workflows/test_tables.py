@@ -143,7 +143,7 @@ def _measure_also(jobs, environments):
     """In place of experiments.evaluate --also: three of five are found."""
     for job in jobs:
         assert (
-            "--own=false" in job.command and "--checkpoint=last" in job.command
+            "--own=false" in job.command and "--checkpoint=best" in job.command
         )
         name, _, folder = str(_flag(job, "also")).partition(":")
         joint = read_joint(((name, folder),), DataConfig())

@@ -10,6 +10,7 @@ from mgtl_tf import metrics
 from mgtl_tf.config import RunConfig
 from mgtl_tf.evaluation import embedding
 from mgtl_tf.evaluation.measured_data import on_data
+from mgtl_tf.presets import load_preset
 from mgtl_tf.training import checkpoint
 from mgtl_tf.training.checkpoint import Checkpoints
 from mgtl_tf.training.logs import read_metrics
@@ -106,6 +107,33 @@ def test_other_data_is_read_as_that_data_set_is():
     assert (data.ground_crop, data.data_dir) == ((0.25, 0.75), "there")
     own = RunConfig().replace(ground_crop=(0.1, 0.9), data_dir="here").data
     assert on_data(own, "cvusa", None) == own
+
+
+@pytest.mark.parametrize(
+    ("trained", "system", "measured", "crop"),
+    [
+        ("cvact", "sample4geo", "cvact_test", (0.0, 1.0)),
+        ("cvact", "mgtl", "cvact_test", (0.25, 0.75)),
+        ("vigor", "safa", "cvact", (0.0, 1.0)),
+        ("cvact", "sample4geo", "vigor", (0.0, 1.0)),
+        ("cvact", "mgtl", "vigor", (0.318, 0.682)),
+        ("cvusa", "mgtl", "vigor", (0.318, 0.682)),
+        ("cvusa", "sample4geo", "cvact", (0.25, 0.75)),
+    ],
+)
+def test_spheres_are_cropped_as_those_trained_on(
+    trained, system, measured, crop
+):
+    config = load_preset(trained, system=system)
+    size = config.model.image_size
+    data = on_data(config.data, measured, "there", image_size=size)
+    assert data.ground_crop == pytest.approx(crop, abs=5e-4)
+
+
+def test_the_test_set_of_a_folder_has_caches_of_its_own():
+    config = load_preset("cvact", data_dir="CVACT", data_cache="prepared")
+    data = on_data(config.data, "cvact_test", "CVACT")
+    assert (data.data_cache, data.data_dir) == ("", "CVACT")
 
 
 @pytest.mark.parametrize("validation", [0, 3])
