@@ -49,10 +49,23 @@ class NamedImage:
 
 def place_id(image: Path | str) -> str:
     """A file's stem, without the view's name that CVACT appends."""
-    stem = Path(image).stem
+    return _without_view(Path(image).stem)
+
+
+def written_id(text: str) -> str:
+    """The place's id of a text that may be an id or an image file's name.
+
+    Only a suffix of images is cut: ids may have points ("map_1.5").
+    """
+    if text.lower().endswith(SUFFIXES):
+        return place_id(text)
+    return _without_view(text)
+
+
+def _without_view(name: str) -> str:
     for suffix in _VIEW_SUFFIXES:
-        stem = stem.removesuffix(suffix)
-    return stem
+        name = name.removesuffix(suffix)
+    return name
 
 
 def image_files(paths: Sequence[Path | str]) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from mgtl_tf.datasets.aerial_images import distinct_files
 from mgtl_tf.datasets.csv_table import DEGREES, degrees_of, read_rows
-from mgtl_tf.galleries.named_images import named_images, place_id
+from mgtl_tf.galleries.named_images import named_images, place_id, written_id
 from mgtl_tf.utils.errors import UserError
 
 
@@ -100,14 +100,16 @@ def distinct_places(places: Sequence[Place]) -> list[Place]:
 def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
     """Coordinates by place id, from a CSV file.
 
-    Rows without a position are passed over. A list of own pairs is taken
-    too: its places have the names of their aerial images besides their ids.
+    Rows without a position are passed over. An id counts as it is written
+    and, where it is the name of an image file, without its suffix. A list of
+    own pairs is taken too: its places have the names of their aerial images
+    besides their ids.
 
     Raises:
         UserError: naming file, row and value.
     """
     known: dict[str, tuple[float, float]] = {}
-    files: dict[str, tuple[float, float]] = {}
+    others: dict[str, tuple[float, float]] = {}
     for number, values in read_rows(Path(path), ("id", *DEGREES)):
         row = f"{path}: row {number}"
         try:
@@ -116,9 +118,10 @@ def read_locations(path: Path | str) -> dict[str, tuple[float, float]]:
             raise UserError(f"{row}: {error}") from None
         if coordinates is None:
             continue
-        name = place_id(values["id"])
+        name = written_id(values["id"])
         if known.setdefault(name, coordinates) != coordinates:
             raise UserError(f"{row}: id {name!r} appears twice")
         if aerial := values.get("aerial"):
-            files.setdefault(place_id(aerial), coordinates)
-    return files | known
+            others.setdefault(place_id(aerial), coordinates)
+        others[values["id"]] = coordinates
+    return others | known

@@ -106,3 +106,37 @@ def test_odd_locations(tmp_path):
     assert read_locations(path) == {"b": (1.0, 2.0)}
     path.write_text("id,ground,aerial,latitude,longitude\nb-1,g,t/7.tif,1,2\n")
     assert read_locations(path) == {"b-1": (1.0, 2.0), "7": (1.0, 2.0)}
+
+
+def test_points_in_ids_are_kept(tmp_path):
+    """VIGOR's and decimal names: only a suffix of images is cut."""
+    names = ("satellite_37.75_-122.4183", "satellite_37.75_-122.4184")
+    for name in (*(f"{name}.png" for name in names), "map_1.png"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "map_1.5.png").write_bytes(b"another")
+    path = tmp_path / "where.csv"
+    path.write_text(
+        "id,latitude,longitude\n"
+        f"{names[0]},1,2\n{names[1]}.PNG,3,4\nmap_1.5,5,6\n"
+    )
+    found = find_places([tmp_path], path)
+    assert {place.id: place.coordinates for place in found} == {
+        names[0]: (1.0, 2.0),
+        names[1]: (3.0, 4.0),
+        "map_1": None,
+        "map_1.5": (5.0, 6.0),
+    }
+    path.write_text("id,latitude,longitude\nt/a_1.5_satView_polish.jpg,7,8\n")
+    assert read_locations(path)["a_1.5"] == (7.0, 8.0)
+
+
+def test_an_id_of_a_list_that_ends_as_files_do_is_found(tmp_path):
+    (tmp_path / "t.tif").touch()
+    listed, path = tmp_path / "own.csv", tmp_path / "where.csv"
+    listed.write_text("id,aerial\nhouse.jpg,t.tif\n")
+    path.write_text("id,latitude,longitude\nhouse.jpg,1,2\n")
+    (found,) = find_places([listed], path)
+    assert (found.id, found.coordinates) == ("house.jpg", (1.0, 2.0))
+    path.write_text("id,latitude,longitude\na,1,2\na.jpg,1,3\n")
+    with pytest.raises(UserError, match="'a' appears twice"):
+        read_locations(path)
