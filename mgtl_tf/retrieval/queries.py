@@ -179,17 +179,22 @@ def _checked(image: np.ndarray) -> np.ndarray:
 
 
 def _png_of(image: Any) -> bytes:
-    """Of a PIL image, turned as its EXIF says."""
+    """Of a PIL image, turned as its EXIF says, with the notes in its XMP."""
     if not (hasattr(image, "convert") and hasattr(image, "getexif")):
         raise TypeError(
             f"image is a {type(image).__name__}; must be a path, bytes, an"
             " array [H, W, 3] or a PIL image"
         )
-    from PIL import ImageOps
+    from PIL import ImageOps, PngImagePlugin
 
     upright = ImageOps.exif_transpose(image)
     if upright.mode not in _PNG_MODES:
         upright = upright.convert("RGB")
+    notes = PngImagePlugin.PngInfo()
+    if xmp := upright.info.get("xmp"):
+        # A TIFF file's may be text, or a tuple of numbers.
+        packet = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
+        notes.add_itxt("XML:com.adobe.xmp", packet)
     buffer = io.BytesIO()
-    upright.save(buffer, "PNG", compress_level=1)
+    upright.save(buffer, "PNG", compress_level=1, pnginfo=notes)
     return buffer.getvalue()
