@@ -24,6 +24,9 @@ from mgtl_tf.retrieval.sequence.localizer import REACH, SequenceLocalizer
 from mgtl_tf.utils.errors import UserError
 
 _NO_HEADING = "it is calibrated for panoramas whose north is known"
+_IN_CIRCLE = (
+    "it is calibrated for all places of the gallery, not for those of a circle"
+)
 
 
 class Localizer(Searcher):
@@ -71,7 +74,8 @@ class Localizer(Searcher):
             near: (latitude, longitude), degrees, of a point near which the
                 image was taken; with `radius`, only places inside that
                 circle are candidates.
-            radius: metres.
+            radius: metres. Where the circle leaves out any place of the
+                gallery there is no confidence.
             unknown_heading: whether north may be anywhere in the panorama:
                 all T rotations are tried, and answers have the heading.
                 There is no confidence then. A model whose scorer finds
@@ -110,11 +114,12 @@ class Localizer(Searcher):
             ValueError: for top_k below 1.
         """
         rows = rows_near(self.index.coordinates, near, radius)
+        partly = rows is not None and len(rows) < len(self.index.places)
         found: list[Located] = []
         for batch in self.search(
             images, top_k, rows, unknown_heading, unreadable, truths
         ):
-            found += self._answered(batch, top_k)
+            found += self._answered(batch, top_k, partly)
         return found
 
     def locate_sequence(
@@ -165,15 +170,33 @@ class Localizer(Searcher):
             found += sequence.located(batch, top_k)
         return found
 
-    def _answered(self, batch: SearchedBatch, top_k: int) -> list[Located]:
+    def _confidences(
+        self, batch: SearchedBatch, partly: bool
+    ) -> tuple[list[float | None], str]:
+        """Of each query, and why there are none.
+
+        Args:
+            batch: the queries.
+            partly: whether a part of the gallery was searched: its best
+                answer has fewer rivals than the calibration's had.
+        """
         calibration, reason = self.calibration, self.no_confidence
-        probabilities = [None] * len(batch.queries)
-        if calibration is not None and batch.descriptors.ndim > 2:
-            reason = _NO_HEADING
-        elif calibration is not None:
-            where = self.index.coordinates[batch.rows]  # [Q, K, 2]
-            compared = calibration.compared(batch.similarities, where)
-            probabilities = calibration.confidence(*compared).tolist()
+        none: list[float | None] = [None] * len(batch.queries)
+        if calibration is None:
+            return none, reason
+        if batch.descriptors.ndim > 2:
+            return none, _NO_HEADING
+        if partly:
+            return none, _IN_CIRCLE
+        where = self.index.coordinates[batch.rows]  # [Q, K, 2]
+        compared = calibration.compared(batch.similarities, where)
+        return calibration.confidence(*compared).tolist(), reason
+
+    def _answered(
+        self, batch: SearchedBatch, top_k: int, partly: bool
+    ) -> list[Located]:
+        calibration = self.calibration
+        probabilities, reason = self._confidences(batch, partly)
         true_rows = [query.true_row for query in batch.queries]
         true = true_answers(batch.descriptors, self.index, true_rows)
         return [

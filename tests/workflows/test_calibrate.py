@@ -287,6 +287,25 @@ def test_a_gallery_that_is_not_finite_is_one_line(folder, localizer):
         asked.locate(folder / "ground/001.png")
 
 
+def test_a_circle_that_leaves_places_out_has_no_confidence(folder, calibrated):
+    """Its only place would be as sure as the most similar of 150 is."""
+    image = folder / "ground/003.png"
+    middle = (46.9 + 100 * STEP, 7.4)
+    alone = calibrated.locate(image, near=middle, radius=4)
+    assert [answer.place.id for answer in alone.answers] == ["100"]
+    assert alone.confidence is None
+    assert alone.no_confidence == (
+        "it is calibrated for all places of the gallery, not for those of a"
+        " circle"
+    )
+    everywhere = calibrated.locate(image)
+    all_of_them = calibrated.locate(image, near=middle, radius=1e6)
+    assert all_of_them.confidence == everywhere.confidence is not None
+    assert all_of_them.no_confidence == ""
+    # The first place alone, 1 km to the south, is outside.
+    assert calibrated.locate(image, near=middle, radius=995).confidence is None
+
+
 def test_a_sequence_that_began_near(folder, calibrated):
     near = (46.9 + 100 * STEP, 7.4)
     (first,) = calibrated.locate_sequence(
