@@ -160,3 +160,9 @@ def scorer_of(plain: Mapping[str, Any] | None) -> Scorer:
 def squares(rows: np.ndarray) -> np.ndarray:
     """Squared lengths of vectors [..., D]."""
     return np.vecdot(rows, rows)
+
+
+def unit(rows: np.ndarray) -> np.ndarray:
+    """Vectors [..., D] scaled to length 1; zeros stay zeros."""
+    lengths = np.linalg.norm(rows, axis=-1, keepdims=True)
+    return rows / np.where(lengths > 0, lengths, 1)

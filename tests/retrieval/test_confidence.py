@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.spatial.distance import pdist, squareform
 from scipy.stats import vonmises_fisher
 
 from mgtl_tf.retrieval.calibration.calibration_set import (
@@ -11,7 +12,11 @@ from mgtl_tf.retrieval.calibration.calibration_set import (
     QueryResults,
 )
 from mgtl_tf.retrieval.calibration.confidence import Confidence, LogOdds
-from mgtl_tf.retrieval.calibration.fit import fit, held_out
+from mgtl_tf.retrieval.calibration.fit import (
+    fit,
+    fit_sequence_model,
+    held_out,
+)
 from mgtl_tf.retrieval.calibration.reliability import reliability
 
 SIDE = 24
@@ -256,3 +261,15 @@ def test_queries_without_any_answer_outside_are_left_out():
         part.inside.similarities, inside.similarities[[3, 1, 2]]
     )
     assert len(part.without_place) == 2
+
+
+@pytest.mark.parametrize("length", [1.0, 0.1, 40.0])
+def test_the_same_view_is_a_cosine_whatever_the_descriptors_lengths(length):
+    random = np.random.default_rng(7)
+    views = random.normal(size=(60, 6)) * random.uniform(1, 3, (60, 1))
+    alike = 1 - squareform(pdist(views, "cosine"))
+    np.fill_diagonal(alike, -1.0)
+    expected = np.quantile(alike.max(axis=1), 0.99)
+    assert 0.5 < expected < 0.9999
+    found = fit_sequence_model(closed(town(5, 40.0)[0]), length * views, 0.0)
+    assert found.same_view == pytest.approx(expected, abs=1e-9)

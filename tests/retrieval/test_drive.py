@@ -187,6 +187,21 @@ def test_a_standing_car_is_one_frame():
     np.testing.assert_allclose(gap.belief, drive.belief)
 
 
+@pytest.mark.parametrize("length", [0.2, 30.0])
+def test_views_are_the_same_by_their_direction_alone(length):
+    """Of systems whose descriptors are no unit vectors: 60 and 18 degrees."""
+    drive = a_filter(grid(3, 5), 10.0, 30.0, same_view=0.9)
+    line = np.linspace(0, 1, 15)
+    for number, degrees in enumerate((0, 60, 78, 0), start=1):
+        angle = np.radians(degrees)
+        view = length * number * np.array([np.cos(angle), np.sin(angle)])
+        drive.update(number, view, np.arange(15), line)
+    assert drive.views == 2
+    # A descriptor of zeros has no direction, and is no other's view.
+    drive.update(5, np.zeros(2), np.arange(15), line)
+    assert drive.views == 3
+
+
 def test_a_drive_leaves_the_gallery_and_comes_back():
     drive = a_filter(grid(5, 8), 10.0, 20.0, outside_share=0.1, frame_penalty=1)
     inside = np.where(np.arange(40) == 3, 0.9, 0.4)

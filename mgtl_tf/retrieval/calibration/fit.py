@@ -19,6 +19,7 @@ from mgtl_tf.retrieval.calibration.confidence import (
     LogOdds,
     SequenceModel,
 )
+from mgtl_tf.utils.scorers import unit
 
 FOLDS = 5
 """Parts of the map, each predicted from the others."""
@@ -92,7 +93,8 @@ def _same_view(views: np.ndarray) -> float:
     """
     if len(views) < 2:
         return _MOST_ALIKE
-    cosines = views @ views.T
+    directions = unit(views)
+    cosines = directions @ directions.T
     np.fill_diagonal(cosines, -1.0)
     nearest = np.quantile(cosines.max(axis=1), _DIFFERENT)
     return float(np.clip(nearest, _LEAST_ALIKE, _MOST_ALIKE))

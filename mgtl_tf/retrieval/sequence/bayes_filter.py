@@ -43,6 +43,7 @@ from scipy.special import log_softmax
 
 from mgtl_tf.retrieval.calibration.confidence import SequenceModel
 from mgtl_tf.retrieval.sequence.motion import Motion
+from mgtl_tf.utils.scorers import unit
 
 SWITCH = 0.02
 """Share of frames after which the camera is anywhere, elsewhere included."""
@@ -99,12 +100,13 @@ class BayesFilter:
 
         Args:
             frame: its number; the motion during missing frames is applied.
-            view: its descriptor, [D].
+            view: its descriptor, [D], of any length.
             rows: its most similar places, int [K], best first; others are
                 taken to be as similar as the last.
             similarities: theirs, [K].
             ratio: r of the frame.
         """
+        view = unit(view)
         if any(view @ seen >= self._model.same_view for seen in self._seen):
             return self.belief
         last = frame if self._frame is None else self._frame
