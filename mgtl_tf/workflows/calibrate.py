@@ -13,7 +13,6 @@ from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.named_images import NamedImage, named_images
 from mgtl_tf.galleries.places import read_locations
 from mgtl_tf.retrieval.calibration.calibration_set import (
-    AWAY,
     CalibrationSet,
     search_queries,
 )
@@ -23,6 +22,10 @@ from mgtl_tf.retrieval.calibration.reliability import (
     cross_validate,
     draw_reliability,
     summary,
+)
+from mgtl_tf.retrieval.calibration.requirements import (
+    require_enough,
+    require_spread,
 )
 from mgtl_tf.retrieval.calibration.stored import (
     Calibration,
@@ -40,9 +43,6 @@ OUTSIDE_SHARE = 0.1
 """One query in ten is assumed to be from where the gallery has no place."""
 
 _CHART = "calibration.svg"
-# Of right and of wrong answers each: fewer do not describe their kind.
-_FEWEST = 5
-_FEWEST_QUERIES = 50
 
 
 @dataclass(frozen=True)
@@ -120,10 +120,11 @@ def calibrate(
         outside_share: as of `calibrate_gallery`.
 
     Raises:
-        UserError: for too few queries.
+        UserError: for too few queries, or all of them in one spot.
     """
     index = searcher.index
     placed, degrees, left_out = _placed(files, index, known)
+    require_spread(index.coordinates, degrees, metres, outside_share)
     found = search_queries(
         searcher,
         tqdm(placed, "calibrate", unit="image", leave=False),
@@ -138,7 +139,7 @@ def calibrate(
             " whether it is right cannot be judged"
         )
     queries, degrees = found.results, degrees[found.numbers]
-    _require_enough(queries, metres, outside_share)
+    require_enough(queries, metres, outside_share)
     reliability = cross_validate(
         queries, earth_centred(*degrees.T), metres, outside_share
     )
@@ -219,24 +220,3 @@ def _position(
         if row is not None:
             return index.places[row].coordinates
     return None
-
-
-def _require_enough(
-    queries: CalibrationSet, metres: float, outside_share: float
-) -> None:
-    right = int(queries.inside.right.sum())
-    wrong = len(queries.inside) - right
-    if right + wrong < _FEWEST_QUERIES or min(right, wrong) < _FEWEST:
-        raise UserError(
-            f"queries: {right} first answers lie within {metres:g} m and"
-            f" {wrong} do not; at least {_FEWEST_QUERIES} queries with"
-            f" {_FEWEST} of each kind are needed: give more queries or another"
-            " metres"
-        )
-    count = len(queries.without_place)
-    if outside_share and count < _FEWEST_QUERIES:
-        raise UserError(
-            f"outside_share={outside_share:g}: only {count} queries leave a"
-            f" place of the gallery {AWAY * metres:g} m or more away; give"
-            " outside_share=0, a smaller metres or a larger gallery"
-        )

@@ -18,6 +18,7 @@ from mgtl_tf.retrieval.calibration.fit import (
     held_out,
 )
 from mgtl_tf.retrieval.calibration.reliability import reliability
+from mgtl_tf.utils.errors import UserError
 
 SIDE = 24
 METRES = 25.0
@@ -159,6 +160,21 @@ def test_held_out_places_are_not_seen():
     np.testing.assert_array_equal(then[strip], confidences[strip])
     others = np.setdiff1d(np.arange(len(right)), order[: len(order) // 5])
     assert (then[others] != confidences[others]).mean() > 0.9
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1])
+@pytest.mark.parametrize("side", [1.0, 240.0])
+def test_queries_of_which_none_is_left_to_fit_are_one_line(side, share):
+    """240 m: all lie within 100 m of the fifth in the middle, not others."""
+    found, positions, _ = town(1, 40.0)
+    positions = np.zeros_like(positions)
+    positions[:, 0] = np.linspace(0, side, len(positions))
+    queries = CalibrationSet(found, strangers(1))
+    with pytest.raises(UserError, match="all lie within R = 100 m of") as error:
+        held_out(queries, positions, 100.0, share)
+    assert "\n" not in str(error.value)
+    longer = positions * (260 / side)
+    assert np.isfinite(held_out(queries, longer, 100.0, share)[0]).all()
 
 
 def test_few_queries_change_little():

@@ -228,6 +228,18 @@ def test_too_few(folder, localizer, count):
     assert not (folder / "index/calibration.json").exists()
 
 
+@pytest.mark.parametrize("share", [0.0, 0.1])
+def test_queries_of_one_spot_are_refused_before_any_is_encoded(
+    folder, localizer, share
+):
+    """60 queries of 590 m, and R of 400: none is left to fit."""
+    files = named_images(folder / "ground", "ground")[:60]
+    localizer.encoder.batches.clear()
+    with pytest.raises(UserError, match="all lie within R = 400 m of a fifth"):
+        calibrate(localizer, files, 400.0, {}, share)
+    assert localizer.encoder.batches == []
+
+
 def test_a_sequence_needs_a_calibration_and_helps(
     folder, localizer, calibrated
 ):

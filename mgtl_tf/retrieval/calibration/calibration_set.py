@@ -137,7 +137,7 @@ def search_queries(
         unreadable: called with each image that cannot be read, and why.
     """
     coordinates = searcher.index.coordinates
-    excluded = _places_around(coordinates, where, AWAY * metres)
+    excluded = places_around(coordinates, where, AWAY * metres)
     count = min(CANDIDATES, len(coordinates))
     inside, without, numbers, unjudged = [], [], [], 0
     headings: list[float] = []
@@ -183,7 +183,7 @@ def _first_headings(batch: SearchedBatch) -> np.ndarray:
     return batch.headings[:, 0]
 
 
-def _places_around(
+def places_around(
     coordinates: np.ndarray, where: np.ndarray, metres: float
 ) -> list[np.ndarray]:
     """The gallery's rows within so many metres of each query."""

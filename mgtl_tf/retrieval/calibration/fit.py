@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import numpy as np
@@ -19,6 +19,7 @@ from mgtl_tf.retrieval.calibration.confidence import (
     LogOdds,
     SequenceModel,
 )
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.scorers import unit
 
 FOLDS = 5
@@ -181,12 +182,14 @@ def held_out(
 
     Returns:
         float64 [Q] inside the gallery, and of those in `without_place`.
+
+    Raises:
+        UserError: as `parts_of_map`.
     """
     inside = np.full(len(queries.inside), np.nan)
     outside = inside.copy()
-    for strip in _strips(positions):
-        apart, _ = cKDTree(positions[strip]).query(positions)
-        confidence = fit(queries[apart > metres], outside_share)
+    for strip, others in parts_of_map(positions, metres):
+        confidence = fit(queries[others], outside_share)
         for confidences, found in (
             (inside, queries.inside),
             (outside, queries.outside),
@@ -195,6 +198,33 @@ def held_out(
             part = found[rows]
             confidences[rows] = confidence(part.similarities, part.near)
     return inside, outside[queries.outside.answered]
+
+
+def parts_of_map(
+    positions: np.ndarray, metres: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Each strip of the map, and the queries that its fit may see.
+
+    Args:
+        positions, metres: as of `held_out`.
+
+    Yields:
+        the strip's queries, int [q]; which lie farther than R from all of
+        them, bool [Q].
+
+    Raises:
+        UserError: where no query does.
+    """
+    for strip in _strips(positions):
+        apart, _ = cKDTree(positions[strip]).query(positions)
+        others = apart > metres
+        if not others.any():
+            raise UserError(
+                f"queries: all lie within R = {metres:g} m of a fifth of them,"
+                " so that none is left to fit for those held out; give a"
+                " smaller metres or queries from more of the map"
+            )
+        yield strip, others
 
 
 def _strips(positions: np.ndarray) -> list[np.ndarray]:
