@@ -82,19 +82,27 @@ class Encoder:
             UnreadableImage: where it does not fit the model.
         """
         size, kind = self._form.size("ground"), self._form.ground_form
-        crop = crop_of(pixels.shape[:2], size, self._ground_crop, self._dataset)
+        crop = self.crop(pixels.shape[:2])
         return _prepared(preprocess.ground_input, pixels, size, crop, "", kind)
+
+    def crop(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Top and bottom of the rows that `ground_input` keeps, fractions.
+
+        Args:
+            size: height and width of a panorama, pixels.
+        """
+        wanted = self._form.size("ground")
+        return crop_of(size, wanted, self._ground_crop, self._dataset)
 
     def squeezed(self, size: tuple[int, int]) -> str:
         """Why `ground_input` gives panoramas another shape than those that
         the model was trained on have; "" where it does not.
 
         Args:
-            size: height and width of a panorama, pixels.
+            size: as of `crop`.
         """
         wanted = self._form.size("ground")
-        crop = crop_of(size, wanted, self._ground_crop, self._dataset)
-        return squeezed(size, crop, wanted, self._dataset)
+        return squeezed(size, self.crop(size), wanted, self._dataset)
 
     def satellite_input(self, pixels: np.ndarray) -> np.ndarray:
         """A north-up aerial image, RGB uint8 [s, s, 3], as network input.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,30 @@ class Located:
     def heading(self) -> float | None:
         """The first answer's heading."""
         return self.answers[0].heading
+
+    @property
+    def turn_to_north(self) -> float:
+        """Degrees by which pixels that were turned by `heading_read` must be
+        turned further, so that the first answer's north is in the centre."""
+        if self.heading is None:
+            return 0.0
+        return (self.heading - (self.heading_read or 0.0)) % 360
+
+    def of_stored(self, heading_read: float | None) -> Located:
+        """The same of the panorama as its file has it.
+
+        Args:
+            heading_read: by which the pixels that were located had been
+                turned; as of the attribute.
+        """
+        turned = heading_read or 0.0
+        answers = tuple(
+            answer
+            if answer.heading is None
+            else replace(answer, heading=(answer.heading + turned) % 360)
+            for answer in self.answers
+        )
+        return replace(self, answers=answers, heading_read=heading_read)
 
     @property
     def truth(self) -> str | None:

@@ -137,7 +137,7 @@ class _Site:
         return self._page(request)
 
     async def page(self, request: Request) -> Response:
-        crop = tuple(self._localizer.encoder.details["ground_crop"])
+        crop = self._localizer.encoder.crop
         index, decoders = self._localizer.index, self._decoders
 
         def show(located: Located, decoded: Panorama, lines: list[str]) -> Any:
@@ -236,7 +236,7 @@ class _Site:
             )
         except (UserError, UnreadableImage) as error:
             raise Refused(422, str(error)) from error
-        return dataclasses.replace(located, heading_read=decoded.heading)
+        return located.of_stored(decoded.heading)
 
 
 def _json(content: object, status: int = 200) -> Response:

@@ -7,12 +7,14 @@ ever sent back.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from mgtl_tf.datasets.panorama_shape import kept_rows
 from mgtl_tf.datasets.preprocess import read_file
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.retrieval.answer_formats import plain
@@ -85,7 +87,7 @@ def _aerial_pixels(decoders: Decoders, image: Path) -> np.ndarray | None:
 def result_view(
     located: Located,
     panorama: np.ndarray,
-    crop: tuple[float, float],
+    crop: Callable[[tuple[int, int]], tuple[float, float]],
     index: Index,
     decoders: Decoders,
 ) -> dict[str, Any]:
@@ -95,15 +97,15 @@ def result_view(
         located: of `Localizer.locate`.
         panorama: the uploaded pixels, RGB uint8 [h, w, 3], turned to north
             by the heading in the file.
-        crop: top and bottom of the rows that the model saw, fractions.
+        crop: as of `Encoder.crop`.
         index: the gallery.
         decoders: decode its aerial images.
     """
-    rows = [round(fraction * len(panorama)) for fraction in crop]
-    seen = panorama[rows[0] : max(rows[1], rows[0] + 1)]
-    if located.heading is not None:
+    size = panorama.shape[:2]
+    seen = panorama[kept_rows(size[0], crop(size))]
+    if turn := located.turn_to_north:
         # With north in the centre column, as all else on the page.
-        seen = rotate_to_north(seen, located.heading)
+        seen = rotate_to_north(seen, turn)
     places = [answer.place for answer in located.answers]
     aerials = [_aerial_pixels(decoders, place.image) for place in places]
     content = answer_json(located, index, [])

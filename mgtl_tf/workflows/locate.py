@@ -211,8 +211,7 @@ def _draw(
             picture.with_stem(f"{picture.stem}-{n}-{place_id(query.image)}")
             for n, query in enumerate(found, 1)
         ]
-    crop = tuple(localizer.encoder.details["ground_crop"])
     for name, query in zip(names, found, strict=True):
         shown = replace(query, answers=query.answers[:_PICTURED])
-        draw_located(shown, name, crop)
+        draw_located(shown, name, localizer.encoder.crop)
     return names

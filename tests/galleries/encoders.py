@@ -55,6 +55,9 @@ class FakeEncoder:
 
     satellite_input = ground_input
 
+    def crop(self, size):
+        return 0.0, 1.0
+
     def squeezed(self, size):
         return ""
 

@@ -21,6 +21,7 @@ from mgtl_tf.retrieval.report.pictures import (
     require_picture_name,
 )
 from mgtl_tf.utils.errors import UserError
+from tests.large.bad_images import noted
 
 GREEN = np.array([0x16, 0xA3, 0x4A])
 
@@ -67,13 +68,57 @@ def test_a_true_place_beyond_the_answers_is_shown_behind_them(query, tmp_path):
 
 def test_one_answer_and_several_pairs(query, tmp_path):
     few = Located(query.image, query.answers[:1])
-    draw_located(few, tmp_path / "out.png", (0.25, 0.75))
+    draw_located(few, tmp_path / "out.png", lambda size: (0.25, 0.75))
     aerials = [answer.place.image for answer in query.answers]
     pairs = [Pair("a", query.image, aerial) for aerial in aerials[1:3]]
     draw_polar_pairs(pairs, tmp_path / "two.jpg")
     draw_polar_pairs(pairs[:1], tmp_path / "one.jpg")
     two, one = (read_image(tmp_path / f"{n}.jpg") for n in ("two", "one"))
     assert two.shape[0] == 2 * one.shape[0]
+
+
+def test_the_rows_are_those_of_the_panoramas_own_size(query, tmp_path):
+    """Blue above and below what the model sees, which is red."""
+    image = np.zeros((100, 200, 3), np.uint8)
+    image[:], image[30:70] = (255, 0, 0), (0, 0, 255)
+    cv2.imwrite(str(tmp_path / "sphere.png"), image)
+    asked = []
+
+    def crop(size):
+        asked.append(size)
+        return 0.3, 0.7
+
+    sphere = Located(tmp_path / "sphere.png", query.answers)
+    draw_located(sphere, tmp_path / "out.png", crop)
+    assert asked == [(100, 200)]
+    shown = read_image(tmp_path / "out.png").astype(int)
+    red, blue = shown[..., 0] - shown[..., 2], shown[..., 2] - shown[..., 0]
+    assert (red > 200).mean() > 0.1 and not (blue > 200).any()
+
+
+@pytest.mark.parametrize("heading", [0.0, 90.0, 252.0])
+@pytest.mark.parametrize("said", [None, 90.0])
+def test_north_is_in_the_centre_of_the_panorama(query, tmp_path, said, heading):
+    """As of the same pixels turned by hand, whose north is known."""
+    image = np.random.default_rng(0).integers(0, 256, (20, 40, 3), np.uint8)
+    data = cv2.imencode(".png", image)[1].tobytes()
+    first = dataclasses.replace(query.answers[0], heading=heading)
+    drawn = []
+    for name, pixels, answers, read in (
+        ("stored", data, (first, *query.answers[1:]), said),
+        ("turned", None, query.answers, None),
+    ):
+        (tmp_path / name).mkdir()
+        path = tmp_path / name / "p.png"
+        if pixels is None:
+            columns = round(heading * 40 / 360)
+            cv2.imwrite(str(path), np.roll(image, columns, axis=1))
+        else:
+            path.write_bytes(pixels if read is None else noted(pixels, read))
+        located = Located(path, answers, heading_read=read)
+        draw_located(located, tmp_path / name / "out.png")
+        drawn.append(read_image(tmp_path / name / "out.png"))
+    np.testing.assert_array_equal(*drawn)
 
 
 def test_unreadable_image_is_named_and_nothing_is_left(query, tmp_path):

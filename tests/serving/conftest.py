@@ -5,6 +5,7 @@ import json
 import os
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,6 +67,7 @@ class FakeLocalizer:
         )
         self.encoder = SimpleNamespace(
             has_offsets=False,
+            crop=lambda size: (0.25, 0.75),
             details={
                 "ground_crop": [0.25, 0.75],
                 "config": {
@@ -159,7 +161,13 @@ def page(served_fake):
 
 @pytest.fixture(scope="module")
 def served_fake(tmp_path_factory):
-    localizer = FakeLocalizer(tmp_path_factory.mktemp("gallery"))
+    with serving(FakeLocalizer(tmp_path_factory.mktemp("gallery"))) as page:
+        yield page
+
+
+@contextmanager
+def serving(localizer):
+    """A localizer's page on a port of its own."""
     app = create_app(localizer, limits=LIMITS)
     server = uvicorn_server(app, ConnectionLimits(1, 15, 40, 20))
     with bind("127.0.0.1", 0) as listening:

@@ -1,14 +1,17 @@
 """The map of the page, how much ground images show, pictures, confidence."""
 
+import base64
+
 import cv2
 import numpy as np
 import pytest
 
 from mgtl_tf.galleries.gallery import Index
 from mgtl_tf.galleries.places import Place
+from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.serving import places_map
 from mgtl_tf.serving.places_map import GroundExtent, PlacesMap
-from mgtl_tf.serving.view import confidence_in_words, jpeg
+from mgtl_tf.serving.view import confidence_in_words, jpeg, result_view
 
 
 @pytest.mark.parametrize(
@@ -90,3 +93,22 @@ def test_what_goes_out_is_a_jpeg_of_that_size(size):
     # OpenCV's order is blue, green, red.
     assert decoded[5, -3, 2] > 230 and decoded[5, -3, 0] < 40
     assert decoded[5, 2].max() < 20
+
+
+def test_the_page_shows_the_rows_that_the_model_saw(tmp_path):
+    """Of a sphere those of the crop for its size: red; blue is cut off."""
+    sphere = np.zeros((100, 200, 3), np.uint8)
+    sphere[:], sphere[30:70] = (0, 0, 255), (255, 0, 0)
+    index, asked = gallery(tmp_path, [47.0]), []
+
+    def crop(size):
+        asked.append(size)
+        return 0.3, 0.7
+
+    found = Located(tmp_path / "p.png", (Answer(1, index.places[0], 0.9),))
+    view = result_view(found, sphere, crop, index, decoders=None)
+    assert asked == [(100, 200)]
+    file = base64.b64decode(view["panorama"].partition("base64,")[2])
+    shown = cv2.imdecode(np.frombuffer(file, np.uint8), cv2.IMREAD_COLOR_RGB)
+    assert shown.shape == (224, 1232, 3)
+    assert np.abs(shown.astype(int) - (255, 0, 0)).max() < 8

@@ -188,6 +188,25 @@ def test_panoramas_of_another_shape_are_named(loaded_once):
     ]
 
 
+def test_a_full_sphere_is_pictured_as_the_model_sees_it(loaded_once):
+    """Of 180 degrees the 72 in the middle, which are red; blue is cut off."""
+    root = loaded_once
+    sphere = np.zeros((100, 200, 3), np.uint8)
+    sphere[:], sphere[30:70] = (255, 0, 0), (0, 0, 255)
+    cv2.imwrite(str(root / "sphere.png"), sphere)
+    locate(root, root / "sphere.png", picture=root / "seen.png")
+    shown = read_image(root / "seen.png").astype(int)
+    red, blue = shown[..., 0] - shown[..., 2], shown[..., 2] - shown[..., 0]
+    assert (red > 200).mean() > 0.1 and (blue > 200).mean() < 1e-3
+    encoder = mgtl_tf.Localizer.load(root / "export", root / "index").encoder
+    assert encoder.crop((100, 200)) == pytest.approx((0.3, 0.7))
+    assert encoder.crop((40, 200)) == (0.0, 1.0)
+    seen = encoder.ground_input(read_image(root / "sphere.png"))
+    np.testing.assert_array_equal(
+        seen, np.broadcast_to([255, 0, 0], seen.shape)
+    )
+
+
 def test_python_answers_as_the_command_does(loaded_once):
     root = loaded_once
     image = root / "ground/002.jpg"

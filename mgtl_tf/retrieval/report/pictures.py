@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mgtl_tf.datasets.panorama_shape import WHOLE, kept_rows
 from mgtl_tf.datasets.preprocess import read_image, read_panorama
 from mgtl_tf.datasets.records import Pair
 from mgtl_tf.retrieval.answers import Answer, Located
 from mgtl_tf.retrieval.report.charts import FRAME_COLOR, new_figure
 from mgtl_tf.utils.errors import UserError
 from polar import polar_transform
+from polar.gpano import rotate_to_north
 from polar.text import printable
 
 if TYPE_CHECKING:
@@ -45,24 +47,27 @@ def require_picture_name(path: Path | str) -> None:
 def draw_located(
     query: Located,
     path: Path | str,
-    ground_crop: tuple[float, float] = (0.0, 1.0),
+    crop: Callable[[tuple[int, int]], tuple[float, float]] = lambda _: WHOLE,
 ) -> None:
     """The query panorama over its answers' aerial images.
 
     Between them stands the first answer as its polar transform: where the
-    answer is right, streets of both stand in the same columns.
+    answer is right, streets of both stand in the same columns. The panorama
+    is turned to north by what its file says and by the first answer's heading.
 
     Args:
         query: with its answers; the true one, if known, is framed green, and
             stands behind the others where it is not among them.
         path: .jpg or .png.
-        ground_crop: rows of the panorama that the model saw, as fractions.
+        crop: from the panorama's height and width to the rows that the
+            model saw, as of `Encoder.crop`.
 
     Raises:
         UserError: for an image file that cannot be read.
     """
     read = read_image if query.heading_read is None else _read_north
-    panorama = _cropped(read(query.image), ground_crop)
+    panorama = rotate_to_north(read(query.image), query.turn_to_north)
+    panorama = panorama[kept_rows(len(panorama), crop(panorama.shape[:2]))]
     answers = list(query.answers)
     if query.true_answer and query.truth not in {a.place.id for a in answers}:
         answers.append(query.true_answer)
@@ -87,7 +92,7 @@ def draw_located(
 def draw_polar_pairs(
     pairs: Sequence[Pair],
     path: Path | str,
-    ground_crop: tuple[float, float] = (0.0, 1.0),
+    ground_crop: tuple[float, float] = WHOLE,
 ) -> None:
     """Both views of some places, with the compass drawn across them.
 
@@ -103,7 +108,8 @@ def draw_polar_pairs(
         grid = figure.add_gridspec(2 * len(pairs), 2, width_ratios=(3.1, 1))
         for i, pair in enumerate(pairs):
             aerial = read_image(pair.aerial)
-            panorama = _cropped(_read_north(pair.ground), ground_crop)
+            panorama = _read_north(pair.ground)
+            panorama = panorama[kept_rows(len(panorama), ground_crop)]
             polar = polar_transform(aerial, *_POLAR_SIZE)
             upper = figure.add_subplot(grid[2 * i, 0])
             lower = figure.add_subplot(grid[2 * i + 1, 0])
@@ -173,8 +179,3 @@ def _show_aerial(axis: Axes, image: np.ndarray) -> None:
     frame(axis)
     centre = (image.shape[0] / 2,)
     axis.plot(centre, centre, marker="+", color="white", markersize=9)
-
-
-def _cropped(image: np.ndarray, crop: tuple[float, float]) -> np.ndarray:
-    top, bottom = (round(f * len(image)) for f in crop)
-    return image[top : max(bottom, top + 1)]

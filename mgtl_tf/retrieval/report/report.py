@@ -163,7 +163,7 @@ def _draw_retrieval(
     for kind, queries in choose_examples(found, forth).items():
         for number, query in enumerate(queries, 1):
             name = f"{kind}-{number}.jpg"
-            draw_located(query, folder / name, crop)
+            draw_located(query, folder / name, lambda _: crop)
             drawn.setdefault(kind, []).append(
                 {"file": name, "id": query.truth, "rank": query.truth_rank}
             )
