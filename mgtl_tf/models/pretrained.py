@@ -27,6 +27,9 @@ _REMEDY = (
 _MEMBER = "model.weights.h5"
 _CONVOLUTIONS = 13
 _MOST_BYTES = 2**30
+# What a kernel's name and its bias' differ in: conv/kernel:0, conv_W, vars/0,
+# and conv_W_1:0, as in the file that Keras publishes.
+_ENDING = re.compile(r"[/_.]((kernel|bias|weight|[wWb])(_1)?|\d)(:0)?$")
 # Above VGG-16's largest kernel, 3 x 3 x 512 x 512 in float64.
 _LARGEST = 2**25
 
@@ -175,8 +178,7 @@ def _in_order(arrays: dict[str, np.ndarray]) -> _Convolutions:
     """
     groups: dict[str, dict[int, np.ndarray]] = {}
     for path, values in arrays.items():
-        name = re.sub(r"([/_.](kernel|bias|weight|[wWb\d])(:0)?)$", "", path)
-        groups.setdefault(name, {})[values.ndim] = values
+        groups.setdefault(_ENDING.sub("", path), {})[values.ndim] = values
     found = []
     for name in sorted(groups, key=_by_numbers):
         kernel, bias = groups[name].get(4), groups[name].get(1)

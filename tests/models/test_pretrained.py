@@ -13,7 +13,13 @@ import mgtl_tf
 from mgtl_tf.utils.errors import UserError
 from tests.models.test_l2ltr import SMALL
 
-FORMS = ["v.h5", "v.weights.h5", "v.keras"]
+FORMS = ["v.h5", "published.h5", "v.weights.h5", "v.keras"]
+# Datasets of a layer: as older versions of Keras save them, and as in
+# vgg16_weights_tf_dim_ordering_tf_kernels_notop.h5.
+LEGACY = {
+    "v.h5": ("{0}/kernel:0", "{0}/bias:0"),
+    "published.h5": ("{0}_W_1:0", "{0}_b_1:0"),
+}
 
 
 def _vgg_model(**fields):
@@ -33,14 +39,14 @@ def files(tmp_path_factory):
     network = keras.applications.VGG16(include_top=False, weights=None)
     network.save_weights(folder / "v.weights.h5")
     network.save(folder / "v.keras")
-    # The layout of the weight files that Keras publishes.
-    with h5py.File(folder / "v.h5", "w") as file:
-        for layer in network.layers:
-            group = file.create_group(layer.name)
-            for name, value in zip(
-                ("kernel", "bias"), layer.get_weights(), strict=False
-            ):
-                group[f"{layer.name}/{name}:0"] = value
+    for file_name, endings in LEGACY.items():
+        with h5py.File(folder / file_name, "w") as file:
+            for layer in network.layers:
+                group = file.create_group(layer.name)
+                for ending, value in zip(
+                    endings, layer.get_weights(), strict=False
+                ):
+                    group[ending.format(layer.name)] = value
     return network, folder
 
 
