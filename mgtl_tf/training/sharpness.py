@@ -21,7 +21,9 @@ def sharpness_aware(
     measured in units of itself; the answer is grad L(w + e).
 
     The weights are afterwards what they were, dropout draws the same numbers
-    for both gradients, and moving averages move once.
+    for both gradients, and moving averages move once, by what the weights
+    themselves gave: those near by are never evaluated, and after an overflow
+    in float16 they are no numbers.
 
     Args:
         model: of `build_model`.
@@ -38,8 +40,9 @@ def sharpness_aware(
     2021; of all weights and without its eta, as TransGeo and FRGeo train.
     """
     moving = model.non_trainable_variables
-    states = [tf.identity(v.value) for v in moving]
+    before = _copies(moving)
     first, scalars = gradients()
+    after = _copies(moving)
     pairs = [
         (variable, tf.identity(variable.value), tf.convert_to_tensor(gradient))
         for variable, gradient in zip(
@@ -51,9 +54,18 @@ def sharpness_aware(
     factor = radius / (norm + 1e-12)
     for variable, weights, gradient in pairs:
         variable.assign(weights + factor * tf.square(weights) * gradient)
-    for variable, state in zip(moving, states, strict=True):
-        variable.assign(state)
+    _assign(moving, before)
     second, _ = gradients()
+    _assign(moving, after)
     for variable, weights, _ in pairs:
         variable.assign(weights)
     return second, scalars
+
+
+def _copies(variables: list[Any]) -> list[tf.Tensor]:
+    return [tf.identity(v.value) for v in variables]
+
+
+def _assign(variables: list[Any], values: list[tf.Tensor]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -87,3 +87,43 @@ def test_a_step_shows_its_own_loss_and_goes_another_way():
 def test_several_devices_are_refused():
     with pytest.raises(UserError, match="sharpness_radius=2.5: must be 0"):
         TrainConfig(sharpness_radius=2.5, strategy="mirrored")
+
+
+def statistics(step):
+    """Of batch normalisation."""
+    found = [
+        v for v in step.model.non_trainable_variables if "moving" in v.path
+    ]
+    assert len(found) == 2
+    return [v.numpy() for v in found]
+
+
+def test_moving_averages_are_those_of_the_weights_themselves():
+    build = lambda: one_layer(normalized=True)  # noqa: E731
+    plain, sharp = make_step(build), make_step(build, sharpness_radius=2.5)
+    before = statistics(plain)
+    for step in (plain, sharp):
+        step(batch(), 1e-3)
+    for old, one, other in zip(
+        before, statistics(plain), statistics(sharp), strict=True
+    ):
+        assert np.abs(one - old).max() > 1e-4
+        np.testing.assert_allclose(other, one, rtol=1e-6, atol=1e-7)
+
+
+def test_an_overflow_leaves_moving_averages_finite():
+    step = make_step(
+        lambda: one_layer(normalized=True),
+        sharpness_radius=2.5,
+        dtype_policy="mixed_float16",
+    )
+    scale = step.optimizer.dynamic_scale
+    scale.assign(np.finfo("float32").max)
+    weights = [v.numpy() for v in step.model.trainable_variables]
+    step(batch(), 1e-3)
+    assert float(scale) < np.finfo("float32").max  # the step was left out
+    for old, variable in zip(
+        weights, step.model.trainable_variables, strict=True
+    ):
+        np.testing.assert_array_equal(old, variable.numpy())
+    assert all(np.isfinite(value).all() for value in statistics(step))
