@@ -64,15 +64,17 @@ class RunConfig:
             remedy = "left out with satellite_form=polar"
             raise refused(self.data, changes[0], remedy)
         if self.model.trains_in_groups:
-            self._refuse_split_batches()
+            self._refuse_one_gradients_settings()
 
-    def _refuse_split_batches(self) -> None:
-        """Groups of variables are trained on whole batches alone."""
+    def _refuse_one_gradients_settings(self) -> None:
+        """Groups are trained on whole batches, by a gradient of each."""
         why = f"where parts of system={self.model.system} train in turns"
         if self.train.micro_batch:
             raise refused(self.train, "micro_batch", f"0 {why}")
         if self.train.strategy != "none":
             raise refused(self.train, "strategy", f"none {why}")
+        if self.train.sharpness_radius:
+            raise refused(self.train, "sharpness_radius", f"0 {why}")
 
     @classmethod
     def of(cls, **settings: Any) -> RunConfig:

@@ -278,6 +278,7 @@ def test_what_a_stage_cannot_start_from_is_one_line(runs):
     ("field", "value", "remedy"),
     [
         ("micro_batch", 2, "must be 0 where parts of system=regmi"),
+        ("sharpness_radius", 2.5, "must be 0 where parts of system=regmi"),
         ("satellite_size", (40, 40), "multiples of 16 from 48 on"),
         ("satellite_size", (32, 32), "multiples of 16 from 48 on"),
         ("synthesis_blocks", 5, "multiples of 64 from 48 on"),

@@ -227,6 +227,7 @@ def test_the_config_is_kept_and_retrieval_alone_keeps_its_name():
     [
         ("micro_batch", 2, "must be 0 where parts of system=toker"),
         ("strategy", "mirrored", "must be none where parts of"),
+        ("sharpness_radius", 2.5, "must be 0 where parts of system=toker"),
         ("image_size", (24, 44), "must be multiples of 8 from 24 on"),
         ("image_size", (16, 40), "must be multiples of 8 from 24 on"),
     ],
