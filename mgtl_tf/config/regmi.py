@@ -73,6 +73,9 @@ class RegmiConfig(ModelConfig):
             raise refused(
                 self, "satellite_form", f"square in stage {self.regmi_stage}"
             )
+        if self.offset_head and self.regmi_stage == SYNTHESIS:
+            remedy = "false in stage synthesis, where no loss trains the head"
+            raise refused(self, "offset_head", remedy)
         least = 2 ** (self.synthesis_blocks + 1)
         side = self.satellite_size[0]
         if side % least or side < _SMALLEST_JUDGED:

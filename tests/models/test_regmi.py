@@ -252,6 +252,25 @@ def test_the_export_answers_as_a_reload(runs, stage, tmp_path):
     assert count == len(loaded.descriptor_weights) < len(loaded.weights)
 
 
+def test_the_joint_stages_offset_head_is_exported(tmp_path):
+    config = CONFIG.replace(regmi_stage="joint", offset_head=True)
+    model = mgtl_tf.build_model(config.model)
+    point = model.offset_head.point.kernel  # which starts at zero
+    random = np.random.default_rng(0)
+    point.assign(random.normal(0, 0.1, point.shape))
+    held = {id(weight) for weight in model.descriptor_weights}
+    assert {id(weight) for weight in model.offset_head.weights} <= held
+    folder = export_model(model, config, tmp_path / "export")
+    predict = tf.saved_model.load(str(folder)).signatures["predict_offset"]
+    ground, satellite = random.normal(size=(2, PAIRS, 12)).astype("f4")
+    found = predict(
+        ground=tf.constant(ground), satellite=tf.constant(satellite)
+    )
+    d0, d1 = np.transpose(model.predict_offsets(ground, satellite))
+    wanted = np.stack([-d1, -d0], axis=1) / 2
+    np.testing.assert_allclose(found["offset"], wanted, atol=1e-5)
+
+
 def test_the_config_is_kept_and_the_baseline_keeps_its_name():
     assert RunConfig.from_json(CONFIG.to_json()) == CONFIG
     plain = CONFIG.replace(regmi_stage="two_stream")
@@ -279,6 +298,7 @@ def test_what_a_stage_cannot_start_from_is_one_line(runs):
     [
         ("micro_batch", 2, "must be 0 where parts of system=regmi"),
         ("sharpness_radius", 2.5, "must be 0 where parts of system=regmi"),
+        ("offset_head", True, "must be false in stage synthesis, where no"),
         ("satellite_size", (40, 40), "multiples of 16 from 48 on"),
         ("satellite_size", (32, 32), "multiples of 16 from 48 on"),
         ("synthesis_blocks", 5, "multiples of 64 from 48 on"),

@@ -56,8 +56,9 @@ class JointFeatures(TwoStreamBaseline):
 
     @property
     def descriptor_weights(self):
-        """Those of the two streams."""
-        return self.ground.weights + self.satellite.weights
+        """Those of the two streams, and of an offset head."""
+        streams = self.ground.weights + self.satellite.weights
+        return streams + self.offset_weights
 
     @property
     def groups(self):
