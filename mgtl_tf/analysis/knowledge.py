@@ -25,7 +25,7 @@ class ExchangedKnowledge:
     is what CMI should have generated (Eq. 8). A descriptor then depends on
     both images of a pair, so that no gallery could be built of it: its recall
     bounds what knowledge can give. With "shuffled" it reads what CMI
-    generated of another pair of the batch.
+    generated of another pair of the batch, which must hold two or more.
 
     Args:
         model: an MGTL with CMI and at least one step.
@@ -61,6 +61,33 @@ class ExchangedKnowledge:
             self.model, views, _READ[self.knowledge], first_block=first_block
         )
         return found["ground"], found["satellite"]
+
+
+def whole_batches(knowledge: str, size: int, pairs: int) -> int:
+    """A batch size of which no batch holds one pair that has no other.
+
+    Args:
+        knowledge: one of `protocols.KNOWLEDGE`; empty: none is exchanged.
+        size: `evaluation_batch_size`.
+        pairs: how many there are.
+
+    Returns:
+        the size, or with "shuffled" the next that fits.
+
+    Raises:
+        UserError: where pairs would read their own knowledge as another's.
+    """
+    if knowledge != "shuffled":
+        return size
+    if size == 1 or pairs == 1:
+        raise UserError(
+            "knowledge=shuffled: reads that of another pair of the batch, and"
+            f" evaluation_batch_size={size} and {pairs:,} pairs leave none;"
+            " give 2 or more of both"
+        )
+    while pairs % size == 1:
+        size += 1
+    return size
 
 
 def _of_another_pair(step, normalized, view):

@@ -172,7 +172,7 @@ def eval_batches(
 
     Args:
         source: the pixels; N pairs.
-        batch_size: B; the last batch is padded with zeros.
+        batch_size: B; the last batch is padded with its last pair.
         rows: one after another, at least one; by default all of them.
 
     Returns:
@@ -205,9 +205,9 @@ def eval_batches(
 
 
 def _padded(images: tf.Tensor, batch_size: int) -> tf.Tensor:
-    """[n, H, W, C] with zeros after it, [B, H, W, C]."""
-    missing = batch_size - tf.shape(images)[0]
-    padded = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
+    """[n, H, W, C], the last repeated after it, [B, H, W, C]."""
+    rows = tf.minimum(tf.range(batch_size), tf.shape(images)[0] - 1)
+    padded = tf.gather(images, rows)
     return tf.ensure_shape(padded, (batch_size, *images.shape[1:]))
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mgtl_tf.analysis.knowledge import ExchangedKnowledge
+from mgtl_tf.analysis.knowledge import ExchangedKnowledge, whole_batches
 from mgtl_tf.config import DataConfig
 from mgtl_tf.datasets.protocols import (
     ALIGNED,
@@ -155,8 +155,8 @@ def open_split(
 
     Raises:
         UserError: for a run or data that cannot be read, an empty split, a
-            protocol that the data cannot follow, or features that must be
-            kept.
+            protocol that the data cannot follow, features that must be kept,
+            or shuffled knowledge in batches of one pair.
     """
     trained, model = load_model(run_dir, checkpoint)
     data = on_data(
@@ -182,6 +182,8 @@ def open_split(
     encode = ExchangedKnowledge(model, knowledge) if knowledge else None
     records = read_data(data)
     pairs = pairs_of(records, data.data_dir, split)
+    size = trained.train.evaluation_batch_size
+    size = whole_batches(knowledge, size, len(pairs))
     own = (data_dir, data.dataset, data.reader_options) == (
         None,
         trained.data.dataset,
@@ -211,7 +213,6 @@ def open_split(
             f" {data.data_dir} {len(others):,} images have no panorama"
         )
     aerial = open_gallery(read, form, others, cache) if others else None
-    size = trained.train.evaluation_batch_size
     inputs = PairInputs(model, source, size, first_block, encode, aerial)
     return MeasuredSplit(
         trained, shown, pairs, others, inputs, data, records, split

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import mgtl_tf
-from mgtl_tf.analysis.knowledge import ExchangedKnowledge
+from mgtl_tf.analysis.knowledge import ExchangedKnowledge, whole_batches
 from mgtl_tf.utils.errors import UserError
 from tests.models.test_mgtl import TINY
 
@@ -36,6 +36,25 @@ def test_shuffled_knowledge_is_that_of_another_pair(model, images):
     changed = ExchangedKnowledge(one, "shuffled")(*other)[0]
     same = np.isclose(found, changed, atol=1e-6).all(axis=1)
     assert same.tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize("size", [2, 3, 4, 64])
+@pytest.mark.parametrize("pairs", [2, 3, 4, 5, 65, 127, 8884])
+def test_no_batch_of_shuffled_knowledge_has_one_pair(size, pairs):
+    found = whole_batches("shuffled", size, pairs)
+    assert found >= size
+    lengths = {min(found, pairs - i) for i in range(0, pairs, found)}
+    assert min(lengths) > 1
+    assert found == size or pairs % size == 1
+    assert whole_batches("true", size, pairs) == size
+
+
+def test_pairs_that_have_no_other_in_their_batch_are_refused():
+    for size, pairs in ((1, 8), (4, 1)):
+        with pytest.raises(UserError, match="knowledge=shuffled: .*another"):
+            whole_batches("shuffled", size, pairs)
+        assert whole_batches("true", size, pairs) == size
+        assert whole_batches("", size, pairs) == size
 
 
 def test_true_knowledge_is_the_other_views(model, images):

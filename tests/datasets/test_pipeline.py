@@ -186,6 +186,10 @@ def test_evaluation_sees_every_pair_once_in_full_batches(count, size):
     for view in ("ground", "satellite"):
         images = np.concatenate([b[view] for b in found])
         np.testing.assert_array_equal(images[valid], getattr(source, view))
+        # Padding shows the last pair: what reads a neighbour's row, as
+        # exchanged knowledge does, reads no black image.
+        wanted = np.broadcast_to(images[count - 1], images[~valid].shape)
+        np.testing.assert_array_equal(images[~valid], wanted)
 
 
 def test_padding_is_not_read_from_files():
@@ -262,4 +266,5 @@ def test_square_satellite_images_of_another_size():
             np.testing.assert_array_equal(found[view], whole[view][own])
     padded = listed(eval_batches(source, 8))[1]["satellite"]
     np.testing.assert_array_equal(padded[:4], source.satellite[8:])
-    assert not padded[4:].any()
+    last = np.broadcast_to(source.satellite[11], padded[4:].shape)
+    np.testing.assert_array_equal(padded[4:], last)
