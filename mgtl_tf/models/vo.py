@@ -28,6 +28,9 @@ class DistanceBasedLogistic(TwoBranchModel):
     `generative_weight` its weight (1 here, as the authors weigh both alike).
     Descriptors are not normalised.
 
+    With an offset head aerial crops stay in the middle: positions in them
+    are of images that are not shifted.
+
     The authors turn by whole degrees of a range of 991, here uniformly; they
     interpolate by cubics, here bilinearly.
 
@@ -122,8 +125,14 @@ class DistanceBasedLogistic(TwoBranchModel):
         }
 
     def _placements(self, view, batch):
-        """Random ones, [B, 4]; panoramas are moved alone."""
+        """Random ones, [B, 4].
+
+        Panoramas are neither turned nor scaled. Aerial images are not even
+        shifted with an offset head, whose offsets would not follow.
+        """
         margin = self.config.crop_margins[VIEWS.index(view)]
+        if view == "satellite" and self.config.offset_head:
+            margin = 0
         drawn = keras.random.uniform((batch, 4), -1.0, 1.0, seed=self.seeds)
         angle = np.radians(self.config.largest_turn)
         turned = view == "satellite" and angle > 0

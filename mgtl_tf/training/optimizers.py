@@ -19,6 +19,7 @@ import keras
 from mgtl_tf.config import TrainConfig
 from mgtl_tf.training.group_optimizers import GroupOptimizers
 from mgtl_tf.training.scaled_rates import ScaledAdam, ScaledAdamW
+from mgtl_tf.utils.errors import UserError
 
 
 def make_optimizer(
@@ -76,7 +77,14 @@ def optimizer_of(
     Args:
         model: of `build_model`.
         config, replicas: as of `make_optimizer`.
+
+    Raises:
+        UserError: for a `backbone_learning_rate_factor` of weights that the
+            model lacks or that are fixed.
     """
+    backbones = [b.trainable_variables for b in model.backbones]
+    trunk = sum(backbones, [])
+    _require_effect(config.backbone_learning_rate_factor, model, trunk)
     if groups := model.groups:
         return GroupOptimizers(
             groups,
@@ -86,10 +94,27 @@ def optimizer_of(
             ],
             config.discriminator_learning_rate_factor,
         )
-    backbones = [b.trainable_variables for b in model.backbones]
-    return make_optimizer(
-        config, model.trainable_variables, sum(backbones, []), replicas
-    )
+    return make_optimizer(config, model.trainable_variables, trunk, replicas)
+
+
+def _require_effect(
+    factor: float, model: keras.Model, trunk: list[keras.Variable]
+) -> None:
+    """Refuses a factor that would be taken and change nothing."""
+    if factor == 1:
+        return
+    why = ""
+    if not model.backbones:
+        why = f"{model.config.system} has no VGG-16"
+    elif not trunk:
+        why = "all blocks of VGG-16 are fixed"
+    elif model.groups:
+        why = f"parts of {model.config.system} train in turns"
+    if why:
+        raise UserError(
+            f"backbone_learning_rate_factor={factor:g}: {why}; give"
+            " backbone_learning_rate_factor=1"
+        )
 
 
 @contextlib.contextmanager

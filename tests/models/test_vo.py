@@ -56,6 +56,21 @@ def test_angles_are_drawn_from_the_whole_circle_while_training(model):
     np.testing.assert_array_equal(straight, [[0, 1]] * 64)
 
 
+@pytest.mark.parametrize("offsets", [False, True])
+def test_aerial_images_stay_in_place_where_offsets_are_learnt(offsets):
+    model = small_model(
+        "vo", offset_head=offsets, largest_turn=0.0, crop_margins=(1, 2)
+    )
+    ground, satellite = (
+        np.asarray(model._placements(view, 64))
+        for view in ("ground", "satellite")
+    )
+    for placements, margin in ((ground, 1), (satellite, 0 if offsets else 2)):
+        assert not placements[:, :2].any()
+        moved = np.abs(placements[:, 2:]).max()
+        assert moved == 0 if not margin else 0.8 * margin < moved <= margin
+
+
 def test_the_losses_are_those_of_the_authors(model):
     """Softplus of differences of squared distances, half a squared error."""
     outputs = model(_inputs(model, 4), training=False)

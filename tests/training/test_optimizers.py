@@ -13,7 +13,10 @@ from mgtl_tf.training.optimizers import (
     averaged_weights,
     learning_rate,
     make_optimizer,
+    optimizer_of,
 )
+from mgtl_tf.utils.errors import UserError
+from tests.models.systems import small_model
 from tests.tiny_runs import TINY
 
 
@@ -143,6 +146,28 @@ def test_a_factor_of_the_trunk_reaches_only_the_trunk():
     for w, b in zip(weights, before, strict=True):
         rate = 0.05 if "block" in w.path else 0.5
         np.testing.assert_allclose(b - w, np.full(w.shape, rate), rtol=1e-4)
+
+
+@pytest.mark.parametrize("groups", [False, True])
+def test_a_factor_of_no_trunk_is_refused(groups):
+    """Of one optimizer, and of one for every group."""
+    fields = {"generator": True, "image_size": (24, 40)} if groups else {}
+    model = small_model("toker", **fields)
+    assert bool(model.groups) == groups
+    config = TrainConfig(backbone_learning_rate_factor=0.5)
+    said = "backbone_learning_rate_factor=0.5: toker has no VGG-16; give"
+    with pytest.raises(UserError, match=said):
+        optimizer_of(model, config)
+    optimizer_of(model, TrainConfig())
+
+
+def test_a_factor_of_a_fixed_trunk_is_refused():
+    model = mgtl_tf.build_model(TINY.replace(recurrent_steps=1).model)
+    config = TrainConfig(backbone_learning_rate_factor=0.5)
+    optimizer_of(model, config)
+    model.freeze_blocks(max(b.blocks for b in model.backbones))
+    with pytest.raises(UserError, match="all blocks of VGG-16 are fixed"):
+        optimizer_of(model, config)
 
 
 def test_clipping_is_of_the_whole_gradient():
