@@ -82,8 +82,7 @@ def optimizer_of(
         UserError: for a `backbone_learning_rate_factor` of weights that the
             model lacks or that are fixed.
     """
-    backbones = [b.trainable_variables for b in model.backbones]
-    trunk = sum(backbones, [])
+    trunk = [w for b in model.backbones for w in b.trainable_variables]
     _require_effect(config.backbone_learning_rate_factor, model, trunk)
     if groups := model.groups:
         return GroupOptimizers(

@@ -12,11 +12,12 @@ from mgtl_tf.evaluation import descriptors as evaluation
 from mgtl_tf.evaluation.measured_data import transfer
 from mgtl_tf.evaluation.ranks import read_ranks
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows.evaluate import evaluate_run
+from mgtl_tf.workflows.evaluate import evaluate_run, open_split
 from mgtl_tf.workflows.prepare import prepare
 from mgtl_tf.workflows.resume import record_start
 from tests.tiny_runs import (
     PROBE,
+    TINY,
     write_image,
     write_noisy_cvusa,
     write_run,
@@ -156,3 +157,24 @@ def test_ray_reads_no_features_of_one_machine(run):
 def test_a_rule_that_needs_positions_says_so(run):
     with pytest.raises(UserError, match="^hit_metres=5: .*no positions"):
         evaluate_run(run, hit_metres=5.0)
+
+
+@pytest.mark.parametrize(("size", "taken"), [(1, 0), (2, 2), (3, 4)])
+def test_shuffled_knowledge_is_of_another_pair_of_every_batch(
+    run, tmp_path, size, taken
+):
+    """Of four pairs, in batches of three, the last would read its own."""
+    config = TINY.replace(
+        data_dir=str(run.parent),
+        cache="none",
+        recurrent_steps=1,
+        evaluation_batch_size=size,
+    )
+    write_run(tmp_path / "run", config)
+    if not taken:
+        with pytest.raises(UserError, match="evaluation_batch_size=1 and 4 p"):
+            open_split(tmp_path / "run", knowledge="shuffled")
+        return
+    found = open_split(tmp_path / "run", knowledge="shuffled")
+    assert found.inputs.batch_size == taken
+    assert open_split(tmp_path / "run").inputs.batch_size == size
