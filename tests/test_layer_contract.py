@@ -241,6 +241,7 @@ TABLE = [
         (8, 2, 8),
     ),
     (OrientationChannels, {}, [IMAGE], (17, 23, 5)),
+    (OrientationChannels, {"top": 0.25}, [IMAGE], (17, 23, 5)),
     (OrientationChannels, {"form": "polar"}, [IMAGE], (17, 23, 5)),
     (OrientationChannels, {"form": "square"}, [(9, 9, 3)], (9, 9, 5)),
     (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from mgtl_tf.config.model import SYSTEMS, ModelConfig, published
 from mgtl_tf.config.regmi import RegmiConfig
@@ -188,11 +188,27 @@ class OriCNNConfig(ModelConfig):
     satellite_size: tuple[int, int] = published("satellite_size", (512, 512))
     satellite_form: str = published("satellite_form", "square")
     strided_blocks: int = published("strided_blocks", 7, RegmiConfig)
+    panorama_pitch: float = setting(
+        0.0,
+        "oricnn: degrees above the horizon at a panorama's top row, where it"
+        " was squeezed: 45 of CVACT's middle rows, 90 of whole spheres; 0: as"
+        " many a pixel as across",
+        least=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.strided_blocks > 7:
             raise refused(self, "strided_blocks", "7 at most in oricnn")
+        if self.panorama_pitch > 90:
+            raise refused(self, "panorama_pitch", "90 at most")
+
+    def identity(self) -> dict[str, Any]:
+        """See `ModelConfig`."""
+        fields = super().identity()
+        if not self.panorama_pitch:  # Digests of networks before it agree.
+            del fields["panorama_pitch"]
+        return fields
 
 
 SYSTEMS |= {

@@ -11,6 +11,7 @@ from mgtl_tf.utils.orientation import (
     panorama_directions,
     polar_directions,
     square_positions,
+    top_pitch,
 )
 
 _COLORS = 3
@@ -28,6 +29,9 @@ class OrientationChannels(ConfiguredLayer):
         form: "panorama" (azimuth / pi and pitch / pi), or "square" or "polar"
             (azimuth / pi and 2 rho - 1, rho the distance from the camera); see
             `utils.orientation`.
+        top: of panoramas, size of the top row's pitch / pi; 0: as many
+            degrees a pixel as across. Pitch that images come with is
+            stretched alike: only turns about the vertical keep it.
 
     Call arguments:
         images: RGB, 0..255, [B, H, W, 3], or with maps [B, H, W, 5].
@@ -36,9 +40,10 @@ class OrientationChannels(ConfiguredLayer):
         [B, H, W, 5]: blue, green, red, azimuth, pitch or distance.
     """
 
-    def __init__(self, form="panorama", **kwargs):
+    def __init__(self, form="panorama", top=0.0, **kwargs):
         super().__init__(**kwargs)
         self.form = form
+        self.top = top
 
     def call(self, images):
         # In float32: bfloat16 resolves 0..255 only to whole grey levels.
@@ -49,6 +54,10 @@ class OrientationChannels(ConfiguredLayer):
             own = self._maps(*images.shape[1:3])[None]
             own = ops.convert_to_tensor(own, "float32")
             maps = ops.repeat(own, ops.shape(images)[0], axis=0)
+        if self.top and self.form == "panorama":
+            # At least one pixel high, where the pitch is 0 anyway.
+            given = top_pitch(max(2, images.shape[1]), images.shape[2])
+            maps = maps * ops.convert_to_tensor([1.0, self.top / given])
         result = ops.concatenate([colors, maps], axis=-1)
         return ops.cast(result, self.compute_dtype)
 

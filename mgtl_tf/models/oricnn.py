@@ -25,7 +25,12 @@ class OrientationNetwork(TwoBranchModel):
         form = "panorama" if view == "ground" else config.satellite_form
         return keras.Sequential(
             [
-                OrientationChannels(form, name="directions", **common),
+                OrientationChannels(
+                    form,
+                    config.panorama_pitch / 180,
+                    name="directions",
+                    **common,
+                ),
                 StridedHypercolumns(
                     config.width_multiplier,
                     config.strided_blocks,

@@ -50,9 +50,10 @@ SETTINGS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
             "width_multiplier": 0.25,
         },
         # Liu and Li 2019: Adam 1e-5, from scratch, 100 epochs; panoramas are
-        # rolled, aerial images turned and cropped.
+        # rolled, aerial images turned and cropped. CVACT's are of the middle
+        # half of a sphere, 45 degrees up and down.
         "": {**_ORICNN, **CROPPED},
-        "cvact": {**_ORICNN, **CROPPED_CVACT},
+        "cvact": {**_ORICNN, **CROPPED_CVACT, "panorama_pitch": 45.0},
     },
 }
 """System to preset to fields; "" for all others."""

@@ -16,11 +16,17 @@ def panorama_directions(height: int, width: int) -> np.ndarray:
 
     As in the authors' file for CVUSA: the azimuth runs from -1 to 1, 0 in the
     middle, north; the pitch has the same angle a pixel and is negative at
-    the top.
+    the top, see `top_pitch`. Of panoramas that were squeezed to their size,
+    as CVACT's are, `OrientationChannels` stretches it.
     """
-    highest = (height - 1) / max(1, width - 1)
+    highest = top_pitch(height, width)
     pitch = np.linspace(-highest, highest, height)
     return _maps(np.linspace(-1, 1, width), pitch[:, None])
+
+
+def top_pitch(height: int, width: int) -> float:
+    """Size of the top row's pitch / pi in `panorama_directions`."""
+    return (height - 1) / max(1, width - 1)
 
 
 def polar_directions(height: int, width: int) -> np.ndarray:

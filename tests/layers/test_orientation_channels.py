@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 
+from mgtl_tf.datasets.directions import with_maps
 from mgtl_tf.datasets.pipeline import train_batches
 from mgtl_tf.layers.orientation_channels import OrientationChannels
+from mgtl_tf.models import build_model
+from mgtl_tf.presets import load_preset
+from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.orientation import (
     directions_of,
     panorama_directions,
@@ -22,6 +26,34 @@ def test_panoramas_are_as_the_authors_file_for_cvusa():
     assert abs(maps[:, 615:617, 0].sum()) < 1e-3
     steps = np.diff(maps[0, :, 0]).mean(), np.diff(maps[:, 0, 1]).mean()
     assert steps[0] == pytest.approx(steps[1])
+
+
+def test_panoramas_of_cvact_are_the_middle_of_the_authors_sphere():
+    """832 x 1664, the middle 416 rows, squeezed to 224 x 1232."""
+    sphere = panorama_directions(832, 1664)
+    model = build_model(
+        load_preset("cvact", system="oricnn", width_multiplier=1 / 64).model
+    )
+    layer = model.ground.layers[0]
+    images = np.zeros((1, 224, 1232, 3), "float32")
+    given = with_maps(images, "ground", "square")  # as training's
+    for found in (layer(images), layer(given)):
+        found = np.asarray(found)[0, ..., 3:]
+        np.testing.assert_allclose(
+            found[[0, -1], 7, 1], sphere[[208, 623], 7, 1], atol=1e-3
+        )
+        assert np.ptp(np.diff(found[:, 7, 1])) < 1e-6
+        wanted = panorama_directions(224, 1232)[..., 0]
+        np.testing.assert_array_equal(found[..., 0], wanted)
+
+
+def test_the_pitch_of_the_top_row_names_another_network():
+    plain = load_preset("cvusa", system="oricnn")
+    assert "panorama_pitch" not in plain.model.identity()
+    other = plain.replace(panorama_pitch=45.0)
+    assert other.model.identity()["panorama_pitch"] == 45
+    with pytest.raises(UserError, match="panorama_pitch=91.0: must be"):
+        plain.replace(panorama_pitch=91.0)
 
 
 def test_aerial_images_by_hand():
