@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mgtl_tf.config import DataConfig, ModelConfig, RunConfig, TrainConfig
+from mgtl_tf.config import RunConfig
 from mgtl_tf.datasets.records import Dataset, ids_digest, offsets_of
 from mgtl_tf.datasets.sources import PairSource
 from mgtl_tf.models import build_model
@@ -77,15 +77,7 @@ def train(config: RunConfig, run_dir: Path | str) -> bool:
             offsets_of(dataset.train)  # refused before anything is decoded
         with locked_run(run_dir, distribution.is_chief):
             config = resolve_run_config(config, run_dir, distribution.is_chief)
-            training = _Training(
-                config.model,
-                config.data,
-                config.train,
-                config.network,
-                run_dir,
-                dataset,
-                distribution,
-            )
+            training = _Training(config, run_dir, dataset, distribution)
             with distribution.naming_lost_workers():
                 finished = training.run(save_requested)
             if finished and distribution.is_chief:
@@ -98,14 +90,12 @@ class _Training:
 
     def __init__(
         self,
-        model: ModelConfig,
-        data: DataConfig,
-        train: TrainConfig,
-        network: str,
+        config: RunConfig,
         run_dir: Path,
         dataset: Dataset,
         distribution: Distribution,
     ):
+        model, data, train = config.model, config.data, config.train
         self.data = data
         self.train = train
         self.form = model.input_form
@@ -118,7 +108,7 @@ class _Training:
             self.model = build_model(model, train.dtype_policy)
             self.model.freeze_blocks(train.freeze_blocks)
             self.optimizer = optimizer_of(
-                self.model, self.train, distribution.replicas
+                self.model, train, distribution.replicas
             )
         self.checkpoints = Checkpoints(
             run_dir,
@@ -127,7 +117,7 @@ class _Training:
             train.keep_checkpoints,
             writes=distribution.is_chief,
         )
-        self.network = network
+        self.network = config.network
         self.first_block = first_block(data.feature_cache, train.freeze_blocks)
         self.start = Start(
             train.init_from,
