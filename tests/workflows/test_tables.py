@@ -3,13 +3,8 @@
 import dataclasses
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 
-from mgtl_tf.config import DataConfig
-from mgtl_tf.reproduction.benchmark import Condition, Search
-from mgtl_tf.reproduction.benchmarks import SMALL
 from mgtl_tf.reproduction.cells import cells_of
 from mgtl_tf.reproduction.notes import notes_of
 from mgtl_tf.reproduction.publish import read_published, read_ranks_of
@@ -18,142 +13,12 @@ from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.reproduction.tables import title_of
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
-from mgtl_tf.workflows import conditions, further_runs, study_runs, tables
-from mgtl_tf.workflows.further_sets import further_ranks_path, read_joint
+from mgtl_tf.workflows import tables
 from mgtl_tf.workflows.study_runs import plan
 from mgtl_tf.workflows.tables_publication import publish_tables
 from mgtl_tf.workflows.tables_request import TablesRequest
 from tests.reproduction import fake_trainer
-
-TINY = dataclasses.replace(
-    SMALL,
-    name="procedural-tiny",
-    world=WorldSettings(seed=1, train_pairs=6, val_pairs=4),
-    conditions=(
-        Condition(
-            "distractors",
-            "Distractors",
-            "elsewhere",
-            WorldSettings(seed=3, train_pairs=0, val_pairs=8),
-        ),
-        Condition("turned", "Turned", "turned", protocol="unknown_orientation"),
-        Condition("true", "Oracle", "a leak", knowledge="true"),
-    ),
-    common={
-        **SMALL.common,
-        "image_size": (8, 16),
-        "width_multiplier": 1 / 64,
-        "poolings": 1,
-        "channels": 4,
-        "heads": 2,
-        "batch_size": 3,
-        "max_steps": 2,
-        "log_every": 1,
-    },
-    controls={
-        "long_vgg": ("VGG16 only, longer", "vgg", {"max_steps": 3}),
-    },
-    settings={
-        "vgg": {"learning_rate": 0.003},
-        "toker_full": {"image_size": (24, 24)},
-    },
-    warm={
-        "warm_vgg": ("VGG16 only, going on", "vgg", {"init_backbone": "vgg"})
-    },
-    search=Search(
-        WorldSettings(seed=5, train_pairs=6, val_pairs=4), (0.1, 0.2), 1
-    ),
-    seeds=(0, 1),
-)
-KEYS = ("vgg", "without_cmi", "with_cmi")
-
-
-def _draw(settings, root, processes=1, progress=True):
-    """In place of a world: pictures of noise, in its layout."""
-    if root.exists():
-        return
-    random = np.random.default_rng(settings.seed)
-    counts = settings.train_pairs, settings.val_pairs
-    for split, count in zip(("train", "val"), counts, strict=True):
-        rows = []
-        for number in range(count):
-            row = [f"{view}/{split}{number}.png" for view in "as"]
-            for path, shape in zip(row, ((16, 16), (8, 16)), strict=True):
-                (root / path).parent.mkdir(parents=True, exist_ok=True)
-                pixels = random.integers(0, 256, (*shape, 3), np.uint8)
-                cv2.imwrite(str(root / path), pixels)
-            rows.append(",".join(row))
-        (root / "splits").mkdir(parents=True, exist_ok=True)
-        (root / f"splits/{split}-19zl.csv").write_text("\n".join(rows))
-
-
-@pytest.fixture
-def trained(monkeypatch):
-    """Names of runs; nothing is trained: files of finished runs are written.
-
-    That a system is trained by its own command, test_systems_learn.py and
-    test_study.py show.
-    """
-    monkeypatch.setattr(study_runs, "make_world", _draw)
-    names = []
-
-    def run_all(jobs, environments):
-        for job in jobs:
-            names.append(job.name)
-            config, folder = job.command[0], _flag(job, "run_dir")
-            fake_trainer.write(folder, dataclasses.asdict(config))
-
-    monkeypatch.setattr(study_runs, "training_command", lambda c: [c])
-    monkeypatch.setattr(study_runs, "run_all", run_all)
-    monkeypatch.setattr(conditions, "run_all", _measure)
-    monkeypatch.setattr(further_runs, "run_all", _measure_also)
-    return names
-
-
-def _flag(job, name):
-    (value,) = (
-        part.removeprefix(f"--{name}=")
-        for part in job.command
-        if isinstance(part, str) and part.startswith(f"--{name}=")
-    )
-    return Path(value)
-
-
-def _measure(jobs, environments):
-    """In place of experiments.evaluate: one place in four is found."""
-    for job in jobs:
-        run_dir = _flag(job, "run_dir")
-        stem = str(run_dir / "evaluation-procedural-validation")
-        if str(_flag(job, "protocol")) != "aligned":
-            path = Path(f"{stem}-unknown_orientation-0-ranks.npz")
-            fake_trainer.write_ranks(path, 1, 4, "4" * 16)
-            continue
-        if any(part.startswith("--knowledge=") for part in job.command):
-            assert not run_dir.name.startswith(("vgg", "without"))
-            path = Path(f"{stem}-true_knowledge-ranks.npz")
-            fake_trainer.write_ranks(path, 4, 4, "4" * 16)
-            continue
-        assert _flag(job, "data_cache").is_dir()
-        assert _flag(job, "data_dir").parts[-2:] == ("worlds", "distractors")
-        path = Path(f"{stem}-distractors-ranks.npz")
-        fake_trainer.write_ranks(path, 2, 8, "8" * 16)
-
-
-def _measure_also(jobs, environments):
-    """In place of experiments.evaluate --also: three of five are found."""
-    for job in jobs:
-        assert (
-            "--own=false" in job.command and "--checkpoint=best" in job.command
-        )
-        name, _, folder = str(_flag(job, "also")).partition(":")
-        joint = read_joint(((name, folder),), DataConfig())
-        path = further_ranks_path(_flag(job, "run_dir"), joint)
-        fake_trainer.write_ranks(path, 3, 5, joint.gallery)
-
-
-def _request(folder, *numbers, seeds=(0,), **fields):
-    study = benchmark_study(TINY, folder / "studies", {})
-    return TablesRequest(study, numbers, seeds, measure_cost=False, **fields)
+from tests.workflows.tiny_study import KEYS, TINY, draw, tiny_request
 
 
 def _plan(request):
@@ -162,9 +27,11 @@ def _plan(request):
 
 def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     other = WorldSettings(seed=7, train_pairs=0, val_pairs=5)
-    _draw(other, tmp_path / "other")
+    draw(other, tmp_path / "other")
     also = (("procedural", str(tmp_path / "other")),)
-    request = _request(tmp_path, 2, controls=True, conditions=True, also=also)
+    request = tiny_request(
+        tmp_path, 2, controls=True, conditions=True, also=also
+    )
     assert _plan(request) == [
         "vgg-seed0: 2 steps",
         "without_cmi-seed0: 2 steps",
@@ -221,14 +88,14 @@ def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
     line = (folder / "table2.csv").read_text().splitlines()[3]
     assert ",'+" in line or ",\"'+" in line
     assert _plan(request)[3] == "long_vgg-seed0: finished"
-    assert _plan(_request(tmp_path, 2))[:3] == [
+    assert _plan(tiny_request(tmp_path, 2))[:3] == [
         f"{key}-seed0: finished" for key in ("vgg", "without_cmi", "with_cmi")
     ]
 
 
 def test_a_search_and_rows_from_a_trained_trunk(tmp_path, trained):
     """Every row at every rate elsewhere; warm rows after what they need."""
-    request = _request(tmp_path, 2, warm=True, search=True)
+    request = tiny_request(tmp_path, 2, warm=True, search=True)
     tables.run_tables(request)
     rates = [f"{key}-{rate}" for key in KEYS for rate in ("0.1", "0.2")]
     seed0 = [f"{key}-seed0" for key in KEYS]
@@ -256,7 +123,7 @@ def test_a_search_and_rows_from_a_trained_trunk(tmp_path, trained):
 
 def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
     """What is published counts as finished; what is new is added to it."""
-    first = _request(tmp_path / "here", 2, search=True)
+    first = tiny_request(tmp_path / "here", 2, search=True)
     tables.run_tables(first)
     docs = tmp_path / "docs"
     publish_tables(first, tables.show_tables(first), docs, "")
@@ -264,7 +131,9 @@ def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
 
     published = PublishedStudy.read(docs, "procedural-tiny")
     fields = {"published": published, "seeds": (0, 1)}
-    there = _request(tmp_path / "there", 2, **fields, warm=True, search=True)
+    there = tiny_request(
+        tmp_path / "there", 2, **fields, warm=True, search=True
+    )
     published.require_same(there.settings)
     assert {run.name for run in there.needed} == {
         *(f"{key}-seed1" for key in KEYS),
@@ -294,14 +163,14 @@ def test_a_study_goes_on_where_its_runs_are_gone(tmp_path, trained):
 
 
 def test_a_published_row_is_replaced_by_name_alone(tmp_path, trained):
-    first = _request(tmp_path / "here", 2)
+    first = tiny_request(tmp_path / "here", 2)
     tables.run_tables(first)
     docs = tmp_path / "docs"
     publish_tables(first, tables.show_tables(first), docs, "")
     published = PublishedStudy.read(docs, "procedural-tiny").without(["vgg"])
     assert [published.seeds(key) for key in KEYS] == [set(), {0}, {0}]
     assert {name.split("-seed")[0] for name in published.ranks} == set(KEYS[1:])
-    there = _request(tmp_path / "there", 2, published=published)
+    there = tiny_request(tmp_path / "there", 2, published=published)
     assert {run.name for run in there.needed} == {"vgg-seed0"}
     tables.run_tables(there)
     publish_tables(there, tables.show_tables(there), docs, "")
@@ -312,13 +181,13 @@ def test_a_published_row_is_replaced_by_name_alone(tmp_path, trained):
 
 
 def test_what_is_published_is_not_dropped_unasked(tmp_path, trained):
-    both = _request(tmp_path, 2, seeds=(0, 1))
+    both = tiny_request(tmp_path, 2, seeds=(0, 1))
     tables.run_tables(both)
     docs = tmp_path / "docs"
     publish_tables(both, tables.show_tables(both), docs, "")
     path = docs / "results/procedural-tiny.json"
     before = path.read_bytes()
-    one = _request(tmp_path, 2, seeds=(1,))
+    one = tiny_request(tmp_path, 2, seeds=(1,))
     with pytest.raises(UserError, match="Table 2, vgg, seed 0.*--cont"):
         publish_tables(one, tables.show_tables(one), docs, "")
     assert path.read_bytes() == before
@@ -327,7 +196,7 @@ def test_what_is_published_is_not_dropped_unasked(tmp_path, trained):
 def test_published_runs_of_other_settings_or_pairs_are_refused(
     tmp_path, trained
 ):
-    first = _request(tmp_path / "here", 2)
+    first = tiny_request(tmp_path / "here", 2)
     tables.run_tables(first)
     docs = tmp_path / "docs"
     publish_tables(first, tables.show_tables(first), docs, "")
@@ -335,7 +204,7 @@ def test_published_runs_of_other_settings_or_pairs_are_refused(
     longer = benchmark_study(TINY, tmp_path / "there", {"max_steps": 9})
     with pytest.raises(UserError, match=r"vgg: .*max_steps.*2.*max_steps.*9"):
         published.require_same(TablesRequest(longer, (2,), (0,)).settings)
-    there = _request(tmp_path / "there", 2, published=published, seeds=(1,))
+    there = tiny_request(tmp_path / "there", 2, published=published, seeds=(1,))
     plain = {"dtype_policy": "float32"}
     there = dataclasses.replace(
         there, study=benchmark_study(TINY, tmp_path / "there", plain)
@@ -361,7 +230,7 @@ def test_table_3_trains_nothing_and_needs_no_data(tmp_path, trained):
 
 
 def test_rows_are_titled_as_they_are_trained(tmp_path):
-    titles = _titles(_request(tmp_path, 1))
+    titles = _titles(tiny_request(tmp_path, 1))
     assert "L2LTR-style (K from previous layer), small" in titles
     assert "SAFA-8, small" in titles
     study = data_study("cvusa", Path("CVUSA"), tmp_path / "studies", {})
