@@ -27,6 +27,7 @@ from polar.program import print_stdout
 
 if TYPE_CHECKING:
     from mgtl_tf.reproduction.published_study import PublishedStudy
+    from mgtl_tf.workflows.tables_request import TablesRequest
 
 _STUDY_FLAGS = define_study_flags()
 
@@ -59,7 +60,8 @@ PROGRAM_FLAGS = [
         "replace_rows",
         [],
         "with --continue_published: published rows, by key (safa, l2ltr), that"
-        " are trained anew, with other settings, and replaced",
+        " are trained anew, with other settings, and replaced; all tables and"
+        " seeds that show them must be asked for",
     ),
     flags.DEFINE_bool(
         "any_code", False, "accept finished runs of other versions of the code"
@@ -116,8 +118,24 @@ def main(**given: Any) -> None:
 def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
     """Runs and prints the tables; whether they were made."""
     from mgtl_tf.reproduction.tables import as_text
-    from mgtl_tf.workflows import study_runs, tables
+    from mgtl_tf.workflows import tables
     from mgtl_tf.workflows.tables_publication import publish_tables
+
+    request = _request(study, given, docs)
+    if given["dry_run"]:
+        print("\n".join(tables.plan_tables(request)))
+        return False
+    tables.run_tables(request, given["workers"])
+    shown = tables.show_tables(request)
+    print("\n\n".join(map(as_text, shown)))
+    if given["publish"]:
+        publish_tables(request, shown, docs, _command(given))
+    return True
+
+
+def _request(study: Study, given: dict[str, Any], docs: Path) -> TablesRequest:
+    """What is asked for, once it fits what is published."""
+    from mgtl_tf.workflows.tables_publication import require_all_shown
     from mgtl_tf.workflows.tables_request import TablesRequest
 
     names = (
@@ -142,16 +160,8 @@ def _show_tables(study: Study, given: dict[str, Any], docs: Path) -> bool:
         **asked,
     )
     published.require_same(request.settings)
-    if given["dry_run"]:
-        plan = study_runs.plan(study, request.needed, given["any_code"])
-        print("\n".join(plan))
-        return False
-    tables.run_tables(request, given["workers"])
-    shown = tables.show_tables(request)
-    print("\n\n".join(map(as_text, shown)))
-    if given["publish"]:
-        publish_tables(request, shown, docs, _command(given))
-    return True
+    require_all_shown(request)
+    return request
 
 
 def _published(

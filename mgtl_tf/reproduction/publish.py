@@ -62,6 +62,8 @@ def publish(study: StudyFigures, docs: Path, ranks: StudyRanks) -> Path:
             the ranks.
     """
     folder = docs / "results"
+    for table in study.tables:  # Before anything is written over.
+        require_agreement(table, ranks, str(figures_path(docs, study.name)))
     with naming_write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     for table in study.tables:

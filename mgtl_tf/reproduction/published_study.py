@@ -30,10 +30,13 @@ class PublishedStudy:
     Attributes:
         figures: of docs/results/NAME.json.
         ranks: of docs/results/NAME-ranks.npz.
+        replaced: the published tables with nothing but the rows that
+            `without` left out.
     """
 
     figures: StudyFigures | None = None
     ranks: StudyRanks = field(default_factory=dict)
+    replaced: tuple[Table, ...] = ()
 
     @classmethod
     def read(cls, docs: Path, name: str) -> PublishedStudy:
@@ -69,6 +72,8 @@ class PublishedStudy:
     def without(self, rows: Sequence[str]) -> PublishedStudy:
         """All but these rows, which are then trained anew.
 
+        A row without runs is of costs alone (Table 3), and stays.
+
         Args:
             rows: keys.
 
@@ -84,16 +89,15 @@ class PublishedStudy:
                     f"--replace_rows={key}: is not published; give a row's"
                     " key, such as vgg of vgg-seed0 (--dry_run lists them)"
                 )
-        tables = tuple(
-            replace(t, rows=tuple(r for r in t.rows if r.key not in rows))
-            for t in self._tables
-        )
+        tables = [_parted(table, rows) for table in self._tables]
         ranks = {
             name: found
             for name, found in self.ranks.items()
             if row_of(name) not in rows
         }
-        return PublishedStudy(replace(self.figures, tables=tables), ranks)
+        figures = replace(self.figures, tables=tuple(t for t, _ in tables))
+        replaced = tuple(table for _, table in tables if table.rows)
+        return PublishedStudy(figures, ranks, replaced)
 
     def require_kept(self, study: StudyFigures, path: Path) -> None:
         """Refuses to publish a study that lacks a run which is published.
@@ -110,7 +114,8 @@ class PublishedStudy:
             heading, row, seed = min(lost)
             raise UserError(
                 f"{path}: holds {heading}, {row}, seed {seed}, which would be"
-                " dropped; keep it by --continue_published, or remove the file"
+                " dropped; keep it by --continue_published, ask for its table"
+                " and seed where --replace_rows names it, or remove the file"
             )
 
     def require_same(self, changes: Mapping[str, tuple[str, ...]]) -> None:
@@ -171,6 +176,13 @@ class PublishedStudy:
         kept = {**self.figures.facts, **facts}
         changes = {**self.figures.changes, **study.changes}
         return replace(study, facts=kept, changes=changes)
+
+
+def _parted(table: Table, rows: Sequence[str]) -> tuple[Table, Table]:
+    """A table without the runs of these rows, and one of those alone."""
+    gone = [row for row in table.rows if row.key in rows and row.runs]
+    left = tuple(row for row in table.rows if row not in gone)
+    return replace(table, rows=left), replace(table, rows=tuple(gone))
 
 
 def _runs(tables: tuple[Table, ...]) -> set[tuple[str, str, int]]:

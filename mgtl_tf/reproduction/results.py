@@ -178,6 +178,10 @@ class Table:
         """Such as "table2", or "controls"."""
         return self.heading.lower().replace(" ", "")
 
+    def has_row(self, key: str) -> bool:
+        """Whether there is a row of this key."""
+        return any(row.key == key for row in self.rows)
+
     @property
     def has_recall(self) -> bool:
         """Whether there is anything to draw; Table 3 is of costs alone."""

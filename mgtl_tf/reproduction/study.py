@@ -130,6 +130,16 @@ class Study:
             if number < most.get(row.key, len(seeds))
         ]
 
+    def start_of(self, run: Run) -> Run | None:
+        """The run that a later stage or a warm row starts from, if any."""
+        start = run.config.train.init_backbone
+        if not start:
+            return None
+        folder, seed = Path(start), run.config.train.seed
+        rows = {row.key: row for table in ROWS.values() for _, row in table}
+        row = rows[folder.name.removesuffix(f"-seed{seed}")]
+        return Run(folder, self.config(row, seed))
+
     def control_rows(self) -> list[tuple[str, Row]]:
         """(title, row) of the controls, each with its original's settings."""
         return self._derived(self.benchmark.controls if self.benchmark else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from absl import logging
 
@@ -141,40 +141,55 @@ def evaluation_job(run: Run, logs: Path, flags: Mapping[str, Any]) -> Job:
     return Job(run.name, command, logs / f"{run.name}.log")
 
 
-def plan(
-    study: Study, runs: Sequence[Run], any_code: bool = False
-) -> list[str]:
+class RunsOfWorld(NamedTuple):
+    """Runs that are trained on the same pairs.
+
+    Attributes:
+        study: whose data they take.
+        runs: all of them.
+        world: of a procedural benchmark; None: the data lie on disk.
+    """
+
+    study: Study
+    runs: Sequence[Run]
+    world: WorldSettings | None
+
+
+def plan(groups: Sequence[RunsOfWorld], any_code: bool = False) -> list[str]:
     """What `finish` would train: a line a run. Nothing is written.
 
     Raises:
         UserError: for data on disk that cannot be read, or where a folder
             holds another run.
     """
-    if not runs:
-        return ["nothing to train"]
-    versions, pairs = _versions_there(study)
     lines, total = [], 0
-    for run in runs:
-        if versions and run.is_finished(versions, any_code):
-            lines.append(f"{run.name}: finished")
-        else:
-            steps = steps_of(run.config.train, pairs)
-            lines.append(f"{run.name}: {steps:,} steps")
-            total += steps
+    for group in groups:
+        if not group.runs:
+            continue
+        versions, pairs = _versions_there(group)
+        for run in group.runs:
+            if versions and run.is_finished(versions, any_code):
+                lines.append(f"{run.name}: finished")
+            else:
+                steps = steps_of(run.config.train, pairs)
+                lines.append(f"{run.name}: {steps:,} steps")
+                total += steps
+    if not lines:
+        return ["nothing to train"]
     return [*lines, f"{total:,} steps to train in all"]
 
 
-def _versions_there(study: Study) -> tuple[Versions | None, int]:
+def _versions_there(group: RunsOfWorld) -> tuple[Versions | None, int]:
     """Versions of code and data, and training pairs; reads file sizes only.
 
-    The versions are None where the study's world is not complete yet.
+    The versions are None where the group's world is not complete yet.
     """
     try:
-        dataset = _read(study)
+        dataset = _read(group.study)
     except UserError:
-        if study.benchmark is None:
+        if group.world is None:
             raise
-        return None, study.benchmark.world.train_pairs
+        return None, group.world.train_pairs
     versions = Versions(code_version(), data_version(dataset))
     return versions, len(dataset.train)
 

@@ -38,7 +38,13 @@ from mgtl_tf.workflows.further_runs import (
     measure_on_further,
     with_further,
 )
-from mgtl_tf.workflows.study_runs import data_remarks, finish, ready_data
+from mgtl_tf.workflows.study_runs import (
+    RunsOfWorld,
+    data_remarks,
+    finish,
+    plan,
+    ready_data,
+)
 from mgtl_tf.workflows.tables_publication import (
     ranks_of,
     searched_ranks,
@@ -79,16 +85,26 @@ def run_tables(request: TablesRequest, workers: int = 0) -> None:
 
 def _train(request: TablesRequest, environments: Sequence[Environment]) -> None:
     """Trains what the search and the tables need; their worlds are made."""
-    study, benchmark = request.study, request.study.benchmark
-    world = benchmark.world if benchmark else None
-    groups = [(study, world, request.needed)]
-    if benchmark and benchmark.search:
-        place = study.on_world("search")
-        groups.insert(0, (place, benchmark.search.world, request.needed_search))
-    for place, world, runs in groups:
+    for place, runs, world in _groups(request):
         if runs:
             versions = ready_data(place, runs, world)
             finish(runs, versions, environments, request.any_code)
+
+
+def _groups(request: TablesRequest) -> list[RunsOfWorld]:
+    """What is trained, in its order: the search on its world comes first."""
+    study, benchmark = request.study, request.study.benchmark
+    world = benchmark.world if benchmark else None
+    groups = [RunsOfWorld(study, request.needed, world)]
+    if benchmark and benchmark.search:
+        place, searched = study.on_world("search"), request.needed_search
+        groups.insert(0, RunsOfWorld(place, searched, benchmark.search.world))
+    return groups
+
+
+def plan_tables(request: TablesRequest) -> list[str]:
+    """What `run_tables` would train, as of `plan`; nothing is written."""
+    return plan(_groups(request), request.any_code)
 
 
 def show_tables(request: TablesRequest) -> tuple[Table, ...]:

@@ -6,6 +6,13 @@ from dataclasses import dataclass, field
 
 from mgtl_tf.evaluation.joint_pairs import JointPairs
 from mgtl_tf.reproduction.published_study import PublishedStudy
+from mgtl_tf.reproduction.results import (
+    CONDITION,
+    CONTROLS,
+    SEARCH,
+    WARM,
+    Table,
+)
 from mgtl_tf.reproduction.rows import Row, rows_of, titled_rows
 from mgtl_tf.reproduction.runs import Run
 from mgtl_tf.reproduction.study import Study
@@ -23,7 +30,7 @@ class TablesRequest:
         controls: whether the benchmark's control rows are trained as well.
         conditions: whether the tables' rows are measured again under the
             benchmark's conditions, such as among more distractors.
-        warm: whether Table 2w's rows are, which need those of Table 2.
+        warm: whether Table 2w's rows are, which start from one of Table 2.
         search: whether the rows of the tables are trained with every
             learning rate of the benchmark's search.
         any_code: whether finished runs of other code are accepted.
@@ -87,6 +94,16 @@ class TablesRequest:
         """All runs of the rows, begun or not."""
         return self.study.runs(self.rows, self.seeds)
 
+    def shows(self, table: Table) -> bool:
+        """Whether a published table is among those that are asked for."""
+        further = {
+            CONTROLS: self.controls,
+            CONDITION: self.conditions,
+            WARM: self.warm,
+            SEARCH: self.search,
+        }
+        return further.get(table.number, table.number in self.tables)
+
     @property
     def settings(self) -> dict[str, tuple[str, ...]]:
         """Row key to how its config differs from the paper's, seed aside."""
@@ -95,12 +112,20 @@ class TablesRequest:
 
     @property
     def needed(self) -> list[Run]:
-        """Those of `runs` that are not published, and what they start from."""
-        new = self._unpublished(self.runs)
-        starts = {run.config.train.init_backbone for run in new}
-        return [
-            run for run in self.runs if run in new or str(run.folder) in starts
-        ]
+        """Those of `runs` that are not published, and what they start from.
+
+        What they start from comes first: all stages, though no table that is
+        asked for shows them.
+        """
+        found: list[Run] = []
+        stage = self._unpublished(self.runs)
+        while stage:
+            found = [*stage, *found]
+            there = {run.folder for run in found}
+            starts = filter(None, map(self.study.start_of, stage))
+            missing = {s.folder: s for s in starts if s.folder not in there}
+            stage = list(missing.values())
+        return found
 
     @property
     def needed_search(self) -> list[Run]:

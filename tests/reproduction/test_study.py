@@ -20,7 +20,13 @@ from mgtl_tf.reproduction.study import benchmark_study, data_study
 from mgtl_tf.reproduction.versions import Versions, code_version
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import study_runs
-from mgtl_tf.workflows.study_runs import finish, plan, steps_of, training_job
+from mgtl_tf.workflows.study_runs import (
+    RunsOfWorld,
+    finish,
+    plan,
+    steps_of,
+    training_job,
+)
 from tests.programs import run
 from tests.reproduction import fake_trainer
 
@@ -207,7 +213,7 @@ def test_figures_of_a_run_are_of_its_ranks(finished):
 
 def test_dry_run_lists_what_is_left(study, finished, trainer, monkeypatch):
     monkeypatch.setattr(study_runs, "_versions_there", lambda _: (VERSIONS, 99))
-    assert plan(study, table_2(study)) == [
+    assert plan([RunsOfWorld(study, table_2(study), None)]) == [
         "vgg-seed0: finished",
         "without_cmi-seed0: 800 steps",
         "with_cmi-seed0: 800 steps",

@@ -14,7 +14,7 @@ from mgtl_tf.reproduction.tables import title_of
 from mgtl_tf.synthetic.settings import WorldSettings
 from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows import tables
-from mgtl_tf.workflows.study_runs import plan
+from mgtl_tf.workflows.study_runs import RunsOfWorld, plan
 from mgtl_tf.workflows.tables_publication import publish_tables
 from mgtl_tf.workflows.tables_request import TablesRequest
 from tests.reproduction import fake_trainer
@@ -22,7 +22,9 @@ from tests.workflows.tiny_study import KEYS, TINY, draw, tiny_request
 
 
 def _plan(request):
-    return plan(request.study, request.runs)
+    study = request.study
+    world = study.benchmark.world if study.benchmark else None
+    return plan([RunsOfWorld(study, request.runs, world)])
 
 
 def test_from_a_dry_run_to_the_published_page(tmp_path, trained):
