@@ -111,6 +111,8 @@ def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
     """Evaluates and prints a table, and a second one of further sets."""
     if not also and not own:
         raise flags.IllegalFlagValueError("--own=false: needs --also")
+    if not own:
+        _require_unused(given)
     load_tensorflow()
     from mgtl_tf.workflows.evaluate import evaluate_run
     from mgtl_tf.workflows.further_sets import measure_further
@@ -123,6 +125,18 @@ def main(also: tuple[tuple[str, str], ...], own: bool, **given: Any) -> None:
     if also:
         asked = {name: given[name] for name in (*_OF_ALSO, *VIGOR_FLAGS)}
         print("\n" * own + measure_further(sets=also, **asked))
+
+
+def _require_unused(given: dict[str, Any]) -> None:
+    """Refuses flags that choose the data which --own=false leaves out."""
+    for flag in PROGRAM_FLAGS:
+        name, of_also = flag.name, flag.name in (*_OF_ALSO, *VIGOR_FLAGS)
+        value = given.get(name, flag.default)
+        if not of_also and value != flag.default:
+            raise flags.IllegalFlagValueError(
+                f"--{name}={value}: is of the pairs that --own=false leaves"
+                " out; give one of the two"
+            )
 
 
 if __name__ == "__main__":

@@ -173,6 +173,29 @@ def test_the_program_prints_it(run, sets, load_program, capsys):
         program.main(also=(), own=False)
 
 
+def test_flags_of_the_run_s_own_data_are_not_ignored(load_program):
+    program = load_program("evaluate")
+    given = {holder.name: holder.default for holder in program.PROGRAM_FLAGS}
+    given |= {"also": (("cvusa", "gone"),), "own": False, "run_dir": "gone"}
+    for name, value in {
+        "dataset": "cvact",
+        "data_dir": "CVACT",
+        "data_cache": "prepared",
+        "feature_cache": "features",
+        "split": "train",
+        "partial": False,
+        "knowledge": "true",
+        "hit_metres": 0.0,
+    }.items():
+        with pytest.raises(flags.IllegalFlagValueError) as refused:
+            program.main(**given | {name: value})
+        assert str(refused.value).startswith(f"--{name}={value}: is of the ")
+    with pytest.raises(UserError, match="gone"):  # These are of --also.
+        program.main(
+            **given | {"protocol": "fov_90", "vigor_labels": "original"}
+        )
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs ../shared")
 def test_real_pairs(run):
     """Five of CVUSA and six of CVACT, in sizes of their own."""
