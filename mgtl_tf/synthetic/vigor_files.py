@@ -61,7 +61,7 @@ def draw_vigor_world(
 def draw_city(root: Path, settings: WorldSettings, name: str) -> None:
     """Task: one city's pictures that are missing, then its lists."""
     counts = panorama_counts(settings, name)
-    if not sum(counts) or _listed(root, name):
+    if not sum(counts) or _is_complete(root, name):
         return
     city = make_city(settings, name, sum(counts))
     with naming_write_errors(root):
@@ -128,6 +128,13 @@ def _write(path: Path, data: bytes) -> None:
     atomic_write(path, data)
 
 
-def _listed(root: Path, city: str) -> bool:
-    """Whether the last file of a city is there."""
-    return (root / LABELS["corrected"][0] / city / TILE_LIST).is_file()
+def _is_complete(root: Path, city: str) -> bool:
+    """Whether a city's last list is there, and every picture of its lists."""
+    last = root / LABELS["corrected"][0] / city / TILE_LIST
+    whole = list_path(root, city, "corrected", WHOLE_LIST)
+    if not (last.is_file() and whole.is_file()):
+        return False
+    tiles, labels = last.read_text().split(), whole.read_text().splitlines()
+    names = [f"satellite/{tile}" for tile in tiles]
+    names += [f"panorama/{label.split()[0]}" for label in labels]
+    return all((root / city / name).is_file() for name in names)

@@ -158,6 +158,18 @@ def test_a_finished_world_is_left_alone_and_a_cut_one_goes_on(world):
     assert len(lines(world, "Seattle", "corrected")) == 4
 
 
+def test_a_lost_picture_of_a_finished_world_is_drawn_again(world):
+    """Of either view, though all lists are there."""
+    lists = {p: p.read_bytes() for p in world.rglob("*.txt")}
+    for view in ("panorama", "satellite"):
+        lost = next((world / "Chicago" / view).iterdir())
+        before = lost.read_bytes()
+        lost.unlink()
+        make_world(SETTINGS, world, 1, progress=False)
+        assert lost.read_bytes() == before
+    assert {p: p.read_bytes() for p in world.rglob("*.txt")} == lists
+
+
 def test_settings_that_vigor_cannot_have_are_named():
     with pytest.raises(UserError, match="aerial_metres is 60"):
         WorldSettings(layout="vigor")
