@@ -62,13 +62,19 @@ class GroundExtent:
     ) -> GroundExtent | None:
         """The extent of a gallery's images, or None.
 
-        It is that of the crops, where the gallery was cut from maps; else
-        that of the model's training images; else the distance between places.
+        It is what the gallery knows of its images; else that of the crops,
+        where it was cut from maps; else that of the model's training images;
+        else the distance between places.
 
         Args:
             index: the gallery.
             details: model.json of the model.
         """
+        sides = index.sides[np.isfinite(index.sides)]
+        if sides.size:
+            alike = np.ptp(sides) == 0
+            origin = "as" if alike else "the median of what"
+            return cls(float(np.median(sides)), f"{origin} the gallery knows")
         # Of several maps ("crop_metres (2)") all were cut alike.
         for name, value in index.made_of.items():
             if name.startswith("crop_metres"):

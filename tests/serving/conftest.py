@@ -62,6 +62,7 @@ class FakeLocalizer:
         self.index = SimpleNamespace(
             places=places,
             coordinates=np.array([p.coordinates or unknown for p in places]),
+            sides=np.full(len(places), np.nan),
             made_of={},
             row=[place.id for place in places].index,
         )
@@ -82,7 +83,7 @@ class FakeLocalizer:
 
     def begin(self):
         self.asked, self.together, self.most_together = [], 0, 0
-        self.confidence = 0.75
+        self.confidence, self.unsure_metres = 0.75, None
         self.first = 0
         self.go.set()
 
@@ -111,7 +112,7 @@ class FakeLocalizer:
             Path("image 1"),
             tuple(answers[:top_k]),
             confidence=self.confidence,
-            confidence_metres=None if no else 25.0,
+            confidence_metres=self.unsure_metres if no else 25.0,
             no_confidence=no,
             seconds=0.125,
         )

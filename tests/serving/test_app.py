@@ -133,8 +133,11 @@ def test_the_page_shows_the_answer(page):
     # Both strips, and the one picture that there is.
     sizes = [image.shape for image in pictures(content)]
     assert sizes == [(224, 1232, 3), (224, 1232, 3), (320, 320, 3)]
-    page.localizer.confidence = None
-    _, text = shown(page, body, content_type=FORM)
+    assert b'data-metres="25.0"' in content
+    # Metres that a calibration is for say nothing where it says nothing.
+    page.localizer.confidence, page.localizer.unsure_metres = None, 25.0
+    content, text = shown(page, body, content_type=FORM)
+    assert b"data-metres" not in content
     assert "Its confidence is unknown: not calibrated." in text
     assert "Best match: one" in text
 

@@ -62,6 +62,25 @@ def test_what_is_known_best(tmp_path, made_of, details, metres, origin):
     assert origin in found.origin
 
 
+@pytest.mark.parametrize(
+    ("sides", "metres", "origin"),
+    [
+        ([75.6, 75.6, None, 75.6], 75.6, "as the gallery knows"),
+        ([64.5, 75.6, 72.5, None], 72.5, "median"),
+    ],
+)
+def test_the_gallery_s_own_sides_come_first(tmp_path, sides, metres, origin):
+    """Though training images, and the distance of places, say other."""
+    places = [
+        Place(str(i), tmp_path / "x.jpg", (47 + i / 1e4, 8.0), side_metres=side)
+        for i, side in enumerate(sides)
+    ]
+    rows = np.eye(len(places), dtype=np.float32)
+    index = Index(tmp_path, places, rows, "a", {}, {})
+    found = GroundExtent.of(index, trained_on("procedural"))
+    assert found.metres == metres and origin in found.origin
+
+
 @pytest.mark.parametrize("latitudes", [[None], [47.0], [47.0, 47.0, None]])
 def test_no_extent_without_two_positions(tmp_path, latitudes):
     assert GroundExtent.of(gallery(tmp_path, latitudes), {}) is None
