@@ -42,7 +42,11 @@ PROGRAM_FLAGS = [
         "output_dir", None, "folder for the cache and the report", required=True
     ),
     flags.DEFINE_integer(
-        "processes", None, "how many decode at once; default one a core", 1
+        "processes",
+        None,
+        "how many decode at once, on this machine or of Ray's actors; default"
+        " one a core",
+        1,
     ),
     *define_shared("runner", "ray_address"),
     flags.DEFINE_boolean(
@@ -89,7 +93,7 @@ def main(dataset: str, runner: str, ray_address: str, **given: Any) -> int:
     make = None
     if runner == "ray":
         connect_ray(ray_address)
-        make = partial(by_ray, write_block)
+        make = partial(by_ray, write_block, most=given["processes"])
     config = run_config(dataset)
     settings = CacheSettings.of(
         config.data.dataset, config.model.input_form, config.data.ground_crop

@@ -3,6 +3,8 @@
 Each call of `by_ray` starts actors, which takes seconds: there are few.
 """
 
+import os
+import time
 from functools import partial
 
 import cv2
@@ -139,6 +141,39 @@ def test_a_cache_has_the_same_bytes(cluster, tmp_path):
     for file in (tmp_path / "local").iterdir():
         ours = tmp_path / "ray" / file.name
         assert file.read_bytes() == ours.read_bytes(), file
+
+
+def test_no_more_actors_than_asked_for(cluster):
+    """Each is a process; with one, all jobs are done in the same."""
+    assert len(set(by_ray(_slow_process, range(6), 1))) == 1
+
+
+def _slow_process(job):
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def test_prepare_passes_its_processes_on(load_program, monkeypatch, tmp_path):
+    program, asked = load_program("prepare"), []
+    monkeypatch.setattr(program, "connect_ray", lambda address: None)
+    monkeypatch.setattr(program, "run_config", lambda _: TINY)
+
+    def make(function, jobs, most):
+        asked.append(most)
+        return map(function, jobs)
+
+    monkeypatch.setattr(program, "by_ray", make)
+    write_noisy_cvusa(tmp_path / "data", 2)
+    program.main(
+        dataset="cvusa",
+        runner="ray",
+        ray_address="",
+        data_dir=tmp_path / "data",
+        output_dir=tmp_path / "out",
+        processes=3,
+        verify=False,
+    )
+    assert asked == [3]
 
 
 def test_no_job_is_no_result():

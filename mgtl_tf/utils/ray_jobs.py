@@ -66,7 +66,9 @@ def connect_ray(address: str = "") -> None:
 
 
 def by_ray(
-    function: Callable[[Job], Result], jobs: Sequence[Job]
+    function: Callable[[Job], Result],
+    jobs: Sequence[Job],
+    most: int | None = None,
 ) -> Iterator[Result]:
     """Results of every job, in their order.
 
@@ -78,6 +80,7 @@ def by_ray(
     Args:
         function: picklable; what it opens at its first call stays open.
         jobs: all of them, picklable, each small.
+        most: actors at once; None: as many as there are cores or GPUs.
 
     Raises:
         UserError, OSError: what the function raised.
@@ -95,7 +98,8 @@ def by_ray(
     found = ray.cluster_resources()
     kind = "GPU" if found.get("GPU", 0) >= 1 else "CPU"
     each: dict[str, Any] = {"num_gpus" if kind == "GPU" else "num_cpus": 1}
-    actors = max(1, min(int(found.get(kind, 1)), len(jobs)))
+    there = int(found.get(kind, 1))
+    actors = max(1, min(there, len(jobs), most or there))
     packed = _packed((os.getcwd(), function))
     items = [{"function": packed, "job": _packed(job)} for job in jobs]
     results = (
