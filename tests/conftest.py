@@ -99,17 +99,22 @@ def tiny_export(tmp_path_factory):
     return write_export(tmp_path_factory.mktemp("export"), PROBE, ())
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module")
 def plain_graphs():
-    """Graphs run as they were traced, but in programs that tests start.
+    """Graphs run as they were traced.
 
-    Tests trace many and run each a few times: rewriting a train step takes
-    TensorFlow longer than such a test runs it.
+    For tests that trace many and run each a few times: rewriting a train
+    step takes TensorFlow longer than such a test runs it.
     """
-    if tf := sys.modules.get("tensorflow"):
-        tf.config.optimizer.set_experimental_options(
-            {"disable_meta_optimizer": True}
-        )
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": True}
+    )
+    yield
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": False}
+    )
 
 
 @pytest.fixture

@@ -110,6 +110,7 @@ SMALL = """mgtl_tf.ModelConfig(
 )"""
 
 
+@pytest.mark.usefixtures("plain_graphs")
 @pytest.mark.parametrize("code", RUNNABLE)
 def test_python_blocks_run(code, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

@@ -15,6 +15,8 @@ from mgtl_tf.training.step import TrainStep
 from mgtl_tf.utils.errors import UserError
 from tests.models.systems import noise, noisy_pairs, small_model
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 
 def units(seed, batch=5, size=6):
     x = np.random.default_rng(seed).normal(size=(batch, size))

@@ -13,6 +13,8 @@ from mgtl_tf.training.step import TrainStep
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 
 @pytest.fixture
 def example():

@@ -21,7 +21,7 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.utils.plain_files import UnfitFileError
 from tests.tiny_runs import TINY
 
-pytestmark = pytest.mark.usefixtures("eager")
+pytestmark = pytest.mark.usefixtures("plain_graphs", "eager")
 
 SYSTEMS = {"mgtl": {"recurrent_steps": 1}, "safa": {"attention_maps": 2}}
 

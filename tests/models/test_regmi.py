@@ -23,6 +23,8 @@ from mgtl_tf.utils.errors import UserError
 from mgtl_tf.workflows.start import Start
 from tests.models.published_size import part_sizes, published
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 STAGES = {"synthesis": 20, "joint": 40, "fusion": 30}  # and steps
 every_stage = pytest.mark.parametrize("stage", STAGES)
 VIEWS = ("ground", "satellite")

@@ -19,6 +19,8 @@ from mgtl_tf.training.step import TrainStep
 from mgtl_tf.workflows.world import make_world
 from tests.models.systems import TABLE, noisy_pairs, small_model
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 REAL = Path(__file__).parents[3] / "shared/data/real_pairs/CVUSA"
 PAIRS = 5
 # Wide enough, and with biases that do not make all descriptors alike, that

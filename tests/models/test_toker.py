@@ -23,6 +23,8 @@ from mgtl_tf.utils.errors import UserError
 from tests.models.published_size import part_sizes, published
 from tests.training.small_networks import Restarted
 
+pytestmark = pytest.mark.usefixtures("plain_graphs")
+
 WEIGHTS = (3.0, 0.5, 2.0)
 CONFIG = RunConfig.of(
     system="toker",

@@ -1,4 +1,4 @@
-"""Runs that are not trained."""
+"""What tests of workflows share, among it runs that are not trained."""
 
 import dataclasses
 
@@ -7,6 +7,11 @@ import pytest
 from mgtl_tf.workflows import conditions, further_runs, study_runs
 from tests.reproduction import fake_trainer
 from tests.workflows.tiny_study import draw, flag_of, measure, measure_also
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _plain_graphs(plain_graphs):
+    """They are of files and their order; kernels are tested elsewhere."""
 
 
 @pytest.fixture
