@@ -95,7 +95,7 @@ def test_real_pairs_of_the_run_are_compared_too(place):
     assert lines[0].startswith(
         "onnx: encode_ground.onnx, encode_satellite.onnx;"
     )
-    assert lines[1].startswith("tflite: model.tflite; of 13 images")
+    assert lines[1].startswith("tflite: model.tflite; of 14 images")
 
 
 def test_onnx_and_tflite_as_documented(wanted, there):
