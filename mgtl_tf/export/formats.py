@@ -205,7 +205,7 @@ def random_images(form: InputForm) -> Batches:
         (2, 2 * height + 1, 2 * width + 3),
         (1, height // 2 + 1, width // 2 + 1),
         (1, height + 1, width // 2 + 1),
-        (1, width + 1, 2 * width + 1),
+        (1, width // 2, width),
     ]
     low, wide = form.size("satellite")
     sides = [(1, low), (2, 2 * low + 1), (1, wide)]
