@@ -72,6 +72,11 @@ def sphere_crop(
     trained_on_spheres = PUBLISHED_ASPECTS.get(dataset) == 2
     if ground_crop != WHOLE or trained_on_spheres or share >= 1 - TOLERANCE:
         return ground_crop
+    return _middle(share)
+
+
+def _middle(share: float) -> tuple[float, float]:
+    """Top and bottom of so large a share of the rows, about the horizon."""
     return (1 - share) / 2, (1 + share) / 2
 
 
@@ -136,6 +141,6 @@ def require_shape(
     share = size[1] / size[0] * image_size[0] / image_size[1]
     remedy = "no ground_crop makes this one so; it lacks rows"
     if share <= 1:
-        top, bottom = (1 - share) / 2, (1 + share) / 2
+        top, bottom = _middle(share)
         remedy = f"ground_crop={top:.3f},{bottom:.3f} keeps such a strip"
     raise UserError(f"{phrase}, and {remedy}")
